@@ -1,0 +1,285 @@
+"""`Atila`, the application: what a user writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import MethodType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila import layers
+from atila.config import DEFAULTS, Config
+from atila.endpoint import Endpoint
+from atila.errors import MissingLayer, SetupError, source_of
+from atila.hooks import Hooks
+from atila.layers import Choice, Layer, Steps
+from atila.routing import Match, Route, Router, names_of, parse_rule
+from atila.site import Mount, Site
+from atila.was import Was, class_for
+
+if TYPE_CHECKING:
+    from atila.layers import Responder
+    from atila.testing import TestClient
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""What a route answers that names no methods; HEAD comes with GET, OPTIONS with all."""
+
+_CORE_OPTIONS = frozenset({"input_stream"})
+
+
+class Atila:
+    """An application: routes, hooks and settings; itself what ASGI, WSGI and RSGI servers call.
+
+    Args:
+        import_name: the module that it is defined in: `__name__`.
+        layers: which layers it uses, where that is not plain from what is installed: by name, the
+            distribution to take it from, a `Layer`, or None to leave it out.
+
+    Raises:
+        SetupError: two distributions have one layer and `layers` chooses none, or one of them is
+            written for another protocol.
+    """
+
+    def __init__(self, import_name: str, *, layers: Choice | None = None) -> None:
+        self.import_name = import_name
+        self._layers_choice: Choice = layers or {}
+        self.debug = False
+        self.hooks = Hooks()
+        self.error_handlers: dict[int, Callable[..., Any]] = {}
+        self._default_error_handler: Callable[..., Any] | None = None
+        self.routes: list[Route] = []
+        self.router = Router()
+        self._site: Site | None = None
+        self.mount_prefix = ""
+        self._take_layers()
+        # Servers ask whether app.__call__ is a coroutine function to tell ASGI from WSGI. They
+        # look at the instance, while calling the app goes to the class.
+        self.__dict__["__call__"] = self._asgi
+
+    def _take_layers(self) -> None:
+        self.layers: dict[str, Layer] = layers.find(self._layers_choice)
+        self._layer_names = layers.merged_names(self.layers, "app")
+        self.config = Config(DEFAULTS)
+        self.config.update(layers.merged_names(self.layers, "config"))
+        self.was_class = class_for(self, layers.merged_names(self.layers, "was"))
+        self.responders: dict[type, Responder | None] = {object: None}
+        for layer in self.layers.values():
+            self.responders.update(layer.responders)
+        self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            try:
+                value = self.__dict__["_layer_names"][name]
+            except KeyError:
+                raise MissingLayer(layers.missing("app", name, self.layers)) from None
+            if hasattr(value, "__get__"):
+                return value.__get__(self, type(self))
+            return MethodType(value, self)
+
+    def __repr__(self) -> str:
+        return f"<Atila {self.import_name}: {len(self.routes)} routes>"
+
+    # What a user defines ------------------------------------------------------------------------
+
+    def route(
+        self,
+        rule: str,
+        *,
+        methods: Sequence[str] | None = None,
+        content_types: Sequence[str] = (),
+        **options: Any,
+    ) -> Callable[[Function], Function]:
+        """Answer requests to a path with a function.
+
+        Args:
+            rule: the path below the app's mount point: "/users/<int:id>". A parameter is <name>,
+                <int:name>, <float:name> or <path:name>; one at the end may be left out of a request
+                if the function has a default for it.
+            methods: what it answers; all but CONNECT and TRACE if not given.
+            content_types: media types of bodies that it takes; others are refused with 415.
+            options: those of the layers, and input_stream=True for a handler that reads the body
+                piece by piece.
+
+        Raises:
+            SetupError: an option is unknown, or belongs to a layer that is not there.
+        """
+        names = METHODS if methods is None else tuple(name.upper() for name in methods)
+
+        def decorate(function: Function) -> Function:
+            source = source_of(function)
+            for option in options:
+                if option not in self._options:
+                    raise SetupError(layers.missing("options", option, self.layers), source)
+            self.routes.append(
+                Route(
+                    rule,
+                    function,
+                    names,
+                    tuple(content_types),
+                    options,
+                    getattr(function, "__name__", ""),
+                    source,
+                )
+            )
+            if self._site is not None:
+                self._compile(self.routes[-1])
+            return function
+
+        return decorate
+
+    def before_request(self, function: Function) -> Function:
+        """Call function(was) before each handler; what it returns, if not None, is the answer."""
+        self.hooks.before.append(function)
+        return function
+
+    def finish_request(self, function: Function) -> Function:
+        """Call function(was, response) after each handler; a result not None replaces it."""
+        self.hooks.finish.append(function)
+        return function
+
+    def failed_request(self, function: Function) -> Function:
+        """Call function(was, exc_info) when a request failed."""
+        self.hooks.failed.append(function)
+        return function
+
+    def teardown_request(self, function: Function) -> Function:
+        """Call function(was) when a request is over, whether it failed or not."""
+        self.hooks.teardown.append(function)
+        return function
+
+    def error_handler(self, code: int) -> Callable[[Function], Function]:
+        """Answer errors of a status code with function(was, error)."""
+
+        def decorate(function: Function) -> Function:
+            self.error_handlers[code] = function
+            return function
+
+        return decorate
+
+    def default_error_handler(self, function: Function) -> Function:
+        """Answer errors that have no handler of their own with function(was, error)."""
+        self._default_error_handler = function
+        return function
+
+    def error_handler_for(self, code: int) -> Callable[..., Any] | None:
+        """The function that answers errors of this code, if any."""
+        return self.error_handlers.get(code, self._default_error_handler)
+
+    @property
+    def loop_safe(self) -> bool:
+        """Whether an error, and the end of a request, call nothing that may block."""
+        return not (
+            self.hooks.failed
+            or self.hooks.teardown
+            or self.error_handlers
+            or self._default_error_handler
+        )
+
+    # Mounting -----------------------------------------------------------------------------------
+
+    @property
+    def site(self) -> Site:
+        """What the app is mounted on; by itself at "/" if nothing else was said."""
+        return self._site or Site([Mount("/", self)])
+
+    def enter(self, site: Site, prefix: str) -> None:
+        """Compile all routes, as a part of a site.
+
+        Args:
+            site: the site.
+            prefix: what the app's paths begin with: "" or "/shop".
+
+        Raises:
+            SetupError: the app is in another site already, or has a mistake in it.
+        """
+        if self._site is not None:
+            raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
+        self.router = Router()
+        self._site = site
+        self.mount_prefix = prefix
+        try:
+            # Refusals run through an endpoint too, for its hooks and error pages.
+            self.refusing = Endpoint(self, Route("", _refused), ())
+            self.refusing.blocking = not self.loop_safe
+            for route in self.routes:
+                self._compile(route)
+        except BaseException:
+            self._site = None
+            raise
+
+    def leave(self) -> None:
+        """The end of the site; the app may be mounted anew."""
+        self._site = None
+
+    def _compile(self, route: Route) -> None:
+        endpoint = self._endpoint(route)
+        methods = set(route.methods)
+        if "GET" in methods and not endpoint.websocket:
+            methods.add("HEAD")
+        rule = route.rule or ("" if self.mount_prefix else "/")
+        leaves = self.router.add(rule, endpoint, methods, endpoint.optional, route.source)
+        names = names_of(parse_rule(rule))
+        for leaf in leaves:
+            if leaf.options is None:
+                leaf.options = Match(self._endpoint(_options_route(route)), names)
+            names = names[:-1]
+
+    def _endpoint(self, route: Route) -> Endpoint:
+        hooks = Steps(before=self.hooks.before, after=self.hooks.finish)
+        steps = [
+            step
+            for layer in self.layers.values()
+            if layer.compile is not None and (step := layer.compile(route, self)) is not None
+        ]
+        return Endpoint(self, route, [*steps, hooks])
+
+    # Servers ------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any) -> Any:
+        """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
+        if len(args) == 2:
+            from atila.engines.wsgi import serve
+
+            return serve(self.site, *args)
+        return self._asgi(*args)
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        from atila.engines.asgi import serve
+
+        await serve(self.site, scope, receive, send)
+
+    def __rsgi__(self, scope: Any, protocol: Any) -> Any:
+        from atila.engines.rsgi import serve
+
+        return serve(self.site, scope, protocol)
+
+    def __rsgi_init__(self, loop: Any) -> None:
+        self.site.adopt_loop(loop)
+
+    def __rsgi_del__(self, loop: Any) -> None:
+        self.site.shutdown()
+
+    def test_client(self) -> TestClient:
+        """A client that calls the app in this process, without a server."""
+        from atila.testing import TestClient
+
+        return TestClient(self)
+
+
+def _refused(was: Was) -> None:
+    """Never called: a refusal is raised before the handler."""
+
+
+def _options_route(route: Route) -> Route:
+    """The route that answers OPTIONS where nobody wrote one (RFC 9110, section 9.3.7)."""
+
+    def options(was: Was, **params: Any) -> Any:
+        allowed = was.app.router.allowed(was.exchange.path[len(was.app.mount_prefix) :])
+        return was.response(204, None, [("allow", ", ".join(allowed))])
+
+    return Route(route.rule, options, ("OPTIONS",), (), {}, "", route.source, automatic=True)

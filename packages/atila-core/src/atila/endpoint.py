@@ -1,0 +1,231 @@
+"""An endpoint: one route, compiled to the steps that it needs, and the run of a request through it.
+
+This is the hot path; `run` is all that happens between engine and engine for a plain handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from atila import error_pages, responders, streams
+from atila.errors import HTTPError
+from atila.exchange import ClientGone
+from atila.params import Signature, binder
+from atila.was import current
+
+if TYPE_CHECKING:
+    from atila.app import Atila
+    from atila.exchange import Header
+    from atila.layers import After, Before, Steps
+    from atila.routing import Route
+    from atila.was import Was
+
+log = logging.getLogger("atila.app")
+
+WATCH_AFTER = 0.05
+"""Seconds that a request is under way on the task loop before its client is watched: most are
+answered sooner, and then it costs nothing."""
+
+
+class Endpoint:
+    """A compiled route.
+
+    Args:
+        app: the app it belongs to.
+        route: the route.
+        steps: what the app's hooks and layers add, outermost first.
+
+    Attributes:
+        headers: give headers that each answer carries.
+        streams_body: the handler reads the body itself, so the engine does not collect it.
+        max_body: bytes that a collected body may have.
+        blocking: `run` may block, so it belongs into a worker thread.
+        websocket: answers WebSocket handshakes, and nothing else.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_bind",
+        "_handler",
+        "_loop_safe",
+        "_teardown",
+        "app",
+        "blocking",
+        "headers",
+        "max_body",
+        "optional",
+        "route",
+        "streams_body",
+        "websocket",
+    )
+
+    def __init__(self, app: Atila, route: Route, steps: Sequence[Steps]) -> None:
+        signature = Signature(route)
+        self.app = app
+        self.route = route
+        self.optional = signature.optional_tail(route)
+        self._bind = binder(route, signature)
+        self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
+        self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self._handler = route.handler
+        for step in reversed(steps):
+            if step.wrap is not None:
+                self._handler = step.wrap(self._handler)
+        self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
+            step.headers for step in steps if step.headers is not None
+        )
+        self._teardown = tuple(app.hooks.teardown)
+        self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
+        self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
+        self.streams_body = bool(route.options.get("input_stream"))
+        self.max_body: int = app.config.MAX_UPLOAD_SIZE
+        self.websocket = any(step.websocket for step in steps)
+
+    def run(self, was: Was) -> None:
+        """Process a request and see to its answer; never raises."""
+        current.set(was)
+        try:
+            if was.refusal is not None:
+                raise was.refusal
+            value: Any = None
+            for step in self._before:
+                value = step(was)
+                if value is not None:
+                    break
+            if value is None:
+                bind = self._bind
+                value = self._handler(was) if bind is None else self._handler(was, **bind(was))
+            self._finish(was, value)
+        except Exception as error:
+            self.fail(was, error)
+
+    def _finish(self, was: Was, value: Any) -> None:
+        kind = type(value)
+        if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
+            was.site.loop.spawn(self._settle(was, value, self._after))
+            return
+        for step in self._after:
+            replaced = step(was, value)
+            if replaced is not None:
+                value = replaced
+        pending = responders.deliver(was, value)
+        if pending is not None:
+            was.site.loop.spawn(self._settle(was, pending, ()))
+        elif self._teardown:
+            self._close(was)
+
+    async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
+        """Wait for a value on the task loop, and answer with it."""
+        current.set(was)
+        watch = _Watch(was)
+        try:
+            while True:
+                value = await pending
+                for step in after:
+                    replaced = await self._call(was, step, was, value)
+                    if replaced is not None:
+                        value = replaced
+                after = ()
+                following = responders.deliver(was, value)
+                if following is None:
+                    break
+                pending = following
+        except asyncio.CancelledError:
+            # The client left, or the server stops: a handler has no part in either.
+            await self._call(was, self.fail, was, HTTPError(503, "the request was cancelled"))
+        except Exception as error:
+            await self._call(was, self.fail, was, error)
+        else:
+            await self._call(was, self._close, was)
+        finally:
+            watch.stop()
+
+    async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
+        """Call from the task loop what belongs into a worker thread if hooks may block."""
+        if self._loop_safe and self.app.loop_safe:
+            return func(*args)
+        return await streams.in_worker(was, func, *args)
+
+    def fail(self, was: Was, error: Exception) -> None:
+        """Answer with an error; never raises."""
+        if isinstance(error, HTTPError):
+            reported = error
+        else:
+            reported = HTTPError(500, "the server could not process this request")
+            if not isinstance(error, ClientGone):
+                log.error("request %s failed", was.request_id, exc_info=error)
+        for hook in self.app.hooks.failed:
+            _guarded(was, hook, was, (type(error), error, error.__traceback__))
+        if not was.answering:
+            try:
+                self._send_error(was, reported)
+            except Exception:
+                log.exception("request %s: its error page failed", was.request_id)
+                self._send_plain_error(was, reported)
+        self._close(was)
+
+    def _send_error(self, was: Was, error: HTTPError) -> None:
+        response = was.renew_response(error)
+        handler = self.app.error_handler_for(error.code)
+        if handler is None:
+            content_type, body = error_pages.build(was, error)
+            response.headers.append(content_type)
+            responders.deliver(was, body)
+            return
+        error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
+        pending = responders.deliver(was, handler(was, error))
+        if pending is not None:
+            was.site.loop.spawn(self._settle(was, pending, ()))
+
+    def _send_plain_error(self, was: Was, error: HTTPError) -> None:
+        content_type, body = error_pages.build(was, error)
+        if was.exchange.method == "HEAD":
+            body = b""
+        was.exchange.respond(error.code, [*error.headers, content_type], body)
+
+    def _close(self, was: Was) -> None:
+        for hook in self._teardown:
+            _guarded(was, hook, was)
+
+
+def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
+    try:
+        hook(*args)
+    except Exception:
+        log.exception("request %s: the hook %r failed", was.request_id, hook)
+
+
+class _Watch:
+    """Cancels the running asyncio task when the client leaves before `stop`."""
+
+    __slots__ = ("_exchange", "_target", "_task", "_timer")
+
+    def __init__(self, was: Was) -> None:
+        self._exchange = was.exchange
+        self._target = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        # A WebSocket's end is told by its transport.
+        if not was.exchange.is_websocket:
+            self._timer = was.site.loop.loop.call_later(WATCH_AFTER, self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await self._exchange.disconnected()
+        if self._target is not None:
+            self._target.cancel()
+
+    def stop(self) -> None:
+        """Let the task be."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,1 @@
+"""The servers that an app runs on: a module for each, which makes an `Exchange` of a request."""

@@ -1,0 +1,326 @@
+"""ASGI 3 (its specification, version 3.0; HTTP and WebSocket message format 2.4): any such server.
+
+The server's loop is the task loop. A worker thread leaves its answer in the exchange, and the
+loop, woken once for many, sends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import HTTPError
+from atila.exchange import Address, ClientGone, Exchange, Header, Headers
+
+if TYPE_CHECKING:
+    from atila.loop import TaskLoop
+    from atila.site import Site
+    from atila.was import Was
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+FILE_CHUNK = 262144
+"""Bytes of a file that are read and sent at a time."""
+
+
+class ASGIExchange(Exchange):
+    """A request of an ASGI server.
+
+    Attributes:
+        done: its result is what remains to be sent, or None if all has been.
+    """
+
+    __slots__ = (
+        "_body_ended",
+        "_gone",
+        "_loop",
+        "_lowered",
+        "_receive",
+        "_rest",
+        "_scope",
+        "_send",
+        "done",
+        "is_websocket",
+    )
+
+    def __init__(self, scope: Message, receive: Receive, send: Send, loop: TaskLoop) -> None:
+        self.is_websocket = scope["type"] == "websocket"
+        self.method = "GET" if self.is_websocket else scope["method"]
+        self.path = scope["path"]
+        self.query = scope["query_string"].decode("latin-1")
+        self.body = b""
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._loop = loop
+        self._lowered: dict[str, str] | None = None
+        self._rest = b""
+        self._body_ended = False
+        self._gone = asyncio.Event()
+        self.done: asyncio.Future[_Answer | None] = loop.loop.create_future()
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self._scope.get("scheme") in ("https", "wss") else "http"
+
+    @property
+    def version(self) -> str:
+        version: str = self._scope.get("http_version", "1.1")
+        return version if "." in version else version + ".0"
+
+    @property
+    def client(self) -> Address:
+        host, port = self._scope.get("client") or ("", 0)
+        return host, port or 0
+
+    @property
+    def server(self) -> Address:
+        host, port = self._scope.get("server") or ("", 0)
+        return host, port or 0
+
+    def header(self, name: str) -> str | None:
+        lowered = self._lowered
+        if lowered is None:
+            lowered = self._lowered = {}
+            for key, value in self.headers():
+                lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
+        return lowered.get(name)
+
+    def headers(self) -> Headers:
+        # uvicorn's parser leaves the white space after a value (RFC 9110, section 5.5).
+        return [
+            (name.decode("latin-1"), value.decode("latin-1").rstrip(" \t"))
+            for name, value in self._scope["headers"]
+        ]
+
+    def has_body(self) -> bool:
+        return super().has_body() or (
+            self._scope.get("http_version", "1.1")[0] != "1"
+            and self.method in ("POST", "PUT", "PATCH")
+        )
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        self._loop.call(self._finish, _Answer(status, headers, body))
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        self._loop.call(self._finish, _Answer(status, headers, b"", path, offset, size))
+
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
+        await self._send(_start(status, headers))
+        return _Stream(self)
+
+    async def send_answer(self, answer: _Answer) -> None:
+        """Send what a worker thread left."""
+        headers = answer.headers
+        if self.is_websocket:
+            await self._send({"type": "websocket.close", "code": 1008})
+            return
+        if answer.body or (answer.status >= 200 and answer.status not in (204, 304)):
+            headers = _with_length(headers, len(answer.body), self.method)
+        await self._send(_start(answer.status, headers))
+        if answer.path:
+            await self._send_file(answer)
+        else:
+            await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def _send_file(self, answer: _Answer) -> None:
+        left = answer.size
+        loop = asyncio.get_running_loop()
+        with await loop.run_in_executor(None, Path(answer.path).open, "rb") as file:
+            file.seek(answer.offset)
+            while left:
+                chunk = await loop.run_in_executor(None, file.read, min(left, FILE_CHUNK))
+                if not chunk:
+                    raise ConnectionAbortedError(f"{answer.path} became shorter while it was sent")
+                left -= len(chunk)
+                await self._send(
+                    {"type": "http.response.body", "body": chunk, "more_body": left > 0}
+                )
+        if not answer.size:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def read(self, size: int) -> bytes:
+        while not self._rest and not self._body_ended:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone.set()
+                raise ClientGone
+            self._rest = message.get("body", b"")
+            self._body_ended = not message.get("more_body", False)
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+    async def collect(self, limit: int) -> bytes | None:
+        """The whole body; None if it is longer than `limit`."""
+        chunks, size = [], 0
+        while chunk := await self.read(limit + 1):
+            size += len(chunk)
+            if size > limit:
+                return None
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def accept(self, headers: Sequence[Header] = ()) -> _WebSocket:
+        if (await self._receive())["type"] != "websocket.connect":
+            raise ClientGone
+        await self._send({"type": "websocket.accept", "headers": _encoded(headers)})
+        return _WebSocket(self)
+
+    async def disconnected(self) -> None:
+        # While the handler reads the body, only `read` may ask the server for messages.
+        if self.has_body() and not self._body_ended:
+            await self._gone.wait()
+            return
+        while (await self._receive())["type"] != "http.disconnect":
+            self._body_ended = True
+
+    def _finish(self, answer: _Answer | None) -> None:
+        if not self.done.done():
+            self.done.set_result(answer)
+
+
+class _Answer:
+    __slots__ = ("body", "headers", "offset", "path", "size", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Sequence[Header],
+        body: bytes,
+        path: str = "",
+        offset: int = 0,
+        size: int = 0,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.path = path
+        self.offset = offset
+        self.size = size
+
+
+def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
+    return [(k.encode("latin-1"), v.encode("latin-1", "replace")) for k, v in headers]
+
+
+def _with_length(headers: Sequence[Header], length: int, method: str) -> Sequence[Header]:
+    if method == "HEAD" or any(name == "content-length" for name, _ in headers):
+        return headers
+    return [*headers, ("content-length", str(length))]
+
+
+def _start(status: int, headers: Sequence[Header]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": _encoded(headers)}
+
+
+class _Stream:
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: ASGIExchange) -> None:
+        self._exchange = exchange
+
+    async def send(self, chunk: bytes) -> None:
+        if self._exchange._gone.is_set():
+            raise ClientGone
+        try:
+            await self._exchange._send(
+                {"type": "http.response.body", "body": chunk, "more_body": True}
+            )
+        except OSError as error:
+            self._exchange._finish(None)
+            raise ClientGone from error
+
+    async def close(self) -> None:
+        await self._exchange._send({"type": "http.response.body", "body": b""})
+        self._exchange._finish(None)
+
+    def abort(self) -> None:
+        if not self._exchange.done.done():
+            self._exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
+
+
+class _WebSocket:
+    __slots__ = ("_exchange", "close_code")
+
+    def __init__(self, exchange: ASGIExchange) -> None:
+        self._exchange = exchange
+        self.close_code: int | None = None
+
+    async def receive(self) -> str | bytes | None:
+        if self.close_code is not None:
+            return None
+        message = await self._exchange._receive()
+        if message["type"] == "websocket.disconnect":
+            self._closed(message.get("code") or 1005)
+            return None
+        text: str | None = message.get("text")
+        data: bytes | None = message.get("bytes")
+        return text if text is not None else data
+
+    async def send(self, message: str | bytes) -> None:
+        if self.close_code is not None:
+            raise ClientGone
+        key = "text" if isinstance(message, str) else "bytes"
+        try:
+            await self._exchange._send({"type": "websocket.send", key: message})
+        except (OSError, RuntimeError) as error:
+            self._closed(1006)
+            raise ClientGone from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.close_code is None:
+            self._closed(code)
+            await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def _closed(self, code: int) -> None:
+        self.close_code = code
+        self._exchange._finish(None)
+
+
+async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> None:
+    """Answer an ASGI scope: a request, a WebSocket, or the server's start and end."""
+    if scope["type"] == "lifespan":
+        await _live(site, receive, send)
+        return
+    loop = site.adopt_loop(asyncio.get_running_loop())
+    exchange = ASGIExchange(scope, receive, send, loop)
+    was = site.open(exchange)
+    if was.endpoint.streams_body or not exchange.has_body():
+        site.start(was)
+    else:
+        await _collect(site, was, exchange)
+    answer = await exchange.done
+    if answer is not None:
+        await exchange.send_answer(answer)
+
+
+async def _collect(site: Site, was: Was, exchange: ASGIExchange) -> None:
+    limit = was.endpoint.max_body
+    try:
+        body = await exchange.collect(limit)
+    except ClientGone:
+        site.refuse(was, HTTPError(400, "the body ended too soon"))
+        return
+    if body is None:
+        site.refuse(was, HTTPError(413, f"a body may have {limit} bytes"))
+        return
+    exchange.body = body
+    site.start(was)
+
+
+async def _live(site: Site, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            site.adopt_loop(asyncio.get_running_loop())
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(site.shutdown)
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,91 @@
+"""`atila serve --engine granian`: granian as the server of a launch script or an app.
+
+Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
+finds the new code; what the workers need to know comes to them in environment variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from atila import launch
+from atila.engines import rsgi
+from atila.site import Site
+
+TARGET = "ATILA_TARGET"
+THREADS = "ATILA_THREADS"
+RESPAWN_INTERVAL = 0.1
+"""Seconds after which a worker that died is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How granian shall serve.
+
+    Attributes:
+        target: see `atila.launch.read`.
+        host: address to listen on.
+        port: TCP port to listen on.
+        workers: processes.
+        threads: worker threads in each; None for what the target says.
+        reload: start the workers anew when a file changes.
+        access_log: write a line for each request.
+    """
+
+    target: str
+    host: str
+    port: int
+    workers: int
+    threads: int | None
+    reload: bool
+    access_log: bool
+
+
+class Service:
+    """What granian calls in a worker: a site as an RSGI application."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.site.adopt_loop(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.site.shutdown()
+
+    def __rsgi__(self, scope: Any, protocol: Any) -> Any:
+        return rsgi.serve(self.site, scope, protocol)
+
+
+def make_service() -> Service:
+    """The service of a worker process; granian calls this by its name."""
+    launch.read(os.environ[TARGET])
+    threads = os.environ.get(THREADS)
+    return Service(launch.build_site(int(threads) if threads else None))
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then let running requests end."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    os.environ[TARGET] = settings.target
+    if settings.threads:
+        os.environ[THREADS] = str(settings.threads)
+    Granian(
+        f"{__name__}:make_service",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        workers=settings.workers,
+        reload=settings.reload,
+        log_access=settings.access_log,
+        respawn_failed_workers=True,
+        respawn_interval=RESPAWN_INTERVAL,
+    ).serve()

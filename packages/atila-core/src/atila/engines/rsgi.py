@@ -1,0 +1,242 @@
+"""RSGI, the interface of granian (its specification, version 1.5).
+
+A worker thread answers by itself; what is left to the loop is to tell granian that the request is
+over, and these are handed over in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import HTTPError
+from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+
+if TYPE_CHECKING:
+    from atila.loop import TaskLoop
+    from atila.site import Site
+    from atila.was import Was
+
+
+class RSGIExchange(Exchange):
+    """A request of granian.
+
+    Attributes:
+        done: granian forgets the request when this ends.
+    """
+
+    __slots__ = ("_loop", "_protocol", "_reader", "_scope", "done", "is_websocket")
+
+    def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
+        self.method: str = scope.method
+        self.path: str = scope.path
+        self.query: str = scope.query_string
+        self.body = b""
+        self.is_websocket = scope.proto == "ws"
+        self._scope = scope
+        self._protocol = protocol
+        self._loop = loop
+        self._reader: _Reader | None = None
+        self.done: asyncio.Future[None] = loop.loop.create_future()
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self._scope.scheme in ("https", "wss") else "http"
+
+    @property
+    def version(self) -> str:
+        version: str = self._scope.http_version
+        return version if "." in version else version + ".0"
+
+    @property
+    def client(self) -> Address:
+        return _address(self._scope.client)
+
+    @property
+    def server(self) -> Address:
+        return _address(self._scope.server)
+
+    def header(self, name: str) -> str | None:
+        headers = self._scope.headers
+        value: str | None = headers.get(name)
+        if value is None:
+            return None
+        repeated = headers.get_all(name)
+        return value if len(repeated) < 2 else ", ".join(repeated)
+
+    def headers(self) -> Headers:
+        return list(self._scope.headers.items())
+
+    def has_body(self) -> bool:
+        headers = self._scope.headers
+        return (
+            "content-length" in headers
+            or "transfer-encoding" in headers
+            # HTTP/2 tells the end of a body by a frame, not by a header.
+            or (self.method in ("POST", "PUT", "PATCH") and self._scope.http_version[0] != "1")
+        )
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        if self.is_websocket:
+            self._protocol.close(status)
+        elif body:
+            self._protocol.response_bytes(status, headers, body)
+        else:
+            self._protocol.response_empty(status, headers)
+        self._loop.call(self._finish)
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        if size:
+            self._protocol.response_file_range(status, headers, path, offset, offset + size)
+        else:
+            self._protocol.response_empty(status, headers)
+        self._loop.call(self._finish)
+
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
+        return _Stream(self, self._protocol.response_stream(status, headers))
+
+    async def read(self, size: int) -> bytes:
+        if self._reader is None:
+            self._reader = _Reader(self._protocol)
+        return await self._reader.read(size)
+
+    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+        try:
+            return _WebSocket(self, await self._protocol.accept())
+        except RuntimeError as error:
+            self._finish()
+            raise ClientGone from error
+
+    async def disconnected(self) -> None:
+        await self._protocol.client_disconnect()
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isdecimal() else (text, 0)
+
+
+class _Reader:
+    """A request body in pieces of the size that is asked for."""
+
+    __slots__ = ("_chunks", "_rest")
+
+    def __init__(self, protocol: Any) -> None:
+        self._chunks = aiter(protocol)
+        self._rest = b""
+
+    async def read(self, size: int) -> bytes:
+        if not self._rest:
+            try:
+                self._rest = bytes(await anext(self._chunks, b""))
+            except RuntimeError as error:
+                raise ClientGone from error
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+
+class _Stream:
+    __slots__ = ("_exchange", "_transport")
+
+    def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
+        self._exchange = exchange
+        self._transport = transport
+
+    async def send(self, chunk: bytes) -> None:
+        try:
+            await self._transport.send_bytes(chunk)
+        except RuntimeError as error:
+            self._exchange._finish()
+            raise ClientGone from error
+
+    async def close(self) -> None:
+        self._exchange._finish()
+
+    def abort(self) -> None:
+        if not self._exchange.done.done():
+            self._exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
+
+
+class _WebSocket:
+    __slots__ = ("_exchange", "_transport", "close_code")
+
+    def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
+        self._exchange = exchange
+        self._transport = transport
+        self.close_code: int | None = None
+
+    async def receive(self) -> str | bytes | None:
+        if self.close_code is not None:
+            return None
+        try:
+            message = await self._transport.receive()
+        except RuntimeError:
+            message = None
+        if message is None or message.kind == 0:
+            self._closed(1006 if message is None else 1000)
+            return None
+        data: str | bytes = message.data
+        return data
+
+    async def send(self, message: str | bytes) -> None:
+        if self.close_code is not None:
+            raise ClientGone
+        try:
+            if isinstance(message, str):
+                await self._transport.send_str(message)
+            else:
+                await self._transport.send_bytes(message)
+        except RuntimeError as error:
+            self._closed(1006)
+            raise ClientGone from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.close_code is None:
+            self._exchange._protocol.close(code)
+            self._closed(code)
+
+    def _closed(self, code: int) -> None:
+        self.close_code = code
+        self._exchange._finish()
+
+
+def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
+    """Answer a request of granian; called on its loop.
+
+    Returns:
+        What ends when the request is over.
+    """
+    loop = site.adopt_loop(asyncio.get_running_loop())
+    exchange = RSGIExchange(scope, protocol, loop)
+    was = site.open(exchange)
+    if was.endpoint.streams_body or not exchange.has_body():
+        site.start(was)
+        return exchange.done
+    return _collect(site, was, exchange)
+
+
+async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
+    """Read the body within the limit, then go on."""
+    limit = was.endpoint.max_body
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in exchange._protocol:
+            size += len(chunk)
+            if size > limit:
+                site.refuse(was, HTTPError(413, f"a body may have {limit} bytes"))
+                break
+            chunks.append(bytes(chunk))
+        else:
+            exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            site.start(was)
+    except RuntimeError:
+        site.refuse(was, HTTPError(400, "the body ended too soon"))
+    await exchange.done

@@ -1,0 +1,244 @@
+"""WSGI (PEP 3333): any such server.
+
+The handler runs in the server's own thread, so a plain one needs no other. A deferred or streamed
+answer comes from the task loop through a queue, and holds that thread until it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from queue import Full, Queue, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import HTTPError, reason_phrase
+from atila.exchange import Address, ClientGone, Exchange, Header, Headers
+
+if TYPE_CHECKING:
+    from atila.site import Site
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+FILE_CHUNK = 65536
+"""Bytes of a file that are sent at a time, where the server has no way of its own."""
+
+_QUEUED = 8
+"""Pieces of a streamed answer that wait for the server to take them."""
+
+_END = b""
+
+
+class WSGIExchange(Exchange):
+    """A request of a WSGI server.
+
+    Attributes:
+        answers: gets the one answer.
+    """
+
+    __slots__ = ("_environ", "answers")
+
+    def __init__(self, environ: Environ) -> None:
+        self.method = environ["REQUEST_METHOD"]
+        # Latin-1 is how PEP 3333 puts bytes into a str.
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        self.path = path.encode("latin-1").decode("utf-8", "replace") or "/"
+        self.query = environ.get("QUERY_STRING", "")
+        self.body = b""
+        self._environ = environ
+        self.answers: SimpleQueue[_Answer] = SimpleQueue()
+
+    @property
+    def scheme(self) -> str:
+        scheme: str = self._environ["wsgi.url_scheme"]
+        return scheme
+
+    @property
+    def version(self) -> str:
+        version: str = self._environ.get("SERVER_PROTOCOL", "HTTP/1.1").partition("/")[2]
+        return version if "." in version else version + ".0"
+
+    @property
+    def client(self) -> Address:
+        port = str(self._environ.get("REMOTE_PORT", ""))
+        return self._environ.get("REMOTE_ADDR", ""), int(port) if port.isdecimal() else 0
+
+    @property
+    def server(self) -> Address:
+        return self._environ["SERVER_NAME"], int(self._environ["SERVER_PORT"] or 0)
+
+    def header(self, name: str) -> str | None:
+        value: str | None = self._environ.get(_environ_key(name))
+        # Servers set these two, empty, even if the client sent none.
+        return value if value or name not in ("content-length", "content-type") else None
+
+    def headers(self) -> Headers:
+        found = [
+            (key[5:].replace("_", "-").lower(), value)
+            for key, value in self._environ.items()
+            if key.startswith("HTTP_")
+        ]
+        found.extend(
+            (name, value)
+            for name in ("content-type", "content-length")
+            if (value := self.header(name)) is not None
+        )
+        return found
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        if self.method != "HEAD" and status not in (204, 304):
+            headers = _with_length(headers, len(body))
+        self.answers.put(_Answer(status, headers, [body] if body else []))
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        self.answers.put(_Answer(status, headers, _file_chunks(path, offset, size)))
+
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
+        pieces = _Pieces(asyncio.get_running_loop())
+        self.answers.put(_Answer(status, headers, pieces))
+        return _Stream(pieces)
+
+    async def read(self, size: int) -> bytes:
+        source = self._environ["wsgi.input"]
+        data: bytes = await asyncio.to_thread(_read_some, source, size)
+        return data
+
+    async def disconnected(self) -> None:
+        # WSGI tells of it by closing a streamed answer, and not at all before that.
+        await asyncio.Event().wait()
+
+
+def _environ_key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+def _read_some(source: Any, size: int) -> bytes:
+    try:
+        data: bytes = source.read1(size) if hasattr(source, "read1") else source.read(size)
+    except OSError as error:
+        raise ClientGone from error
+    return data
+
+
+def _with_length(headers: Sequence[Header], length: int) -> Sequence[Header]:
+    if any(name == "content-length" for name, _ in headers):
+        return headers
+    return [*headers, ("content-length", str(length))]
+
+
+def _file_chunks(path: str, offset: int, size: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while size and (chunk := file.read(min(size, FILE_CHUNK))):
+            size -= len(chunk)
+            yield chunk
+
+
+class _Answer:
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Sequence[Header], body: Iterable[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class _Pieces:
+    """A streamed body as the server takes it, in its thread.
+
+    Attributes:
+        gone: nobody takes any more.
+        taken: set, on the task loop, when there may be room for another piece.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.queue: Queue[bytes | None] = Queue(_QUEUED)
+        self.gone = False
+        self.taken = asyncio.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self._next():
+            yield piece
+
+    def _next(self) -> bytes:
+        piece = self.queue.get()
+        self._loop.call_soon_threadsafe(self.taken.set)
+        if piece is None:
+            raise ConnectionAbortedError("the answer broke off")
+        return piece
+
+    def close(self) -> None:
+        """Called by the server at the end, however it came (PEP 3333)."""
+        self.gone = True
+        self._loop.call_soon_threadsafe(self.taken.set)
+
+
+class _Stream:
+    """A streamed body as the task loop makes it."""
+
+    def __init__(self, pieces: _Pieces) -> None:
+        self._pieces = pieces
+
+    async def send(self, chunk: bytes) -> None:
+        pieces = self._pieces
+        while not pieces.gone:
+            pieces.taken.clear()
+            try:
+                pieces.queue.put_nowait(chunk)
+                return
+            except Full:
+                await pieces.taken.wait()
+        raise ClientGone
+
+    async def close(self) -> None:
+        await self.send(_END)
+
+    def abort(self) -> None:
+        queue = self._pieces.queue
+        while True:
+            try:
+                queue.put_nowait(None)
+                return
+            except Full:
+                # Nobody shall get the rest, and this makes room.
+                queue.get_nowait()
+
+
+def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a WSGI request."""
+    exchange = WSGIExchange(environ)
+    was = site.open(exchange)
+    if not was.endpoint.streams_body and exchange.has_body():
+        body, error = _collect(environ, exchange, was.endpoint.max_body)
+        if error is not None:
+            was = site.refusal(exchange, was.app, error)
+        exchange.body = body
+    was.endpoint.run(was)
+    answer = exchange.answers.get()
+    status = f"{answer.status} {reason_phrase(answer.status)}"
+    start_response(status, list(answer.headers))
+    return answer.body
+
+
+def _collect(
+    environ: Environ, exchange: WSGIExchange, limit: int
+) -> tuple[bytes, HTTPError | None]:
+    """The whole body; or the error that stands in its way."""
+    length = exchange.header("content-length")
+    source = environ["wsgi.input"]
+    try:
+        if length is not None:
+            body = source.read(int(length))
+            if len(body) < int(length):
+                return b"", HTTPError(400, "the body ended too soon")
+        else:
+            body = source.read(limit + 1)
+            if len(body) > limit:
+                return b"", HTTPError(413, f"a body may have {limit} bytes")
+    except (OSError, ValueError):
+        return b"", HTTPError(400, "the body is malformed or ended too soon")
+    return body, None

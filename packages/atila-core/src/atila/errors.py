@@ -1,0 +1,82 @@
+"""Errors: those a handler answers with, and those that tell a developer of a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from atila.exchange import Header
+
+
+class HTTPError(Exception):
+    """An answer other than success; raise it anywhere while a request is processed.
+
+    Args:
+        status: the code, or code and reason: 400 or "400 Bad Request" (RFC 9110, section 15).
+        detail: what is wrong, for the client to read.
+        errno: the application's own number for it; 0 for none.
+        headers: more headers of the answer, such as Allow or Retry-After.
+    """
+
+    def __init__(
+        self,
+        status: int | str,
+        detail: str = "",
+        errno: int = 0,
+        headers: Sequence[Header] = (),
+    ) -> None:
+        self.code, self.message = parse_status(status)
+        self.detail = detail
+        self.errno = errno
+        self.headers = headers
+        self.url = ""
+        """Path of the request that failed; set for error handlers."""
+        self.time = ""
+        """When it failed, local time with offset; set for error handlers."""
+        super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+
+
+class SetupError(Exception):
+    """A mistake in the application, found before it serves; the text says what, where and the mend.
+
+    Args:
+        problem: what is wrong, and what to write instead.
+        source: "file:line" of the code that it is about; "" if unknown.
+    """
+
+    def __init__(self, problem: str, source: str = "") -> None:
+        self.problem = problem
+        self.source = source
+        super().__init__(f"{source}: {problem}" if source else problem)
+
+
+class MissingLayer(AttributeError):
+    """A name that belongs to a layer which is not there."""
+
+
+def parse_status(status: int | str) -> tuple[int, str]:
+    """Code and reason of "404 Not Found", "404" or 404.
+
+    Raises:
+        ValueError: it is no status of RFC 9110, section 15: 100 to 599.
+    """
+    text, _, reason = str(status).partition(" ")
+    if not (text.isascii() and text.isdigit() and 100 <= int(text) <= 599):
+        raise ValueError(f'{status!r} is no HTTP status; write 404 or "404 Not Found"')
+    code = int(text)
+    return code, reason or reason_phrase(code)
+
+
+def reason_phrase(code: int) -> str:
+    """The standard reason of a status code; "Unknown" if it has none."""
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def source_of(func: Callable[..., Any]) -> str:
+    """ "file:line" where a function is defined; "" for one without Python code."""
+    code = getattr(func, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -1,0 +1,155 @@
+"""What an engine hands over: one request, and the way to answer it.
+
+Everything above this line of the framework is engine-free. An engine subclasses `Exchange`, makes
+one for each request and gives it to `Site`; docs/architecture.md draws the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+Header = tuple[str, str]
+Headers = list[Header]
+Address = tuple[str, int]
+
+
+class ClientGone(ConnectionError):
+    """The client went away while its answer was still being sent."""
+
+
+class ResponseStream(Protocol):
+    """An answer whose head has been sent and whose body follows. Used on the task loop only."""
+
+    async def send(self, chunk: bytes) -> None:
+        """Send a piece of the body; return when the engine can take more.
+
+        Raises:
+            ClientGone: nobody reads any more; the sender should stop.
+        """
+
+    async def close(self) -> None:
+        """End the body regularly."""
+
+    def abort(self) -> None:
+        """End the connection so that the client sees the body is incomplete."""
+
+
+class WebSocketTransport(Protocol):
+    """An accepted WebSocket (RFC 6455). Used on the task loop only."""
+
+    close_code: int | None
+    """The code of the closing handshake; 1006 if there was none, None while it is open."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None once the connection is closed, and ever after."""
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message.
+
+        Raises:
+            ClientGone: the connection is closed.
+        """
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake. Closing twice does nothing."""
+
+
+class Exchange:
+    """One HTTP request or WebSocket handshake, and its answer.
+
+    Exactly one of `respond`, `respond_file`, `respond_stream` and `accept` is called, once.
+    """
+
+    __slots__ = ("body", "method", "path", "query")
+
+    method: str
+    """Upper case: "GET"; also for a WebSocket handshake over HTTP/2."""
+    path: str
+    """Percent-decoded, begins with a slash."""
+    query: str
+    """As sent, without the question mark; "" if there is none."""
+    body: bytes
+    """The whole request body, put here by the engine before `Site.start`; b"" until then."""
+
+    is_websocket: bool = False
+    """Whether this is a WebSocket handshake (then `accept`, or `respond` to refuse it)."""
+
+    @property
+    def scheme(self) -> str:
+        """ "http" or "https" (also for a WebSocket)."""
+        raise NotImplementedError
+
+    @property
+    def version(self) -> str:
+        """HTTP version: "1.0", "1.1", "2.0" or "3.0"."""
+        raise NotImplementedError
+
+    @property
+    def client(self) -> Address:
+        """Address of the peer: host and port; ("", 0) if there is none, as on a Unix socket."""
+        raise NotImplementedError
+
+    @property
+    def server(self) -> Address:
+        """Address that the client connected to: host and port."""
+        raise NotImplementedError
+
+    def header(self, name: str) -> str | None:
+        """A request header by its lower-case name; repeated ones are joined by ", "."""
+        raise NotImplementedError
+
+    def headers(self) -> Headers:
+        """All request headers in the order sent, names in lower case, repetitions kept."""
+        raise NotImplementedError
+
+    def has_body(self) -> bool:
+        """Whether the request head announces a body (RFC 9112, section 6)."""
+        length = self.header("content-length")
+        return (length is not None and length != "0") or self.header(
+            "transfer-encoding"
+        ) is not None
+
+    async def read(self, size: int) -> bytes:
+        """The next piece of a body that the route streams; b"" at its end. On the task loop only.
+
+        At most `size` bytes, at least one. The engine stops reading from the client while nobody
+        calls this.
+
+        Raises:
+            ClientGone: the client left before the body was complete.
+        """
+        raise NotImplementedError
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Answer, whole. From any thread; never waits for the client.
+
+        The engine adds Content-Length if it is missing. For HEAD, 204 and 304 `body` is b"". The
+        `headers` may be shared between requests: an engine never changes them.
+        """
+        raise NotImplementedError
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        """Answer with `size` bytes of a file, from `offset`. From any thread.
+
+        `headers` hold Content-Length already.
+        """
+        raise NotImplementedError
+
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
+        """Send the head of an answer whose body follows in pieces. On the task loop only."""
+        raise NotImplementedError
+
+    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+        """Complete the WebSocket handshake. On the task loop only.
+
+        Raises:
+            ClientGone: the client left before that.
+        """
+        raise NotImplementedError
+
+    async def disconnected(self) -> None:
+        """Return when the client has left; never, where an engine cannot know. On the task loop."""
+        raise NotImplementedError

@@ -1,0 +1,171 @@
+"""Launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
+
+A script is read the same way for every engine: its mounts are recorded here, and so are the
+options of `run` where another engine than Skitai is to serve.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import SetupError
+from atila.site import Mount, Site
+
+if TYPE_CHECKING:
+    from atila.app import Atila
+
+
+@dataclass(slots=True)
+class Launch:
+    """What is to be served.
+
+    Attributes:
+        mounts: the apps.
+        options: those of `skitai.run`: port, address, workers, threads, name, …
+    """
+
+    mounts: list[Mount] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+current = Launch()
+"""What this process's launch script asked for so far."""
+
+_capturing = False
+
+
+def record_mount(
+    point: str, target: object, pref: Mapping[str, Any] | None, **options: Any
+) -> bool:
+    """Take a mount, if its target is an app of ours.
+
+    Args:
+        point: the path: "/".
+        target: what is mounted.
+        pref: attributes for the app, and in `config` its settings.
+        options: of `skitai.mount`: name, host, subscribe.
+
+    Returns:
+        Whether it was taken; otherwise it is Skitai's.
+    """
+    from atila.app import Atila
+
+    if not isinstance(target, Atila):
+        return False
+    _prefer(target, pref or {})
+    current.mounts.append(Mount(point, target, options.get("name") or ""))
+    return True
+
+
+def _prefer(app: Atila, pref: Mapping[str, Any]) -> None:
+    """Overwrite attributes and settings of an app by those of a preference."""
+    for name, value in pref.items():
+        if name == "config":
+            app.config.update(value or {})
+        else:
+            setattr(app, name, value)
+
+
+def record_run(**options: Any) -> bool:
+    """Take the options of `skitai.run`.
+
+    Returns:
+        Whether another engine serves, so that Skitai is not to run.
+    """
+    current.options = options
+    return _capturing
+
+
+def read(target: str) -> Launch:
+    """Read what a target serves, without serving it.
+
+    Args:
+        target: a launch script, "serve.py", or an app in a module, "package.module:app".
+
+    Raises:
+        SetupError: there is no such script, module or app, or it mounts nothing.
+    """
+    global current
+    current = Launch()
+    if target.endswith(".py"):
+        _run_script(target)
+    else:
+        current.mounts.append(Mount("/", _load_app(target)))
+    if not current.mounts:
+        raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
+    return current
+
+
+def _run_script(target: str) -> None:
+    global _capturing
+    path = Path(target).resolve()
+    if not path.is_file():
+        raise SetupError(f"there is no launch script {target}")
+    # As if it were started by itself: Skitai resolves relative paths against argv[0].
+    sys.argv = [os.fspath(path)]
+    sys.path.insert(0, os.fspath(path.parent))
+    _capturing = True
+    try:
+        runpy.run_path(os.fspath(path), run_name="__main__")
+    finally:
+        _capturing = False
+
+
+def _load_app(target: str) -> Atila:
+    from atila.app import Atila
+
+    module_name, _, attribute = target.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise SetupError(
+            f'there is no module {module_name!r}; a target is "serve.py" or "package.module:app"'
+        ) from None
+    app = getattr(module, attribute or "app", None)
+    if not isinstance(app, Atila):
+        raise SetupError(f"{module_name}:{attribute or 'app'} is no Atila app")
+    return app
+
+
+def examine(target: str) -> dict[str, Any]:
+    """Read a target in a process of its own, and give the options of its `run`.
+
+    The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
+    told at once, and once.
+
+    Raises:
+        SetupError: as `read`, or an app has a mistake in it.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor:
+        return executor.submit(_examine, target).result()
+
+
+def _examine(target: str) -> dict[str, Any]:
+    options = read(target).options
+    build_site()
+    return {name: value for name, value in options.items() if isinstance(value, str | int | float)}
+
+
+def build_site(threads: int | None = None) -> Site:
+    """The site of all that was mounted.
+
+    Args:
+        threads: the most worker threads; None for what the script says, or else the setting.
+    """
+    threads = threads or current.options.get("threads")
+    return Site(current.mounts, threads=int(threads) if threads else None)

@@ -1,0 +1,124 @@
+"""The task loop: the one asyncio loop of a process, reachable from every thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+log = logging.getLogger("atila.loop")
+
+
+class TaskLoop:
+    """An asyncio loop, with calls from other threads handed over in batches.
+
+    Args:
+        loop: the loop of the server, or None for one of its own, which `run_in_thread` starts.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop if loop is not None else asyncio.new_event_loop()
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._woken = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._thread: threading.Thread | None = None
+        self._thread_id = threading.get_ident() if loop is not None else 0
+
+    @classmethod
+    def in_thread(cls, name: str = "atila-loop") -> TaskLoop:
+        """A loop in a daemon thread of its own, running."""
+        self = cls()
+        ready = threading.Event()
+
+        def run() -> None:
+            self._thread_id = threading.get_ident()
+            asyncio.set_event_loop(self.loop)
+            self.loop.call_soon(ready.set)
+            self.loop.run_forever()
+
+        self._thread = threading.Thread(target=run, name=name, daemon=True)
+        self._thread.start()
+        ready.wait()
+        return self
+
+    def is_current(self) -> bool:
+        """Whether the caller is on the loop's thread, where nothing may block."""
+        return threading.get_ident() == self._thread_id
+
+    def call(self, func: Callable[..., object], *args: Any) -> None:
+        """Have func(*args) called on the loop soon. From any thread.
+
+        Many calls made before the loop gets to them cost a single wake-up.
+        """
+        self._calls.append((func, args))
+        if not self._woken:
+            self._woken = True
+            self.loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        # Cleared before the calls are counted: whatever comes later wakes the loop again.
+        self._woken = False
+        calls = self._calls
+        for _ in range(len(calls)):
+            func, args = calls.popleft()
+            try:
+                func(*args)
+            except Exception:
+                log.exception("a call on the task loop failed")
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine to its end on the loop. From any thread; its errors are logged."""
+        if self.is_current():
+            self._create_task(coroutine)
+        else:
+            self.call(self._create_task, coroutine)
+
+    def _create_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = self.loop.create_task(coroutine)
+        # asyncio itself holds its tasks weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a coroutine on the task loop failed", exc_info=error)
+
+    @property
+    def busy(self) -> int:
+        """How many spawned coroutines have not ended."""
+        return len(self._tasks)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Cancel what still runs and let it clean up; end the thread that the loop has of its own.
+
+        Not to be called on the running loop.
+
+        Args:
+            timeout: seconds that the cancelled coroutines have.
+        """
+        if self.loop.is_closed():
+            return
+        if self.is_current():
+            # The loop of a server that has stopped it already, as granian does.
+            self._cancel_all()
+            if self._tasks:
+                self.loop.run_until_complete(asyncio.wait(self._tasks, timeout=timeout))
+            return
+        self.call(self._cancel_all)
+        deadline = time.monotonic() + timeout
+        while self._tasks and self.loop.is_running() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if self._thread is not None:
+            self.call(self.loop.stop)
+            self._thread.join(timeout)
+            if not self._thread.is_alive():
+                self.loop.close()
+
+    def _cancel_all(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()

@@ -1,0 +1,173 @@
+"""Worker threads with a bounded queue; as many awake as the work needs.
+
+Fast handlers gain nothing from a second awake thread: it only fights the first for the
+interpreter. So one thread stays hot, and another is woken only when the job at the head of the
+queue has waited for `STALL` seconds, which is what happens when a handler blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from _thread import LockType, allocate_lock
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+STALL = 0.001
+"""Seconds that the oldest job waits before one more thread is woken."""
+
+log = logging.getLogger("atila.pool")
+
+Job = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class WorkerPool:
+    """Runs jobs in threads.
+
+    Args:
+        threads: the most threads there may be; they are started as they are needed.
+        queue_size: the most jobs that may wait; a further one is refused.
+        name: prefix of the threads' names.
+    """
+
+    def __init__(self, threads: int = 32, queue_size: int = 1024, name: str = "atila") -> None:
+        if threads < 1 or queue_size < 1:
+            raise ValueError("a worker pool needs at least one thread and one place in its queue")
+        self.size = threads
+        self.queue_size = queue_size
+        self.name = name
+        self._jobs: deque[Job] = deque()
+        self._threads: list[threading.Thread] = []
+        self._asleep: deque[LockType] = deque()
+        self._starting = threading.Lock()
+        self._closing = False
+        self._watching = False
+        self._alarm = allocate_lock()
+        self._alarm.acquire()
+        self._watcher: threading.Thread | None = None
+
+    def submit(self, func: Callable[..., object], *args: Any) -> bool:
+        """Have a thread call func(*args). From any thread.
+
+        Returns:
+            False if the queue is full or the pool is closed: the job will not run.
+        """
+        if len(self._jobs) >= self.queue_size or self._closing:
+            return False
+        self._jobs.append((func, args))
+        self._rouse()
+        return True
+
+    def resubmit(self, func: Callable[..., object], *args: Any) -> None:
+        """Like `submit` for the rest of a job that was once accepted: never refused."""
+        self._jobs.append((func, args))
+        self._rouse()
+
+    def _rouse(self) -> None:
+        # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
+        # after that; a job is appended before _asleep is looked at here. One of the two sees it.
+        if len(self._asleep) == len(self._threads):
+            self._wake()
+        elif not self._watching:
+            self._watch()
+
+    def close(self, timeout: float) -> bool:
+        """Take no new jobs and wait for the accepted ones, at most `timeout` seconds.
+
+        Returns:
+            Whether all of them ended in time.
+        """
+        self._closing = True
+        deadline = time.monotonic() + timeout
+        while self._jobs or len(self._asleep) < len(self._threads):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _wake(self) -> None:
+        """Wake the thread that slept last, or start another; nothing if all are awake."""
+        try:
+            self._asleep.pop().release()
+        except IndexError:
+            with self._starting:
+                if len(self._threads) < self.size:
+                    self._start_thread()
+
+    def _start_thread(self) -> None:
+        name = f"{self.name}-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        jobs, asleep = self._jobs, self._asleep
+        sleeping = allocate_lock()
+        sleeping.acquire()
+        while True:
+            try:
+                func, args = jobs.popleft()
+            except IndexError:
+                asleep.append(sleeping)
+                if not jobs or not _withdraw(asleep, sleeping):
+                    sleeping.acquire()
+                continue
+            try:
+                func(*args)
+            except BaseException:
+                log.exception("a job ended with an error")
+            # A job left in these names would keep its request alive until the next one.
+            del func, args
+
+    def _watch(self) -> None:
+        with self._starting:
+            if self._watching:
+                return
+            self._watching = True
+            if self._watcher is None:
+                self._watcher = threading.Thread(
+                    target=self._watch_forever, name=f"{self.name}-watch", daemon=True
+                )
+                self._watcher.start()
+        self._alarm.release()
+
+    def _watch_forever(self) -> None:
+        while True:
+            self._alarm.acquire()
+            self._wake_while_stalled()
+            self._watching = False
+            # A job that came since the last look found _watching still set.
+            if self._jobs:
+                self._watch()
+
+    def _wake_while_stalled(self) -> None:
+        wave = 1
+        while True:
+            try:
+                head = self._jobs[0]
+            except IndexError:
+                return
+            time.sleep(STALL)
+            if not self._is_head(head):
+                wave = 1
+                continue
+            for _ in range(min(wave, len(self._jobs))):
+                self._wake()
+            wave *= 2
+
+    def _is_head(self, job: Job) -> bool:
+        try:
+            return self._jobs[0] is job
+        except IndexError:
+            return False
+
+
+def _withdraw(asleep: deque[LockType], lock: LockType) -> bool:
+    """Take a lock back out of the sleepers; False if somebody is about to release it already."""
+    try:
+        asleep.remove(lock)
+    except ValueError:
+        return False
+    return True

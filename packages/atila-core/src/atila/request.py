@@ -1,0 +1,179 @@
+"""`was.request`: the request, each part of it read when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from atila import forms
+from atila.exchange import Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atila.was import Was
+
+
+class Request:
+    """One request.
+
+    Attributes:
+        args: all parameters, by name: of the path, the query, and the form or JSON body; the latter
+            win over the former.
+        g: a dict for whatever hooks and handler of this request want to share.
+        user: who is asking; for an authentication layer to set.
+    """
+
+    def __init__(self, was: Was) -> None:
+        self._was = was
+        self._exchange = was.exchange
+        self.user: Any = None
+
+    @property
+    def method(self) -> str:
+        """Upper case: "GET"."""
+        return self._exchange.method
+
+    @property
+    def path(self) -> str:
+        """Percent-decoded, with the mount point."""
+        return self._exchange.path
+
+    @property
+    def query(self) -> str:
+        """The query string as sent, without question mark."""
+        return self._exchange.query
+
+    @property
+    def uri(self) -> str:
+        """Path and query as one."""
+        query = self._exchange.query
+        return f"{self._exchange.path}?{query}" if query else self._exchange.path
+
+    @property
+    def version(self) -> str:
+        """HTTP version: "1.0", "1.1", "2.0", "3.0"."""
+        return self._exchange.version
+
+    @property
+    def scheme(self) -> str:
+        """ "http" or "https"."""
+        return self._exchange.scheme
+
+    @property
+    def body(self) -> bytes:
+        """The whole body as sent."""
+        return self._exchange.body
+
+    @cached_property
+    def g(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def id(self) -> str:
+        """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
+        return self._was.request_id
+
+    @cached_property
+    def args(self) -> dict[str, Any]:
+        args: dict[str, Any] = {}
+        if self._exchange.query:
+            args.update(self.URL_QUERY)
+        args.update(self._was.path_params)
+        if self._exchange.body:
+            args.update(self.DATA)
+        return args
+
+    @property
+    def ARGS(self) -> dict[str, Any]:
+        return self.args
+
+    @property
+    def PARAMS(self) -> Mapping[str, Any]:
+        """The parameters of the path."""
+        return self._was.path_params
+
+    @cached_property
+    def URL_QUERY(self) -> dict[str, Any]:
+        """The fields of the query string."""
+        return forms.parse_query(self._exchange.query, self._was.app.config.MAX_FIELDS)
+
+    @cached_property
+    def URL(self) -> dict[str, Any]:
+        """The parameters of query and path."""
+        return {**self.URL_QUERY, **self._was.path_params}
+
+    @cached_property
+    def FORM(self) -> dict[str, Any]:
+        """The fields of an URL-encoded body; {} for a body of another type."""
+        if self.get_content_type() != forms.FORM_TYPE:
+            return {}
+        return forms.parse_form(self._exchange.body, self._was.app.config.MAX_FIELDS)
+
+    @cached_property
+    def JSON(self) -> Any:
+        """The value of a JSON body; None for a body of another type."""
+        if not forms.is_json(self.get_content_type()):
+            return None
+        return forms.parse_json(self._exchange.body)
+
+    @cached_property
+    def DATA(self) -> dict[str, Any]:
+        """The parameters of the body: of a form, or of a JSON object."""
+        if forms.is_json(self.get_content_type()):
+            return self.JSON if isinstance(self.JSON, dict) else {}
+        return self.FORM
+
+    @property
+    def routed(self) -> Callable[..., Any]:
+        """The handler."""
+        return self._was.endpoint.route.handler
+
+    @property
+    def routable(self) -> dict[str, Any]:
+        """What the route was defined with."""
+        route = self._was.endpoint.route
+        return {
+            "methods": list(route.methods),
+            "content_types": list(route.content_types),
+            "options": dict(route.options),
+            "mntopt": {},
+        }
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """A header by its name in any case; repeated ones are joined by ", "."""
+        value = self._exchange.header(name.lower())
+        return default if value is None else value
+
+    def get_headers(self) -> Headers:
+        """All headers in the order sent, names in lower case."""
+        return self._exchange.headers()
+
+    def get_body(self) -> bytes:
+        """The whole body as sent."""
+        return self._exchange.body
+
+    def get_remote_addr(self) -> str:
+        """The client's IP address."""
+        return self._exchange.client[0]
+
+    def get_user_agent(self) -> str:
+        """The User-Agent header; "" if there is none."""
+        return self._exchange.header("user-agent") or ""
+
+    def get_content_type(self) -> str:
+        """The media type of the body, lower case and without parameters; "" if none is given."""
+        return forms.media_type(self._exchange.header("content-type"))
+
+    def get_main_type(self) -> str:
+        """ "text" of "text/html"."""
+        return self.get_content_type().partition("/")[0]
+
+    def get_sub_type(self) -> str:
+        """ "html" of "text/html"."""
+        return self.get_content_type().partition("/")[2]
+
+    def accepts(self, media: str) -> bool:
+        """Whether the Accept header names a media type, itself and not by a wildcard."""
+        return media in (self._exchange.header("accept") or "").lower()

@@ -1,0 +1,155 @@
+"""`was.response`: status and headers of the answer, and answers made by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from atila.errors import parse_status, reason_phrase
+from atila.exchange import Header, Headers
+
+if TYPE_CHECKING:
+    from atila.was import Was
+
+HTML: Header = ("content-type", "text/html; charset=utf-8")
+BINARY: Header = ("content-type", "application/octet-stream")
+_FORBIDDEN = ("\r", "\n", "\0")
+
+
+def checked_header(name: str, value: object) -> Header:
+    """A header that is safe to send, its name in lower case.
+
+    Raises:
+        ValueError: CR, LF or NUL is in it, which would let its value add headers of its own
+            (RFC 9110, section 5.5).
+    """
+    text = str(value)
+    for forbidden in _FORBIDDEN:
+        if forbidden in text or forbidden in name:
+            raise ValueError(f"the header {name!r} has a line break or NUL in its name or value")
+    return name.lower(), text
+
+
+class Response:
+    """The answer to one request, but for its body.
+
+    Calling it makes an answer to return: `return was.response("201 Created", body)`.
+    """
+
+    __slots__ = ("body", "headers", "reason", "status_code")
+
+    def __init__(self) -> None:
+        self.status_code = 0
+        """0 while nothing set it: then 200, or 204 if there is no body."""
+        self.reason = ""
+        self.headers: list[Header] = []
+        self.body: Any = None
+
+    def __call__(
+        self,
+        status: int | str = "200 OK",
+        body: Any = None,
+        headers: Iterable[Header] | Mapping[str, str] | None = None,
+    ) -> Response:
+        """Set status, body and more headers at once.
+
+        Args:
+            status: 201, or "201 Created".
+            body: anything that a handler may return.
+            headers: added to those that are set already; Content-Type replaces its default.
+
+        Returns:
+            Itself, to be returned by the handler.
+        """
+        self.set_status(status)
+        self.body = body
+        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        for name, value in pairs:
+            self.add_header(name, value)
+        return self
+
+    def set_status(self, status: int | str) -> None:
+        """Set the status: 201, or "201 Created"."""
+        self.status_code, self.reason = parse_status(status)
+
+    def add_header(self, name: str, value: object) -> None:
+        """Add a header, even if there is one of this name."""
+        self.headers.append(checked_header(name, value))
+
+    def set_header(self, name: str, value: object) -> None:
+        """Set a header in place of all of this name."""
+        header = checked_header(name, value)
+        self.del_header(name)
+        self.headers.append(header)
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """The value of the first header of this name that was set."""
+        name = name.lower()
+        return next((value for key, value in self.headers if key == name), default)
+
+    def del_header(self, name: str, default: object = None) -> None:
+        """Remove all headers of this name; `default` is taken for the specification's sake."""
+        name = name.lower()
+        self.headers = [header for header in self.headers if header[0] != name]
+
+    __setitem__ = set_header
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get_header(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return self.get_header(name) is not None
+
+    def status_line(self) -> str:
+        """ "200 OK"."""
+        return f"{self.status_code} {self.reason or reason_phrase(self.status_code)}"
+
+
+class FileBody:
+    """A file to answer with.
+
+    Args:
+        path: where it is.
+        content_type: its media type; None to guess it from the name.
+        filename: what a browser shall save it as; None to show it instead.
+    """
+
+    __slots__ = ("content_type", "filename", "path")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        content_type: str | None = None,
+        filename: str | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.content_type = content_type
+        self.filename = filename
+
+
+class _Answered:
+    def __repr__(self) -> str:
+        return "ANSWERED"
+
+
+ANSWERED: Final = _Answered()
+"""What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
+
+
+def head(was: Was, default: Header | None) -> Headers:
+    """The headers of the answer: set by the handler, by default, and by the route's layers.
+
+    Args:
+        was: the request.
+        default: a Content-Type for an answer that has none; None for an answer without a body.
+    """
+    headers = list(was.response.headers)
+    if default is not None and was.response.get_header("content-type") is None:
+        headers.append(default)
+    for provide in was.endpoint.headers:
+        headers.extend(provide(was))
+    return headers

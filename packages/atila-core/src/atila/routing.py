@@ -1,0 +1,292 @@
+"""Rules and the router: from a path to the endpoints that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from atila.errors import SetupError
+
+SPECIAL = frozenset({"me", "notme", "new"})
+"""Words that a typed parameter takes as they are: /profiles/me for /profiles/<int:id>."""
+
+LONGEST_NUMBER = 300
+"""Digits; a longer number in a path matches nothing, so that none is ever costly to convert."""
+
+
+@dataclass(slots=True)
+class Route:
+    """One use of `@app.route`: what to answer with which function, and how.
+
+    Attributes:
+        rule: the path below its mount point, with parameters: "/users/<int:id>".
+        handler: the function, as it was written.
+        methods: upper case; HEAD comes with GET by itself.
+        content_types: media types of request bodies that it takes; none named takes all.
+        options: all other arguments of `@app.route`.
+        name: what `urlfor` and `pipe` call it.
+        source: "file:line" of the handler.
+        automatic: nobody wrote it; it answers OPTIONS for a path that others have.
+    """
+
+    rule: str
+    handler: Callable[..., Any]
+    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    content_types: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    source: str = ""
+    automatic: bool = False
+
+
+class Segment(NamedTuple):
+    """A part of a rule between slashes: literal text, or a parameter of a kind."""
+
+    text: str
+    kind: str = ""
+
+
+def parse_rule(rule: str, source: str = "") -> list[Segment]:
+    """The segments of a rule such as "/users/<int:id>/<path:rest>".
+
+    Raises:
+        SetupError: the rule is malformed.
+    """
+    if rule and not rule.startswith("/"):
+        raise SetupError(f'the rule {rule!r} must begin with a slash: "/{rule}"', source)
+    segments: list[Segment] = []
+    names: set[str] = set()
+    for part in rule.split("/")[1:]:
+        if segments and segments[-1].kind == "path":
+            raise SetupError(f"in the rule {rule!r} nothing can follow a <path:…>", source)
+        segment = _parse_segment(part, rule, source)
+        if segment.kind:
+            if segment.text in names:
+                raise SetupError(f"the rule {rule!r} has <{segment.text}> twice", source)
+            names.add(segment.text)
+        segments.append(segment)
+    return segments
+
+
+def names_of(segments: Iterable[Segment]) -> tuple[str, ...]:
+    """The names of the parameters in a rule, in order."""
+    return tuple(segment.text for segment in segments if segment.kind)
+
+
+def _parse_segment(part: str, rule: str, source: str) -> Segment:
+    if "<" not in part and ">" not in part:
+        return Segment(part)
+    if not (part.startswith("<") and part.endswith(">")):
+        raise SetupError(
+            f"in the rule {rule!r} a parameter must fill its place between two slashes: {part!r}",
+            source,
+        )
+    kind, _, name = part[1:-1].rpartition(":")
+    kind = kind or "str"
+    if kind not in CONVERTERS:
+        raise SetupError(
+            f"the rule {rule!r} has a parameter of unknown type {kind!r};"
+            f" there are {', '.join(CONVERTERS)}",
+            source,
+        )
+    if not name.isidentifier():
+        raise SetupError(f"in the rule {rule!r} {name!r} is no name of a parameter", source)
+    return Segment(name, kind)
+
+
+def _to_int(text: str) -> Any:
+    digits = text[1:] if text.startswith("-") else text
+    if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER:
+        return int(text)
+    return text if text in SPECIAL else None
+
+
+def _to_float(text: str) -> Any:
+    whole, _, fraction = (text[1:] if text.startswith("-") else text).partition(".")
+    digits = whole + fraction
+    if digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER:
+        return float(text)
+    return text if text in SPECIAL else None
+
+
+def _to_text(text: str) -> Any:
+    return text or None
+
+
+Converter = Callable[[str], Any]
+CONVERTERS: dict[str, Converter] = {
+    "int": _to_int,
+    "float": _to_float,
+    "str": _to_text,
+    "path": _to_text,
+}
+"""Kind of parameter to its converter, most particular first; None means it does not match."""
+
+_ORDER = list(CONVERTERS)
+
+
+class Match(NamedTuple):
+    """What a request leads to: an endpoint, and the rule's parameters in order.
+
+    In the tree it stands without values; for a rule without parameters it is the very match.
+    """
+
+    endpoint: Any
+    names: tuple[str, ...]
+    values: tuple[Any, ...] = ()
+
+
+class Leaf:
+    """All that is at one place of the tree: a target for each method.
+
+    Attributes:
+        targets: by method.
+        options: answers OPTIONS if none of the targets does.
+    """
+
+    __slots__ = ("options", "targets")
+
+    def __init__(self) -> None:
+        self.targets: dict[str, Match] = {}
+        self.options: Match | None = None
+
+    def target(self, method: str) -> Match | None:
+        """What answers a method here."""
+        found = self.targets.get(method)
+        return self.options if found is None and method == "OPTIONS" else found
+
+
+class _Node:
+    __slots__ = ("leaf", "literals", "parameters", "tail")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameters: list[tuple[int, Converter, _Node]] = []
+        self.tail: Leaf | None = None
+        self.leaf: Leaf | None = None
+
+    def child(self, segment: Segment) -> _Node:
+        if not segment.kind:
+            return self.literals.setdefault(segment.text, _Node())
+        rank = _ORDER.index(segment.kind)
+        for known, _, node in self.parameters:
+            if known == rank:
+                return node
+        node = _Node()
+        self.parameters.append((rank, CONVERTERS[segment.kind], node))
+        self.parameters.sort(key=lambda parameter: parameter[0])
+        return node
+
+
+class Router:
+    """Finds the endpoint for a path; the time does not depend on how many rules there are.
+
+    A rule without parameters is found in a dict. For the others the path goes down a tree, segment
+    by segment: literal text before int, float and str, and a `<path:…>` last. A place that does not
+    know the method is passed over.
+    """
+
+    def __init__(self) -> None:
+        self._static: dict[str, Leaf] = {}
+        self._root = _Node()
+        self._methods = {"OPTIONS"}
+
+    def add(
+        self, rule: str, endpoint: Any, methods: Iterable[str], optional: int = 0, source: str = ""
+    ) -> list[Leaf]:
+        """Add a rule; the leaves it leads to answer OPTIONS only once their `options` is set.
+
+        Args:
+            rule: the path, with parameters.
+            endpoint: what `match` shall lead to.
+            methods: upper case.
+            optional: how many parameters at the end may be left out, their slashes too.
+            source: "file:line", for messages.
+
+        Returns:
+            The leaves that the rule leads to: one, and one more for each optional parameter.
+
+        Raises:
+            SetupError: the rule is malformed, or one of the same shape has one of the methods.
+        """
+        segments = parse_rule(rule, source)
+        methods = tuple(methods)
+        self._methods.update(methods)
+        leaves = [self._place(rule, segments, endpoint, methods, source)]
+        for _ in range(optional):
+            segments = segments[:-1]
+            leaves.append(self._place(rule, segments, endpoint, methods, source))
+        return leaves
+
+    def _place(
+        self,
+        rule: str,
+        segments: Sequence[Segment],
+        endpoint: Any,
+        methods: tuple[str, ...],
+        source: str,
+    ) -> Leaf:
+        leaf = self._leaf(segments)
+        target = Match(endpoint, names_of(segments))
+        for method in methods:
+            if (other := leaf.targets.get(method)) is not None:
+                before = getattr(getattr(other.endpoint, "route", None), "source", "") or "before"
+                raise SetupError(
+                    f"{method} {rule or '(empty rule)'} leads to the same place as a route defined"
+                    f" {before}; change the rule or the methods of one",
+                    source,
+                )
+            leaf.targets[method] = target
+        return leaf
+
+    def _leaf(self, segments: Sequence[Segment]) -> Leaf:
+        if not any(segment.kind for segment in segments):
+            path = "".join("/" + segment.text for segment in segments)
+            if path not in self._static:
+                self._static[path] = Leaf()
+            return self._static[path]
+        node = self._root
+        for segment in segments:
+            if segment.kind == "path":
+                node.tail = node.tail or Leaf()
+                return node.tail
+            node = node.child(segment)
+        node.leaf = node.leaf or Leaf()
+        return node.leaf
+
+    def match(self, path: str, method: str) -> Match | None:
+        """Where a request leads; None if no rule fits path (percent-decoded) and method."""
+        leaf = self._static.get(path)
+        if leaf is not None and (target := leaf.target(method)) is not None:
+            return target
+        return _descend(self._root, path.split("/"), 1, (), method)
+
+    def allowed(self, path: str) -> list[str]:
+        """The methods that a path answers, for Allow (RFC 9110, section 10.2.1)."""
+        return sorted(m for m in self._methods if self.match(path, m) is not None)
+
+
+def _descend(
+    node: _Node, parts: list[str], at: int, values: tuple[Any, ...], method: str
+) -> Match | None:
+    if at == len(parts):
+        return _target(node.leaf, values, method)
+    part = parts[at]
+    below = node.literals.get(part)
+    if below is not None and (found := _descend(below, parts, at + 1, values, method)) is not None:
+        return found
+    for _, convert, child in node.parameters:
+        value = convert(part)
+        if value is not None:
+            found = _descend(child, parts, at + 1, (*values, value), method)
+            if found is not None:
+                return found
+    if node.tail is not None and (rest := "/".join(parts[at:])):
+        return _target(node.tail, (*values, rest), method)
+    return None
+
+
+def _target(leaf: Leaf | None, values: tuple[Any, ...], method: str) -> Match | None:
+    target = leaf.target(method) if leaf is not None else None
+    return Match(target.endpoint, target.names, values) if target is not None else None

@@ -1,0 +1,186 @@
+"""`was`, the context of one request: the only argument that every handler, hook and task gets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from atila import forms, layers
+from atila.coroutines import Input
+from atila.errors import HTTPError, MissingLayer
+from atila.request import Request
+from atila.response import FileBody, Response
+
+if TYPE_CHECKING:
+    from atila.app import Atila
+    from atila.endpoint import Endpoint
+    from atila.exchange import Exchange
+    from atila.site import Site
+
+_SANE_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
+
+current: ContextVar[Was] = ContextVar("was")
+"""The request that the running code belongs to."""
+
+log = logging.getLogger("atila.app")
+
+
+class Was:
+    """The context of one request. Names of layers are made at their first use.
+
+    Attributes:
+        exchange: the request as the engine handed it over.
+        endpoint: the compiled route.
+        path_params: the parameters of the rule, converted.
+        refusal: the error that answers instead of the handler, found before it ran.
+        answering: the head of a streamed answer, or of a WebSocket, has been sent.
+    """
+
+    __slots__ = (
+        "_args",
+        "_request",
+        "_request_id",
+        "_response",
+        "answering",
+        "endpoint",
+        "exchange",
+        "path_params",
+        "refusal",
+    )
+
+    app: Atila
+    Error = HTTPError
+
+    def __init__(
+        self, exchange: Exchange, endpoint: Endpoint, path_params: Mapping[str, Any]
+    ) -> None:
+        self.exchange = exchange
+        self.endpoint = endpoint
+        self.path_params = path_params
+        self.refusal: HTTPError | None = None
+        self.answering = False
+        self._args: dict[str, Any] | None = None
+        self._request: Request | None = None
+        self._response: Response | None = None
+        self._request_id = ""
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+        request = self._request
+        if request is None:
+            request = self._request = Request(self)
+        return request
+
+    @property
+    def response(self) -> Response:
+        """Status and headers of the answer."""
+        response = self._response
+        if response is None:
+            response = self._response = Response()
+        return response
+
+    def renew_response(self, error: HTTPError) -> Response:
+        """Forget what was set on the answer so far, and begin that of an error."""
+        response = self._response = Response()
+        response.status_code, response.reason = error.code, error.message
+        for name, value in error.headers:
+            response.add_header(name, value)
+        return response
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """All parameters: of query, path and body, the latter winning over the former."""
+        args = self._args
+        if args is None:
+            exchange = self.exchange
+            query = exchange.query
+            args = forms.parse_query(query, self.app.config.MAX_FIELDS) if query else {}
+            args.update(self.path_params)
+            if exchange.body:
+                args.update(self.request.DATA)
+            self._args = args
+        return args
+
+    @property
+    def site(self) -> Site:
+        """What this app is mounted on: worker pool, task loop, the other apps."""
+        return self.app.site
+
+    @property
+    def request_id(self) -> str:
+        """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
+        if not self._request_id:
+            given = self.exchange.header("x-request-id") or ""
+            self._request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        return self._request_id
+
+    def log(self, message: str, category: str = "info") -> None:
+        """Write to the app's log.
+
+        Args:
+            message: what to write.
+            category: "debug", "info", "warn", "error" or "critical"; others count as "info".
+        """
+        level = logging.getLevelNamesMapping().get(category.upper(), logging.INFO)
+        log.log(level, "%s", message, extra={"request_id": self.request_id})
+
+    def traceback(self, id: str = "") -> None:
+        """Write the traceback of the error being handled to the app's log.
+
+        Args:
+            id: to find it by; the request id if not given.
+        """
+        log.error("[%s]\n%s", id or self.request_id, traceback.format_exc())
+
+    def redirect(self, url: str, status: int | str = "302 Found", body: str = "") -> Response:
+        """An answer that sends the client elsewhere (RFC 9110, section 15.4)."""
+        return self.response(status, body, [("location", url)])
+
+    def File(self, path: str, mimetype: str | None = None, filename: str | None = None) -> FileBody:
+        """A file of this machine as an answer; `filename` makes it a download."""
+        return FileBody(path, mimetype, filename)
+
+    def Input(self, size: int = 65536) -> Input:
+        """The next piece of a streamed body, of at most `size` bytes; to be yielded or awaited."""
+        return Input(self.exchange, size)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise MissingLayer(layers.missing("was", name, self.app.layers))
+
+
+class LayerName:
+    """A name of a layer on a class of contexts: made once per request, at its first use."""
+
+    __slots__ = ("factory", "name")
+
+    def __init__(self, name: str, factory: Callable[[Was], Any]) -> None:
+        self.name = name
+        self.factory = factory
+
+    def __get__(self, was: Was | None, owner: type[Was]) -> Any:
+        if was is None:
+            return self
+        # Without __set__ what stands in the instance's dict is found before this descriptor.
+        value = was.__dict__[self.name] = self.factory(was)
+        return value
+
+
+def class_for(app: Atila, names: Mapping[str, Callable[[Was], Any]]) -> type[Was]:
+    """The class of contexts of one app: `Was`, and the names that the app's layers add.
+
+    Args:
+        app: the app.
+        names: each with a factory that gets the context.
+    """
+    members: dict[str, Any] = {name: LayerName(name, make) for name, make in names.items()}
+    return type("Was", (Was,), {"app": app, **members})

@@ -1,0 +1,196 @@
+"""Layers: found, chosen, left out, in conflict; and what a layer adds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from atila import PROTOCOL, Atila, Layer, MissingLayer, SetupError, Steps
+from atila.layers import KNOWN
+
+NONE = dict.fromkeys(("auth", "render", "tasks", "ws"))
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Make distributions appear as installed: a module with a layer, and its metadata."""
+
+    def make(distribution: str, layer: str, code: str = "", protocol: int = PROTOCOL) -> None:
+        module = distribution.replace("-", "_")
+        source = (
+            code
+            or f"layer = Layer({layer!r}, {protocol}, was={{'origin': lambda was: {distribution!r}}})"
+        )
+        (tmp_path / f"{module}.py").write_text(f"from atila import Layer\n{source}\n")
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
+        (info / "entry_points.txt").write_text(f"[atila.layers]\n{layer} = {module}:layer\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return make
+
+
+def origin(app: Atila) -> str:
+    app.route("/")(lambda was: was.origin)
+    return app.test_client().get("/").text
+
+
+def test_an_installed_layer_is_found(install) -> None:
+    install("colour-one", "colour")
+    assert origin(Atila(__name__, layers=NONE)) == "colour-one"
+
+
+def test_two_of_one_name_are_a_conflict_until_one_is_chosen(install) -> None:
+    install("colour-one", "colour")
+    install("colour-two", "colour")
+    with pytest.raises(SetupError) as caught:
+        Atila(__name__, layers=NONE)
+    for words in ("colour-one", "colour-two", 'Atila(__name__, layers={"colour": "colour-two"})'):
+        assert words in str(caught.value)
+    assert origin(Atila(__name__, layers={**NONE, "colour": "colour-two"})) == "colour-two"
+
+
+def test_a_layer_is_left_out(install) -> None:
+    install("colour-one", "colour")
+    app = Atila(__name__, layers={**NONE, "colour": None})
+    assert app.layers == {}
+
+
+def test_a_layer_is_given_as_a_value() -> None:
+    layer = Layer("colour", PROTOCOL, was={"origin": lambda was: "value"})
+    assert origin(Atila(__name__, layers={**NONE, "colour": layer})) == "value"
+    assert repr(layer).startswith("Layer(name='colour', protocol=1")
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "protocol", "words"),
+    [
+        ("colour", "", PROTOCOL + 1, "written for layer protocol 2, this atila-core speaks 1"),
+        ("colour", "", PROTOCOL + 1, "pip install -U atila-core"),
+        ("colour", "", PROTOCOL - 1, "pip install -U colour-one"),
+        ("colour", "layer = 7", PROTOCOL, "is no atila.Layer but int"),
+        ("colour", "layer = Layer('other', 1)", PROTOCOL, "calls itself 'other'"),
+        ("colour", "import nowhere", PROTOCOL, "cannot be imported: No module named 'nowhere'"),
+    ],
+)
+def test_a_bad_layer_is_told(install, layer: str, code: str, protocol: int, words: str) -> None:
+    install("colour-one", layer, code, protocol)
+    with pytest.raises(SetupError) as caught:
+        Atila(__name__, layers=NONE)
+    assert words in str(caught.value)
+    assert "colour-one" in str(caught.value)
+
+
+def test_a_choice_that_is_not_installed_is_told() -> None:
+    with pytest.raises(
+        SetupError, match="which is not installed or has no such layer.*pip install my-auth"
+    ):
+        Atila(__name__, layers={**NONE, "auth": "my-auth"})
+
+
+def test_two_layers_that_add_one_name_are_told() -> None:
+    layers = {n: Layer(n, PROTOCOL, was={"same": lambda was: 1}) for n in ("a", "b")}
+    with pytest.raises(SetupError, match="'a' and 'b' both add 'same' to was"):
+        Atila(__name__, layers={**NONE, **layers})
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("render", "render"), ("API", "render"), ("Thread", "tasks"), ("session", "auth")],
+)
+def test_a_name_of_an_absent_layer_says_what_to_install(name: str, layer: str) -> None:
+    app = Atila(__name__, layers=NONE)
+    caught: list[MissingLayer] = []
+
+    @app.route("/")
+    def index(was):
+        try:
+            getattr(was, name)
+        except MissingLayer as error:
+            caught.append(error)
+            raise
+
+    assert app.test_client().get("/").status_code == 500
+    text = str(caught[0])
+    assert f"was.{name} belongs to the layer {layer!r} ({KNOWN[layer].distribution})" in text
+    assert f'pip install "atila-core[{layer}]"' in text
+
+
+def test_a_decorator_and_an_option_of_an_absent_layer_say_what_to_install() -> None:
+    app = Atila(__name__, layers=NONE)
+    with pytest.raises(MissingLayer, match=r'app.websocket .* pip install "atila-core\[ws\]"'):
+        app.websocket
+    with pytest.raises(SetupError, match=r"test_layers.py:\d+: option 'coroutine' belongs"):
+        app.route("/", coroutine=True)(lambda was: "")
+    with pytest.raises(AttributeError, match="there is no app.nonsense"):
+        app.nonsense
+    assert not hasattr(app, "nonsense")
+
+
+def test_what_a_layer_can_add() -> None:
+    made: list[str] = []
+
+    class Point:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    def compile_route(route, app):
+        if "shout" not in route.options:
+            return None
+        return Steps(
+            before=[lambda was: "early" if was.request.get_header("x-early") else None],
+            after=[lambda was, value: value + "!"],
+            headers=lambda was: [("x-layer", "here")],
+            wrap=lambda handler: lambda was, **params: handler(was, **params).upper(),
+        )
+
+    layer = Layer(
+        "shout",
+        PROTOCOL,
+        was={"made": lambda was: made.append("made") or len(made)},
+        app={"volume": lambda app, value: (app, value), "size": property(lambda app: 3)},
+        config={"SHOUT": 7},
+        options=frozenset({"shout"}),
+        compile=compile_route,
+        responders={Point: lambda was, point: f"x={point.x}"},
+    )
+    app = Atila(__name__, layers={**NONE, "shout": layer})
+    app.route("/loud", shout=True)(lambda was, word="": word or 1 / 0)
+    app.route("/quiet")(lambda was, word: word)
+    app.route("/point")(lambda was: Point(5))
+    app.route("/made")(lambda was: f"{was.made} {was.made}")
+    client = app.test_client()
+
+    loud = client.get("/loud?word=a")
+    assert (loud.text, loud.headers["x-layer"]) == ("A!", "here")
+    assert client.get("/loud?word=a", headers={"x-early": "1"}).text == "early!"
+    failed = client.get("/loud")
+    assert (failed.status_code, failed.headers["x-layer"]) == (500, "here")
+    quiet = client.get("/quiet?word=a")
+    assert (quiet.text, "x-layer" in quiet.headers) == ("a", False)
+    assert client.get("/point").text == "x=5"
+    # Once per request, at the first use.
+    assert client.get("/made").text == "1 1"
+    assert client.get("/made").text == "2 2"
+    assert app.volume(1) == (app, 1)
+    assert app.size == 3
+    assert app.config.SHOUT == 7
+
+
+def test_a_route_that_no_layer_wants_has_no_steps() -> None:
+    layer = Layer("idle", PROTOCOL, compile=lambda route, app: None)
+    app = Atila(__name__, layers={**NONE, "idle": layer})
+    app.route("/")(lambda was: "")
+    endpoint = app.site.open(_exchange()).endpoint
+    assert (endpoint._before, endpoint._after, endpoint.headers) == ((), (), ())
+
+
+def _exchange():
+    from atila.testing import _TestExchange
+
+    return _TestExchange("GET", "/", [], b"", None)

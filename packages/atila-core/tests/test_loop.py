@@ -1,0 +1,86 @@
+"""The task loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from atila.loop import TaskLoop
+
+WAIT = 10.0
+
+
+@pytest.fixture
+def loop():
+    made = TaskLoop.in_thread()
+    yield made
+    made.stop()
+
+
+def test_calls_from_many_threads_all_arrive_in_their_order(loop: TaskLoop) -> None:
+    seen: list[tuple[int, int]] = []
+    done = threading.Event()
+
+    def send(sender: int) -> None:
+        for number in range(500):
+            loop.call(seen.append, (sender, number))
+
+    senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    loop.call(done.set)
+    assert done.wait(WAIT)
+    assert [n for s, n in seen if s == 2] == list(range(500))
+    assert len(seen) == 2000
+
+
+def test_a_call_that_raises_is_logged_and_harms_no_other(
+    loop: TaskLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = threading.Event()
+    loop.call(lambda: 1 / 0)
+    loop.call(done.set)
+    assert done.wait(WAIT)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_coroutine_runs_on_the_loop_and_its_error_is_logged(
+    loop: TaskLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_loop: list[bool] = []
+    done = threading.Event()
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        on_loop.append(loop.is_current())
+        loop.loop.call_soon(done.set)
+        raise LookupError("lost")
+
+    loop.spawn(work())
+    assert done.wait(WAIT)
+    assert on_loop == [True]
+    assert not loop.is_current()
+    flushed = threading.Event()
+    loop.call(flushed.set)
+    assert flushed.wait(WAIT)
+    assert "LookupError: lost" in caplog.text
+
+
+def test_stopping_cancels_what_runs(loop: TaskLoop) -> None:
+    started, cancelled = threading.Event(), threading.Event()
+
+    async def forever() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    loop.spawn(forever())
+    assert started.wait(WAIT)
+    assert loop.busy == 1
+    loop.stop()
+    assert cancelled.wait(WAIT)

@@ -1,0 +1,191 @@
+"""Rules and the router."""
+
+from __future__ import annotations
+
+import string
+import time
+from urllib.parse import unquote
+
+import pytest
+from atila.errors import SetupError
+from atila.routing import Router, parse_rule
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def router(*rules: str, methods: tuple[str, ...] = ("GET",)) -> Router:
+    made = Router()
+    for rule in rules:
+        made.add(rule, rule, methods)
+    return made
+
+
+def found(made: Router, path: str, method: str = "GET") -> tuple[str, dict[str, object]] | None:
+    match = made.match(path, method)
+    return (match.endpoint, dict(zip(match.names, match.values, strict=True))) if match else None
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "params"),
+    [
+        ("/", "/", {}),
+        ("/users", "/users", {}),
+        ("/users/7", "/users/<int:id>", {"id": 7}),
+        ("/users/-7", "/users/<int:id>", {"id": -7}),
+        ("/users/me", "/users/<int:id>", {"id": "me"}),
+        ("/users/notme", "/users/<int:id>", {"id": "notme"}),
+        ("/users/new", "/users/<int:id>", {"id": "new"}),
+        ("/users/hans", "/users/<name>", {"name": "hans"}),
+        ("/users/1.5", "/users/<float:score>", {"score": 1.5}),
+        ("/users/7/posts", "/users/<int:id>/posts", {"id": 7}),
+        ("/users/hans/likes", "/users/<name>/likes", {"name": "hans"}),
+        ("/files/a/b/c", "/files/<path:rest>", {"rest": "a/b/c"}),
+        ("/files/", "/files/", {}),
+    ],
+)
+def test_a_path_finds_its_most_particular_rule(path, rule, params) -> None:
+    made = router(
+        "/users/<name>/likes",
+        "/users/<int:id>/posts",
+        "/files/<path:rest>",
+        "/users/<name>",
+        "/users/<float:score>",
+        "/users/<int:id>",
+        "/users",
+        "/files/",
+        "/",
+    )
+    assert found(made, path) == (rule, params)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/user", "/users/", "/users/x", "/users/7/", "/users/７", "/users/1e3",
+        "/users/" + "9" * 5000, "//", "", "users",
+    ],
+)  # fmt: skip
+def test_other_paths_find_nothing(path: str) -> None:
+    assert router("/users", "/users/<int:id>").match(path, "GET") is None
+
+
+def test_a_path_parameter_is_never_empty() -> None:
+    made = router("/files/<path:rest>", "/users/<name>")
+    assert made.match("/files/", "GET") is None
+    assert made.match("/users/", "GET") is None
+
+
+def test_one_place_can_have_a_target_for_each_method_and_names_of_its_own() -> None:
+    made = Router()
+    made.add("/a/<x>", "get", ["GET"])
+    made.add("/a/<y>", "post", ["POST"])
+    assert found(made, "/a/1") == ("get", {"x": "1"})
+    assert found(made, "/a/1", "POST") == ("post", {"y": "1"})
+    assert made.allowed("/a/1") == ["GET", "POST"]
+    assert made.allowed("/b") == []
+
+
+def test_a_place_without_the_method_is_passed_over() -> None:
+    made = Router()
+    made.add("/users/me", "me", ["GET"])
+    made.add("/users/<name>", "any", ["POST"])
+    assert found(made, "/users/me", "POST") == ("any", {"name": "me"})
+    assert made.allowed("/users/me") == ["GET", "POST"]
+
+
+def test_parameters_at_the_end_may_be_left_out() -> None:
+    made = Router()
+    made.add("/a/<x>/<y>", "a", ["GET"], optional=2)
+    assert [found(made, path) for path in ("/a/1/2", "/a/1", "/a")] == [
+        ("a", {"x": "1", "y": "2"}),
+        ("a", {"x": "1"}),
+        ("a", {}),
+    ]
+    assert found(made, "/a/") is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("users", "begin with a slash"),
+        ("/<inf:id>", "unknown type 'inf'"),
+        ("/<int:>", "no name"),
+        ("/<int:a b>", "no name"),
+        ("/x<id>", "between two slashes"),
+        ("/<id", "between two slashes"),
+        ("/<a>/<a>", "twice"),
+        ("/<path:a>/b", "nothing can follow"),
+    ],
+)
+def test_a_bad_rule_is_told_with_its_place(rule: str, words: str) -> None:
+    with pytest.raises(SetupError, match=words) as caught:
+        parse_rule(rule, "serve.py:7")
+    assert str(caught.value).startswith("serve.py:7: ")
+
+
+def test_two_routes_alike_are_told() -> None:
+    made = router("/a/<x>")
+    with pytest.raises(SetupError, match=r"GET /a/<y> leads to the same place"):
+        made.add("/a/<y>", "again", ["GET"])
+
+
+SEGMENT = st.text(st.sampled_from(string.ascii_letters + "-_~ü€ ."), min_size=1, max_size=8)
+PARAMETER = {
+    "int": st.integers(-(10**20), 10**20),
+    "float": st.decimals(-1000, 1000, places=3).map(float),
+    "str": SEGMENT,
+    "path": st.lists(SEGMENT, min_size=1, max_size=3).map("/".join),
+}
+
+
+@st.composite
+def rule_and_path(draw):
+    """A rule, the path built of it with values, and these values by name."""
+    rule, path, values = "", "", {}
+    for number in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(["", "int", "float", "str"]))
+        if not kind:
+            text = draw(SEGMENT)
+            rule, path = f"{rule}/{text}", f"{path}/{text}"
+            continue
+        name, value = f"p{number}", draw(PARAMETER[kind])
+        rule = f"{rule}/<{kind}:{name}>"
+        path = f"{path}/{value:f}" if kind == "float" else f"{path}/{value}"
+        values[name] = value
+    if draw(st.booleans()):
+        values["rest"] = draw(PARAMETER["path"])
+        rule, path = f"{rule}/<path:rest>", f"{path}/{values['rest']}"
+    return rule, path, values
+
+
+@given(rule_and_path())
+def test_a_path_built_of_a_rule_matches_it_with_the_same_values(made) -> None:
+    rule, path, values = made
+    assert found(router(rule), path) == (rule, values)
+
+
+@given(st.text(max_size=40).map(unquote))
+def test_no_path_breaks_the_router(path: str) -> None:
+    made = router("/", "/a", "/a/<int:x>", "/a/<x>/b", "/c/<path:rest>")
+    made.match(path, "GET")
+    made.allowed(path)
+
+
+def test_a_lookup_costs_the_same_with_10_and_with_5000_routes() -> None:
+    def made(count: int) -> Router:
+        rules = [f"/static/page{n}" for n in range(count // 2)]
+        rules += [f"/shop{n}/<int:id>/items/<name>" for n in range(count // 2)]
+        return router(*rules)
+
+    def cost(tried: Router) -> float:
+        started = time.perf_counter()
+        for _ in range(2000):
+            tried.match("/static/page3", "GET")
+            tried.match("/shop3/17/items/hat", "GET")
+            tried.match("/shop3/17/nothing", "GET")
+        return time.perf_counter() - started
+
+    few, many = made(10), made(5000)
+    # The best of many, in turn: what else the machine does only ever adds to a time.
+    costs = [(cost(many), cost(few)) for _ in range(15)]
+    assert min(c[0] for c in costs) / min(c[1] for c in costs) < 1.2
