@@ -1,0 +1,1 @@
+"""The same three pages, once per framework, each written the way its own manual shows."""

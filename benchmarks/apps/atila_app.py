@@ -1,0 +1,24 @@
+"""Atila: plain functions; the same app object is served by every engine."""
+
+from typing import Any
+
+from atila import Atila
+from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+
+app = Atila(__name__)
+
+
+@app.route("/plain")
+def plain(was: Any) -> Any:
+    return GREETING
+
+
+@app.route("/users/<int:user_id>/posts")
+@app.inspect(ints=["limit"])
+def posts(was: Any, user_id: int, limit: int, q: str) -> Any:
+    return posts_line(user_id, int(limit), q)
+
+
+@app.route("/json")
+def items(was: Any) -> Any:
+    return was.API(message=GREETING, items=ITEMS)

@@ -1,0 +1,25 @@
+"""FastAPI with ``def`` handlers, which it runs in its thread pool: the usual way to block."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+
+from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+
+app = FastAPI()
+
+
+@app.get("/plain", response_class=PlainTextResponse)
+def plain() -> str:
+    return GREETING
+
+
+@app.get("/users/{user_id}/posts", response_class=PlainTextResponse)
+def posts(user_id: int, limit: int, q: str) -> str:
+    return posts_line(user_id, limit, q)
+
+
+@app.get("/json")
+def items() -> dict[str, Any]:
+    return {"message": GREETING, "items": ITEMS}

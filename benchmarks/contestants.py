@@ -1,0 +1,122 @@
+"""Who is measured: one entry per server and app. A new one is one more entry here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["ours", "peer", "limit"]
+
+RAW_LIMIT = "raw-wsgi"
+"""The contestant without a framework: the most a Python framework could reach."""
+
+BASES = ("falcon-granian", "fastapi-def", RAW_LIMIT)
+"""Whom everybody is compared with, in the order of the table's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One app on one server with one worker process.
+
+    ``command`` starts it from the repository's root; ``{port}`` becomes the port. Its first word
+    is a program of the running environment. ``packages`` are the distributions whose versions
+    belong beside its figures.
+    """
+
+    name: str
+    label: str
+    command: str
+    packages: tuple[str, ...]
+    kind: Kind = "peer"
+
+
+GRANIAN = "python -m granian --host 127.0.0.1 --port {port} --workers 1"
+GRANIAN_WSGI = f"{GRANIAN} --interface wsgi --blocking-threads 1"
+"""One thread, which is the fastest for these handlers: more of them only wait for each other."""
+UVICORN = (
+    "python -m uvicorn --host 127.0.0.1 --port {port} --workers 1"
+    " --loop uvloop --http httptools --no-access-log --log-level warning"
+)
+GUNICORN = "python -m gunicorn --bind 127.0.0.1:{port} --workers 1"
+ATILA_SERVE = "atila serve --host 127.0.0.1 --port {port} --workers 1"
+
+OURS = ("atila-core", "atila-render")
+ON_UVICORN = ("uvicorn", "uvloop", "httptools")
+
+CONTESTANTS = (
+    Contestant(
+        "atila-granian",
+        "Atila · granian",
+        f"{ATILA_SERVE} --engine granian benchmarks.apps.atila_app:app",
+        (*OURS, "granian"),
+        "ours",
+    ),
+    Contestant(
+        "atila-granian-wsgi",
+        "Atila · granian WSGI",
+        f"{GRANIAN_WSGI} benchmarks.apps.atila_app:app",
+        (*OURS, "granian"),
+        "ours",
+    ),
+    Contestant(
+        "atila-skitai",
+        "Atila · skitai",
+        "python benchmarks/apps/atila_serve.py {port}",
+        (*OURS, "skitai"),
+        "ours",
+    ),
+    Contestant(
+        "skitai-wsgi",
+        "WSGI function · skitai",
+        "python benchmarks/apps/skitai_serve.py {port}",
+        ("skitai", "rs4"),
+    ),
+    Contestant(
+        "falcon-granian",
+        "Falcon · granian WSGI",
+        f"{GRANIAN_WSGI} benchmarks.apps.falcon_app:app",
+        ("falcon", "granian"),
+    ),
+    Contestant(
+        "fastapi-def",
+        "FastAPI def · uvicorn",
+        f"{UVICORN} benchmarks.apps.fastapi_def_app:app",
+        ("fastapi", *ON_UVICORN),
+    ),
+    Contestant(
+        "fastapi-async",
+        "FastAPI async def · uvicorn",
+        f"{UVICORN} benchmarks.apps.fastapi_async_app:app",
+        ("fastapi", *ON_UVICORN),
+    ),
+    Contestant(
+        "flask-gunicorn",
+        "Flask · gunicorn gthread 4",
+        f"{GUNICORN} --worker-class gthread --threads 4 benchmarks.apps.flask_app:app",
+        ("flask", "gunicorn"),
+    ),
+    Contestant(
+        "litestar-uvicorn",
+        "Litestar async def · uvicorn",
+        f"{UVICORN} benchmarks.apps.litestar_app:app",
+        ("litestar", *ON_UVICORN),
+    ),
+    Contestant(
+        "starlette-uvicorn",
+        "Starlette async def · uvicorn",
+        f"{UVICORN} benchmarks.apps.starlette_app:app",
+        ("starlette", *ON_UVICORN),
+    ),
+    Contestant(
+        RAW_LIMIT,
+        "WSGI function · granian",
+        f"{GRANIAN_WSGI} benchmarks.apps.raw_wsgi:app",
+        ("granian",),
+        "limit",
+    ),
+    Contestant(
+        "raw-rsgi",
+        "RSGI coroutine · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi:app",
+        ("granian",),
+        "limit",
+    ),
+)

@@ -1,0 +1,105 @@
+"""From measurements to the figures which are reported: medians, spreads and ratios."""
+
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from benchmarks.contestants import BASES
+from benchmarks.measure import Results, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One contestant at one case. Rates are requests per second, latencies milliseconds.
+
+    ``spread`` is (best - worst) / median over the rounds. ``ratios`` compares medians with those
+    of the bases: 2.0 means twice as many requests per second as that one.
+    """
+
+    rps: float
+    rps_min: float
+    rps_max: float
+    spread: float
+    p50_ms: float
+    p99_ms: float
+    rounds: list[float]
+    client_cpu: float | None
+    ratios: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFigure:
+    """Medians over the rounds, in MiB of resident memory."""
+
+    worker_before: float
+    worker_after: float
+    tree_before: float
+    tree_after: float
+
+
+Figures = dict[str, dict[str, Figure]]
+"""By case, then by contestant, the fastest first."""
+
+
+def figures_of(results: Results) -> Figures:
+    """Every case with every contestant that has at least one good measurement of it."""
+    cases = list(dict.fromkeys(case for series in results.series.values() for case in series))
+    figures: Figures = {}
+    for case in cases:
+        good = {name: series[case] for name, series in results.series.items() if series[case].loads}
+        rates = {name: _median_rate(series) for name, series in good.items()}
+        bases = {base: rates[base] for base in BASES if rates.get(base)}
+        figures[case] = {
+            name: _figure(good[name], {base: rates[name] / rate for base, rate in bases.items()})
+            for name in sorted(good, key=lambda name: -rates[name])
+        }
+    return figures
+
+
+def memory_of(results: Results) -> dict[str, MemoryFigure]:
+    """Every contestant whose memory was seen before and after the load."""
+    figures = {}
+    for name, measured in results.memory.items():
+        if measured:
+            rows = [asdict(one) for one in measured]
+            medians = {key: median(row[key] for row in rows) / 2**20 for key in rows[0]}
+            figures[name] = MemoryFigure(**medians)
+    return figures
+
+
+def failures_of(results: Results) -> list[dict[str, Any]]:
+    """Everything that went wrong, in no way hidden: contestant, case (if any), reason, times."""
+    found: dict[tuple[str, str | None, str], int] = {}
+    for name, reasons in results.server_failures.items():
+        for reason in reasons:
+            found[name, None, reason] = found.get((name, None, reason), 0) + 1
+    for name, series in results.series.items():
+        for case, one in series.items():
+            for reason in one.failures:
+                found[name, case, reason] = found.get((name, case, reason), 0) + 1
+    return [
+        {"contestant": name, "case": case, "reason": reason, "times": times}
+        for (name, case, reason), times in found.items()
+    ]
+
+
+def _median_rate(series: Series) -> float:
+    return median(load.rps for load in series.loads)
+
+
+def _figure(series: Series, ratios: dict[str, float]) -> Figure:
+    loads = series.loads
+    rates = [load.rps for load in loads]
+    shares = [load.client_cpu for load in loads if load.client_cpu is not None]
+    middle = median(rates)
+    return Figure(
+        rps=middle,
+        rps_min=min(rates),
+        rps_max=max(rates),
+        spread=(max(rates) - min(rates)) / middle if middle else 0.0,
+        p50_ms=median(load.p50_ms for load in loads),
+        p99_ms=median(load.p99_ms for load in loads),
+        rounds=rates,
+        client_cpu=median(shares) if shares else None,
+        ratios=ratios,
+    )
