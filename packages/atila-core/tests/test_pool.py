@@ -42,6 +42,16 @@ def test_fast_jobs_keep_to_one_thread_and_slow_ones_spread() -> None:
     assert one_by_one.most_common(1)[0][1] > 150
 
 
+def test_an_eager_pool_wakes_a_thread_for_each_job_at_once() -> None:
+    pool = WorkerPool(threads=4, eager=True)
+    pool._watching = True  # so that no stall is ever noticed
+    together = threading.Barrier(4)
+    done = threading.Semaphore(0)
+    for _ in range(4):
+        pool.submit(lambda: (together.wait(WAIT), done.release()))
+    assert all(done.acquire(timeout=WAIT) for _ in range(4))
+
+
 def test_a_full_queue_refuses_and_recovers() -> None:
     pool = WorkerPool(threads=1, queue_size=2)
     started, release = threading.Event(), threading.Event()

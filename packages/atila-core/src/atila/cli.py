@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from typing import Any
 
@@ -11,9 +10,6 @@ import click
 
 from atila import launch
 from atila.errors import SetupError
-
-DEFAULT_PORT = 5000
-
 
 @click.group()
 @click.version_option(package_name="atila-core")
@@ -42,35 +38,17 @@ def serve(target: str, engine: str | None, **options: Any) -> None:
     if engine is None:
         engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
     try:
+        settings = launch.settle(target, options)
         if engine == "granian":
-            _serve_granian(target, options)
+            from atila.engines.granian import serve as serve_with
         else:
-            _serve_skitai(target, options)
+            from atila.engines.skitai.serve import serve as serve_with
+        click.echo(
+            f"Serving {target} with {engine}: http://{settings.host}:{settings.port}"
+            " (Ctrl-C ends it)",
+            err=True,
+        )
+        serve_with(settings)
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
         sys.exit(2)
-
-
-def _serve_granian(target: str, options: dict[str, Any]) -> None:
-    if importlib.util.find_spec("granian") is None:
-        raise SetupError('granian is not installed. Mend: pip install "atila-core[granian]"')
-    from atila.engines import granian
-
-    asked = launch.examine(target)
-    granian.serve(
-        granian.Settings(
-            target=os.path.abspath(target) if target.endswith(".py") else target,
-            host=options["host"] or asked.get("address") or "127.0.0.1",
-            port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
-            workers=options["workers"] or int(asked.get("workers") or 1),
-            threads=options["threads"],
-            reload=options["reload"],
-            access_log=options["access_log"],
-        )
-    )
-
-
-def _serve_skitai(target: str, options: dict[str, Any]) -> None:
-    from atila.engines.skitai import serve as skitai
-
-    skitai.serve(target, options)

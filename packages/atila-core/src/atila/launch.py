@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from atila.app import Atila
 
 
+DEFAULT_PORT = 5000
+
+
 @dataclass(slots=True)
 class Launch:
     """What is to be served.
@@ -39,6 +42,9 @@ class Launch:
 
 current = Launch()
 """What this process's launch script asked for so far."""
+
+overrides: dict[str, Any] = {}
+"""Options of `run` that the command line has set, against the script."""
 
 _capturing = False
 
@@ -75,12 +81,13 @@ def _prefer(app: Atila, pref: Mapping[str, Any]) -> None:
             setattr(app, name, value)
 
 
-def record_run(**options: Any) -> bool:
-    """Take the options of `skitai.run`.
+def record_run(options: dict[str, Any]) -> bool:
+    """Take the options of `skitai.run`, and change them to what the command line says.
 
     Returns:
         Whether another engine serves, so that Skitai is not to run.
     """
+    options.update(overrides)
     current.options = options
     return _capturing
 
@@ -97,30 +104,40 @@ def read(target: str) -> Launch:
     global current
     current = Launch()
     if target.endswith(".py"):
-        _run_script(target)
+        _capture(target)
     else:
-        current.mounts.append(Mount("/", _load_app(target)))
+        current.mounts.append(Mount("/", load_app(target)))
     if not current.mounts:
         raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
     return current
 
 
-def _run_script(target: str) -> None:
+def _capture(target: str) -> None:
     global _capturing
     path = Path(target).resolve()
     if not path.is_file():
         raise SetupError(f"there is no launch script {target}")
     # As if it were started by itself: Skitai resolves relative paths against argv[0].
     sys.argv = [os.fspath(path)]
-    sys.path.insert(0, os.fspath(path.parent))
     _capturing = True
     try:
-        runpy.run_path(os.fspath(path), run_name="__main__")
+        run_script(os.fspath(path))
     finally:
         _capturing = False
 
 
-def _load_app(target: str) -> Atila:
+def run_script(path: str) -> None:
+    """Run a launch script as its own main program."""
+    sys.path.insert(0, os.path.dirname(path))
+    runpy.run_path(path, run_name="__main__")
+
+
+def load_app(target: str) -> Atila:
+    """The app at "package.module:app".
+
+    Raises:
+        SetupError: there is no such module, or no app in it.
+    """
     from atila.app import Atila
 
     module_name, _, attribute = target.partition(":")
@@ -159,6 +176,47 @@ def _examine(target: str) -> dict[str, Any]:
     options = read(target).options
     build_site()
     return {name: value for name, value in options.items() if isinstance(value, str | int | float)}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an engine shall serve.
+
+    Attributes:
+        target: see `read`; the path of a script is absolute.
+        host: address to listen on.
+        port: TCP port to listen on.
+        workers: processes.
+        threads: the most worker threads in each; None for what the target says.
+        reload: start the workers anew when a file changes.
+        access_log: write a line for each request.
+    """
+
+    target: str
+    host: str
+    port: int
+    workers: int
+    threads: int | None
+    reload: bool
+    access_log: bool
+
+
+def settle(target: str, options: Mapping[str, Any]) -> Settings:
+    """How to serve a target: as the command line says, or else its script, or else by default.
+
+    Raises:
+        SetupError: see `examine`.
+    """
+    asked = examine(target)
+    return Settings(
+        target=os.path.abspath(target) if target.endswith(".py") else target,
+        host=options["host"] or asked.get("address") or "127.0.0.1",
+        port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
+        workers=options["workers"] or int(asked.get("workers") or 1),
+        threads=options["threads"],
+        reload=options["reload"],
+        access_log=options["access_log"],
+    )
 
 
 def build_site(threads: int | None = None) -> Site:

@@ -30,14 +30,23 @@ class WorkerPool:
         threads: the most threads there may be; they are started as they are needed.
         queue_size: the most jobs that may wait; a further one is refused.
         name: prefix of the threads' names.
+        eager: wake a thread for each job at once, for jobs that are known to block.
     """
 
-    def __init__(self, threads: int = 32, queue_size: int = 1024, name: str = "atila") -> None:
+    def __init__(
+        self,
+        threads: int = 32,
+        queue_size: int = 1024,
+        name: str = "atila",
+        *,
+        eager: bool = False,
+    ) -> None:
         if threads < 1 or queue_size < 1:
             raise ValueError("a worker pool needs at least one thread and one place in its queue")
         self.size = threads
         self.queue_size = queue_size
         self.name = name
+        self._eager = eager
         self._jobs: deque[Job] = deque()
         self._threads: list[threading.Thread] = []
         self._asleep: deque[LockType] = deque()
@@ -68,7 +77,7 @@ class WorkerPool:
     def _rouse(self) -> None:
         # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
         # after that; a job is appended before _asleep is looked at here. One of the two sees it.
-        if len(self._asleep) == len(self._threads):
+        if self._eager or len(self._asleep) == len(self._threads):
             self._wake()
         elif not self._watching:
             self._watch()

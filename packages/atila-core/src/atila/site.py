@@ -122,6 +122,15 @@ class Site:
             return self.refusal(exchange, app, _wrong_protocol(exchange))
         return app.was_class(exchange, endpoint, params)
 
+    def wants_body(self, was: Was) -> bool:
+        """Whether the engine is to collect the body before `start`.
+
+        Not if the handler reads it, or if it is refused for its length: the client need not send it.
+        """
+        if was.endpoint.streams_body or not was.exchange.has_body():
+            return False
+        return was.refusal is None or was.refusal.code != 413
+
     def start(self, was: Was) -> None:
         """Process a request whose body is there: in a worker thread, or on the task loop."""
         endpoint = was.endpoint
@@ -163,7 +172,8 @@ class Site:
 
 def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
     router = app.router
-    if not path and router.match("/", exchange.method) is not None:
+    # Some servers leave the path empty if the target is none: "GET host HTTP/1.1".
+    if not path and exchange.path and router.match("/", exchange.method) is not None:
         return _moved(exchange)
     if allowed := router.allowed(path):
         return HTTPError(405, "", 0, [("allow", ", ".join(allowed))])

@@ -40,8 +40,8 @@ def read_file(file: IO[Any]) -> Iterator[Any]:
             yield chunk
 
 
-async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
-    """Call func(*args) in a worker thread, for a request that is under way."""
+def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
     loop = was.site.loop
     future: asyncio.Future[Any] = loop.loop.create_future()
 
@@ -62,7 +62,7 @@ async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
             loop.call(finish, result, None)
 
     was.site.pool.resubmit(work)
-    return await future
+    return future
 
 
 async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
@@ -72,10 +72,19 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
     """
 
     async def pieces() -> AsyncIterator[Any]:
+        step: asyncio.Future[Any] | None = None
         try:
-            while (chunk := await in_worker(was, next, chunks, _END)) is not _END:
+            while True:
+                step = in_worker(was, next, chunks, _END)
+                # Cancelled while a thread makes a piece, the thread must be left to end it.
+                chunk = await asyncio.shield(step)
+                if chunk is _END:
+                    break
                 yield chunk
         finally:
+            if step is not None and not step.done():
+                await asyncio.wait([step])
+                step.exception()
             if (close := getattr(chunks, "close", None)) is not None:
                 await in_worker(was, close)
 

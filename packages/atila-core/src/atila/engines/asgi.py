@@ -179,6 +179,7 @@ class ASGIExchange(Exchange):
             return
         while (await self._receive())["type"] != "http.disconnect":
             self._body_ended = True
+        self._gone.set()
 
     def _finish(self, answer: _Answer | None) -> None:
         if not self.done.done():
@@ -241,8 +242,12 @@ class _Stream:
         self._exchange._finish(None)
 
     def abort(self) -> None:
-        if not self._exchange.done.done():
-            self._exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
+        exchange = self._exchange
+        if exchange._gone.is_set():
+            exchange._finish(None)
+        elif not exchange.done.done():
+            # What a server closes the connection for, and writes to its log.
+            exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
 
 
 class _WebSocket:
@@ -274,12 +279,20 @@ class _WebSocket:
             raise ClientGone from error
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.close_code is None:
-            self._closed(code)
+        if self.close_code is not None:
+            return
+        self.close_code = code
+        try:
             await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
+        except (OSError, RuntimeError) as error:
+            raise ClientGone from error
+        finally:
+            # Not before: a server may end the connection when the application returns.
+            self._exchange._finish(None)
 
     def _closed(self, code: int) -> None:
-        self.close_code = code
+        if self.close_code is None:
+            self.close_code = code
         self._exchange._finish(None)
 
 
@@ -291,10 +304,10 @@ async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> Non
     loop = site.adopt_loop(asyncio.get_running_loop())
     exchange = ASGIExchange(scope, receive, send, loop)
     was = site.open(exchange)
-    if was.endpoint.streams_body or not exchange.has_body():
-        site.start(was)
-    else:
+    if site.wants_body(was):
         await _collect(site, was, exchange)
+    else:
+        site.start(was)
     answer = await exchange.done
     if answer is not None:
         await exchange.send_answer(answer)

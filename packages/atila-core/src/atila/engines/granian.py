@@ -9,40 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from atila import launch
 from atila.engines import rsgi
+from atila.errors import SetupError
 from atila.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
 RESPAWN_INTERVAL = 0.1
 """Seconds after which a worker that died is replaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How granian shall serve.
-
-    Attributes:
-        target: see `atila.launch.read`.
-        host: address to listen on.
-        port: TCP port to listen on.
-        workers: processes.
-        threads: worker threads in each; None for what the target says.
-        reload: start the workers anew when a file changes.
-        access_log: write a line for each request.
-    """
-
-    target: str
-    host: str
-    port: int
-    workers: int
-    threads: int | None
-    reload: bool
-    access_log: bool
 
 
 class Service:
@@ -68,10 +45,19 @@ def make_service() -> Service:
     return Service(launch.build_site(int(threads) if threads else None))
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then let running requests end."""
-    from granian import Granian
-    from granian.constants import Interfaces
+def serve(settings: launch.Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then let running requests end.
+
+    Raises:
+        SetupError: granian is not installed.
+    """
+    try:
+        from granian import Granian
+        from granian.constants import Interfaces
+    except ImportError as error:
+        raise SetupError(
+            'granian is not installed. Mend: pip install "atila-core[granian]"'
+        ) from error
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     os.environ[TARGET] = settings.target

@@ -7,7 +7,7 @@ over, and these are handed over in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError
@@ -102,6 +102,34 @@ class RSGIExchange(Exchange):
         if self._reader is None:
             self._reader = _Reader(self._protocol)
         return await self._reader.read(size)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece.
+
+        Raises:
+            ClientGone: it is malformed, or the client left before its end.
+        """
+        size = empty = 0
+        try:
+            async for piece in self._protocol:
+                if piece:
+                    size += len(piece)
+                    yield bytes(piece)
+                else:
+                    empty += 1
+        except RuntimeError as error:
+            raise ClientGone from error
+        # granian gives b"" at the end, and b"" for an error before that; also for trailers and for
+        # an empty frame of HTTP/2.
+        length = self._scope.headers.get("content-length")
+        if length is not None:
+            is_whole = size == int(length)
+        else:
+            is_whole = (
+                empty < 2 or self._scope.http_version[0] != "1" or "trailer" in self._scope.headers
+            )
+        if not is_whole:
+            raise ClientGone
 
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
         try:
@@ -199,11 +227,15 @@ class _WebSocket:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if self.close_code is None:
+            # The client gets a close frame without a code, 1005 to it: granian 2.8 sends no other.
             self._exchange._protocol.close(code)
             self._closed(code)
 
     def _closed(self, code: int) -> None:
-        self.close_code = code
+        if self.close_code is None:
+            self.close_code = code
+        # granian ends the TCP connection only when nothing refers to the transport any more.
+        self._transport = None
         self._exchange._finish()
 
 
@@ -216,10 +248,10 @@ def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
     loop = site.adopt_loop(asyncio.get_running_loop())
     exchange = RSGIExchange(scope, protocol, loop)
     was = site.open(exchange)
-    if was.endpoint.streams_body or not exchange.has_body():
-        site.start(was)
-        return exchange.done
-    return _collect(site, was, exchange)
+    if site.wants_body(was):
+        return _collect(site, was, exchange)
+    site.start(was)
+    return exchange.done
 
 
 async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
@@ -228,15 +260,15 @@ async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in exchange._protocol:
+        async for chunk in exchange.pieces():
             size += len(chunk)
             if size > limit:
                 site.refuse(was, HTTPError(413, f"a body may have {limit} bytes"))
                 break
-            chunks.append(bytes(chunk))
+            chunks.append(chunk)
         else:
             exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             site.start(was)
-    except RuntimeError:
-        site.refuse(was, HTTPError(400, "the body ended too soon"))
+    except ClientGone:
+        site.refuse(was, HTTPError(400, "the body is malformed or ended too soon"))
     await exchange.done

@@ -212,7 +212,7 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
     """Answer a WSGI request."""
     exchange = WSGIExchange(environ)
     was = site.open(exchange)
-    if not was.endpoint.streams_body and exchange.has_body():
+    if site.wants_body(was):
         body, error = _collect(environ, exchange, was.endpoint.max_body)
         if error is not None:
             was = site.refusal(exchange, was.app, error)

@@ -1,0 +1,61 @@
+"""Who imports whom: core no layer, a layer no other layer, and nobody what it does not declare."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).resolve().parents[1] / "packages"
+FOLDERS = sorted(path.parent for path in PACKAGES.glob("*/pyproject.toml"))
+
+PROVIDES = {"setuptools": set(), "grpcio": {"grpc"}, "pyjwt": {"jwt"}, "protobuf": {"google"}}
+"""Import names of distributions whose own name is another."""
+
+ALSO = {"atila-core": {"granian", "h2", "rs4"}}
+"""Imported after it was seen to be installed (granian); or brought and required by Skitai itself,
+in whose objects the engine deals, and which must be of Skitai's choice (h2, rs4)."""
+
+
+def import_name(folder: Path) -> str:
+    (source,) = (path for path in (folder / "src").iterdir() if path.is_dir())
+    return source.name
+
+
+def imported(folder: Path) -> dict[str, str]:
+    """Top-level modules that the sources import, each with a place where."""
+    found: dict[str, str] = {}
+    for path in (folder / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for name in names:
+                found.setdefault(name.partition(".")[0], f"{path}:{node.lineno}")
+    return found
+
+
+def declared(folder: Path) -> set[str]:
+    """Import names of the dependencies that a distribution declares."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    names = set()
+    for requirement in project["dependencies"]:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+        names |= PROVIDES.get(name, {"atila" if name == "atila-core" else name.replace("-", "_")})
+    return names
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_distribution_imports_what_it_declares_and_no_other_layer(folder: Path) -> None:
+    own = import_name(folder)
+    allowed = declared(folder) | {own} | ALSO.get(folder.name, set()) | sys.stdlib_module_names
+    strange = {name: where for name, where in imported(folder).items() if name not in allowed}
+    assert strange == {}
+    layers = {import_name(other) for other in FOLDERS} - {own, "atila"}
+    assert layers.isdisjoint(imported(folder))
