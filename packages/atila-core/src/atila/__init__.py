@@ -3,13 +3,14 @@
 from typing import Any
 
 from atila.app import Atila
+from atila.context import current
 from atila.engines.skitai import register
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.exchange import ClientGone, Exchange
 from atila.layers import PROTOCOL, Layer, Steps
 from atila.response import ANSWERED
 from atila.site import Mount, Site
-from atila.was import Was, current
+from atila.was import Was
 
 # What launch scripts expect of the `skitai` module, whichever of the two is imported first.
 register()

@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import error_pages, responders, streams
+from atila.context import current
+from atila.coroutines import generator_handler
 from atila.errors import HTTPError
 from atila.exchange import ClientGone
 from atila.params import Signature, binder
-from atila.was import current
+from atila.response import ANSWERED
 
 if TYPE_CHECKING:
     from atila.app import Atila
@@ -73,7 +75,11 @@ class Endpoint:
         self._bind = binder(route, signature)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
+        if self.streams_body and inspect.isgeneratorfunction(route.handler):
+            # It yields was.Input(…), so it is no plain iterator of an answer.
+            self._handler = generator_handler(route.handler)
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
@@ -83,7 +89,6 @@ class Endpoint:
         self._teardown = tuple(app.hooks.teardown)
         self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
         self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
-        self.streams_body = bool(route.options.get("input_stream"))
         self.max_body: int = app.config.MAX_UPLOAD_SIZE
         self.websocket = any(step.websocket for step in steps)
 
@@ -127,10 +132,8 @@ class Endpoint:
         try:
             while True:
                 value = await pending
-                for step in after:
-                    replaced = await self._call(was, step, was, value)
-                    if replaced is not None:
-                        value = replaced
+                if after and value is not ANSWERED:
+                    value = await self._replaced(was, after, value)
                 after = ()
                 following = responders.deliver(was, value)
                 if following is None:
@@ -145,6 +148,13 @@ class Endpoint:
             await self._call(was, self._close, was)
         finally:
             watch.stop()
+
+    async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
+        for step in after:
+            replaced = await self._call(was, step, was, value)
+            if replaced is not None:
+                value = replaced
+        return value
 
     async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
         """Call from the task loop what belongs into a worker thread if hooks may block."""

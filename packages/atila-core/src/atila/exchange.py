@@ -72,6 +72,8 @@ class Exchange:
     body: bytes
     """The whole request body, put here by the engine before `Site.start`; b"" until then."""
 
+    can_upgrade: bool = True
+    """Whether the engine has WebSockets at all."""
     is_websocket: bool = False
     """Whether this is a WebSocket handshake (then `accept`, or `respond` to refuse it)."""
 

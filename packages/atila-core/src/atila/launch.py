@@ -6,15 +6,16 @@ options of `run` where another engine than Skitai is to serve.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import multiprocessing
 import os
-import runpy
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError
@@ -127,9 +128,14 @@ def _capture(target: str) -> None:
 
 
 def run_script(path: str) -> None:
-    """Run a launch script as its own main program."""
+    """Run a launch script as the main program of this process, which it stays."""
     sys.path.insert(0, os.path.dirname(path))
-    runpy.run_path(path, run_name="__main__")
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__dict__["__builtins__"] = builtins
+    # Not by runpy, which takes the module away again: templates and child processes look for it.
+    sys.modules["__main__"] = main
+    exec(compile(Path(path).read_bytes(), path, "exec"), main.__dict__)  # noqa: S102 - it is asked for
 
 
 def load_app(target: str) -> Atila:

@@ -172,8 +172,9 @@ class Site:
 
 def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
     router = app.router
-    # Some servers leave the path empty if the target is none: "GET host HTTP/1.1".
-    if not path and exchange.path and router.match("/", exchange.method) is not None:
+    if not exchange.path.startswith("/"):
+        return HTTPError(400, "the target of the request is no path")
+    if not path and router.match("/", exchange.method) is not None:
         return _moved(exchange)
     if allowed := router.allowed(path):
         return HTTPError(405, "", 0, [("allow", ", ".join(allowed))])
@@ -205,4 +206,6 @@ def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
 def _wrong_protocol(exchange: Exchange) -> HTTPError:
     if exchange.is_websocket:
         return HTTPError(404, "there is no WebSocket here")
+    if not exchange.can_upgrade:
+        return HTTPError(501, "this server has no WebSockets")
     return HTTPError(426, "this is a WebSocket", 0, [("upgrade", "websocket")])

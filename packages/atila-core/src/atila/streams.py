@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any
 
+from atila.context import current
 from atila.exchange import ClientGone
 from atila.response import ANSWERED, HTML, head
 
@@ -54,6 +55,7 @@ def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[
             future.set_exception(error)
 
     def work() -> None:
+        current.set(was)
         try:
             result = func(*args)
         except BaseException as error:

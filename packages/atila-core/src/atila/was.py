@@ -7,7 +7,6 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from atila import forms, layers
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from atila.site import Site
 
 _SANE_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
-
-current: ContextVar[Was] = ContextVar("was")
-"""The request that the running code belongs to."""
 
 log = logging.getLogger("atila.app")
 

@@ -119,7 +119,7 @@ class ASGIExchange(Exchange):
         """Send what a worker thread left."""
         headers = answer.headers
         if self.is_websocket:
-            await self._send({"type": "websocket.close", "code": 1008})
+            await self._refuse_handshake(answer)
             return
         if answer.body or (answer.status >= 200 and answer.status not in (204, 304)):
             headers = _with_length(headers, len(answer.body), self.method)
@@ -128,6 +128,16 @@ class ASGIExchange(Exchange):
             await self._send_file(answer)
         else:
             await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def _refuse_handshake(self, answer: _Answer) -> None:
+        kind = "websocket.http.response"
+        if kind not in (self._scope.get("extensions") or ()):
+            # The server makes a 403 of it; it offers no more.
+            await self._send({"type": "websocket.close", "code": 1008})
+            return
+        headers = _with_length(answer.headers, len(answer.body), self.method)
+        await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
+        await self._send({"type": f"{kind}.body", "body": answer.body})
 
     async def _send_file(self, answer: _Answer) -> None:
         left = answer.size

@@ -38,6 +38,8 @@ class WSGIExchange(Exchange):
 
     __slots__ = ("_environ", "answers")
 
+    can_upgrade = False
+
     def __init__(self, environ: Environ) -> None:
         self.method = environ["REQUEST_METHOD"]
         # Latin-1 is how PEP 3333 puts bytes into a str.

@@ -1,0 +1,12 @@
+"""Which request the running code belongs to, for code that nobody hands `was` to."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atila.was import Was
+
+current: ContextVar[Was] = ContextVar("was")
+"""The context of the request; set in worker threads, on the task loop and in tasks."""
