@@ -29,6 +29,13 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
 @click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
 @click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
+@click.option(
+    "--interface",
+    type=click.Choice(["rsgi", "wsgi"]),
+    default="rsgi",
+    help="How granian calls the app; wsgi is faster for sites of short `def` handlers alone, and"
+    " has no WebSockets.",
+)
 @click.option("--access-log", is_flag=True, help="Write a line for each request.")
 def serve(target: str, engine: str | None, **options: Any) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila.errors import SetupError, source_of
+
+if TYPE_CHECKING:
+    from atila.was import Was
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,3 +30,58 @@ class Hooks:
         self.finish: list[Callable[..., Any]] = []
         self.failed: list[Callable[..., Any]] = []
         self.teardown: list[Callable[..., Any]] = []
+
+    def snapshot(self) -> tuple[list[Callable[..., Any]], ...]:
+        """What is there now, for `restore`."""
+        return self.before[:], self.finish[:], self.failed[:], self.teardown[:]
+
+    def restore(self, state: tuple[list[Callable[..., Any]], ...]) -> None:
+        """Forget what was added since a snapshot."""
+        for hooks, before in zip(
+            (self.before, self.finish, self.failed, self.teardown), state, strict=True
+        ):
+            hooks[:] = before
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook as the endpoints call it: an `async def` runs on the task loop, and is waited for.
+
+    Raises:
+        SetupError: it cannot take the context of the request.
+    """
+    check_takes_context(function)
+    if not inspect.iscoroutinefunction(function):
+        return function
+
+    def waiting(was: Was, *args: Any) -> Any:
+        return call(was, function, *args)
+
+    return waiting
+
+
+def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call function(was, …), and wait for what it gives if it is an `async def`.
+
+    Blocks; not to be called on the task loop for an `async def`.
+    """
+    value = function(was, *args, **kwargs)
+    if not inspect.iscoroutine(value):
+        return value
+    loop = was.site.loop
+    if loop.is_current():
+        value.close()
+        raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
+    return asyncio.run_coroutine_threadsafe(value, loop.loop).result()
+
+
+def check_takes_context(function: Callable[..., Any]) -> None:
+    """Raise a SetupError if a function cannot be called with the context first."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        name = getattr(function, "__name__", "it")
+        raise SetupError(
+            f"{name} must take the context first: def {name}(was, …)", source_of(function)
+        )

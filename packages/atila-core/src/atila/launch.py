@@ -196,6 +196,8 @@ class Settings:
         threads: the most worker threads in each; None for what the target says.
         reload: start the workers anew when a file changes.
         access_log: write a line for each request.
+        interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
+            handlers, which it then runs in its own threads.
     """
 
     target: str
@@ -205,6 +207,7 @@ class Settings:
     threads: int | None
     reload: bool
     access_log: bool
+    interface: str = "rsgi"
 
 
 def settle(target: str, options: Mapping[str, Any]) -> Settings:
@@ -222,6 +225,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         threads=options["threads"],
         reload=options["reload"],
         access_log=options["access_log"],
+        interface=options["interface"],
     )
 
 

@@ -139,6 +139,16 @@ class ASGIExchange(Exchange):
         await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
         await self._send({"type": f"{kind}.body", "body": answer.body})
 
+    async def _refuse(self, answer: _Answer) -> None:
+        """Refuse a WebSocket handshake; with 403 where the server knows no other way."""
+        if "websocket.http.response" not in (self._scope.get("extensions") or ()):
+            await self._send({"type": "websocket.close", "code": 1008})
+            return
+        headers = _with_length(answer.headers, len(answer.body), self.method)
+        start = _start(answer.status, headers)
+        await self._send({**start, "type": "websocket.http.response.start"})
+        await self._send({"type": "websocket.http.response.body", "body": answer.body})
+
     async def _send_file(self, answer: _Answer) -> None:
         left = answer.size
         loop = asyncio.get_running_loop()
@@ -261,16 +271,19 @@ class _Stream:
 
 
 class _WebSocket:
-    __slots__ = ("_exchange", "close_code")
+    __slots__ = ("_ahead", "_exchange", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
+        self._ahead: asyncio.Task[Message] | None = None
         self.close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
         if self.close_code is not None:
             return None
-        message = await self._exchange._receive()
+        # Whoever waits here may be cancelled, which must not lose a message.
+        message = await asyncio.shield(self._read_ahead())
+        self._ahead = None
         if message["type"] == "websocket.disconnect":
             self._closed(message.get("code") or 1005)
             return None
@@ -278,8 +291,21 @@ class _WebSocket:
         data: bytes | None = message.get("bytes")
         return text if text is not None else data
 
+    def _read_ahead(self) -> asyncio.Task[Message]:
+        """The next message, which may still have to come."""
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(_await(self._exchange._receive()))
+        return self._ahead
+
     async def send(self, message: str | bytes) -> None:
         if self.close_code is not None:
+            raise ClientGone
+        # hypercorn takes messages for a client that has left, and returns at once: only what it
+        # tells `receive` shows that, and it has to be let.
+        ahead = self._read_ahead()
+        await asyncio.sleep(0)
+        if ahead.done() and ahead.result()["type"] == "websocket.disconnect":
+            await self.receive()
             raise ClientGone
         key = "text" if isinstance(message, str) else "bytes"
         try:
@@ -289,21 +315,19 @@ class _WebSocket:
             raise ClientGone from error
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.close_code is not None:
-            return
-        self.close_code = code
-        try:
+        if self.close_code is None:
+            self._closed(code)
             await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, RuntimeError) as error:
-            raise ClientGone from error
-        finally:
-            # Not before: a server may end the connection when the application returns.
-            self._exchange._finish(None)
 
     def _closed(self, code: int) -> None:
-        if self.close_code is None:
-            self.close_code = code
+        self.close_code = code
+        if self._ahead is not None:
+            self._ahead.cancel()
         self._exchange._finish(None)
+
+
+async def _await(message: Awaitable[Message]) -> Message:
+    return await message
 
 
 async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> None:

@@ -12,18 +12,20 @@ import os
 from typing import Any
 
 from atila import launch
-from atila.engines import rsgi
+from atila.engines import rsgi, wsgi
 from atila.errors import SetupError
 from atila.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
+WSGI_THREADS = 4
+"""Threads that run handlers where granian calls them by WSGI, if nothing else is said."""
 RESPAWN_INTERVAL = 0.1
 """Seconds after which a worker that died is replaced."""
 
 
 class Service:
-    """What granian calls in a worker: a site as an RSGI application."""
+    """What granian calls in a worker: a site as an RSGI or WSGI application."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -36,6 +38,9 @@ class Service:
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
         return rsgi.serve(self.site, scope, protocol)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return wsgi.serve(self.site, environ, start_response)
 
 
 def make_service() -> Service:
@@ -63,12 +68,16 @@ def serve(settings: launch.Settings) -> None:
     os.environ[TARGET] = settings.target
     if settings.threads:
         os.environ[THREADS] = str(settings.threads)
+    blocking_threads = None
+    if settings.interface == "wsgi":
+        blocking_threads = settings.threads or WSGI_THREADS
     Granian(
         f"{__name__}:make_service",
         factory=True,
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.RSGI,
+        interface=Interfaces(settings.interface),
+        blocking_threads=blocking_threads,
         workers=settings.workers,
         reload=settings.reload,
         log_access=settings.access_log,

@@ -7,9 +7,10 @@ over, and these are handed over in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from atila.engines.peer import AHEAD, Peer
 from atila.errors import HTTPError
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 
@@ -20,13 +21,9 @@ if TYPE_CHECKING:
 
 
 class RSGIExchange(Exchange):
-    """A request of granian.
+    """A request of granian."""
 
-    Attributes:
-        done: granian forgets the request when this ends.
-    """
-
-    __slots__ = ("_loop", "_protocol", "_reader", "_scope", "done", "is_websocket")
+    __slots__ = ("_ended", "_loop", "_protocol", "_reader", "_scope", "_waiter", "is_websocket")
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -38,7 +35,8 @@ class RSGIExchange(Exchange):
         self._protocol = protocol
         self._loop = loop
         self._reader: _Reader | None = None
-        self.done: asyncio.Future[None] = loop.loop.create_future()
+        self._ended = False
+        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def scheme(self) -> str:
@@ -84,7 +82,7 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        self._loop.call(self._finish)
+        self._finish_soon()
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -93,7 +91,7 @@ class RSGIExchange(Exchange):
             self._protocol.response_file_range(status, headers, path, offset, offset + size)
         else:
             self._protocol.response_empty(status, headers)
-        self._loop.call(self._finish)
+        self._finish_soon()
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         return _Stream(self, self._protocol.response_stream(status, headers))
@@ -141,9 +139,33 @@ class RSGIExchange(Exchange):
     async def disconnected(self) -> None:
         await self._protocol.client_disconnect()
 
+    def over(self) -> Awaitable[None]:
+        """What ends when the request does; granian waits for it. On the loop."""
+        if self._ended:
+            return _NOTHING
+        self._waiter = self._loop.loop.create_future()
+        return self._waiter
+
     def _finish(self) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+        self._ended = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _finish_soon(self) -> None:
+        if self._loop.is_current():
+            self._finish()
+        else:
+            self._loop.call(self._finish)
+
+
+class _Nothing:
+    """Is over before it is awaited."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
+_NOTHING = _Nothing()
 
 
 def _address(text: str) -> Address:
@@ -171,25 +193,50 @@ class _Reader:
 
 
 class _Stream:
-    __slots__ = ("_exchange", "_transport")
+    __slots__ = ("_exchange", "_peer", "_sent", "_transport")
 
     def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
         self._exchange = exchange
         self._transport = transport
+        self._peer: Peer | None = None
+        self._sent = 0
 
     async def send(self, chunk: bytes) -> None:
+        # granian keeps what the client has not taken yet, however much it is.
+        self._sent += len(chunk)
+        if self._peer is None and self._sent > AHEAD:
+            self._peer = self._find_peer()
         try:
+            if self._peer is not None:
+                await self._peer.take(len(chunk))
             await self._transport.send_bytes(chunk)
-        except RuntimeError as error:
-            self._exchange._finish()
+        except (RuntimeError, ClientGone) as error:
+            self._end()
             raise ClientGone from error
 
     async def close(self) -> None:
-        self._exchange._finish()
+        self._end()
 
     def abort(self) -> None:
-        if not self._exchange.done.done():
-            self._exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
+        # However the application ends, granian ends the body in order.
+        peer = self._peer or self._find_peer()
+        if peer is not None:
+            peer.break_off()
+            peer.close()
+        self._end()
+
+    def _find_peer(self) -> Peer | None:
+        try:
+            return Peer(self._exchange.client, self._exchange.server)
+        except LookupError:
+            return None
+
+    def _end(self) -> None:
+        # granian ends the body when nobody holds the transport any more.
+        self._transport = None
+        if self._peer is not None:
+            self._peer.close()
+        self._exchange._finish()
 
 
 class _WebSocket:
@@ -251,7 +298,7 @@ def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
     if site.wants_body(was):
         return _collect(site, was, exchange)
     site.start(was)
-    return exchange.done
+    return exchange.over()
 
 
 async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
@@ -271,4 +318,4 @@ async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
             site.start(was)
     except ClientGone:
         site.refuse(was, HTTPError(400, "the body is malformed or ended too soon"))
-    await exchange.done
+    await exchange.over()

@@ -36,7 +36,7 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "answers")
+    __slots__ = ("_environ", "_received", "answers")
 
     can_upgrade = False
 
@@ -48,6 +48,7 @@ class WSGIExchange(Exchange):
         self.query = environ.get("QUERY_STRING", "")
         self.body = b""
         self._environ = environ
+        self._received = 0
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
 
     @property
@@ -105,6 +106,9 @@ class WSGIExchange(Exchange):
     async def read(self, size: int) -> bytes:
         source = self._environ["wsgi.input"]
         data: bytes = await asyncio.to_thread(_read_some, source, size)
+        self._received += len(data)
+        if not data and self._received < int(self.header("content-length") or 0):
+            raise ClientGone
         return data
 
     async def disconnected(self) -> None:
@@ -214,6 +218,8 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
     """Answer a WSGI request."""
     exchange = WSGIExchange(environ)
     was = site.open(exchange)
+    if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
+        was = site.refusal(exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
     if site.wants_body(was):
         body, error = _collect(environ, exchange, was.endpoint.max_body)
         if error is not None:

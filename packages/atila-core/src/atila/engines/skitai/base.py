@@ -1,0 +1,207 @@
+"""What HTTP/1.x and HTTP/2 requests have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from atila.engines.skitai.inbox import Inbox
+from atila.engines.skitai.outlet import Outlet
+from atila.errors import HTTPError
+from atila.exchange import Address, ClientGone, Exchange, Headers
+
+if TYPE_CHECKING:
+    from atila.engines.skitai.worker import Worker
+
+
+class SkitaiExchange(Exchange):
+    """A request that came through Skitai, up to the point where its body is complete.
+
+    Methods without another word are for the main thread.
+
+    Args:
+        worker: what serves it.
+        request: Skitai's request object. Relied on: `channel`, `command`, `uri`, `version`,
+            `header` (a list of "Name: value"), `rbytes`, `response`.
+        path: see `Exchange`.
+        query: likewise.
+    """
+
+    __slots__ = (
+        "_client",
+        "_departure",
+        "_fields",
+        "_gone",
+        "_headers",
+        "_inbox",
+        "_limit",
+        "_parts",
+        "_received",
+        "_request",
+        "_was",
+        "_worker",
+    )
+
+    def __init__(self, worker: Worker, request: Any, path: str, query: str) -> None:
+        self.method = request.command.upper()
+        self.path = path
+        self.query = query
+        self.body = b""
+        self._worker = worker
+        self._request = request
+        self._client: Address = request.channel.addr[:2]
+        self._headers: Headers = []
+        self._fields: dict[str, str] | None = None
+        self._was: Any = None
+        self._inbox: Inbox | None = None
+        self._parts: list[bytes] = []
+        self._received = 0
+        self._limit = 0
+        self._gone = False
+        self._departure: asyncio.Future[None] | None = None
+
+    # What the framework asks; from any thread.
+
+    @property
+    def version(self) -> str:
+        """See `Exchange`."""
+        version: str = self._request.version
+        return version
+
+    @property
+    def client(self) -> Address:
+        """See `Exchange`."""
+        return self._client
+
+    @property
+    def server(self) -> Address:
+        """See `Exchange`."""
+        channel = self._request.channel
+        try:
+            name = getattr(channel, "_channel", channel).socket.getsockname()
+        except OSError:
+            return self._worker.address  # The connection is closed.
+        return name[:2] if isinstance(name, tuple) else ("", 0)
+
+    def header(self, name: str) -> str | None:
+        """See `Exchange`."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = join_fields(self._headers)
+        return fields.get(name)
+
+    def headers(self) -> Headers:
+        """See `Exchange`."""
+        return list(self._headers)
+
+    async def read(self, size: int) -> bytes:
+        """See `Exchange`."""
+        if self._inbox is None:
+            return b""
+        return await self._inbox.get_bytes(size)
+
+    async def disconnected(self) -> None:
+        """See `Exchange`."""
+        if self._departure is None:
+            self._departure = self._worker.loop.loop.create_future()
+        if not self._gone:
+            await asyncio.shield(self._departure)
+
+    # The body.
+
+    def _stream_body(self) -> None:
+        self._inbox = Inbox(self._worker.loop, self._worker.pump.call, self._pause)
+
+    def _pause(self, stop: bool) -> None:
+        raise NotImplementedError
+
+    def _take(self, data: bytes) -> bool:
+        """Take a piece of the body; False if that is more than allowed."""
+        self._received += len(data)
+        self._request.rbytes = self._received
+        if self._inbox is not None:
+            self._inbox.put(data)
+            return True
+        if self._received > self._limit:
+            return False
+        self._parts.append(data)
+        return True
+
+    def _complete(self) -> None:
+        """The body has ended."""
+        if self._inbox is not None:
+            self._inbox.finish()
+        else:
+            self.body = b"".join(self._parts)
+            self._parts.clear()
+            self._run()
+
+    def _run(self) -> None:
+        """Hand the request to the framework."""
+        # `was` knows the exchange: kept here longer, the two would keep each other.
+        was, self._was = self._was, None
+        self._worker.site.start(was)
+
+    # The end.
+
+    def _leave(self, outlet: Outlet | None) -> None:
+        """The client has left: tell everybody who waits for it."""
+        self._worker.active.discard(self)
+        if self._inbox is not None:
+            self._inbox.fail(ClientGone("the client has left"))
+        self._worker.loop.call(self._departed, outlet)
+
+    def _departed(self, outlet: Outlet | None) -> None:
+        self._gone = True
+        if outlet is not None:
+            outlet.fail()
+        if self._departure is not None and not self._departure.done():
+            self._departure.set_result(None)
+
+    def _refuse(self, fault: HTTPError) -> None:
+        """Have the framework answer with an error."""
+        was, self._was = self._was, None
+        self._parts.clear()
+        self._worker.site.refuse(was, fault)
+
+    def go_away(self) -> None:
+        """The worker shuts down: end what would else go on for ever."""
+
+    def drop(self) -> None:
+        """The worker shuts down and waits no longer: end the connection."""
+        raise NotImplementedError
+
+
+def split_target(uri: str) -> tuple[str, str] | None:
+    """Decoded path and raw query of a request target; None if it is not for an application.
+
+    "http://host/path", which proxies are sent, is taken for its path (RFC 9112, section 3.2.2).
+    """
+    if not uri.startswith("/"):
+        _, scheme, rest = uri.partition("://")
+        if not scheme:
+            return None
+        uri = "/" + rest.partition("/")[2]
+    path, _, query = uri.partition("#")[0].partition("?")
+    return (unquote(path) if "%" in path else path), query
+
+
+def split_headers(lines: list[str]) -> Headers:
+    """Skitai's header lines as pairs, names in lower case."""
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.append((name.lower(), value.strip()))
+    return headers
+
+
+def join_fields(headers: Headers) -> dict[str, str]:
+    """Values by name; those of repeated ones joined, cookies in their own way."""
+    fields: dict[str, str] = {}
+    for name, value in headers:
+        if name in fields:
+            fields[name] += ("; " if name == "cookie" else ", ") + value
+        else:
+            fields[name] = value
+    return fields

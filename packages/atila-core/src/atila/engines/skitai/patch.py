@@ -1,0 +1,155 @@
+"""What changes in the `skitai` module: `mount` and `run` are wrapped, missing names are added."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from mmap import mmap
+from typing import Any
+
+import wrapt
+
+NAMES: dict[str, Any] = {
+    # Beside Skitai's own: 1 and 9 are kinds of WebSockets (it masks them with 31), 128, 256 and
+    # 512 are options that are or'ed to them.
+    "WS_COROUTINE": 5,
+}
+"""Names of the specification that Skitai 0.57 lacks, with their values."""
+
+
+def add_names(names: Mapping[str, Any]) -> None:
+    """Add names to the `skitai` module, now or when it is imported; its own stay."""
+    NAMES.update(names)
+    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
+        _set_names(module)
+
+
+def _set_names(module: Any) -> None:
+    for name, value in NAMES.items():
+        if not hasattr(module, name):
+            setattr(module, name, value)
+
+
+def install(module: Any) -> None:
+    """Change the `skitai` module; called once, when it has been imported.
+
+    Relies on its `mount`, `run`, `status`, `preference` and, of `skitai.wastuff.preference`,
+    `Preference`.
+    """
+    _set_names(module)
+    launcher = Launcher(module)
+    wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
+    wrapt.wrap_function_wrapper(module, "run", launcher.run)
+
+
+class Launcher:
+    """Sorts what is mounted into ours and Skitai's, and starts both.
+
+    Args:
+        module: the `skitai` module.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._skitai = module
+        self._points: set[tuple[str, str]] = set()
+        self._worker: Any = None
+        # Shared with the workers: whether one of them has started.
+        self._started = mmap(-1, 1)
+
+    def mount(
+        self, mount: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> None:
+        """In place of `skitai.mount(point, target, [appname], [pref], host=, path=, name=, …)`."""
+        point, target, options = self._read_mount(*args, **kwargs)
+        # Without a point Skitai mounts its own media folder, while it starts.
+        if point is None or not self._take(point, target, dict(options)):
+            mount(*args, **kwargs)
+            return
+        host = options.get("host") or "default"
+        place = (host, point.rstrip("/") + "/")
+        if place not in self._points:
+            self._points.add(place)
+            from atila.engines.skitai.standin import StandIn
+
+            # Apps without a name get one from Skitai that is not always unique.
+            name = options.get("name") or f"atila:{host}{place[1]}".replace("/", ".").rstrip(".")
+            pref = self._skitai.preference()
+            mount(point, StandIn(self._begin), pref, name=name, host=host)
+
+    def _read_mount(
+        self, point: Any, target: Any, *args: Any, **options: Any
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        names = ["appname", "pref", "host", "path", "name"]
+        if args and isinstance(args[0], self._skitai.Preference):
+            names = ["pref", "host", "path", "name"]
+        return point, target, {**dict(zip(names, args, strict=False)), **options}
+
+    def _take(self, point: Any, target: Any, options: dict[str, Any]) -> bool:
+        from atila import launch
+
+        pref = options.pop("pref", None)
+        return launch.record_mount(point, target, pref, **options)
+
+    def run(self, run: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """In place of `skitai.run(**conf)`."""
+        from atila import launch
+
+        if launch.record_run(kwargs):
+            return None
+        if not self._points:
+            return run(**kwargs)
+        from atila.engines.skitai.master import Watch
+
+        if sys.platform == "linux" and _polls_by_default():
+            # Skitai's choice, select, ends the worker with the 1024th connection, and when a
+            # connection is lost in the middle of a poll. "--poll" still wins.
+            kwargs.setdefault("poll", "epoll")
+        Watch()
+        try:
+            return run(**kwargs)
+        except SystemExit as end:
+            if self._started[0] == FAILED and not end.code:
+                raise SystemExit(2) from None
+            raise
+
+    def _begin(self, wasc: Any, vhost: Any) -> None:
+        """Skitai mounts one of ours in a worker process."""
+        if os.name == "posix" and wasc.httpserver.worker_ident == "master":
+            return  # "--collect-static": nothing is served.
+        if self._worker is None:
+            self._worker = self._make_worker(wasc)
+        self._worker.serve(vhost)
+
+    def _make_worker(self, wasc: Any) -> Any:
+        from atila import launch
+        from atila.engines.skitai.worker import Worker
+
+        try:
+            threads = self._skitai.get_option("--threads")
+            worker = Worker(wasc, launch.build_site(int(threads) if threads else None))
+        except Exception:
+            # In development Skitai starts the worker again after a while, to try what was mended.
+            if self._started[0] != STARTED and not self._skitai.is_devel():
+                self._started[0] = FAILED
+                traceback.print_exc()
+                # A mistake in the application: new workers would fail like this one, for ever.
+                os.kill(os.getppid(), signal.SIGTERM)
+                os._exit(2)
+            raise
+        self._started[0] = STARTED
+        return worker
+
+
+def _polls_by_default() -> bool:
+    """Whether `skitai.use_poll` was not called: it sets `rs4.protocols.lifetime.poll_fun`."""
+    from rs4 import asyncore
+    from rs4.protocols import lifetime
+
+    return lifetime.poll_fun is asyncore.poll
+
+
+STARTED, FAILED = 1, 2
+"""Whether a worker has ever come up."""

@@ -1,0 +1,81 @@
+"""Calls from other threads, made on the main thread, where Skitai's sockets live."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rs4 import asyncore
+
+log = logging.getLogger("atila.engines.skitai")
+
+
+class Pump(asyncore.dispatcher):  # type: ignore[misc]
+    """A dispatcher in Skitai's socket map that other threads wake.
+
+    Skitai's own trigger writes to its pipe for each call, and exists only when Skitai runs threads
+    of its own; this one writes once for all calls made before the main thread gets to them.
+
+    Relies on `rs4.asyncore.dispatcher(socket)`, which puts itself into `rs4.asyncore.socket_map`.
+    """
+
+    def __init__(self) -> None:
+        receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._woken = False
+        self._thread_id = threading.get_ident()
+        super().__init__(receiver)
+
+    def is_current(self) -> bool:
+        """Whether the caller is on the main thread."""
+        return threading.get_ident() == self._thread_id
+
+    def call(self, func: Callable[..., object], *args: Any) -> None:
+        """Have func(*args) called on the main thread soon. From any thread."""
+        self._calls.append((func, args))
+        if not self._woken:
+            self._woken = True
+            self._wake()
+
+    def run(self, func: Callable[..., object], *args: Any) -> None:
+        """Call func(*args) at once if this is the main thread, else have it called there."""
+        if threading.get_ident() == self._thread_id:
+            func(*args)
+        else:
+            self.call(func, *args)
+
+    def _wake(self) -> None:
+        try:
+            self._sender.send(b"\0")
+        except BlockingIOError:
+            pass  # The buffer is full of wake-ups already.
+
+    def pull_trigger(self) -> None:
+        """Interrupt the poll: `skitai.backbone.threaded.trigger.wakeselect`, on a shut-down."""
+        self._wake()
+
+    def readable(self) -> bool:
+        """For the poll: always."""
+        return True
+
+    def writable(self) -> bool:
+        """For the poll: never."""
+        return False
+
+    def handle_read(self) -> None:
+        """Make the calls."""
+        self.socket.recv(4096)
+        # Cleared before the calls are counted: whatever comes later wakes the poll again.
+        self._woken = False
+        calls = self._calls
+        for _ in range(len(calls)):
+            func, args = calls.popleft()
+            try:
+                func(*args)
+            except Exception:
+                log.exception("a call on the main thread failed")

@@ -1,0 +1,29 @@
+"""`atila serve --engine skitai`: what `python serve.py` does, for a script or an app in a module."""
+
+from __future__ import annotations
+
+import sys
+
+from atila import launch
+
+
+def serve(settings: launch.Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    target = settings.target
+    is_script = target.endswith(".py")
+    switches = [f"--port={settings.port}", f"--workers={settings.workers}"]
+    if settings.threads:
+        switches.append(f"--threads={settings.threads}")
+    if settings.reload:
+        switches.append("--devel")
+    # Skitai reads them when it is imported, and names its data folder after the script.
+    sys.argv = [target if is_script else target.replace(":", "."), *switches]
+    launch.overrides["address"] = settings.host
+    if is_script:
+        launch.run_script(target)
+        return
+    app = launch.load_app(target)
+    import skitai
+
+    skitai.mount("/", app)
+    skitai.run()

@@ -1,0 +1,84 @@
+"""Answering with a file: its type, its validators, and the part of it that was asked for."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import stat
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from atila import caching
+from atila.errors import HTTPError
+from atila.response import FileBody, head
+
+if TYPE_CHECKING:
+    from atila.exchange import Header
+    from atila.was import Was
+
+_ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+_TEXTS = frozenset({"application/javascript", "application/json", "application/xml", "image/svg+xml"})
+BINARY_TYPE = "application/octet-stream"
+
+
+def type_of(path: str) -> str:
+    """The media type of a file, by its name; text is taken for UTF-8."""
+    kind, encoding = mimetypes.guess_type(os.path.basename(path), strict=False)
+    if encoding:
+        # As it is: with Content-Encoding a client would unpack what it wants to save.
+        return _ENCODED.get(encoding, BINARY_TYPE)
+    if kind is None:
+        return BINARY_TYPE
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXTS else kind
+
+
+def attachment(filename: str) -> Header:
+    """The header that makes an answer a download (RFC 6266, section 4.1)."""
+    # The extended form carries every character.
+    name = quote(filename.encode("utf-8", "replace"), safe="")
+    return "content-disposition", f"attachment; filename*=UTF-8''{name}"
+
+
+def send(was: Was, file: FileBody) -> None:
+    """Answer with a file, or the part of it that is asked for, or that it has not changed.
+
+    Raises:
+        HTTPError: 404, there is no such regular file; 412; 416.
+        caching.NotModified: the client has it.
+    """
+    info = _examine(file.path)
+    response, exchange = was.response, was.exchange
+    etag = response.etag or f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
+    mtime = info.st_mtime if response.mtime is None else response.mtime
+    is_plain = response.status_code in (0, 200)
+    part = None
+    if is_plain:
+        response.set_validators(etag, mtime)
+        caching.check(exchange, etag, mtime)
+        part = caching.find_range(exchange, info.st_size, etag, mtime)
+    status = response.status_code or 200
+    headers = head(was, ("content-type", file.content_type or type_of(file.path)))
+    if file.filename:
+        headers.append(attachment(file.filename))
+    start, end = 0, info.st_size
+    if part is not None:
+        status, (start, end) = 206, part
+        headers.append(caching.range_header(part, info.st_size))
+    if is_plain:
+        headers.append(("accept-ranges", "bytes"))
+    headers.append(("content-length", str(end - start)))
+    if exchange.method == "HEAD" or start == end:
+        exchange.respond(status, headers, b"")
+    else:
+        exchange.respond_file(status, headers, file.path, start, end - start)
+
+
+def _examine(path: str) -> os.stat_result:
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise HTTPError(404) from error
+    # A pipe or a device might never come to an end.
+    if not stat.S_ISREG(info.st_mode):
+        raise HTTPError(404)
+    return info

@@ -1,0 +1,69 @@
+"""When shared things were last updated: `was.setlu(name)` and `was.getlu(name)`.
+
+Who keeps something made of them, such as a cache, asks `Updates` whether it is still good.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from atila.was import Was
+
+
+class Updates(Protocol):
+    """Where the times of updates are kept."""
+
+    def set(self, name: str) -> float:
+        """Note that a thing was updated now.
+
+        Returns:
+            The time noted, in seconds since the epoch; later than all that were noted for it.
+        """
+
+    def get(self, *names: str) -> float:
+        """When the last of some things was updated, in seconds since the epoch; 0.0 for never."""
+
+
+class LocalUpdates:
+    """Updates that this process alone knows of; see `Updates`."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def set(self, name: str) -> float:
+        """See `Updates`."""
+        with self._lock:
+            # Two updates within one tick of the clock must not look like one.
+            now = max(time.time(), self._times.get(name, 0.0) + 1e-6)
+            self._times[name] = now
+        return now
+
+    def get(self, *names: str) -> float:
+        """See `Updates`."""
+        return max((self._times.get(name, 0.0) for name in names), default=0.0)
+
+
+def setlu(was: Was, name: str, *args: Any, **kwargs: Any) -> float:
+    """Note that a thing was updated, and emit the event "setlu:name" with what else is given.
+
+    Args:
+        was: the context.
+        name: of the thing: "tables.users".
+        args: for the handlers of the event.
+        kwargs: for the handlers of the event.
+
+    Returns:
+        The time noted, in seconds since the epoch.
+    """
+    noted = was.site.updates.set(name)
+    was.app.emit(f"setlu:{name}", *args, **kwargs)
+    return noted
+
+
+def getlu(was: Was, *names: str) -> float:
+    """When the last of some things was updated, in seconds since the epoch; 0.0 for never."""
+    return was.site.updates.get(*names)

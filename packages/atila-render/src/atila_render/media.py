@@ -1,0 +1,53 @@
+"""Which media type a template makes, told by its name."""
+
+from __future__ import annotations
+
+from os.path import splitext
+
+HTML = "text/html"
+
+_TEMPLATE_SUFFIXES = (".j2", ".jinja2", ".jinja")
+
+_MARKUP = {
+    ".atom": "application/atom+xml",
+    ".rss": "application/rss+xml",
+    ".svg": "image/svg+xml",
+    ".xhtml": "application/xhtml+xml",
+    ".xml": "application/xml",
+}
+
+# A table of our own: that of the system differs from machine to machine, and may take the ".tpl"
+# of an HTML page for something in which nothing has to be escaped.
+_TEXT = {
+    ".css": "text/css",
+    ".csv": "text/csv",
+    ".ics": "text/calendar",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".txt": "text/plain",
+}
+
+
+def media_type_of(name: str) -> str:
+    """The media type of what a template makes; HTML for all names that do not tell another.
+
+    Args:
+        name: "index.html", "index.j2", "feed.xml.j2", "robots.txt".
+    """
+    suffix = _suffix_of(name)
+    return _TEXT.get(suffix) or _MARKUP.get(suffix, HTML)
+
+
+def is_markup(name: str | None) -> bool:
+    """Whether a template makes HTML or XML, in which what is printed must be escaped.
+
+    Args:
+        name: of the template; None for one that is made of a string.
+    """
+    return name is None or _suffix_of(name) not in _TEXT
+
+
+def _suffix_of(name: str) -> str:
+    base, suffix = splitext(name.lower())
+    return splitext(base)[1] if suffix in _TEMPLATE_SUFFIXES else suffix

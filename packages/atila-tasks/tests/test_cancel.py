@@ -1,0 +1,63 @@
+"""A client that leaves takes with it what its request waits for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from atila import Atila, Was, testing
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has left as soon as anybody asks; that of /last stays."""
+    stays = testing._TestExchange.disconnected
+
+    async def disconnected(self: Any) -> None:
+        if self.path == "/last":
+            await stays(self)
+
+    monkeypatch.setattr(testing._TestExchange, "disconnected", disconnected)
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize("kind", ["task", "coroutine", "async", "then"])
+def test_queued_tasks_are_cancelled(app: Atila, gate: threading.Event, kind: str) -> None:
+    app.config.TASK_THREADS = 1
+    ran: list[str] = []
+    made: list[Any] = []
+    over = threading.Event()
+
+    def make(was: Was) -> Any:
+        made.append(was.Tasks(was.Thread(gate.wait), [was.Thread(ran.append, kind)]))
+        return made[0]
+
+    def coroutine(was: Was) -> Any:
+        yield make(was)
+        ran.append("went on")
+
+    async def asynchronous(was: Was) -> None:
+        await make(was)
+        ran.append("went on")
+
+    def then(was: Was) -> Any:
+        return make(was).then(lambda was, tasks: ran.append("went on"))
+
+    app.route("/task")(make)
+    app.route("/coroutine", coroutine=True)(coroutine)
+    app.route("/async")(asynchronous)
+    app.route("/then")(then)
+    app.route("/last")(lambda was: was.Thread(str, "last"))
+    app.teardown_request(lambda was: over.set())
+
+    client = app.test_client()
+    assert client.get(f"/{kind}").status_code == 503
+    assert over.wait(10)
+    gate.set()
+    # The only thread takes tasks in order, so when this one is done there are none before it.
+    made[0].wait()
+    assert client.get("/last").text == "last"
+    assert ran == []
+    assert str(made[0].dispatch()) == "[<Result STA_NORMAL>, [<Result STA_UNSENT>]]"

@@ -1,0 +1,198 @@
+"""Real server processes: started on a free port, watched, and ended by their own process ids."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from support.board import Board, wait_until
+from support.wire import Answer, Broken, Connection
+
+TESTS = Path(__file__).resolve().parents[1]
+STARTS_WITHIN = 30.0
+ENDS_WITHIN = 20.0
+"""Seconds."""
+
+ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
+
+
+def free_port() -> int:
+    """A TCP port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
+    """How to serve a launch script, whose app is called `app`, on an engine."""
+    target, python = f"{script.stem}:app", sys.executable
+    address = f"127.0.0.1:{port}"
+    match engine:
+        case "skitai":
+            return [python, script.name, f"--port={port}", f"--workers={workers}"]
+        case "granian":
+            atila = Path(python).with_name("atila")
+            options = ["--engine", "granian", "--port", str(port), "--workers", str(workers)]
+            return [str(atila), "serve", script.name, *options]
+        case "uvicorn":
+            options = ["--port", str(port), "--workers", str(workers)]
+            return [python, "-m", "uvicorn", target, *options]
+        case "hypercorn":
+            return [python, "-m", "hypercorn", target, "-b", address, "-w", str(workers)]
+        case "gunicorn":
+            options = ["-b", address, "-w", str(workers), "-k", "gthread", "--threads", "16"]
+            return [python, "-m", "gunicorn", target, *options]
+    raise ValueError(engine)
+
+
+class Server:
+    """A server process and its workers.
+
+    Args:
+        engine: one of `ENGINES`.
+        script: the launch script.
+        workers: how many worker processes.
+        ready: a path that answers once it serves.
+
+    Attributes:
+        folder: its own, readable to all: an engine may drop privileges.
+        board: shared with the app, by the environment variable ATILA_BOARD.
+    """
+
+    def __init__(self, engine: str, script: Path, workers: int = 1, ready: str = "/") -> None:
+        self.engine = engine
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
+        board = self.folder / "board"
+        board.mkdir()
+        home = self.folder / "home"
+        home.mkdir()
+        for path in (self.folder, board, home):
+            path.chmod(0o777)
+        self.board = Board(board)
+        self._log = self.folder / "log.txt"
+        environment = {
+            **os.environ,
+            "ATILA_BOARD": str(board),
+            "HOME": str(home),
+            "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command(engine, script, self.port, workers),
+                cwd=script.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._known: set[psutil.Process] = set()
+        try:
+            self._wait_ready(ready)
+        except BaseException:
+            self.kill()
+            print(f"log of {engine}:\n{self.log()}")
+            raise
+
+    def _wait_ready(self, path: str) -> None:
+        def answers() -> bool:
+            assert self.process.poll() is None, f"{self.engine} ended while it started"
+            try:
+                with self.connect() as connection:
+                    return connection.get(path).status == 200
+            except (OSError, Broken):
+                return False
+
+        wait_until(answers, f"{self.engine} ready", STARTS_WITHIN)
+        self.processes()
+
+    def connect(self, receive_buffer: int | None = None) -> Connection:
+        """A connection to it."""
+        return Connection(self.port, receive_buffer)
+
+    def get(self, target: str) -> Answer:
+        """GET on a connection of its own."""
+        with self.connect() as connection:
+            return connection.get(target, [("Connection", "close")])
+
+    def url(self, path: str, scheme: str = "http") -> str:
+        """The URL of a path."""
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
+
+    def log(self) -> str:
+        """What it has written so far, to its output and to log files in its home."""
+        files = [self._log, *sorted(self.folder.glob("home/**/*.log"))]
+        return "\n".join(f.read_text(errors="replace") for f in files if f.is_file())
+
+    def processes(self) -> set[psutil.Process]:
+        """The process that was started and all below it that ever were seen, if they are alive."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.process.pid)
+            self._known |= {main, *main.children(recursive=True)}
+        return {process for process in self._known if _is_alive(process)}
+
+    def terminate(self) -> None:
+        """Ask it to end when the requests under way are answered."""
+        self.processes()
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait_end(self, timeout: float = ENDS_WITHIN) -> None:
+        """Wait until all of its processes are gone."""
+
+        def ended() -> bool:
+            return self.process.poll() is not None and not self.processes()
+
+        wait_until(ended, f"all processes of {self.engine} gone", timeout)
+
+    def kill(self) -> None:
+        """End all of its processes at once."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it and remove what it left."""
+        try:
+            if self.process.poll() is None:
+                self.terminate()
+                with contextlib.suppress(AssertionError):
+                    self.wait_end()
+        finally:
+            self.kill()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextlib.contextmanager
+def serving(
+    engine: str, script: Path, workers: int = 1, ready: str = "/"
+) -> Iterator[Server]:
+    """A server that is stopped at the end; see `Server`."""
+    server = Server(engine, script, workers, ready)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+

@@ -1,0 +1,156 @@
+"""The wheels as a user gets them: core alone, and with a layer by a third party."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.board import wait_until
+from support.servers import free_port
+from support.wire import Connection
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST_PROGRAM = ROOT / "tests" / "engines" / "first_program.txt"
+THIRD_PARTY = ROOT / "tests" / "third_party_layer"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def run(*command: str | Path, cwd: Path, **environ: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environ}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Wheels of core, atila-auth and the third party's layer, by name."""
+    folder = tmp_path_factory.mktemp("wheels")
+    packages = ROOT / "packages"
+    made = {}
+    for source in (packages / "atila-core", packages / "atila-auth", THIRD_PARTY):
+        into = folder / source.name
+        run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", into, cwd=source)
+        (made[source.name],) = into.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds atila-core and what it declares."""
+    folder = tmp_path_factory.mktemp("alone")
+    run(sys.executable, "-m", "virtualenv", "-q", folder / "env", cwd=folder)
+    python = folder / "env" / "bin" / "python"
+    run(python, "-m", "pip", "install", "-q", wheels["atila-core"], cwd=folder)
+    return python
+
+
+def evaluate(python: Path, code: str, folder: Path, *path: Path) -> str:
+    return run(python, "-c", code, cwd=folder, PYTHONPATH=os.pathsep.join(map(str, path))).strip()
+
+
+def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(FIRST_PROGRAM.read_text())
+    tmp_path.chmod(0o755)
+    port = free_port()
+    process = subprocess.Popen(
+        (python, script.name, f"--port={port}"),
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+
+        def answers() -> bool:
+            try:
+                with Connection(port) as connection:
+                    return connection.get("/").text == "Hello, World"
+            except OSError:
+                return False
+
+        wait_until(answers, "Hello, World", timeout=30)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_core_alone_tells_what_a_name_of_a_layer_needs(python: Path, tmp_path: Path) -> None:
+    code = """
+from atila import Atila
+app = Atila("tried")
+assert app.layers == {}, app.layers
+app.route("/")(lambda was: was.render("index.j2"))
+print(app.test_client().get("/").status_code)
+
+
+@app.route("/told")
+def told(was):
+    try:
+        return was.render("index.j2")
+    except AttributeError as error:
+        return str(error)
+
+
+print(app.test_client().get("/told").text)
+"""
+    status, text = evaluate(python, code, tmp_path).split("\n")
+    assert status == "500"
+    assert text == (
+        "was.render belongs to the layer 'render' (atila-render), which is not installed or"
+        ' was left out. Mend: pip install "atila-core[render]"'
+    )
+
+
+@pytest.fixture(scope="module")
+def both(wheels: dict[str, Path], python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with atila-auth and the third party's layer installed."""
+    folder = tmp_path_factory.mktemp("both")
+    layers = (wheels["atila-auth"], wheels["third_party_layer"])
+    run(python, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, *layers, cwd=folder)
+    return folder
+
+
+def test_two_layers_of_one_name_are_a_conflict(python: Path, both: Path, tmp_path: Path) -> None:
+    code = """
+import atila
+try:
+    atila.Atila("tried")
+except atila.SetupError as error:
+    print(error)
+"""
+    assert evaluate(python, code, tmp_path, both) == (
+        "the layer 'auth' is in two distributions: atila-auth and strict-auth. Choose one:"
+        ' Atila(__name__, layers={"auth": "strict-auth"})'
+    )
+
+
+def test_the_chosen_layer_of_a_third_party_replaces_ours(
+    python: Path, both: Path, tmp_path: Path
+) -> None:
+    code = """
+import atila
+app = atila.Atila("tried", layers={"auth": "strict-auth"})
+
+@app.route("/")
+@app.permission_required(["staff"])
+def index(was):
+    return " ".join(was.permissions)
+
+client = app.test_client()
+print(client.get("/").status_code, client.get("/", headers={"X-Permissions": "user"}).status_code)
+print(client.get("/", headers={"X-Permissions": "user staff"}).text)
+"""
+    assert evaluate(python, code, tmp_path, both) == "403 403\nuser staff"
+
+
+def test_the_layers_example_is_fifty_lines_at_most() -> None:
+    source = THIRD_PARTY / "src" / "strict_auth" / "__init__.py"
+    assert len(source.read_text().splitlines()) <= 50
