@@ -52,7 +52,15 @@ CONTESTANTS = (
     Contestant(
         "atila-granian-wsgi",
         "Atila · granian WSGI",
-        f"{GRANIAN_WSGI} benchmarks.apps.atila_app:app",
+        f"{ATILA_SERVE} --engine granian --interface wsgi --threads 1"
+        " benchmarks.apps.atila_app:app",
+        (*OURS, "granian"),
+        "ours",
+    ),
+    Contestant(
+        "atila-granian-async",
+        "Atila async def · granian",
+        f"{ATILA_SERVE} --engine granian benchmarks.apps.atila_async_app:app",
         (*OURS, "granian"),
         "ours",
     ),

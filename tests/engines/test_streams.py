@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.board import wait_until
 from support.servers import Server
-from support.wire import Connection
+from support.wire import Broken, Connection
 
 PIECE = 65536
 MOST_UNREAD = 24 * 1024 * 1024
@@ -135,12 +135,16 @@ def test_silent_stream_ends_when_the_client_leaves(server: Server, name: str) ->
 @pytest.mark.parametrize("path", ["/breaks", "/breaks-async"])
 def test_stream_that_fails_ends_incomplete(server: Server, path: str) -> None:
     with server.connect() as connection:
-        answer = connection.get(path)
-        assert answer.status == 200
-        assert not answer.complete
-        assert b"500" not in answer.body
-        assert connection.is_closed()
-    with pytest.raises(httpx.RemoteProtocolError):
+        try:
+            answer = connection.get(path)
+        except Broken:
+            pass  # Head and first piece may be lost with the connection, as on granian.
+        else:
+            assert answer.status == 200
+            assert not answer.complete
+            assert b"500" not in answer.body
+            assert connection.is_closed()
+    with pytest.raises(httpx.TransportError):
         httpx.get(server.url(path))
     wait_until(lambda: "in the middle of a stream" in server.log(), "traceback in the log")
     assert server.get("/text").status == 200

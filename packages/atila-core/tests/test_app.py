@@ -260,6 +260,53 @@ def test_an_unexpected_error_is_logged_under_the_id_that_the_client_gets(
     assert "\n" not in hostile
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), KeyboardInterrupt()])
+def test_no_handler_can_end_the_server(app: Atila, client: TestClient, error) -> None:
+    def fail(was):
+        raise error
+
+    async def fail_later(was):
+        await asyncio.sleep(0)
+        raise error
+
+    async def generate(was):
+        yield "a"
+
+    @app.route("/pieces")
+    def pieces(was):
+        return map(fail, [was])
+
+    app.route("/")(fail)
+    app.route("/fine")(generate)
+    assert client.get("/").status_code == 500
+    if not isinstance(error, KeyboardInterrupt):
+        app.route("/later")(fail_later)
+        assert client.get("/later").status_code == 500
+        assert client.get("/pieces").status_code in (200, 500)
+    assert client.get("/fine").text == "a"
+
+
+def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
+    from atila.testing import _TestExchange
+
+    left, cancelled = asyncio.Event(), threading.Event()
+
+    class Leaving(_TestExchange):
+        async def disconnected(self) -> None:
+            await left.wait()
+
+    @app.route("/")
+    async def wait(was):
+        was.on_cancel(cancelled.set)
+        left.set()
+        await asyncio.Event().wait()
+
+    exchange = Leaving("GET", "/", [], b"", None)
+    app.site.start(app.site.open(exchange))
+    assert cancelled.wait(10)
+    assert exchange.answers.get(timeout=10).status_code == 503
+
+
 def test_own_error_pages(app: Atila, client: TestClient) -> None:
     app.error_handler(404)(lambda was, error: f"no {error.url}")
     app.default_error_handler(lambda was, error: f"{error.code} {error.detail}")
@@ -297,7 +344,8 @@ def test_streams_of_all_kinds(app: Atila, client: TestClient, tmp_path) -> None:
     app.route("/none")(lambda was: iter(()))
     got = {url: client.get(url) for url in ("/generator", "/agen", "/list", "/open", "/file")}
     assert [answer.text for answer in got.values()] == ["ab", "cd", "ef", "file", "file"]
-    assert got["/file"].headers == {"content-type": "text/plain", "content-length": "4"}
+    assert got["/file"].headers["content-type"] == "text/plain; charset=utf-8"
+    assert got["/file"].headers["content-length"] == "4"
     assert (client.get("/none").status_code, client.get("/none").content) == (200, b"")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -117,3 +118,32 @@ def test_closing_waits_for_what_runs_and_takes_nothing_new() -> None:
 def test_a_pool_of_nothing_is_refused(threads: int, queue: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         WorkerPool(threads, queue)
+
+
+def test_a_blocked_thread_does_not_slow_down_others() -> None:
+    pool = WorkerPool(threads=4)
+    started, release = threading.Event(), threading.Event()
+    pool.submit(lambda: (started.set(), release.wait(WAIT)))
+    assert started.wait(WAIT)
+    once = threading.Event()
+    pool.submit(once.set)  # found out to be stalled, once
+    assert once.wait(WAIT)
+    pool._watching = True  # from now on no stall is noticed
+    for _ in range(20):
+        ended = threading.Event()
+        pool.submit(ended.set)
+        assert ended.wait(WAIT)
+    release.set()
+
+
+def test_a_pool_with_all_threads_blocked_rests() -> None:
+    pool = WorkerPool(threads=2, queue_size=100)
+    release, done = threading.Event(), threading.Semaphore(0)
+    for _ in range(50):
+        pool.submit(lambda: (release.wait(WAIT), done.release()))
+    deadline = time.monotonic() + WAIT
+    while pool._watching and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not pool._watching
+    release.set()
+    assert all(done.acquire(timeout=WAIT) for _ in range(50))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila import layers
+from atila import inspection, layers
 from atila.config import DEFAULTS, Config
 from atila.endpoint import Endpoint
 from atila.errors import MissingLayer, SetupError, source_of
@@ -14,6 +15,7 @@ from atila.hooks import Hooks
 from atila.layers import Choice, Layer, Steps
 from atila.routing import Match, Route, Router, names_of, parse_rule
 from atila.site import Mount, Site
+from atila.uploads import FlashFile, Upload, send_back
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Atila:
         self.routes: list[Route] = []
         self.router = Router()
         self._site: Site | None = None
+        # Held again by what asks for the site while it is made.
+        self._mounting = threading.RLock()
         self.mount_prefix = ""
         self._take_layers()
         # Servers ask whether app.__call__ is a coroutine function to tell ASGI from WSGI. They
@@ -62,8 +66,16 @@ class Atila:
         self._layer_names = layers.merged_names(self.layers, "app")
         self.config = Config(DEFAULTS)
         self.config.update(layers.merged_names(self.layers, "config"))
-        self.was_class = class_for(self, layers.merged_names(self.layers, "was"))
-        self.responders: dict[type, Responder | None] = {object: None}
+        self.was_class = class_for(
+            self,
+            layers.merged_names(self.layers, "was"),
+            layers.merged_names(self.layers, "methods"),
+        )
+        self.responders: dict[type, Responder | None] = {
+            object: None,
+            Upload: send_back,
+            FlashFile: send_back,
+        }
         for layer in self.layers.values():
             self.responders.update(layer.responders)
         self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
@@ -132,6 +144,29 @@ class Atila:
 
         return decorate
 
+    def inspect(self, *scope: str, **rules: Any) -> Callable[[Function], Function]:
+        """Check the parameters of a request before a handler is called, and convert them.
+
+        Args:
+            scope: the part of the request that the rules are for: "URL", "FORM", "JSON", "DATA" or
+                "ARGS", which is all of it and the default.
+            rules: lists of names by keyword, `ints=["id"]`; a type or what has a search method by
+                name, `id=int`; what to compare with by name and operator, `id__gte=1`. See
+                `atila.inspection` for all of them.
+
+        Raises:
+            SetupError: it comes too late for the handler's route. What is wrong with the rules
+                themselves is told when the app is mounted.
+        """
+
+        def decorate(function: Function) -> Function:
+            inspection.declare(self, function, inspection.Declaration(scope, rules))
+            return function
+
+        return decorate
+
+    require = inspect
+
     def before_request(self, function: Function) -> Function:
         """Call function(was) before each handler; what it returns, if not None, is the answer."""
         self.hooks.before.append(function)
@@ -185,7 +220,10 @@ class Atila:
     @property
     def site(self) -> Site:
         """What the app is mounted on; by itself at "/" if nothing else was said."""
-        return self._site or Site([Mount("/", self)])
+        if self._site is None:
+            with self._mounting:
+                return self._site or Site([Mount("/", self)])
+        return self._site
 
     def enter(self, site: Site, prefix: str) -> None:
         """Compile all routes, as a part of a site.
@@ -200,17 +238,14 @@ class Atila:
         if self._site is not None:
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
         self.router = Router()
-        self._site = site
         self.mount_prefix = prefix
-        try:
-            # Refusals run through an endpoint too, for its hooks and error pages.
-            self.refusing = Endpoint(self, Route("", _refused), ())
-            self.refusing.blocking = not self.loop_safe
-            for route in self.routes:
-                self._compile(route)
-        except BaseException:
-            self._site = None
-            raise
+        # Refusals run through an endpoint too, for its hooks and error pages.
+        self.refusing = Endpoint(self, Route("", _refused), ())
+        self.refusing.blocking = not self.loop_safe
+        for route in self.routes:
+            self._compile(route)
+        # Last: whoever sees it may use all of the above.
+        self._site = site
 
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""

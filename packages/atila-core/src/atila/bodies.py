@@ -16,7 +16,7 @@ log = logging.getLogger("atila.bodies")
 IN_MEMORY = 1048576
 """Bytes of a body that are kept in memory; a longer one is in a file."""
 PIECE = 262144
-"""Bytes that are gathered before they are written to the file, and that are read from it at once."""
+"""Bytes that are gathered before they are written to the file, and read from it at once."""
 
 
 class Spool:

@@ -83,8 +83,9 @@ def check(exchange: Exchange, etag: str | None, mtime: float | None) -> None:
     if (expected := header("if-match")) is not None:
         if etag is not None and not _matches(expected, etag, weak=False):
             raise HTTPError(412, "the version is not the one of If-Match")
-    elif mtime is not None and (since := parse_date(header("if-unmodified-since"))) is not None:
-        if int(mtime) > since:
+    elif mtime is not None:
+        since = parse_date(header("if-unmodified-since"))
+        if since is not None and int(mtime) > since:
             raise HTTPError(412, "it was changed after If-Unmodified-Since")
     if (known := header("if-none-match")) is not None:
         if etag is not None and _matches(known, etag, weak=True):

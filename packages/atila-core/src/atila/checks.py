@@ -1,18 +1,14 @@
-"""What a rule of `@app.inspect` checks of one value: the keywords (ints, emails, …) first, then the
-operators (gte, in, regex, …); see `atila.inspection` for how they are declared and run.
+"""The keywords of `@app.inspect` (ints, emails, …): what each checks of a value, and makes of it.
 
 A check is a function (value) that gives the value back, converted or as it is, or raises `Invalid`.
-What makes a check runs once, when the app is mounted; it raises ValueError for a rule's value that
-makes no sense.
+The operators (gte, in, …) are in `atila.operators`; `atila.inspection` puts them together.
 """
 
 from __future__ import annotations
 
-import operator
 import re
 import uuid
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -29,7 +25,7 @@ _EXACT = 2**53
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_ZERO = re.compile(r"[+-]?(0+(\.0*)?|\.0+)?")
+_BLANK = re.compile(r"([+-]?(0+(\.0*)?|\.0+))?")
 # A tokenizer takes a "<" before anything else as text (WHATWG HTML, 13.2.5.6 "tag open state").
 _TAG = re.compile(r"<[a-zA-Z/!?]")
 
@@ -60,7 +56,7 @@ def shown(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return f"an object of {len(value)}"
-    return f"a {type(value).__name__}"
+    return f"a value of the type {type(value).__name__}"
 
 
 def is_blank(value: Any) -> bool:
@@ -69,7 +65,7 @@ def is_blank(value: Any) -> bool:
     False is not among them: it is an answer to a question.
     """
     if isinstance(value, str):
-        return _ZERO.fullmatch(value.strip()) is not None
+        return _BLANK.fullmatch(value.strip()) is not None
     return not value and value is not False
 
 
@@ -87,9 +83,6 @@ def to_number(value: Any) -> int | float | None:
     return None
 
 
-# Keywords -----------------------------------------------------------------------------------------
-
-
 def _int(value: Any) -> int:
     number = to_number(value)
     if isinstance(value, str) and isinstance(number, float):
@@ -103,10 +96,12 @@ def _int(value: Any) -> int:
 
 def _float(value: Any) -> float:
     number = to_number(value)
-    # None of what a request can hold overflows, but a caller of `was.pipe` can.
-    if number is None or (isinstance(number, int) and abs(number) > 10**LONGEST_NUMBER):
-        raise Invalid("must be a number")
-    return float(number)
+    if number is not None:
+        try:
+            return float(number)
+        except OverflowError:
+            pass
+    raise Invalid("must be a number")
 
 
 def _text(value: Any) -> str:
@@ -115,17 +110,18 @@ def _text(value: Any) -> str:
     return value
 
 
-_WORDS: dict[str, bool] = {
+WORDS: dict[str, bool] = {
     **dict.fromkeys(("True", "true", "yes", "y", "t"), True),
     **dict.fromkeys(("False", "false", "no", "n", "f"), False),
 }
+"""The texts that `booleans` takes."""
 
 
 def _boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value in _WORDS:
-        return _WORDS[value]
+    if isinstance(value, str) and value in WORDS:
+        return WORDS[value]
     raise Invalid("must be true or false, yes or no, y or n, t or f")
 
 
@@ -133,9 +129,9 @@ def _list(value: Any) -> list[Any]:
     # A field that is repeated in a form is a list already; one that is not is a list of one.
     if isinstance(value, str):
         return [value] if value else []
-    if not isinstance(value, list):
+    if isinstance(value, dict | int | float):
         raise Invalid("must be a list")
-    return value
+    return value if isinstance(value, list) else [value]
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -220,183 +216,3 @@ def found_by(pattern: Any) -> Check:
         raise Invalid(must)
 
     return check
-
-
-# Operators ----------------------------------------------------------------------------------------
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _scalar(value: Any, *, boolean: bool = True) -> Any:
-    if isinstance(value, str) or _is_number(value) or (boolean and isinstance(value, bool)):
-        return value
-    raise ValueError(f"takes a number or a text; {value!r} is none")
-
-
-class _Members:
-    """Values to be equal to; texts are read as numbers and booleans where these are among them."""
-
-    def __init__(self, values: Iterable[Any]) -> None:
-        self.values = [_scalar(value) for value in values]
-        if not self.values:
-            raise ValueError("takes a list with something in it")
-        self._texts = frozenset(v for v in self.values if isinstance(v, str))
-        self._numbers = frozenset(v for v in self.values if _is_number(v))
-        self._booleans = frozenset(v for v in self.values if isinstance(v, bool))
-
-    def __contains__(self, value: Any) -> bool:
-        if isinstance(value, bool):
-            return value in self._booleans
-        if isinstance(value, str):
-            if value in self._texts or (self._booleans and _WORDS.get(value) in self._booleans):
-                return True
-            return bool(self._numbers) and to_number(value) in self._numbers
-        return _is_number(value) and value in self._numbers
-
-    def __str__(self) -> str:
-        more = ", …" if len(self.values) > 10 else ""
-        return ", ".join(shown(value) for value in self.values[:10]) + more
-
-
-def _listed(values: Any) -> _Members:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise ValueError(f"takes a list, tuple or set; {values!r} is none")
-    return _Members(values)
-
-
-def _check(must: str, passes: Callable[[Any], bool]) -> Check:
-    def check(value: Any) -> Any:
-        if not passes(value):
-            raise Invalid(must)
-        return value
-
-    return check
-
-
-def _one_of(values: Any) -> Check:
-    members = _listed(values)
-    return _check(f"must be one of {members}", lambda value: value in members)
-
-
-def _none_of(values: Any) -> Check:
-    members = _listed(values)
-    return _check(f"must be none of {members}", lambda value: value not in members)
-
-
-def _equal(wanted: Any) -> Check:
-    members = _Members([wanted])
-    return _check(f"must be {members}", lambda value: value in members)
-
-
-def _unequal(unwanted: Any) -> Check:
-    members = _Members([unwanted])
-    return _check(f"must not be {members}", lambda value: value not in members)
-
-
-def _like(limit: Any) -> Callable[[Any], Any]:
-    """Reads a value as what a limit is, text or number; None if it is something else."""
-    if isinstance(_scalar(limit, boolean=False), str):
-        return lambda value: value if isinstance(value, str) else None
-    return to_number
-
-
-def _compared(words: str, compare: Callable[[Any, Any], bool], limit: Any) -> Check:
-    read = _like(limit)
-
-    def passes(value: Any) -> bool:
-        read_value = read(value)
-        return read_value is not None and compare(read_value, limit)
-
-    return _check(f"must be {words} {shown(limit)}", passes)
-
-
-def _between(limits: Any) -> Check:
-    if not isinstance(limits, list | tuple) or len(limits) != 2:
-        raise ValueError(f"takes the lowest and the highest value: (1, 9); {limits!r} is no such")
-    low, high = limits
-    if isinstance(_scalar(low), str) is not isinstance(_scalar(high), str) or low > high:
-        raise ValueError(f"takes the lowest and the highest value; {limits!r} is no such")
-    read = _like(low)
-
-    def passes(value: Any) -> bool:
-        read_value = read(value)
-        return read_value is not None and low <= read_value <= high
-
-    return _check(f"must be between {shown(low)} and {shown(high)}", passes)
-
-
-def _contains(negated: bool, wanted: Any) -> Check:
-    members, text = _Members([wanted]), str(wanted)
-
-    def passes(value: Any) -> bool:
-        if isinstance(value, str):
-            return (text in value) is not negated
-        return isinstance(value, list) and any(v in members for v in value) is not negated
-
-    return _check(f"must {'not ' if negated else ''}contain {members}", passes)
-
-
-def _affix(words: str, method: Callable[..., bool], negated: bool, wanted: Any) -> Check:
-    texts = (wanted,) if isinstance(wanted, str) else wanted
-    if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
-        raise ValueError(f"takes a text, or a list of texts; {wanted!r} is none")
-    texts = tuple(texts)
-    return _check(
-        f"must {words} {' or '.join(map(shown, texts))}",
-        lambda value: isinstance(value, str) and method(value, texts) is not negated,
-    )
-
-
-def _regex(pattern: Any) -> Check:
-    if isinstance(pattern, str):
-        try:
-            pattern = re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"takes a regular expression; {pattern!r} is none: {error}") from None
-    if not isinstance(pattern, re.Pattern):
-        raise ValueError(f"takes a regular expression; {pattern!r} is none")
-    return found_by(pattern)
-
-
-OPERATORS: dict[str, Callable[[Any], Check]] = {
-    "between": _between,
-    "in": _one_of,
-    "notin": _none_of,
-    "eq": _equal,
-    "exact": _equal,
-    "neq": _unequal,
-    "lte": partial(_compared, "at most", operator.le),
-    "lt": partial(_compared, "less than", operator.lt),
-    "gte": partial(_compared, "at least", operator.ge),
-    "gt": partial(_compared, "more than", operator.gt),
-    "contains": partial(_contains, False),
-    "notcontain": partial(_contains, True),
-    "startswith": partial(_affix, "start with", str.startswith, False),
-    "notstartwith": partial(_affix, "not start with", str.startswith, True),
-    "endswith": partial(_affix, "end with", str.endswith, False),
-    "notendwith": partial(_affix, "not end with", str.endswith, True),
-    "regex": _regex,
-}
-"""Operators, with what makes a check of the value of a rule."""
-
-OF_NUMBERS = frozenset({"between", "in", "notin", "eq", "exact", "neq", "lte", "lt", "gte", "gt"})
-"""The operators that a length can be compared with; the others need a text or a list."""
-
-
-def length(check: Check) -> Check:
-    """Check the length of a text, list or object instead of itself."""
-
-    def check_length(value: Any) -> Any:
-        if not isinstance(value, str | list | dict):
-            raise Invalid("must have a length")
-        try:
-            check(len(value))
-        except Invalid as invalid:
-            raise Invalid(
-                f"has a length of {len(value)}, which {invalid.must}", show=False
-            ) from None
-        return value
-
-    return check_length

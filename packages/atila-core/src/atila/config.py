@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
-    "MAX_UPLOAD_SIZE": 16 * 1024 * 1024,
+    "MAX_UPLOAD_SIZE": 256 * 1024 * 1024,
+    "MAX_BODY_SIZE": 16 * 1024 * 1024,
     "MAX_FIELDS": 1000,
+    "MAX_FILES": 100,
+    "UPLOAD_FOLDER": None,
     "THREADS": 32,
     "QUEUE_SIZE": 1024,
     "SHUTDOWN_TIMEOUT": 30.0,
 }
 """Settings of the core:
 
-- MAX_UPLOAD_SIZE: bytes of a request body; a larger one is refused with 413.
+- MAX_UPLOAD_SIZE: bytes of a request body of any type; a larger one is refused with 413.
+- MAX_BODY_SIZE: bytes of a body that is not multipart/form-data, and of all the text fields of one
+  that is, if that is less.
 - MAX_FIELDS: fields of a query string or form; more are refused with 400.
+- MAX_FILES: files of a form; more are refused with 400.
+- UPLOAD_FOLDER: where large bodies and uploaded files are while their request is processed; None
+  for the system's temporary folder. On the disk of the folder they are saved to, saving is free.
 - THREADS: worker threads of a process, started as they are needed.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.

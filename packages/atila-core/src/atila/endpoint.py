@@ -6,13 +6,15 @@ This is the hot path; `run` is all that happens between engine and engine for a 
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila import error_pages, responders, streams
+from atila import error_pages, inspection, responders, streams, uploads
+from atila.caching import NotModified
 from atila.context import current
 from atila.coroutines import generator_handler
 from atila.errors import HTTPError
@@ -44,8 +46,10 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
+        max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
     """
@@ -57,10 +61,13 @@ class Endpoint:
         "_handler",
         "_loop_safe",
         "_teardown",
+        "_with_uploads",
         "app",
         "blocking",
         "headers",
+        "inspector",
         "max_body",
+        "max_upload",
         "optional",
         "route",
         "streams_body",
@@ -74,6 +81,10 @@ class Endpoint:
         self.optional = signature.optional_tail(route)
         self._bind = binder(route, signature)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
+        self.inspector = inspection.compiled(route)
+        if self.inspector is not None:
+            # Innermost: who may not call the handler need not be told what it takes.
+            self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
@@ -89,8 +100,22 @@ class Endpoint:
         self._teardown = tuple(app.hooks.teardown)
         self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
         self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
-        self.max_body: int = app.config.MAX_UPLOAD_SIZE
+        self.max_upload: int = app.config.MAX_UPLOAD_SIZE
+        self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
+        self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
+
+    def with_uploads(self) -> Endpoint:
+        """The same endpoint for requests that leave something on the disk, to be deleted at last.
+
+        So that all other requests need not even ask.
+        """
+        if self._with_uploads is None:
+            twin = copy.copy(self)
+            twin._teardown = (*self._teardown, uploads.discard)
+            twin._loop_safe = False
+            self._with_uploads = twin
+        return self._with_uploads
 
     def run(self, was: Was) -> None:
         """Process a request and see to its answer; never raises."""
@@ -107,7 +132,8 @@ class Endpoint:
                 bind = self._bind
                 value = self._handler(was) if bind is None else self._handler(was, **bind(was))
             self._finish(was, value)
-        except Exception as error:
+        except BaseException as error:
+            # SystemExit too: a handler does not end the server, and its client is answered.
             self.fail(was, error)
 
     def _finish(self, was: Was, value: Any) -> None:
@@ -122,7 +148,10 @@ class Endpoint:
         pending = responders.deliver(was, value)
         if pending is not None:
             was.site.loop.spawn(self._settle(was, pending, ()))
-        elif self._teardown:
+            return
+        if was.cancels is not None:
+            was.cancels = None
+        if self._teardown:
             self._close(was)
 
     async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
@@ -141,12 +170,14 @@ class Endpoint:
                 pending = following
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
+            was.cancel()
             await self._call(was, self.fail, was, HTTPError(503, "the request was cancelled"))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             await self._call(was, self.fail, was, error)
         else:
             await self._call(was, self._close, was)
         finally:
+            was.cancels = None
             watch.stop()
 
     async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
@@ -162,8 +193,12 @@ class Endpoint:
             return func(*args)
         return await streams.in_worker(was, func, *args)
 
-    def fail(self, was: Was, error: Exception) -> None:
+    def fail(self, was: Was, error: BaseException) -> None:
         """Answer with an error; never raises."""
+        if isinstance(error, NotModified) and not was.answering:
+            responders.send_not_modified(was)
+            self._close(was)
+            return
         if isinstance(error, HTTPError):
             reported = error
         else:

@@ -7,7 +7,10 @@ one for each request and gives it to `Site`; docs/architecture.md draws the way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from atila.bodies import Body
 
 Header = tuple[str, str]
 Headers = list[Header]
@@ -69,8 +72,9 @@ class Exchange:
     """Percent-decoded, begins with a slash."""
     query: str
     """As sent, without the question mark; "" if there is none."""
-    body: bytes
-    """The whole request body, put here by the engine before `Site.start`; b"" until then."""
+    body: Body
+    """The whole request body, put here by `Site.take_body` before `Site.start`; b"" until then. A
+    long one is a `Spool`: `bytes(body)` reads it."""
 
     can_upgrade: bool = True
     """Whether the engine has WebSockets at all."""

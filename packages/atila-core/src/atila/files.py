@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from atila.was import Was
 
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-_TEXTS = frozenset({"application/javascript", "application/json", "application/xml", "image/svg+xml"})
+_TEXTS = frozenset(
+    {"application/javascript", "application/json", "application/xml", "image/svg+xml"}
+)
 BINARY_TYPE = "application/octet-stream"
 
 

@@ -38,11 +38,19 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
             name, value = _decode(name), _decode(value)
         if name not in fields:
             fields[name] = value
-        elif isinstance(fields[name], list):
-            fields[name].append(value)
         else:
-            fields[name] = [fields[name], value]
+            add_field(fields, name, value)
     return fields
+
+
+def add_field(fields: dict[str, Any], name: str, value: Any) -> None:
+    """Add a field; a name that comes again has a list of all its values."""
+    if name not in fields:
+        fields[name] = value
+    elif isinstance(fields[name], list):
+        fields[name].append(value)
+    else:
+        fields[name] = [fields[name], value]
 
 
 def _decode(text: str) -> str:

@@ -61,6 +61,7 @@ class Layer:
         protocol: the version of this protocol that it is written for.
         was: names of the request's context, each with a factory that gets the context; it is
             called at the first use of the name, and its value kept for that request.
+        methods: names of the context that are called: functions whose first argument it is.
         app: names of `Atila`: functions whose first argument is the app, or any descriptor.
         config: defaults of `app.config`.
         options: names of `@app.route(...)` options that the layer understands.
@@ -75,6 +76,7 @@ class Layer:
     name: str
     protocol: int
     was: Mapping[str, Callable[[Was], Any]] = field(default_factory=dict)
+    methods: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     app: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
@@ -232,7 +234,7 @@ def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
 
 
 def merged_names(layers: Mapping[str, Layer], part: str) -> dict[str, Any]:
-    """The names that all layers add to one part: "was", "app", "config", "launch".
+    """The names that all layers add to one part: "was", "methods", "app", "config", "launch".
 
     Raises:
         SetupError: two layers add the same name.
@@ -248,6 +250,20 @@ def merged_names(layers: Mapping[str, Layer], part: str) -> dict[str, Any]:
                 )
             names[name] = value
             owners[name] = layer.name
+    return names
+
+
+def launch_names() -> dict[str, Any]:
+    """The names that the installed layers add to the `skitai` module.
+
+    What is wrong with a layer is told where an app uses it, not here.
+    """
+    names: dict[str, Any] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            names.update(_load(entry).launch)
+        except SetupError:
+            continue
     return names
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import nh3
 
-_STYLES = frozenset(
-    "background-color color font-family font-size font-style font-weight line-height"
-    " list-style-type text-align text-decoration text-indent vertical-align".split()
-)
+_STYLES = {
+    *("background-color", "color", "font-family", "font-size", "font-style", "font-weight"),
+    *("line-height", "list-style-type", "text-align", "text-decoration", "text-indent"),
+    *("vertical-align",),
+}
 """CSS properties that place nothing over other parts of a page and load nothing."""
 
 _END_TAGS = re.compile(r"</[a-z][a-z0-9]*\s*>|<(?:tbody|colgroup)>", re.IGNORECASE)
@@ -25,10 +26,10 @@ def is_harmless(text: str) -> bool:
     """Whether a text has no HTML but harmless tags and attributes: none that run a script, load a
     document or take input.
 
-    nh3 (the sanitizer ammonia) parses the text as browsers do and writes down what is harmless of it.
-    If nothing but the spelling differs then nothing was taken out. Quotes, blanks, slashes, equals
-    and end tags are spelling; letters are not, and neither a tag nor an attribute that does
-    something can do without them. A tag that never ends ("<b") is taken out, so it is no harmless one.
+    nh3 (the sanitizer ammonia) parses the text as browsers do and writes down what is harmless of
+    it. If nothing but the spelling differs then nothing was taken out. Quotes, blanks, slashes,
+    equals and end tags are spelling; letters are not, and neither a tag nor an attribute that does
+    something can do without them. A tag that never ends ("<b") is taken out, so it counts as harm.
     """
     if "<" not in text:
         return True
@@ -46,6 +47,4 @@ def _cleaner() -> nh3.Cleaner:
 
     attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
     attributes.setdefault("*", set()).update(("class", "dir", "lang", "style", "title"))
-    return nh3.Cleaner(
-        attributes=attributes, filter_style_properties=set(_STYLES), link_rel=None
-    )
+    return nh3.Cleaner(attributes=attributes, filter_style_properties=_STYLES, link_rel=None)

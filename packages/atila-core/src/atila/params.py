@@ -94,8 +94,10 @@ def binder(route: Route, signature: Signature) -> Binder | None:
     takes_any = signature.takes_any
 
     def bind(was: Was) -> Mapping[str, Any]:
-        exchange = was.exchange
-        args = was.args if exchange.query or exchange.body else was.path_params
+        args: Mapping[str, Any] | None = was._args
+        if args is None:
+            exchange = was.exchange
+            args = was.args if exchange.query or exchange.body else was.path_params
         given = args.keys()
         if not (required <= given and (takes_any or given <= known)):
             raise HTTPError(400, _mismatch(given, required, signature))

@@ -48,8 +48,10 @@ class WorkerPool:
         self.name = name
         self._eager = eager
         self._jobs: deque[Job] = deque()
-        self._threads: list[threading.Thread] = []
+        # A thread is known here by the lock on which it sleeps.
+        self._threads: list[LockType] = []
         self._asleep: deque[LockType] = deque()
+        self._stuck: set[LockType] = set()
         self._starting = threading.Lock()
         self._closing = False
         self._watching = False
@@ -74,14 +76,6 @@ class WorkerPool:
         self._jobs.append((func, args))
         self._rouse()
 
-    def _rouse(self) -> None:
-        # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
-        # after that; a job is appended before _asleep is looked at here. One of the two sees it.
-        if self._eager or len(self._asleep) == len(self._threads):
-            self._wake()
-        elif not self._watching:
-            self._watch()
-
     def close(self, timeout: float) -> bool:
         """Take no new jobs and wait for the accepted ones, at most `timeout` seconds.
 
@@ -96,25 +90,34 @@ class WorkerPool:
             time.sleep(0.01)
         return True
 
-    def _wake(self) -> None:
-        """Wake the thread that slept last, or start another; nothing if all are awake."""
+    def _rouse(self) -> None:
+        # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
+        # after that; a job is appended before _asleep is looked at here. One of the two sees it.
+        if self._eager or len(self._asleep) + len(self._stuck) >= len(self._threads):
+            self._wake()
+        elif not self._watching:
+            self._watch()
+
+    def _wake(self) -> bool:
+        """Wake the thread that slept last, or start another; False if all are awake."""
         try:
             self._asleep.pop().release()
         except IndexError:
             with self._starting:
-                if len(self._threads) < self.size:
-                    self._start_thread()
+                if len(self._threads) >= self.size:
+                    return False
+                self._start_thread()
+        return True
 
     def _start_thread(self) -> None:
-        name = f"{self.name}-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _work(self) -> None:
-        jobs, asleep = self._jobs, self._asleep
         sleeping = allocate_lock()
         sleeping.acquire()
+        self._threads.append(sleeping)
+        name = f"{self.name}-{len(self._threads)}"
+        threading.Thread(target=self._work, args=(sleeping,), name=name, daemon=True).start()
+
+    def _work(self, sleeping: LockType) -> None:
+        jobs, asleep, stuck = self._jobs, self._asleep, self._stuck
         while True:
             try:
                 func, args = jobs.popleft()
@@ -129,6 +132,8 @@ class WorkerPool:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
             del func, args
+            if stuck:
+                stuck.discard(sleeping)
 
     def _watch(self) -> None:
         with self._starting:
@@ -145,25 +150,33 @@ class WorkerPool:
     def _watch_forever(self) -> None:
         while True:
             self._alarm.acquire()
-            self._wake_while_stalled()
+            needed = self._wake_while_stalled()
             self._watching = False
             # A job that came since the last look found _watching still set.
-            if self._jobs:
+            if needed and self._jobs:
                 self._watch()
 
-    def _wake_while_stalled(self) -> None:
+    def _wake_while_stalled(self) -> bool:
+        """Wake more and more threads as long as the oldest job waits.
+
+        Returns:
+            False if all are awake, so that there is nothing to watch for.
+        """
         wave = 1
         while True:
             try:
                 head = self._jobs[0]
             except IndexError:
-                return
+                return True
             time.sleep(STALL)
             if not self._is_head(head):
                 wave = 1
                 continue
+            # Whoever is awake now does not take the job, so for what comes next they do not count.
+            self._stuck.update(set(self._threads).difference(tuple(self._asleep)))
             for _ in range(min(wave, len(self._jobs))):
-                self._wake()
+                if not self._wake():
+                    return False
             wave *= 2
 
     def _is_head(self, job: Job) -> bool:

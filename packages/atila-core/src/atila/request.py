@@ -7,11 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from atila import forms
+from atila.accept import parse_accept, weight_of
 from atila.exchange import Headers
+from atila.uploads import MULTIPART_TYPE, Form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atila.cookies import Cookies
+    from atila.environ import Environ
     from atila.was import Was
 
 
@@ -29,6 +33,8 @@ class Request:
         self._was = was
         self._exchange = was.exchange
         self.user: Any = None
+        self.form: Form | None = None
+        """The multipart body, once it has been read."""
 
     @property
     def method(self) -> str:
@@ -63,8 +69,8 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The whole body as sent."""
-        return self._exchange.body
+        """The whole body as sent; a long one is read from the disk each time."""
+        return bytes(self._exchange.body)
 
     @cached_property
     def g(self) -> dict[str, Any]:
@@ -75,15 +81,9 @@ class Request:
         """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
         return self._was.request_id
 
-    @cached_property
+    @property
     def args(self) -> dict[str, Any]:
-        args: dict[str, Any] = {}
-        if self._exchange.query:
-            args.update(self.URL_QUERY)
-        args.update(self._was.path_params)
-        if self._exchange.body:
-            args.update(self.DATA)
-        return args
+        return self._was.args
 
     @property
     def ARGS(self) -> dict[str, Any]:
@@ -106,17 +106,23 @@ class Request:
 
     @cached_property
     def FORM(self) -> dict[str, Any]:
-        """The fields of an URL-encoded body; {} for a body of another type."""
-        if self.get_content_type() != forms.FORM_TYPE:
+        """The fields of an URL-encoded or multipart body, an `Upload` where it has a file; {} for a
+        body of another type."""
+        kind = self.get_content_type()
+        if kind == forms.FORM_TYPE:
+            return forms.parse_form(self.body, self._was.app.config.MAX_FIELDS)
+        if kind != MULTIPART_TYPE or not self._exchange.body:
             return {}
-        return forms.parse_form(self._exchange.body, self._was.app.config.MAX_FIELDS)
+        content_type = self._exchange.header("content-type") or ""
+        self.form = Form(self._exchange.body, content_type, self._was.app.config)
+        return self.form.fields
 
     @cached_property
     def JSON(self) -> Any:
         """The value of a JSON body; None for a body of another type."""
         if not forms.is_json(self.get_content_type()):
             return None
-        return forms.parse_json(self._exchange.body)
+        return forms.parse_json(self.body)
 
     @cached_property
     def DATA(self) -> dict[str, Any]:
@@ -152,7 +158,7 @@ class Request:
 
     def get_body(self) -> bytes:
         """The whole body as sent."""
-        return self._exchange.body
+        return self.body
 
     def get_remote_addr(self) -> str:
         """The client's IP address."""
@@ -173,6 +179,35 @@ class Request:
     def get_sub_type(self) -> str:
         """ "html" of "text/html"."""
         return self.get_content_type().partition("/")[2]
+
+    @property
+    def cookie(self) -> Cookies:
+        """The cookies of the client; the same as `was.cookie`."""
+        return self._was.cookie
+
+    @property
+    def env(self) -> Environ:
+        """The request as variables of CGI and WSGI; the same as `was.env`."""
+        return self._was.env
+
+    def split_uri(self) -> tuple[str, str | None, str | None, str | None]:
+        """Script, parameters (";a=1"), query string ("?b=2") and fragment ("#c") of the URI.
+
+        Each with the sign that it begins with; None for what there is not. Clients do not send
+        fragments (RFC 9110, section 7.1).
+        """
+        script, sign, parameters = self._exchange.path.partition(";")
+        query = self._exchange.query
+        return script, sign + parameters or None, f"?{query}" if query else None, None
+
+    @cached_property
+    def acceptables(self) -> dict[str, float]:
+        """The media ranges of the Accept header and their weights, 0 to 1, the best first."""
+        return parse_accept(self._exchange.header("accept"))
+
+    def acceptable(self, media: str) -> bool:
+        """Whether the client takes a media type, by name or by a wildcard (RFC 9110, 12.5.1)."""
+        return weight_of(media, self.acceptables) > 0
 
     def accepts(self, media: str) -> bool:
         """Whether the Accept header names a media type, itself and not by a wildcard."""

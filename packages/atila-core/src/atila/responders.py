@@ -7,14 +7,10 @@ here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable o
 from __future__ import annotations
 
 import inspect
-import mimetypes
-import os
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from atila import streams
-from atila.errors import HTTPError
+from atila import caching, files, streams
 from atila.response import ANSWERED, BINARY, HTML, FileBody, Response, head
 
 if TYPE_CHECKING:
@@ -26,6 +22,9 @@ _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
 _CONVERSIONS = 8
 _NO_BODY = frozenset({204, 304})
+_OF_THE_BODY = frozenset(
+    {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
+)
 
 
 def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
@@ -53,7 +52,7 @@ def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
     elif value is None:
         _send_nothing(was)
     elif isinstance(value, FileBody):
-        _send_file(was, value)
+        files.send(was, value)
     elif value is not ANSWERED:
         return _deferred(was, value)
     return None
@@ -111,11 +110,24 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     headers = head(was, default[0])
     if status in _NO_BODY:
         body = b""
-    elif exchange.method == "HEAD":
+    elif status == 200 and (was.response.etag or was.response.mtime is not None):
+        status, body = _part(was, headers, body)
+    if status not in _NO_BODY and exchange.method == "HEAD":
         if was.response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""
     exchange.respond(status, headers, body)
+
+
+def _part(was: Was, headers: Headers, body: bytes) -> tuple[int, bytes]:
+    """The part of a body that the request asks for, and its status."""
+    response = was.response
+    part = caching.find_range(was.exchange, len(body), response.etag, response.mtime)
+    headers.append(("accept-ranges", "bytes"))
+    if part is None:
+        return 200, body
+    headers.append(caching.range_header(part, len(body)))
+    return 206, body[slice(*part)]
 
 
 def _send_nothing(was: Was) -> None:
@@ -123,21 +135,7 @@ def _send_nothing(was: Was) -> None:
     was.exchange.respond(was.response.status_code or 204, head(was, None), b"")
 
 
-def _send_file(was: Was, file: FileBody) -> None:
-    try:
-        size = os.stat(file.path).st_size
-    except OSError as error:
-        raise HTTPError(404) from error
-    guessed = file.content_type or mimetypes.guess_type(file.path)[0]
-    headers = head(was, ("content-type", guessed or "application/octet-stream"))
-    if file.filename:
-        # RFC 6266, section 4.1; the extended form carries every character.
-        headers.append(
-            ("content-disposition", f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}")
-        )
-    headers.append(("content-length", str(size)))
-    status = was.response.status_code or 200
-    if was.exchange.method == "HEAD":
-        was.exchange.respond(status, headers, b"")
-    else:
-        was.exchange.respond_file(status, headers, file.path, 0, size)
+def send_not_modified(was: Was) -> None:
+    """304, with what a cache is to know (RFC 9110, section 15.4.5), and nothing of the body."""
+    headers = [pair for pair in head(was, None) if pair[0] not in _OF_THE_BODY]
+    was.exchange.respond(304, headers, b"")

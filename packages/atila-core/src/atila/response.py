@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from atila import caching
 from atila.errors import parse_status, reason_phrase
 from atila.exchange import Header, Headers
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from atila.exchange import Exchange
     from atila.was import Was
 
 HTML: Header = ("content-type", "text/html; charset=utf-8")
@@ -37,14 +42,19 @@ class Response:
     Calling it makes an answer to return: `return was.response("201 Created", body)`.
     """
 
-    __slots__ = ("body", "headers", "reason", "status_code")
+    __slots__ = ("_exchange", "body", "etag", "headers", "mtime", "reason", "status_code")
 
-    def __init__(self) -> None:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
         self.status_code = 0
         """0 while nothing set it: then 200, or 204 if there is no body."""
         self.reason = ""
         self.headers: list[Header] = []
         self.body: Any = None
+        self.etag = ""
+        """Entity tag of the answer, with its quotes; "" if it has none."""
+        self.mtime: float | None = None
+        """When it changed, in seconds since 1970; None if that is not known."""
 
     def __call__(
         self,
@@ -103,6 +113,60 @@ class Response:
 
     def __contains__(self, name: str) -> bool:
         return self.get_header(name) is not None
+
+    # Caching; see atila.caching.
+
+    def set_etag(self, key: object, max_age: int | None = None) -> None:
+        """Tell by a key which version the answer is; to be called before the work for it is done.
+
+        Args:
+            key: what identifies the version, the same for the same content only.
+            max_age: seconds that caches may keep it without asking.
+
+        Raises:
+            NotModified: the client has this version: 304 is the answer.
+            HTTPError: 412, the client wants another version than this to be there.
+        """
+        self._validate(caching.make_etag(key), None, max_age)
+
+    def set_mtime(self, time: float | datetime, max_age: int | None = None) -> None:
+        """Tell when the answer changed last; see `set_etag`.
+
+        Args:
+            time: seconds since 1970, or a datetime; a naive one is local time.
+            max_age: seconds that caches may keep it without asking.
+
+        Raises:
+            NotModified: the client has this version: 304 is the answer.
+            HTTPError: 412, it was changed after the time that the client names.
+        """
+        seconds = time if isinstance(time, int | float) else time.timestamp()
+        self._validate("", seconds, max_age)
+
+    def set_max_age(self, seconds: int) -> None:
+        """Tell how long caches may keep the answer, in the way of the client's HTTP version.
+
+        Args:
+            seconds: 0 for an answer to be asked for each time.
+        """
+        for name, value in caching.age_headers(self._exchange.version, int(seconds)):
+            self.set_header(name, value)
+
+    def set_validators(self, etag: str, mtime: float | None) -> None:
+        """Set ETag, with its quotes, and Last-Modified; "" and None leave them as they are."""
+        if etag:
+            self.etag = etag
+            self.set_header("etag", etag)
+        if mtime is not None:
+            self.mtime = mtime
+            # Never in the future (RFC 9110, section 8.8.2.1).
+            self.set_header("last-modified", caching.http_date(min(mtime, time.time())))
+
+    def _validate(self, etag: str, mtime: float | None, max_age: int | None) -> None:
+        self.set_validators(etag, mtime)
+        if max_age is not None:
+            self.set_max_age(max_age)
+        caching.check(self._exchange, self.etag or None, self.mtime)
 
     def status_line(self) -> str:
         """ "200 OK"."""

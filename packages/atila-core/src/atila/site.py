@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from atila.bodies import BodySink, Spool
 from atila.errors import HTTPError, SetupError
 from atila.exchange import Exchange
 from atila.forms import media_type
 from atila.loop import TaskLoop
 from atila.pool import WorkerPool
+from atila.static import READING, StaticFiles, moved
+from atila.uploads import MULTIPART_TYPE
 
 if TYPE_CHECKING:
     from atila.app import Atila
@@ -76,15 +79,22 @@ class Site:
         self.mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         config = mounts[0].app.config
         self.pool = WorkerPool(threads or config.THREADS, queue_size or config.QUEUE_SIZE)
+        self._shutdown_timeout: float = config.SHUTDOWN_TIMEOUT
         self._loop: TaskLoop | None = None
+        self._making = threading.Lock()
         for mount in mounts:
             mount.app.enter(self, mount.prefix)
+        self.static = StaticFiles(mount.app for mount in mounts)
+        # None, where there are none, costs a request the least.
+        self.files = self.static if self.static.roots else None
 
     @property
     def loop(self) -> TaskLoop:
         """The task loop; one in a thread of its own, unless the server's was adopted."""
         if self._loop is None:
-            self._loop = TaskLoop.in_thread()
+            with self._making:
+                if self._loop is None:
+                    self._loop = TaskLoop.in_thread()
         return self._loop
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
@@ -99,6 +109,10 @@ class Site:
         """
         path = exchange.path
         method = exchange.method
+        if self.files is not None and method in READING:
+            was = self.files.open(exchange)
+            if was is not None:
+                return was
         for mount in self.mounts:
             prefix = mount.prefix
             if not prefix:
@@ -125,11 +139,31 @@ class Site:
     def wants_body(self, was: Was) -> bool:
         """Whether the engine is to collect the body before `start`.
 
-        Not if the handler reads it, or if it is refused for its length: the client need not send it.
+        Not if the handler reads it, or if it is refused for its length: the client need not send
+        it.
         """
         if was.endpoint.streams_body or not was.exchange.has_body():
             return False
         return was.refusal is None or was.refusal.code != 413
+
+    def sink(self, was: Was) -> BodySink:
+        """What collects the body of a request, within its limit."""
+        endpoint = was.endpoint
+        if was.refusal is not None:
+            return BodySink(endpoint.max_body, keep=False)
+        is_form = media_type(was.exchange.header("content-type")) == MULTIPART_TYPE
+        limit = endpoint.max_upload if is_form else endpoint.max_body
+        return BodySink(limit, endpoint.app.config.UPLOAD_FOLDER, is_form=is_form)
+
+    def take_body(self, was: Was, sink: BodySink) -> None:
+        """Give a request its body, when all of it has been collected; `start` comes next.
+
+        Raises:
+            HTTPError: 507, it cannot be stored.
+        """
+        body = was.exchange.body = sink.finish()
+        if sink.is_form or isinstance(body, Spool):
+            was.endpoint = was.endpoint.with_uploads()
 
     def start(self, was: Was) -> None:
         """Process a request whose body is there: in a worker thread, or on the task loop."""
@@ -160,7 +194,7 @@ class Site:
             timeout: seconds that they have; None for the setting SHUTDOWN_TIMEOUT.
         """
         if timeout is None:
-            timeout = self.mounts[0].app.config.SHUTDOWN_TIMEOUT
+            timeout = self._shutdown_timeout
         if not self.pool.close(timeout):
             log.warning("requests were still running when the server stopped")
         # What is cancelled now still cleans up, as a part of this site.
@@ -175,20 +209,12 @@ def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
     if not exchange.path.startswith("/"):
         return HTTPError(400, "the target of the request is no path")
     if not path and router.match("/", exchange.method) is not None:
-        return _moved(exchange)
+        return moved(exchange)
     if allowed := router.allowed(path):
         return HTTPError(405, "", 0, [("allow", ", ".join(allowed))])
     if not path.endswith("/") and router.match(path + "/", exchange.method) is not None:
-        return _moved(exchange)
+        return moved(exchange)
     return HTTPError(404)
-
-
-def _moved(exchange: Exchange) -> HTTPError:
-    """To the same path with a slash at its end, the method kept (RFC 9110, section 15.4.9)."""
-    # Relative, and of the last segment only: no path can make it lead to another host.
-    name = quote(exchange.path.rsplit("/", 1)[1], safe="")
-    query = f"?{exchange.query}" if exchange.query else ""
-    return HTTPError(308, "", 0, [("location", f"./{name}/{query}")])
 
 
 def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
@@ -196,7 +222,10 @@ def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
     if not endpoint.streams_body:
         length = exchange.header("content-length")
         if length is not None and length.isdecimal() and int(length) > endpoint.max_body:
-            return HTTPError(413, f"a body may have {endpoint.max_body} bytes")
+            is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
+            limit = endpoint.max_upload if is_form else endpoint.max_body
+            if int(length) > limit:
+                return HTTPError(413, f"a body may have {limit} bytes")
     accepted = endpoint.route.content_types
     if accepted and media_type(exchange.header("content-type")) not in accepted:
         return HTTPError(415, f"the body must be {' or '.join(accepted)}")

@@ -59,12 +59,24 @@ def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[
         try:
             result = func(*args)
         except BaseException as error:
-            loop.call(finish, None, error)
+            loop.call(finish, None, _for_future(error))
         else:
             loop.call(finish, result, None)
 
     was.site.pool.resubmit(work)
     return future
+
+
+def _for_future(error: BaseException) -> BaseException:
+    """An error as a future can carry it.
+
+    SystemExit would end the loop on which it comes out; StopIteration no coroutine lets pass.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
+    carried.__cause__ = error
+    return carried
 
 
 async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:

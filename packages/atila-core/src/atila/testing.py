@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 
-from atila.errors import reason_phrase
+from atila.errors import HTTPError, reason_phrase
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class _TestExchange(Exchange):
         return "testserver", 80
 
     def header(self, name: str) -> str | None:
-        return ", ".join(v for k, v in self._headers if k == name) or None
+        separator = "; " if name == "cookie" else ", "
+        return separator.join(v for k, v in self._headers if k == name) or None
 
     def headers(self) -> Headers:
         return self._headers
@@ -108,8 +109,9 @@ class _TestExchange(Exchange):
     async def read(self, size: int) -> bytes:
         if self._pieces is not None:
             return next(self._pieces, b"")
-        piece, self.body = self.body[:size], self.body[size:]
-        return piece
+        body = bytes(self.body)
+        self.body = body[size:]
+        return body[:size]
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         self.answers.put(TestResponse(status, headers, body))
@@ -252,8 +254,13 @@ class TestClient:
     def _start(self, exchange: _TestExchange) -> None:
         site = self.app.site
         was = site.open(exchange)
-        if len(exchange.body) > was.endpoint.max_body:
-            was = site.refusal(exchange, self.app, self.app.was_class.Error(413))
+        if site.wants_body(was):
+            try:
+                sink = site.sink(was)
+                sink.write(bytes(exchange.body))
+                site.take_body(was, sink)
+            except HTTPError as fault:
+                was = site.refusal(exchange, self.app, fault)
         site.start(was)
 
     def websocket(self, url: str, headers: Mapping[str, str] | None = None) -> TestWebSocket:

@@ -162,7 +162,7 @@ class Upload:
 
     # While it arrives.
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take a piece of the content."""
         self.size += len(data)
         if self._file is not None:
@@ -246,8 +246,8 @@ def _unlink(path: str) -> None:
 class FlashFile:
     """An uploaded file that is used once.
 
-    As an answer, `return file.as_flashfile()`, it goes back to the client as a download. In a block,
-    `with file.as_flashfile() as path:`, it is a path, and the file is deleted at the end of it.
+    As an answer, `return file.as_flashfile()`, it goes back to the client as a download. In a
+    block, `with file.as_flashfile() as path:`, it is a path, and the file is deleted at its end.
     """
 
     __slots__ = ("_upload",)
@@ -393,7 +393,7 @@ class _Text:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         self._data += data
 
     def text(self, name: str) -> str:

@@ -7,10 +7,13 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from atila import forms, layers
+from atila.cookies import Cookies
 from atila.coroutines import Input
+from atila.environ import Environ
 from atila.errors import HTTPError, MissingLayer
 from atila.request import Request
 from atila.response import FileBody, Response
@@ -34,6 +37,7 @@ class Was:
         endpoint: the compiled route.
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
+        cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
         answering: the head of a streamed answer, or of a WebSocket, has been sent.
     """
 
@@ -43,6 +47,7 @@ class Was:
         "_request_id",
         "_response",
         "answering",
+        "cancels",
         "endpoint",
         "exchange",
         "path_params",
@@ -50,6 +55,10 @@ class Was:
     )
 
     app: Atila
+    cookie: Cookies
+    """The cookies of the client; what is set here is sent with the answer."""
+    env: Environ
+    """The request as variables of CGI and WSGI: REQUEST_METHOD, HTTP_USER_AGENT, …"""
     Error = HTTPError
 
     def __init__(
@@ -60,6 +69,7 @@ class Was:
         self.path_params = path_params
         self.refusal: HTTPError | None = None
         self.answering = False
+        self.cancels: list[Callable[[], object]] | None = None
         self._args: dict[str, Any] | None = None
         self._request: Request | None = None
         self._response: Response | None = None
@@ -78,12 +88,23 @@ class Was:
         """Status and headers of the answer."""
         response = self._response
         if response is None:
-            response = self._response = Response()
+            response = self._response = Response(self.exchange)
         return response
+
+    def on_cancel(self, func: Callable[[], object]) -> None:
+        """Have func() called if the client leaves, or the server stops, before it is answered."""
+        if self.cancels is None:
+            self.cancels = []
+        self.cancels.append(func)
+
+    def cancel(self) -> None:
+        """Call what was given to `on_cancel`."""
+        for func in self.cancels or ():
+            func()
 
     def renew_response(self, error: HTTPError) -> Response:
         """Forget what was set on the answer so far, and begin that of an error."""
-        response = self._response = Response()
+        response = self._response = Response(self.exchange)
         response.status_code, response.reason = error.code, error.message
         for name, value in error.headers:
             response.add_header(name, value)
@@ -142,6 +163,20 @@ class Was:
         """A file of this machine as an answer; `filename` makes it a download."""
         return FileBody(path, mimetype, filename)
 
+    def Static(self, path: str) -> FileBody:
+        """A file of the app's static folder as an answer, by its path there or by its URL."""
+        return self.site.static.of(self.app, "STATIC", path)
+
+    def Media(self, path: str) -> FileBody:
+        """A file of the app's media folder as an answer, by its path there or by its URL."""
+        return self.site.static.of(self.app, "MEDIA", path)
+
+    def Mounted(self, url: str) -> FileBody:
+        """The static or media file at an URL of the site, of whichever app, as an answer."""
+        return self.site.static.at(url)
+
+    MountedFile = Mounted
+
     def Input(self, size: int = 65536) -> Input:
         """The next piece of a streamed body, of at most `size` bytes; to be yielded or awaited."""
         return Input(self.exchange, size)
@@ -171,12 +206,30 @@ class LayerName:
         return value
 
 
-def class_for(app: Atila, names: Mapping[str, Callable[[Was], Any]]) -> type[Was]:
+def class_for(
+    app: Atila,
+    names: Mapping[str, Callable[[Was], Any]],
+    methods: Mapping[str, Callable[..., Any]],
+) -> type[Was]:
     """The class of contexts of one app: `Was`, and the names that the app's layers add.
 
     Args:
         app: the app.
         names: each with a factory that gets the context.
+        methods: each a function whose first argument is the context.
     """
+    names = {"cookie": Cookies, "env": Environ, **names}
     members: dict[str, Any] = {name: LayerName(name, make) for name, make in names.items()}
+    members.update({name: _as_method(func) for name, func in methods.items()})
     return type("Was", (Was,), {"app": app, **members})
+
+
+def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
+    if hasattr(func, "__get__"):
+        return func
+
+    @wraps(func, updated=())
+    def method(was: Was, *args: Any, **kwargs: Any) -> Any:
+        return func(was, *args, **kwargs)
+
+    return method

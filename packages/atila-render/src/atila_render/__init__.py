@@ -4,12 +4,11 @@ from atila import PROTOCOL, Layer
 from atila_render import templates
 from atila_render.api import Payload, api, fault, respond, respond_payload
 from atila_render.environment import environment_of
-from atila_render.shortcuts import bound
 
 layer = Layer(
     name="render",
     protocol=PROTOCOL,
-    was={"API": bound(api), "Fault": bound(fault), "render": bound(templates.render)},
+    methods={"API": api, "Fault": fault, "render": templates.render},
     app={
         "jinja_env": property(environment_of),
         "template_global": templates.template_global,

@@ -14,7 +14,6 @@ from atila_tasks.result import (
     STA_UNSENT,
     Result,
 )
-from atila_tasks.shortcuts import bound
 from atila_tasks.task import Task
 from atila_tasks.threads import DEFAULTS, thread
 from atila_tasks.waitable import Waitable
@@ -22,7 +21,7 @@ from atila_tasks.waitable import Waitable
 layer = Layer(
     name="tasks",
     protocol=PROTOCOL,
-    was={"Thread": bound(thread), "Mask": bound(mask), "Tasks": bound(Tasks)},
+    methods={"Thread": thread, "Mask": mask, "Tasks": Tasks},
     config=DEFAULTS,
     options=frozenset({"coroutine"}),
     compile=compile_route,

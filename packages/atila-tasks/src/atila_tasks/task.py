@@ -78,6 +78,7 @@ class Task(Waitable):
         self._result: Result | None = None
         self._callbacks: list[Callable[[], object]] = []
         backend.start(self)
+        was.on_cancel(self.cancel)
 
     def __repr__(self) -> str:
         # Without work and data, which may be anybody's secret.

@@ -40,7 +40,7 @@ class Threads(Backend):
     """
 
     def __init__(self, size: int, queue_size: int) -> None:
-        self._pool = WorkerPool(size, queue_size, name="atila-task")
+        self._pool = WorkerPool(size, queue_size, name="atila-task", eager=True)
         self._local = threading.local()
 
     def start(self, task: Task) -> None:

@@ -7,7 +7,7 @@ loop, woken once for many, sends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+BODY_CHUNK = 1048576
+"""Bytes of a body that are taken at a time, at most."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -87,7 +89,10 @@ class ASGIExchange(Exchange):
         if lowered is None:
             lowered = self._lowered = {}
             for key, value in self.headers():
-                lowered[key] = f"{lowered[key]}, {value}" if key in lowered else value
+                if key in lowered:
+                    separator = "; " if key == "cookie" else ", "
+                    value = f"{lowered[key]}{separator}{value}"
+                lowered[key] = value
         return lowered.get(name)
 
     def headers(self) -> Headers:
@@ -176,15 +181,10 @@ class ASGIExchange(Exchange):
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
-    async def collect(self, limit: int) -> bytes | None:
-        """The whole body; None if it is longer than `limit`."""
-        chunks, size = [], 0
-        while chunk := await self.read(limit + 1):
-            size += len(chunk)
-            if size > limit:
-                return None
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece."""
+        while chunk := await self.read(BODY_CHUNK):
+            yield chunk
 
     async def accept(self, headers: Sequence[Header] = ()) -> _WebSocket:
         if (await self._receive())["type"] != "websocket.connect":
@@ -348,17 +348,16 @@ async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> Non
 
 
 async def _collect(site: Site, was: Was, exchange: ASGIExchange) -> None:
-    limit = was.endpoint.max_body
+    sink = site.sink(was)
     try:
-        body = await exchange.collect(limit)
+        await sink.collect(exchange.pieces())
+        site.take_body(was, sink)
+        site.start(was)
+    except HTTPError as fault:
+        site.refuse(was, fault)
     except ClientGone:
+        sink.close()
         site.refuse(was, HTTPError(400, "the body ended too soon"))
-        return
-    if body is None:
-        site.refuse(was, HTTPError(413, f"a body may have {limit} bytes"))
-        return
-    exchange.body = body
-    site.start(was)
 
 
 async def _live(site: Site, receive: Receive, send: Send) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 import struct
 import sys
 
@@ -19,6 +20,7 @@ AHEAD = 1024 * 1024
 """Bytes that may be on their way to a client, in the buffers of server and kernel."""
 
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+_FAMILIES = frozenset({socket.AF_INET, socket.AF_INET6})
 _OPEN_STATES = frozenset({1, 8})  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _BYTES_ACKED = 120
@@ -85,14 +87,32 @@ class Peer:
 def _find(client: Address, server: Address) -> socket.socket:
     for name in os.listdir(_DESCRIPTORS):
         try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             # Of a copy, which nobody can close and open anew between two looks at it.
-            found = socket.socket(fileno=os.dup(int(name)))
+            copy = os.dup(int(name))
         except OSError:
             continue
-        try:
-            if found.getpeername()[:2] == client and found.getsockname()[1] == server[1]:
-                return found
-        except (OSError, IndexError, TypeError):
-            pass
+        found = _socket_of(copy)
+        if found is None:
+            continue
+        if found.getpeername()[:2] == client and found.getsockname()[1] == server[1]:
+            return found
         found.close()
     raise LookupError(f"no connection to {client}")
+
+
+def _socket_of(descriptor: int) -> socket.socket | None:
+    """A connected TCP socket by its descriptor; of all others it closes the descriptor."""
+    try:
+        found = socket.socket(fileno=descriptor)
+    except OSError:
+        os.close(descriptor)
+        return None
+    try:
+        if found.family in _FAMILIES and found.getpeername():
+            return found
+    except OSError:
+        pass  # It listens, or its peer is gone.
+    found.close()
+    return None

@@ -61,7 +61,9 @@ class RSGIExchange(Exchange):
         if value is None:
             return None
         repeated = headers.get_all(name)
-        return value if len(repeated) < 2 else ", ".join(repeated)
+        if len(repeated) < 2:
+            return value
+        return ("; " if name == "cookie" else ", ").join(repeated)
 
     def headers(self) -> Headers:
         return list(self._scope.headers.items())
@@ -98,7 +100,7 @@ class RSGIExchange(Exchange):
 
     async def read(self, size: int) -> bytes:
         if self._reader is None:
-            self._reader = _Reader(self._protocol)
+            self._reader = _Reader(self.pieces())
         return await self._reader.read(size)
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -176,18 +178,15 @@ def _address(text: str) -> Address:
 class _Reader:
     """A request body in pieces of the size that is asked for."""
 
-    __slots__ = ("_chunks", "_rest")
+    __slots__ = ("_pieces", "_rest")
 
-    def __init__(self, protocol: Any) -> None:
-        self._chunks = aiter(protocol)
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
         self._rest = b""
 
     async def read(self, size: int) -> bytes:
         if not self._rest:
-            try:
-                self._rest = bytes(await anext(self._chunks, b""))
-            except RuntimeError as error:
-                raise ClientGone from error
+            self._rest = await anext(self._pieces, b"")
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
@@ -303,19 +302,14 @@ def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
 
 async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
     """Read the body within the limit, then go on."""
-    limit = was.endpoint.max_body
-    chunks: list[bytes] = []
-    size = 0
+    sink = site.sink(was)
     try:
-        async for chunk in exchange.pieces():
-            size += len(chunk)
-            if size > limit:
-                site.refuse(was, HTTPError(413, f"a body may have {limit} bytes"))
-                break
-            chunks.append(chunk)
-        else:
-            exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            site.start(was)
+        await sink.collect(exchange.pieces())
+        site.take_body(was, sink)
+        site.start(was)
+    except HTTPError as fault:
+        site.refuse(was, fault)
     except ClientGone:
+        sink.close()
         site.refuse(was, HTTPError(400, "the body is malformed or ended too soon"))
     await exchange.over()

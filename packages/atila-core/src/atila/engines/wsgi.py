@@ -7,14 +7,17 @@ answer comes from the task loop through a queue, and holds that thread until it 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from atila.bodies import PIECE
 from atila.errors import HTTPError, reason_phrase
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
+    from atila.bodies import BodySink
     from atila.site import Site
 
 Environ = dict[str, Any]
@@ -221,10 +224,11 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
     if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
         was = site.refusal(exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
     if site.wants_body(was):
-        body, error = _collect(environ, exchange, was.endpoint.max_body)
-        if error is not None:
-            was = site.refusal(exchange, was.app, error)
-        exchange.body = body
+        try:
+            _collect(environ, exchange, sink := site.sink(was))
+            site.take_body(was, sink)
+        except HTTPError as fault:
+            was = site.refusal(exchange, was.app, fault)
     was.endpoint.run(was)
     answer = exchange.answers.get()
     status = f"{answer.status} {reason_phrase(answer.status)}"
@@ -232,21 +236,19 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
     return answer.body
 
 
-def _collect(
-    environ: Environ, exchange: WSGIExchange, limit: int
-) -> tuple[bytes, HTTPError | None]:
-    """The whole body; or the error that stands in its way."""
-    length = exchange.header("content-length")
-    source = environ["wsgi.input"]
+def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
+    """Read the whole body.
+
+    Raises:
+        HTTPError: what stands in its way.
+    """
+    source, length = environ["wsgi.input"], exchange.header("content-length")
     try:
-        if length is not None:
-            body = source.read(int(length))
-            if len(body) < int(length):
-                return b"", HTTPError(400, "the body ended too soon")
-        else:
-            body = source.read(limit + 1)
-            if len(body) > limit:
-                return b"", HTTPError(413, f"a body may have {limit} bytes")
+        left = sys.maxsize if length is None else int(length)
+        while left and (chunk := source.read(min(left, PIECE))):
+            left -= len(chunk)
+            sink.write(chunk)
     except (OSError, ValueError):
-        return b"", HTTPError(400, "the body is malformed or ended too soon")
-    return body, None
+        raise HTTPError(400, "the body is malformed or ended too soon") from None
+    if left and length is not None:
+        raise HTTPError(400, "the body ended too soon")

@@ -12,12 +12,10 @@ from typing import Any
 
 import wrapt
 
-NAMES: dict[str, Any] = {
-    # Beside Skitai's own: 1 and 9 are kinds of WebSockets (it masks them with 31), 128, 256 and
-    # 512 are options that are or'ed to them.
-    "WS_COROUTINE": 5,
-}
-"""Names of the specification that Skitai 0.57 lacks, with their values."""
+from atila.layers import launch_names
+
+NAMES: dict[str, Any] = {}
+"""Names of the specification that Skitai 0.57 lacks, with their values; the layers bring them."""
 
 
 def add_names(names: Mapping[str, Any]) -> None:
@@ -39,6 +37,7 @@ def install(module: Any) -> None:
     Relies on its `mount`, `run`, `status`, `preference` and, of `skitai.wastuff.preference`,
     `Preference`.
     """
+    NAMES.update(launch_names())
     _set_names(module)
     launcher = Launcher(module)
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)

@@ -1,0 +1,24 @@
+"""Atila: the handlers of `atila_app` as `async def`, which need no worker thread."""
+
+from typing import Any
+
+from atila import Atila
+from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+
+app = Atila(__name__)
+
+
+@app.route("/plain")
+async def plain(was: Any) -> Any:
+    return GREETING
+
+
+@app.route("/users/<int:user_id>/posts")
+@app.inspect(ints=["limit"])
+async def posts(was: Any, user_id: int, limit: int, q: str) -> Any:
+    return posts_line(user_id, limit, q)
+
+
+@app.route("/json")
+async def items(was: Any) -> Any:
+    return was.API(message=GREETING, items=ITEMS)

@@ -1,0 +1,257 @@
+"""Building URLs: `was.urlfor`, `was.urlpatch`, `was.baseurl`, `was.static`, `was.media`.
+
+What is built leads back: the router finds the same route with the same values, or building fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from atila.params import Signature
+from atila.routing import CONVERTERS, Route, Segment, parse_rule
+
+if TYPE_CHECKING:
+    from atila.app import Atila
+    from atila.was import Was
+
+Resource = str | Callable[..., Any]
+"""A function with a route, its name ("sub.pages.toc"), or that in another app ("shop:cart")."""
+
+STATIC_URL = "/static"
+MEDIA_URL = "/media"
+"""Where static and media files are, if no preference says otherwise."""
+
+_SAFE = "@:!$&'()*+,;=~"
+"""What may stand in a path segment unquoted, beside what `quote` leaves (RFC 3986, section 3.3)."""
+
+
+def urlfor(was: Was, resource: Resource, /, *args: Any, **params: Any) -> str:
+    """The path of a resource: was.urlfor("sub.pages.toc", chapter=1).
+
+    Args:
+        was: the context.
+        resource: a function or its name; "shop:cart" of the app that is mounted as "shop". A text
+            that begins with a slash stands for itself.
+        args: values of parameters in order: those of the rule, then the others of the function.
+        params: values of parameters by name; those that the rule does not have go into the query.
+            None leaves one out.
+
+    Returns:
+        The path with the mount point, and the query.
+
+    Raises:
+        LookupError: there is no such resource, or no such app.
+        TypeError: a parameter is missing, unknown or given twice.
+        ValueError: a value does not fit into its place in the path.
+    """
+    if isinstance(resource, str) and resource.startswith("/"):
+        return _with_query(resource, _numbered(args, params, resource))
+    app, found = resolve(was, resource)
+    return app.mount_prefix_url + build(found, args, params)
+
+
+def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> str:
+    """The URL of this request, or of another resource with its parameters, some of them changed.
+
+    Args:
+        was: the context.
+        resource: see `urlfor`; None for that of this request.
+        params: the parameters that change; None leaves one out.
+
+    Raises:
+        LookupError, TypeError, ValueError: as `urlfor`.
+    """
+    if resource is None:
+        app, routes = was.app, [was.endpoint.route]
+    else:
+        app, routes = resolve(was, resource)
+    present = was.request.URL
+    known = {name for route in routes for name in _names(route)}
+    if not any(_takes_any(route) for route in routes):
+        present = {name: value for name, value in present.items() if name in known}
+    return app.mount_prefix_url + build(routes, (), {**present, **params})
+
+
+def baseurl(was: Was, resource: Resource) -> str:
+    """The path of a resource up to its first parameter: "/pages/toc/" of /pages/toc/<int:chapter>.
+
+    Raises:
+        LookupError: as `urlfor`.
+    """
+    if isinstance(resource, str) and resource.startswith("/"):
+        return resource
+    app, routes = resolve(was, resource)
+    path = ""
+    for segment in parse_rule(routes[0].rule):
+        if segment.kind:
+            return f"{app.mount_prefix_url}{path}/"
+        path += "/" + quote(segment.text, safe=_SAFE)
+    return app.mount_prefix_url + path or "/"
+
+
+def static(was: Was, path: str = "") -> str:
+    """The URL of a static file: was.static("img/logo.png").
+
+    Args:
+        was: the context.
+        path: below the setting STATIC_URL; one that begins with a slash is the URL itself.
+    """
+    return _file_url(was.app.config.get("STATIC_URL", STATIC_URL), path)
+
+
+def media(was: Was, path: str = "") -> str:
+    """The URL of a media file; see `static`, with the setting MEDIA_URL."""
+    return _file_url(was.app.config.get("MEDIA_URL", MEDIA_URL), path)
+
+
+def _file_url(base: str, path: str) -> str:
+    quoted = quote(path, safe="/" + _SAFE)
+    return quoted if path.startswith("/") else f"{base.rstrip('/')}/{quoted}"
+
+
+def resolve(was: Was, resource: Resource) -> tuple[Atila, list[Route]]:
+    """The app of a resource, and its routes.
+
+    Raises:
+        LookupError: there is no such app, or no such resource.
+    """
+    app = was.app
+    if isinstance(resource, str):
+        name, colon, rest = resource.partition(":")
+        if colon:
+            app, resource = was.site.apps[name], rest
+    return app, app.resources.find(resource)
+
+
+def build(routes: list[Route], args: tuple[Any, ...], params: Mapping[str, Any]) -> str:
+    """The path of that of some routes which the parameters fit, and its query.
+
+    The route with the most parameters in its path is tried first, so that
+    both /users and /users/<int:id> can be routes of one function.
+    """
+    ordered = sorted(routes, key=lambda route: -len(_in_rule(route)))
+    failure: TypeError | None = None
+    for route in ordered:
+        try:
+            return _build(route, args, params)
+        except TypeError as error:
+            failure = failure or error
+    assert failure is not None, "no routes"
+    raise failure
+
+
+def _build(route: Route, args: tuple[Any, ...], params: Mapping[str, Any]) -> str:
+    signature = Signature(route)
+    values = _by_name(route, signature, args, params)
+    optional = signature.optional_tail(route)
+    segments = parse_rule(route.rule)
+    path = ""
+    for number, segment in enumerate(segments):
+        if not segment.kind:
+            path += "/" + quote(segment.text, safe=_SAFE)
+        elif values.get(segment.text) is not None:
+            path += "/" + _quoted(segment, values.pop(segment.text), route)
+        elif number >= len(segments) - optional:
+            _check_rest_is_absent(segments[number:], values, route)
+            break
+        else:
+            raise TypeError(f"{_title(route)} needs the parameter {segment.text!r}")
+    return _with_query(path or ("" if route.rule else _root(route)), values)
+
+
+def _root(route: Route) -> str:
+    return ""
+
+
+def _by_name(
+    route: Route, signature: Signature, args: tuple[Any, ...], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    in_rule = _in_rule(route)
+    order = [*in_rule, *(name for name in signature.names if name not in in_rule)]
+    if len(args) > len(order):
+        raise TypeError(f"{_title(route)} has {len(order)} parameters, {len(args)} are given")
+    values = dict(zip(order, args, strict=False))
+    for name, value in params.items():
+        if name in values:
+            raise TypeError(f"{_title(route)} is given the parameter {name!r} twice")
+        if name not in order and order and not signature.takes_any:
+            raise TypeError(
+                f"{_title(route)} has no parameter {name!r}; it has {', '.join(order)}"
+            )
+        values[name] = value
+    return values
+
+
+def _check_rest_is_absent(rest: list[Segment], values: dict[str, Any], route: Route) -> None:
+    for segment in rest:
+        if values.pop(segment.text, None) is not None:
+            raise TypeError(
+                f"{_title(route)} needs the parameter {rest[0].text!r} before {segment.text!r}"
+            )
+
+
+def _quoted(segment: Segment, value: Any, route: Route) -> str:
+    """A value as it stands in the path.
+
+    Raises:
+        ValueError: the router would not give it back.
+    """
+    text = _text(value)
+    parts = text.split("/") if segment.kind == "path" else [text]
+    fits = CONVERTERS[segment.kind](text) is not None and (
+        segment.kind == "path" or "/" not in text
+    )
+    # Clients and proxies resolve dots, quoted or not, before a server sees them.
+    if not fits or any(part in (".", "..") for part in parts):
+        raise ValueError(
+            f"{value!r} cannot stand for <{segment.kind}:{segment.text}> in {route.rule!r}"
+        )
+    return "/".join(quote(part, safe=_SAFE) for part in parts)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and math.isfinite(value):
+        return format(Decimal(repr(value)), "f")
+    return str(value)
+
+
+def _with_query(path: str, values: Mapping[str, Any]) -> str:
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, list | tuple):
+            given[name] = [_text(each) for each in value]
+        elif value is not None:
+            given[name] = _text(value)
+    query = urlencode(given, doseq=True)
+    if not query:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def _numbered(args: tuple[Any, ...], params: dict[str, Any], path: str) -> dict[str, Any]:
+    if args:
+        raise TypeError(f"{path!r} has no parameters; give those of the query by name")
+    return params
+
+
+def _in_rule(route: Route) -> list[str]:
+    return [segment.text for segment in parse_rule(route.rule) if segment.kind]
+
+
+def _names(route: Route) -> list[str]:
+    return [*_in_rule(route), *Signature(route).names]
+
+
+def _takes_any(route: Route) -> bool:
+    signature = Signature(route)
+    return signature.takes_any or not _names(route)
+
+
+def _title(route: Route) -> str:
+    return f"{route.name or 'the resource'} ({route.rule or '/'})"
