@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.board import wait_until
 from support.servers import Server, serving
-from support.wire import Answer, Broken, Connection
+from support.wire import Answer, Broken
 
 MAIN = Path(__file__).parent / "apps" / "main.py"
 CLIENTS = 4
@@ -92,17 +92,19 @@ def test_killed_worker_is_replaced_and_only_its_own_requests_are_lost(server: Se
         failed = load.failed
         load.wait_answers(50)
         assert load.failed == failed
-    assert load.failed <= CLIENTS
+    # Each client lost what it had asked, and maybe once more what came to a socket being closed.
+    assert load.failed <= 2 * CLIENTS
     assert victim not in worker_pids(server)
 
 
-def is_refused(server: Server) -> bool:
-    """Whether nobody listens any more."""
+def answers(server: Server) -> bool:
+    """Whether a new connection still gets an answer; the kernel may accept it for nobody."""
     try:
-        Connection(server.port).close()
-    except OSError:
-        return True
-    return False
+        with server.connect() as connection:
+            connection.socket.settimeout(0.5)
+            return connection.get("/text").status == 200
+    except (OSError, Broken, AssertionError):
+        return False
 
 
 @pytest.mark.parametrize("path", ["/waits", "/waits-on-loop", "/steps"])
@@ -117,7 +119,7 @@ def test_requests_under_way_are_answered_before_the_server_ends(
         server.board.wait_count(f"{name}-started", CLIENTS)
         server.terminate()
         # So that the signal has come to all before the requests can end.
-        wait_until(lambda: is_refused(server), "no connection is accepted any more")
+        wait_until(lambda: not answers(server), "new connections get no answer")
         assert not any(future.done() for future in asked)
         server.board.open(name)
         answers = [future.result() for future in asked]

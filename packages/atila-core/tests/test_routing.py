@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-import time
+import sys
 from urllib.parse import unquote
 
 import pytest
@@ -171,21 +171,33 @@ def test_no_path_breaks_the_router(path: str) -> None:
     made.allowed(path)
 
 
-def test_a_lookup_costs_the_same_with_10_and_with_5000_routes() -> None:
+def test_a_lookup_takes_the_same_steps_with_10_and_with_5000_routes() -> None:
+    """Steps of the interpreter, which the machine's load does not change; `hatch run bench` has
+    the times.
+    """
+
     def made(count: int) -> Router:
         rules = [f"/static/page{n}" for n in range(count // 2)]
         rules += [f"/shop{n}/<int:id>/items/<name>" for n in range(count // 2)]
         return router(*rules)
 
-    def cost(tried: Router) -> float:
-        started = time.perf_counter()
-        for _ in range(2000):
-            tried.match("/static/page3", "GET")
-            tried.match("/shop3/17/items/hat", "GET")
-            tried.match("/shop3/17/nothing", "GET")
-        return time.perf_counter() - started
+    def steps(tried: Router, path: str) -> int:
+        count = 0
+
+        def trace(frame, event, argument):
+            nonlocal count
+            frame.f_trace_opcodes = True
+            count += event == "opcode"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            tried.match(path, "GET")
+        finally:
+            sys.settrace(before)
+        return count
 
     few, many = made(10), made(5000)
-    # The best of many, in turn: what else the machine does only ever adds to a time.
-    costs = [(cost(many), cost(few)) for _ in range(15)]
-    assert min(c[0] for c in costs) / min(c[1] for c in costs) < 1.2
+    for path in ("/static/page3", "/shop3/17/items/hat", "/shop3/17/nothing", "/nothing"):
+        assert steps(many, path) == steps(few, path) > 10

@@ -196,6 +196,7 @@ def inject(was, value):
 def steps(was, gate):
     def pieces():
         yield "first,"
+        board.note(f"{gate}-started")
         board.pass_gate(gate)
         yield "second"
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila import inspection, layers
+from atila import announce, chains, events, inspection, layers, maintenance, mounting, problems
 from atila.config import DEFAULTS, Config
 from atila.endpoint import Endpoint
 from atila.errors import MissingLayer, SetupError, source_of
-from atila.hooks import Hooks
+from atila.hooks import Hooks, plain
 from atila.layers import Choice, Layer, Steps
+from atila.resources import Resources
 from atila.routing import Match, Route, Router, names_of, parse_rule
 from atila.site import Mount, Site
+from atila.store import SharedStore, Store
 from atila.uploads import FlashFile, Upload, send_back
 from atila.was import Was, class_for
 
@@ -51,8 +54,19 @@ class Atila:
         self.error_handlers: dict[int, Callable[..., Any]] = {}
         self._default_error_handler: Callable[..., Any] | None = None
         self.routes: list[Route] = []
+        self.unrouted: dict[str, int] = {}
         self.router = Router()
+        self.resources = Resources()
+        self._endpoints: dict[int, Endpoint] = {}
+        self.bus = events.Bus(self)
+        self.jobs: dict[str, maintenance.Job] = {}
+        self.g = Store()
+        """Values of any type for all requests of this app in this process."""
+        self.store = SharedStore()
+        """Values of JSON for all requests of this app in all workers."""
+        self.mounting = mounting.Mounting(self)
         self._site: Site | None = None
+        self._entering: Site | None = None
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
         self.mount_prefix = ""
@@ -125,21 +139,25 @@ class Atila:
         def decorate(function: Function) -> Function:
             source = source_of(function)
             for option in options:
-                if option not in self._options:
-                    raise SetupError(layers.missing("options", option, self.layers), source)
-            self.routes.append(
-                Route(
-                    rule,
-                    function,
-                    names,
-                    tuple(content_types),
-                    options,
-                    getattr(function, "__name__", ""),
-                    source,
-                )
+                with problems.piece():
+                    if option not in self._options:
+                        raise SetupError(layers.missing("options", option, self.layers), source)
+            scope = self.mounting.scope
+            route = Route(
+                scope.rule(rule, source),
+                function,
+                names,
+                tuple(content_types),
+                options,
+                scope.qualify(getattr(function, "__name__", "")),
+                source,
+                mntopt=scope.options(self.debug),
+                rank=scope.rank,
             )
-            if self._site is not None:
-                self._compile(self.routes[-1])
+            self.routes.append(route)
+            if self.mounting.is_done:
+                self._compile(route)
+                self.resources = Resources(self._ranked())
             return function
 
         return decorate
@@ -167,24 +185,46 @@ class Atila:
 
     require = inspect
 
+    unroute = mounting.unroute
+    mount = mounting.mount
+    extends = mounting.extends
+    overrides = mounting.overrides
+
+    testpass_required = chains.testpass_required
+    run_before = chains.run_before
+    run_after = chains.run_after
+    if_file_modified = chains.if_file_modified
+    if_cache_updated = chains.if_cache_updated
+    maintain = maintenance.maintain
+
+    on = events.on
+    emit = events.emit
+    before_mount = events.life_cycle("before_mount")
+    mounted = events.life_cycle("mounted")
+    before_reload = events.life_cycle("before_reload")
+    reloaded = events.life_cycle("reloaded")
+    mounted_or_reloaded = events.life_cycle("mounted_or_reloaded")
+    before_umount = events.life_cycle("before_umount")
+    umounted = events.life_cycle("umounted")
+
     def before_request(self, function: Function) -> Function:
         """Call function(was) before each handler; what it returns, if not None, is the answer."""
-        self.hooks.before.append(function)
+        self.hooks.before.append(plain(function))
         return function
 
     def finish_request(self, function: Function) -> Function:
         """Call function(was, response) after each handler; a result not None replaces it."""
-        self.hooks.finish.append(function)
+        self.hooks.finish.append(plain(function))
         return function
 
     def failed_request(self, function: Function) -> Function:
         """Call function(was, exc_info) when a request failed."""
-        self.hooks.failed.append(function)
+        self.hooks.failed.append(plain(function))
         return function
 
     def teardown_request(self, function: Function) -> Function:
         """Call function(was) when a request is over, whether it failed or not."""
-        self.hooks.teardown.append(function)
+        self.hooks.teardown.append(plain(function))
         return function
 
     def error_handler(self, code: int) -> Callable[[Function], Function]:
@@ -220,13 +260,24 @@ class Atila:
     @property
     def site(self) -> Site:
         """What the app is mounted on; by itself at "/" if nothing else was said."""
-        if self._site is None:
-            with self._mounting:
-                return self._site or Site([Mount("/", self)])
-        return self._site
+        return self._site or self._mount_alone()
+
+    def _mount_alone(self) -> Site:
+        with self._mounting:
+            return self._site or Site([Mount("/", self)])
+
+    @property
+    def site_in_sight(self) -> Site:
+        """The same for who runs while it is mounted, and needs what there is of it already."""
+        return self._entering or self.site
+
+    @property
+    def module(self) -> Any:
+        """The module that it was made in; None if it is not imported."""
+        return sys.modules.get(self.import_name)
 
     def enter(self, site: Site, prefix: str) -> None:
-        """Compile all routes, as a part of a site.
+        """Mount all packages and compile all routes, as a part of a site.
 
         Args:
             site: the site.
@@ -237,22 +288,48 @@ class Atila:
         """
         if self._site is not None:
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
-        self.router = Router()
         self.mount_prefix = prefix
-        # Refusals run through an endpoint too, for its hooks and error pages.
-        self.refusing = Endpoint(self, Route("", _refused), ())
-        self.refusing.blocking = not self.loop_safe
-        for route in self.routes:
-            self._compile(route)
+        self._entering = site
+        try:
+            with mounting.entered(self):
+                self._compile_all()
+        finally:
+            self._entering = None
         # Last: whoever sees it may use all of the above.
         self._site = site
 
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""
+        mounting.leave(self)
         self._site = None
 
+    def endpoint_of(self, route: Route) -> Endpoint:
+        """The endpoint that a route was compiled to."""
+        return self._endpoints[id(route)]
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """All compiled routes, without those that nobody wrote."""
+        return list(self._endpoints.values())
+
+    def _ranked(self) -> list[Route]:
+        """The routes that answer, in the order of their precedence."""
+        return mounting.ranked(self.routes, self.unrouted)
+
+    def _compile_all(self) -> None:
+        # Refusals run through an endpoint too, for its hooks and error pages.
+        self.refusing = Endpoint(self, Route("", _refused), ())
+        self.refusing.blocking = not self.loop_safe
+        self.router = Router()
+        self._endpoints = {}
+        routes = self._ranked()
+        for route in routes:
+            with problems.piece():
+                self._compile(route)
+        self.resources = Resources(routes)
+
     def _compile(self, route: Route) -> None:
-        endpoint = self._endpoint(route)
+        endpoint = self._endpoints[id(route)] = self._endpoint(route)
         methods = set(route.methods)
         if "GET" in methods and not endpoint.websocket:
             methods.add("HEAD")
@@ -271,16 +348,18 @@ class Atila:
             for layer in self.layers.values()
             if layer.compile is not None and (step := layer.compile(route, self)) is not None
         ]
-        return Endpoint(self, route, [*steps, hooks])
+        if (telling := announce.steps(self)) is not None:
+            steps.append(telling)
+        return Endpoint(self, route, [*steps, hooks, *chains.steps_of(route.handler)])
 
     # Servers ------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any) -> Any:
         """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
         if len(args) == 2:
-            from atila.engines.wsgi import serve
+            from atila.engines.wsgi import begin, serve
 
-            return serve(self.site, *args)
+            return serve(self._site or begin(self), *args)
         return self._asgi(*args)
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:

@@ -23,6 +23,9 @@ SHOWN = 40
 _EXACT = 2**53
 """Whole numbers up to here are exact as floats (IEEE 754), which JSON's numbers often are."""
 
+_LONGEST_EMAIL = 320
+"""Characters; none that can be sent to is longer (RFC 5321, section 4.5.3.1)."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BLANK = re.compile(r"([+-]?(0+(\.0*)?|\.0+))?")
@@ -169,10 +172,12 @@ def _email(value: Any) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     text = _text(value)
-    try:
-        return validate_email(text, check_deliverability=False).normalized
-    except EmailNotValidError:
-        raise Invalid("must be an e-mail address") from None
+    if len(text) <= _LONGEST_EMAIL:
+        try:
+            return validate_email(text, check_deliverability=False).normalized
+        except EmailNotValidError:
+            pass
+    raise Invalid("must be an e-mail address")
 
 
 KEYWORDS: dict[str, Check] = {

@@ -1,15 +1,32 @@
-"""The command line: `atila serve`."""
+"""The command line: `atila serve`, `routes`, `check`, `new`."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
 from atila import launch
 from atila.errors import SetupError
+
+TARGET = click.argument("target")
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    """End with a mistake of the developer as a message, not as a traceback."""
+    try:
+        yield
+    except SetupError as error:
+        click.echo(f"atila: {error}", err=True)
+        sys.exit(2)
+
 
 @click.group()
 @click.version_option(package_name="atila-core")
@@ -36,7 +53,13 @@ def main() -> None:
     help="How granian calls the app; wsgi is faster for sites of short `def` handlers alone, and"
     " has no WebSockets.",
 )
-@click.option("--access-log", is_flag=True, help="Write a line for each request.")
+@click.option(
+    "--access-log",
+    type=click.Choice(["combined", "json"]),
+    is_flag=False,
+    flag_value="combined",
+    help="Write a line for each request; combined if no format is given.",
+)
 def serve(target: str, engine: str | None, **options: Any) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
 
@@ -50,6 +73,8 @@ def serve(target: str, engine: str | None, **options: Any) -> None:
             from atila.engines.granian import serve as serve_with
         else:
             from atila.engines.skitai.serve import serve as serve_with
+        # Emptied too: it may come of the server that started this one.
+        os.environ[launch.ACCESS_LOG] = settings.access_log or ""
         click.echo(
             f"Serving {target} with {engine}: http://{settings.host}:{settings.port}"
             " (Ctrl-C ends it)",
@@ -59,3 +84,42 @@ def serve(target: str, engine: str | None, **options: Any) -> None:
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
         sys.exit(2)
+
+
+@main.command()
+@TARGET
+def routes(target: str) -> None:
+    """Show what TARGET answers: methods, path, name, and where the handler is."""
+    from atila import describe
+
+    with _mistakes_told():
+        click.echo(describe.routes(target))
+
+
+@main.command()
+@TARGET
+def check(target: str) -> None:
+    """Mount all that TARGET has and tell everything that is wrong with it."""
+    from atila import describe
+
+    found, count = describe.check(target)
+    for problem in found:
+        click.echo(str(problem), err=True)
+    if found:
+        click.echo(f"{len(found)} problem{'s'[: len(found) > 1]} in {target}", err=True)
+        sys.exit(1)
+    click.echo(f"{target}: {count} routes, no problems")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where; ./NAME if not given.")
+def new(name: str, folder: Path | None) -> None:
+    """Begin a project: the package NAME, its templates, static files, tests and serve.py."""
+    from atila import scaffold
+
+    folder = folder or Path(name)
+    with _mistakes_told():
+        for path in scaffold.create(name, folder):
+            click.echo(f"  {path}")
+    click.echo(f"Start it: cd {folder} && python serve.py --devel")

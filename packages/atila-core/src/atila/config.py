@@ -13,6 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "THREADS": 32,
     "QUEUE_SIZE": 1024,
     "SHUTDOWN_TIMEOUT": 30.0,
+    "ACCESS_LOG": None,
 }
 """Settings of the core:
 
@@ -26,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
 - THREADS: worker threads of a process, started as they are needed.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
+- ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
+  none.
 """
 
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from atila.was import Was
 
 _OF_REQUESTS = frozenset(
-    "method path query body scheme version client server has_body read respond respond_file"
-    " respond_stream accept disconnected".split()
+    {"method", "path", "query", "body", "scheme", "version", "client", "server"}
 )
 
 

@@ -136,6 +136,19 @@ class Endpoint:
             # SystemExit too: a handler does not end the server, and its client is answered.
             self.fail(was, error)
 
+    def call(self, was: Was) -> tuple[Any, list[After]]:
+        """What it gives for a request that is piped to it, and the steps that are to follow.
+
+        All but the hooks of the app, which run for the request as a whole.
+        """
+        hooks = self.app.hooks
+        after = [step for step in self._after if step not in hooks.finish]
+        for step in self._before:
+            if step not in hooks.before and (value := step(was)) is not None:
+                return value, after
+        bind = self._bind
+        return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
+
     def _finish(self, was: Was, value: Any) -> None:
         kind = type(value)
         if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
@@ -217,6 +230,8 @@ class Endpoint:
 
     def _send_error(self, was: Was, error: HTTPError) -> None:
         response = was.renew_response(error)
+        if error.code >= 400:
+            response.headers.append(("x-request-id", was.request_id))
         handler = self.app.error_handler_for(error.code)
         if handler is None:
             content_type, body = error_pages.build(was, error)

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]
 
-LIFE_CYCLE = frozenset(
-    "before_mount mounted before_reload reloaded mounted_or_reloaded before_umount umounted".split()
-)
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
 THREADS = 4
 """Handlers of one app that run at a time."""
@@ -159,15 +156,21 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         check_takes_context(function)
-        if event in REQUEST and app.mounting.is_done:
-            raise SetupError(
-                f"the app serves already; write @app.on({event!r}) in __setup__ or __mount__",
-                source_of(function),
-            )
+        if late := _too_late(app, event):
+            raise SetupError(f"{late}; write @app.on({event!r}) earlier", source_of(function))
         app.bus.on(event, function)
         return function
 
     return decorate
+
+
+def _too_late(app: Atila, event: str) -> str:
+    """Why the handlers of an event cannot be added any more; "" if they can."""
+    if event in REQUEST and app.mounting.is_done:
+        return "the app serves already"
+    if event == "before_mount" and app.mounting.is_mounting:
+        return "__mount__ is called after before_mount, so it has been"
+    return ""
 
 
 def emit(app: Atila, event: str, *args: Any, **kwargs: Any) -> None:

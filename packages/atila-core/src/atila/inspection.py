@@ -162,7 +162,7 @@ class _Compiler:
 
     def inspector(self) -> Inspector:
         self._check_kinds()
-        scopes = {item.scope for item in (*(rule for rule, _ in self._checks), *self._choices)}
+        scopes = {rule.scope for rule, _ in self._checks} | {c.scope for c in self._choices}
         groups = [self._group(scope) for scope in WHERE if scope in scopes]
         numbers = [s.text for s in parse_rule(self._route.rule) if s.kind in ("int", "float")]
         return Inspector(groups, [rule for rule, _ in self._checks], numbers)

@@ -186,64 +186,71 @@ class Inspector:
         Raises:
             HTTPError: 400, the first rule that is broken.
         """
+        args = was.args
+        words = self._words(args, was.path_params)
         if self._sources or len(self._groups) > 1:
-            self._check_parts(was)
+            self._check_parts(was, args, words)
         if (everything := self._groups.get("ARGS")) is not None:
-            everything.run(was.args, self._words(was.args, was.path_params))
+            everything.run(args, words)
 
-    def check(self, args: dict[str, Any]) -> None:
-        """Check arguments that come from no request, by all rules, whatever scope they are for.
-
-        Args:
-            args: by name; changed in place where something is converted.
-
-        Raises:
-            HTTPError: 400, the first rule that is broken.
-        """
-        for group in self._groups.values():
-            group.run(args, self._words(args, args))
-
-    def _words(self, values: Mapping[str, Any], path_params: Mapping[str, Any]) -> Collection[str]:
+    def _words(self, args: Mapping[str, Any], path_params: Mapping[str, Any]) -> Collection[str]:
         """The parameters of the path that are a word in the place of a number."""
         return [
             name
             for name in self._numbers
             if isinstance(word := path_params.get(name), str)
             and word in SPECIAL
-            and values.get(name) == word
+            and args.get(name) == word
         ]
 
-    def _check_parts(self, was: Was) -> None:
-        request = was.request
-        data = request.DATA if was.exchange.body else {}
-        body = "JSON" if is_json(request.get_content_type()) else "FORM"
+    def _check_parts(self, was: Was, args: dict[str, Any], words: Collection[str]) -> None:
+        data = was.request.DATA if was.exchange.body else {}
+        body = "JSON" if is_json(was.request.get_content_type()) else "FORM"
         has_data = bool(data) or was.exchange.method not in _BODILESS
-        self._refuse_strays(was.args, data, body, has_data)
-        parts = {"URL": request.URL}
+        origins = _origins(args, was.request.URL, data, body)
+        self._refuse_strays(origins, has_data)
+        active = {"URL"}
         if has_data:
-            parts |= {"DATA": data, body: data}
+            active |= {"DATA", body}
             if body not in self._groups:
                 # Nobody speaks for a body of this kind, so the rules for the other one hold.
-                parts["FORM" if body == "JSON" else "JSON"] = {}
-        for scope, part in parts.items():
-            if (group := self._groups.get(scope)) is not None:
-                values = dict(part)
-                group.run(values, self._words(values, was.path_params))
-                for name in group.names & values.keys():
-                    if scope != "URL" or name not in data:
-                        was.args[name] = values[name]
+                active |= {"FORM", "JSON"}
+        for scope, group in self._groups.items():
+            values = {name: args[name] for name, origin in origins.items() if scope in origin}
+            if scope != "ARGS" and (scope in active or not group.names.isdisjoint(values)):
+                group.run(values, words)
+                args.update(values)
 
-    def _refuse_strays(
-        self, args: Mapping[str, Any], data: Mapping[str, Any], body: str, has_data: bool
-    ) -> None:
+    def _refuse_strays(self, origins: Mapping[str, frozenset[str]], has_data: bool) -> None:
         for name, scopes in self._sources.items():
-            if name in data:
-                stray = "DATA" not in scopes and body not in scopes
-            else:
-                stray = name in args and "URL" not in scopes and has_data
-            if stray:
+            origin = origins.get(name, scopes)
+            if scopes.isdisjoint(origin) and (has_data or origin is not _OF_URL):
                 where = " or ".join(WHERE[scope] for scope in WHERE if scope in scopes)
                 raise HTTPError(400, f"parameter {name!r} must come in {where}")
+
+
+_OF_URL = frozenset({"URL"})
+
+
+def _origins(
+    args: Mapping[str, Any], url: Mapping[str, Any], data: Mapping[str, Any], body: str
+) -> dict[str, frozenset[str]]:
+    """The scopes that each argument belongs to: all, if neither URL nor body has this value.
+
+    Then a hook or `was.pipe` gave it, and there is no scope whose rules it could be meant for.
+    """
+    of_body, of_all = frozenset({"DATA", body}), frozenset(WHERE)
+    origins = {}
+    for name, value in args.items():
+        if name in data and _same(data[name], value):
+            origins[name] = of_body
+        else:
+            origins[name] = _OF_URL if name in url and _same(url[name], value) else of_all
+    return origins
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or bool(one == other)
 
 
 def _find(values: Mapping[str, Any], place: Place) -> Any:

@@ -18,7 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from atila import problems
 from atila.errors import SetupError
+from atila.packages import Package, configure, prefer
 from atila.site import Mount, Site
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PORT = 5000
+ACCESS_LOG = "ATILA_ACCESS_LOG"
+"""The environment variable by which workers get to know `Settings.access_log`."""
 
 
 @dataclass(slots=True)
@@ -33,11 +37,11 @@ class Launch:
     """What is to be served.
 
     Attributes:
-        mounts: the apps.
+        mounts: the apps, and packages whose apps are made in each worker.
         options: those of `skitai.run`: port, address, workers, threads, name, …
     """
 
-    mounts: list[Mount] = field(default_factory=list)
+    mounts: list[Mount | Package] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,20 +70,33 @@ def record_mount(
     """
     from atila.app import Atila
 
-    if not isinstance(target, Atila):
+    name, host = options.pop("name", None) or "", options.pop("host", None) or "default"
+    subscribe = options.pop("subscribe", None) or ()
+    names = (subscribe,) if isinstance(subscribe, str) else tuple(subscribe)
+    if isinstance(target, Atila):
+        if pref is not None and pref.get("layers"):
+            raise SetupError(
+                f"{target!r} is there already, so pref.layers comes too late; write"
+                " Atila(__name__, layers=…), or mount a module with __app__"
+            )
+        prefer(target, pref or {})
+        current.mounts.append(Mount(point, target, name, host, names))
+        return True
+    if not isinstance(target, ModuleType) or not hasattr(target, "__app__"):
         return False
-    _prefer(target, pref or {})
-    current.mounts.append(Mount(point, target, options.get("name") or ""))
+    pref = pref if pref is not None else _no_preference()
+    configure(target, pref)
+    for path in ("path", "appname"):
+        options.pop(path, None)  # Skitai's own.
+    name = name or target.__name__
+    current.mounts.append(Package(point, target, pref, name, host, names, options))
     return True
 
 
-def _prefer(app: Atila, pref: Mapping[str, Any]) -> None:
-    """Overwrite attributes and settings of an app by those of a preference."""
-    for name, value in pref.items():
-        if name == "config":
-            app.config.update(value or {})
-        else:
-            setattr(app, name, value)
+def _no_preference() -> Any:
+    import skitai
+
+    return skitai.preference()
 
 
 def record_run(options: dict[str, Any]) -> bool:
@@ -180,7 +197,7 @@ def examine(target: str) -> dict[str, Any]:
 
 def _examine(target: str) -> dict[str, Any]:
     options = read(target).options
-    build_site()
+    build_site(trial=True).shutdown(0.0)
     return {name: value for name, value in options.items() if isinstance(value, str | int | float)}
 
 
@@ -195,7 +212,8 @@ class Settings:
         workers: processes.
         threads: the most worker threads in each; None for what the target says.
         reload: start the workers anew when a file changes.
-        access_log: write a line for each request.
+        access_log: the format of a line for each request, "combined" or "json"; None for none
+            but what the target says.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
             handlers, which it then runs in its own threads.
     """
@@ -206,7 +224,7 @@ class Settings:
     workers: int
     threads: int | None
     reload: bool
-    access_log: bool
+    access_log: str | None
     interface: str = "rsgi"
 
 
@@ -229,11 +247,22 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
     )
 
 
-def build_site(threads: int | None = None) -> Site:
+def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     """The site of all that was mounted.
 
     Args:
         threads: the most worker threads; None for what the script says, or else the setting.
+        trial: see `Site`.
     """
     threads = threads or current.options.get("threads")
-    return Site(current.mounts, threads=int(threads) if threads else None)
+    access_log = os.environ.get(ACCESS_LOG) or None
+    mounts: list[Mount] = []
+    for each in current.mounts:
+        with problems.piece():
+            mounts.append(each.load() if isinstance(each, Package) else each)
+    return Site(
+        mounts,
+        threads=int(threads) if threads else None,
+        trial=trial,
+        access_log=access_log,
+    )

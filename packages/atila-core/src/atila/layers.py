@@ -6,9 +6,12 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import MissingLayer, SetupError
@@ -88,6 +91,19 @@ class Layer:
 Choice = Mapping[str, "str | Layer | None"]
 """Layer name to: the distribution to take it from, a layer itself, or None to leave it out."""
 
+_preferred: ContextVar[Choice] = ContextVar("preferred", default=MappingProxyType({}))
+
+
+@contextmanager
+def preferred(choice: Choice | None) -> Iterator[None]:
+    """Have the apps that are created meanwhile use these layers, unless they choose themselves."""
+    token = _preferred.set(choice or {})
+    try:
+        yield
+    finally:
+        _preferred.reset(token)
+
+
 Background = Callable[["Was"], Awaitable[Any]]
 
 
@@ -150,6 +166,7 @@ def find(choice: Choice) -> dict[str, Layer]:
         SetupError: two distributions have a layer of one name and none is chosen; a chosen one is
             not installed; a layer is written for another protocol.
     """
+    choice = {**_preferred.get(), **choice}
     offers: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
         offers.setdefault(entry.name, []).append(entry)

@@ -61,12 +61,13 @@ def maintain(
     Raises:
         SetupError: there is a job of this name already, or the interval is no positive number.
     """
-    if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
-        raise SetupError(
-            "write @app.maintain(n), with n a whole number of intervals", source_of(interval)
-        )
 
     def decorate(function: Function) -> Function:
+        if interval < 1 or interval != int(interval):
+            raise SetupError(
+                f"@app.maintain({interval}): write a whole number of intervals, 1 or more",
+                source_of(function),
+            )
         name = getattr(function, "__name__", "")
         other = app.jobs.get(name)
         if other is not None:

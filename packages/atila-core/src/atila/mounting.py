@@ -11,23 +11,30 @@ one first, then the app, then those it extends, the first one first.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import resources
-from atila.errors import SetupError, source_of
-from atila.routing import parse_rule
+from atila import events, problems, resources
+from atila.errors import HTTPError, SetupError, source_of
+from atila.routing import Route, parse_rule
 
 if TYPE_CHECKING:
     from atila.app import Atila
+    from atila.was import Was
 
 Target = Any
 """What is mounted: a module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
+
+EVENTS_END_WITHIN = 5.0
+"""Seconds that handlers of events have when the app leaves."""
 
 log = logging.getLogger("atila.mounting")
 
@@ -100,6 +107,12 @@ class Mounting:
         self._asked: list[Part] = []
         self._waiting: deque[Part] = deque()
         self._mounted: list[Part] = []
+        self._state: tuple[Any, ...] | None = None
+
+    @property
+    def is_mounting(self) -> bool:
+        """The `__mount__` hooks are being called."""
+        return self._phase == "mount"
 
     def take_package(self, module: Target, given: Mapping[str, Any]) -> None:
         """Make a package with `__app__` the app's own: its hooks are called, before all others."""
@@ -140,8 +153,8 @@ class Mounting:
             SetupError: it cannot be mounted, or not at this time.
         """
         source = _caller()
-        if self.is_done or self._phase == "mount":
-            when = "in __mount__" if self._phase == "mount" else "while the app serves"
+        if self.is_done or self.is_mounting:
+            when = "in __mount__" if self.is_mounting else "while the app serves"
             raise SetupError(
                 f"nothing can be mounted {when}; write app.mount(…) in __setup__", source
             )
@@ -210,17 +223,41 @@ class Mounting:
         if hook is not None:
             self.scope = part
             try:
-                call_hook(hook, self._app, part.options(self._app.debug))
+                with problems.piece():
+                    call_hook(hook, self._app, part.options(self._app.debug))
             finally:
                 self.scope = self._own
 
-    def snapshot(self) -> list[Part]:
-        """What is to be mounted, for `restore`."""
-        return self._asked[:]
+    @property
+    def modules(self) -> list[ModuleType]:
+        """The modules that are mounted; those mounted by others before these."""
+        targets = [part.target for part in reversed(self._mounted)]
+        return list(dict.fromkeys(each for each in targets if isinstance(each, ModuleType)))
 
-    def restore(self, state: list[Part]) -> None:
-        """Forget what was added since a snapshot."""
-        self._asked = state
+    def remember(self) -> None:
+        """Note what was defined without a hook of a package, for `forget`."""
+        app = self._app
+        self._state = (
+            self._asked[:],
+            app.routes[:],
+            dict(app.unrouted),
+            app.hooks.snapshot(),
+            app.bus.snapshot(),
+            dict(app.jobs),
+            (dict(app.error_handlers), app._default_error_handler),
+        )
+
+    def forget(self) -> None:
+        """Go back to what was noted."""
+        app, state = self._app, self._state
+        if state is None:
+            return
+        self._asked, app.routes, app.unrouted, hooks, listeners, app.jobs, errors = state
+        app.hooks.restore(hooks)
+        app.bus.close(EVENTS_END_WITHIN)
+        app.bus.restore(listeners)
+        app.error_handlers, app._default_error_handler = errors
+        self._state = None
 
 
 def call_hook(hook: Callable[..., Any], *args: Any) -> Any:
@@ -258,21 +295,21 @@ _SIGNATURES = {
 
 
 def _check_target(target: Target, source: str) -> None:
-    if isinstance(target, ModuleType) or not callable(target):
-        if not any(hasattr(target, name) for name in ("__setup__", "__mount__")):
-            name = getattr(target, "__name__", target)
-            raise SetupError(
-                f"{name} has neither __setup__ nor __mount__; write def __mount__(app, mntopt) in"
-                " it",
-                source,
-            )
+    if callable(target) and not isinstance(target, ModuleType):
+        return
+    if not any(hasattr(target, name) for name in ("__setup__", "__mount__")):
+        raise SetupError(
+            f"{getattr(target, '__name__', target)} has neither __setup__ nor __mount__; write"
+            " def __mount__(app, mntopt) in it",
+            source,
+        )
 
 
 def _below(prefix: str, point: str, source: str) -> str:
     """Where a point is, below that of the parent, unless it begins with that already."""
-    if not isinstance(point, str) or not point.startswith("/"):
-        if point == "":
-            return prefix
+    if point == "":
+        return prefix
+    if not str(point).startswith("/"):
         raise SetupError(f'the mount point {point!r} must begin with a slash: "/{point}"', source)
     point = point.rstrip("/")
     if prefix and (point == prefix or point.startswith(prefix + "/")):
@@ -289,6 +326,77 @@ def _caller() -> str:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
+
+
+@contextmanager
+def entered(app: Atila) -> Iterator[None]:
+    """Call the hooks of all that is mounted on an app, for what is done with it afterwards.
+
+    Raises:
+        SetupError: something in it is wrong. The app is then as it was before.
+    """
+    mounting = app.mounting
+    mounting.remember()
+    try:
+        mounting.set_up()
+        app.bus.announce("before_mount")
+        mounting.mount()
+        mounting.end(is_done=True)
+        events.watch_requests(app)
+        yield
+    except BaseException:
+        leave(app)
+        raise
+
+
+def leave(app: Atila) -> None:
+    """Forget what the hooks of packages have defined, so that the app can be mounted anew."""
+    app.mounting.end(is_done=False)
+    app.mounting.forget()
+
+
+def reload(app: Atila) -> None:
+    """Import the modules that are mounted on an app anew, and mount them as they are now.
+
+    Requests go on meanwhile, and are answered by what was there before if this fails.
+
+    Raises:
+        Exception: whatever importing or mounting them raises.
+    """
+    app.bus.announce("before_reload")
+    modules = app.mounting.modules
+    app.mounting.umount()
+    leave(app)
+    for module in modules:
+        importlib.reload(module)
+    with entered(app):
+        app._compile_all()
+    app.bus.announce("reloaded")
+    app.bus.announce("mounted_or_reloaded")
+
+
+def ranked(routes: Iterable[Route], unrouted: Mapping[str, int]) -> list[Route]:
+    """The routes that answer, in the order of their precedence.
+
+    Args:
+        routes: all routes of an app.
+        unrouted: patterns of rules that are not to answer, with the status to answer instead.
+    """
+    kept = []
+    for route in sorted(routes, key=lambda route: -route.rank):
+        status = next((code for rule, code in unrouted.items() if fnmatchcase(route.rule, rule)), 0)
+        if not status:
+            kept.append(route)
+        elif status != 404:
+            kept.append(_refusing(route, status))
+    return kept
+
+
+def _refusing(route: Route, status: int) -> Route:
+    def refuse(was: Was, **params: Any) -> None:
+        raise HTTPError(status)
+
+    return replace(route, handler=refuse, options={}, content_types=())
 
 
 # What an app has of it --------------------------------------------------------------------------
@@ -312,6 +420,27 @@ def mount(app: Atila, point: str, *targets: Target, **options: Any) -> None:
         raise SetupError('write app.mount("/point", module)', _caller())
     for target in targets:
         app.mounting.add(point, target, None, dict(options))
+
+
+def unroute(app: Atila, pattern: str, response_code: int = 404) -> None:
+    """Have a rule not answered any more, or never, if it is still to come from a package.
+
+    Args:
+        app: the app.
+        pattern: the rule with its mount point in the app: "/users/<int:id>"; "*" stands for any
+            text: "/firebase/*".
+        response_code: the status to answer with instead.
+
+    Raises:
+        SetupError: the pattern does not begin with a slash, or the code is no error.
+    """
+    if not pattern.startswith("/") and pattern != "":
+        raise SetupError(f'the rule {pattern!r} must begin with a slash: "/{pattern}"', _caller())
+    if not 400 <= response_code < 600:
+        raise SetupError(f"{response_code} is no status of an error: 400 to 599", _caller())
+    app.unrouted[pattern] = response_code
+    if app.mounting.is_done:
+        app._compile_all()
 
 
 def extends(app: Atila, module: Target) -> None:

@@ -14,6 +14,7 @@ from atila.site import Mount
 if TYPE_CHECKING:
     from atila.app import Atila
 
+_OWN = frozenset({"bus", "g", "hooks", "import_name", "jobs", "mounting", "router", "routes", "store"})
 _URLS = ("STATIC_URL", "MEDIA_URL")
 
 
@@ -85,7 +86,7 @@ def prefer(app: Atila, pref: Mapping[str, Any]) -> None:
     for name, value in pref.items():
         if name == "config":
             app.config.update(value or {})
-        elif name != "layers":
+        elif name != "layers" and not name.startswith("_"):
             _check_attribute(app, name)
             setattr(app, name, value)
     for name in _URLS:
@@ -95,7 +96,7 @@ def prefer(app: Atila, pref: Mapping[str, Any]) -> None:
 
 
 def _check_attribute(app: Atila, name: str) -> None:
-    if name.startswith("_") or hasattr(type(app), name):
+    if hasattr(type(app), name) or name in _OWN:
         raise SetupError(
             f"pref.{name} would hide app.{name}; settings belong into pref.config, and attributes"
             " of your own need a name of their own"

@@ -144,7 +144,7 @@ class Request:
             "methods": list(route.methods),
             "content_types": list(route.content_types),
             "options": dict(route.options),
-            "mntopt": {},
+            "mntopt": dict(route.mntopt),
         }
 
     def get_header(self, name: str, default: str | None = None) -> str | None:

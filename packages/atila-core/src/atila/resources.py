@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from atila.app import Atila
 
 CONTAINERS = ("services", "exports")
-"""Packages that only hold others: `services.sub.pages` is called "sub.pages"."""
+"""Packages that only hold others: names begin behind them. `myapp.services.sub.pages` is called
+"sub.pages" in every app."""
 
 
 class Resources:
@@ -71,18 +72,22 @@ def namespace_of(target: Any, root: str) -> str:
 
     Args:
         target: the module.
-        root: the package that is left out, with the container below it.
+        root: the package that is left out.
 
     Returns:
-        "sub.pages" for myapp.services.sub.pages with the root myapp; "" for what is no module.
+        "sub.pages" for myapp.sub.pages with the root myapp, and for any.services.sub.pages; "" for
+        the root itself, and for what is no module.
     """
     if not isinstance(target, ModuleType):
         return ""
     name = target.__name__
     if root and (name == root or name.startswith(root + ".")):
         name = name[len(root) + 1 :]
-    first, _, rest = name.partition(".")
-    return rest if first in CONTAINERS else name
+    parts = name.split(".")
+    for container in CONTAINERS:
+        if container in parts:
+            return ".".join(parts[parts.index(container) + 1 :])
+    return name
 
 
 def place_folders(app: Atila, beside: Iterable[tuple[int, Any]]) -> None:

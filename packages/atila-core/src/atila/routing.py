@@ -28,6 +28,8 @@ class Route:
         name: what `urlfor` and `pipe` call it.
         source: "file:line" of the handler.
         automatic: nobody wrote it; it answers OPTIONS for a path that others have.
+        mntopt: how and where the module was mounted that it is in.
+        rank: of two that lead to the same place that of the higher rank answers.
     """
 
     rule: str
@@ -38,6 +40,8 @@ class Route:
     name: str = ""
     source: str = ""
     automatic: bool = False
+    mntopt: Mapping[str, Any] = field(default_factory=dict)
+    rank: int = 0
 
 
 class Segment(NamedTuple):
@@ -231,6 +235,8 @@ class Router:
         target = Match(endpoint, names_of(segments))
         for method in methods:
             if (other := leaf.targets.get(method)) is not None:
+                if _rank(other.endpoint) > _rank(endpoint):
+                    continue
                 before = getattr(getattr(other.endpoint, "route", None), "source", "") or "before"
                 raise SetupError(
                     f"{method} {rule or '(empty rule)'} leads to the same place as a route defined"
@@ -265,6 +271,10 @@ class Router:
     def allowed(self, path: str) -> list[str]:
         """The methods that a path answers, for Allow (RFC 9110, section 10.2.1)."""
         return sorted(m for m in self._methods if self.match(path, m) is not None)
+
+
+def _rank(endpoint: Any) -> int:
+    return getattr(getattr(endpoint, "route", None), "rank", 0)
 
 
 def _descend(

@@ -9,13 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from atila import hosts, logs, problems, shared, store
+from atila.apps import Apps
 from atila.bodies import BodySink, Spool
+from atila.engines.skitai.patch import show_g
 from atila.errors import HTTPError, SetupError
 from atila.exchange import Exchange
 from atila.forms import media_type
 from atila.loop import TaskLoop
+from atila.maintenance import Maintainer
 from atila.pool import WorkerPool
 from atila.static import READING, StaticFiles, moved
+from atila.store import SharedStore
+from atila.updates import SharedUpdates, Updates
 from atila.uploads import MULTIPART_TYPE
 
 if TYPE_CHECKING:
@@ -40,12 +46,17 @@ class Mount:
     Attributes:
         point: the path it is mounted on: "/" or "/shop".
         app: the app.
-        name: what other apps call it.
+        name: what other apps call it; if not given, the name of the module it was made in.
+        host: "default" for all hosts that no other mount has, "example.com", ".example.com" for it
+            and all below it, or several separated by spaces.
+        subscribe: names of the apps whose events it gets.
     """
 
     point: str
     app: Atila
     name: str = ""
+    host: str = hosts.DEFAULT
+    subscribe: Sequence[str] = ()
 
     @property
     def prefix(self) -> str:
@@ -60,21 +71,30 @@ class Site:
         mounts: the apps; each app is in one site only.
         threads: the most worker threads; None for the setting THREADS of the first app.
         queue_size: requests that may wait for a thread; None for the setting QUEUE_SIZE.
+        trial: it is made to find mistakes only: no maintenance, and nobody is told of the mount.
+        access_log: "combined" or "json"; None for the setting ACCESS_LOG of the first app.
 
     Raises:
         SetupError: two apps have one mount point, or an app has a mistake in it.
     """
 
     def __init__(
-        self, mounts: Sequence[Mount], threads: int | None = None, queue_size: int | None = None
+        self,
+        mounts: Sequence[Mount],
+        threads: int | None = None,
+        queue_size: int | None = None,
+        *,
+        trial: bool = False,
+        access_log: str | None = None,
     ) -> None:
         if not mounts:
             raise SetupError('nothing is mounted; write skitai.mount("/", app)')
-        points = [mount.prefix for mount in mounts]
-        for point in points:
+        places = [(hosts.normal(mount.host), mount.prefix) for mount in mounts]
+        for place in places:
+            point = place[1]
             if point and not point.startswith("/"):
                 raise SetupError(f'the mount point {point!r} must begin with a slash: "/{point}"')
-            if points.count(point) > 1:
+            if places.count(place) > 1:
                 raise SetupError(f"two apps are mounted on {point or '/'!r}; move one of them")
         self.mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         config = mounts[0].app.config
@@ -82,11 +102,58 @@ class Site:
         self._shutdown_timeout: float = config.SHUTDOWN_TIMEOUT
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
+        self._is_trial = trial
+        self._is_over = False
+        self.shared = shared.choose(alone=trial)
+        self.g = SharedStore()
+        self.g.attach(self.shared, "g")
+        self.updates: Updates = SharedUpdates(self.shared)
         for mount in mounts:
-            mount.app.enter(self, mount.prefix)
+            store.attach(mount.app, self.shared, f"{mount.host} {mount.prefix}")
+        self.apps = Apps(mounts)
+        self.apps.connect(mounts)
+        self._hosts = hosts.Hosts((mount.host, mount.prefix, mount.app) for mount in mounts)
+        self._single = self._hosts.single
+        self._maintainer: Maintainer | None = None
+        self._enter(mounts)
         self.static = StaticFiles(mount.app for mount in mounts)
         # None, where there are none, costs a request the least.
         self.files = self.static if self.static.roots else None
+        if access_log or config.ACCESS_LOG:
+            # In place of the method, so that sites without an access log do nothing for it.
+            opener = logs.access_logged(self.open, access_log or config.ACCESS_LOG)
+            self.__dict__["open"] = opener
+        if not trial:
+            logs.ensure(debug=mounts[0].app.debug)
+            self._announce("mounted")
+            self._announce("mounted_or_reloaded")
+            show_g(self.g)
+            self._serve_stores()
+            self._maintainer = Maintainer([mount.app for mount in mounts])
+            self._maintainer.start()
+
+    def _serve_stores(self) -> None:
+        self.g.serve()
+        for mount in self.mounts:
+            mount.app.store.serve()
+
+    def _enter(self, mounts: Sequence[Mount]) -> None:
+        entered: list[Mount] = []
+        try:
+            for mount in mounts:
+                with problems.piece():
+                    mount.app.enter(self, mount.prefix)
+                    entered.append(mount)
+        except BaseException:
+            for mount in entered:
+                mount.app.leave()
+            for mount in mounts:
+                mount.app.store.detach()
+            raise
+
+    def _announce(self, event: str) -> None:
+        for mount in self.mounts:
+            mount.app.bus.announce(event)
 
     @property
     def loop(self) -> TaskLoop:
@@ -110,19 +177,18 @@ class Site:
         path = exchange.path
         method = exchange.method
         if self.files is not None and method in READING:
-            was = self.files.open(exchange)
+            was = self.files.open(exchange, self._hosts)
             if was is not None:
                 return was
-        for mount in self.mounts:
-            prefix = mount.prefix
-            if not prefix:
-                break
-            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-                path = path[len(prefix) :]
-                break
-        else:
-            return self.refusal(exchange, self.mounts[-1].app, HTTPError(404))
-        app = mount.app
+        app = self._single
+        if app is None:
+            apps = self._hosts.apps(exchange.header("host"))
+            found = hosts.app_at(path, apps)
+            if found is None:
+                last = apps[-1][1] if apps else self.mounts[-1].app
+                return self.refusal(exchange, last, HTTPError(404))
+            prefix, app = found
+            path = path[len(prefix) :]
         match = app.router.match(path, method)
         if match is None:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
@@ -176,6 +242,8 @@ class Site:
     def refuse(self, was: Was, error: HTTPError) -> None:
         """Answer a request with an error instead of starting it."""
         refused = self.refusal(was.exchange, was.app, error)
+        # Logs tell of one request, under one id.
+        refused._request_id = was.request_id
         if refused.endpoint.blocking:
             self.pool.resubmit(refused.endpoint.run, refused)
         else:
@@ -193,15 +261,29 @@ class Site:
         Args:
             timeout: seconds that they have; None for the setting SHUTDOWN_TIMEOUT.
         """
+        if self._is_over:
+            return
+        self._is_over = True
         if timeout is None:
             timeout = self._shutdown_timeout
+        if self._maintainer is not None:
+            self._maintainer.stop(timeout)
+        if not self._is_trial:
+            self._announce("before_umount")
         if not self.pool.close(timeout):
             log.warning("requests were still running when the server stopped")
+        for mount in self.mounts:
+            mount.app.mounting.umount()
+        if not self._is_trial:
+            self._announce("umounted")
         # What is cancelled now still cleans up, as a part of this site.
         if self._loop is not None:
             self._loop.stop()
         for mount in self.mounts:
             mount.app.leave()
+            mount.app.store.detach()
+            mount.app.bus.subscribers.clear()
+        self.shared.close()
 
 
 def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from atila.routing import Route
 if TYPE_CHECKING:
     from atila.app import Atila
     from atila.exchange import Exchange
+    from atila.hosts import Hosts
     from atila.was import Was
 
 READING = frozenset({"GET", "HEAD"})
@@ -125,11 +126,6 @@ class StaticFiles:
 
     def _add(self, app: Atila, kind: str) -> None:
         folders = _listed(app.config.get(f"{kind}_ROOT"))
-        if kind == "STATIC":
-            # Of packages that override the app, and of those that only extend it.
-            others = getattr(app, "static_folders", ())
-            first, last = ([name for name, front in others if front is f] for f in (True, False))
-            folders = [*first, *folders, *last]
         if not folders:
             return
         url = app.config.get(f"{kind}_URL") or f"/{kind.lower()}"
@@ -137,10 +133,17 @@ class StaticFiles:
             raise SetupError(f'{kind}_URL of {app!r} must begin with a slash: "/{url}"')
         self.roots.append(Root(kind, url.rstrip("/") + "/", _absolute(folders, kind, app), app))
 
-    def find(self, path: str) -> File | None:
-        """The file that is served at a path of the site, decoded."""
+    def find(self, path: str, apps: Container[Atila] | None = None) -> File | None:
+        """The file that is served at a path of the site.
+
+        Args:
+            path: decoded.
+            apps: those of the host; None for all.
+        """
         for root in self.roots:
-            if path.startswith(root.url) and (file := root.find(path[len(root.url) :])) is not None:
+            if not path.startswith(root.url) or (apps is not None and root.app not in apps):
+                continue
+            if (file := root.find(path[len(root.url) :])) is not None:
                 return file
         return None
 
@@ -177,9 +180,12 @@ class StaticFiles:
         kind = kind.lower()
         raise SetupError(f"{app!r} has no {kind} folder; write pref.set_{kind}(url, folder)")
 
-    def open(self, exchange: Exchange) -> Was | None:
+    def open(self, exchange: Exchange, hosts: Hosts) -> Was | None:
         """What answers a request, if there is a file for it. Never blocks for long."""
         file = self.find(exchange.path)
+        if file is not None and hosts.single is None:
+            apps = [app for _, app in hosts.apps(exchange.header("host"))]
+            file = self.find(exchange.path, apps)
         if file is None or exchange.is_websocket:
             return None
         root = file.root

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
@@ -223,6 +226,33 @@ class TestClient:
     def __init__(self, app: Atila) -> None:
         self.app = app
 
+    @classmethod
+    def of(cls, target: str | os.PathLike[str]) -> TestClient:
+        """A client for all that a launch script mounts.
+
+        Args:
+            target: "serve.py", or an app in a module, "package.module:app".
+
+        Raises:
+            SetupError: see `atila.launch.read`.
+        """
+        from atila import launch
+
+        with _main_restored():
+            launch.read(os.fspath(target))
+            site = launch.build_site()
+        return cls(site.mounts[-1].app)
+
+    def close(self) -> None:
+        """Unmount the app, with its whole site."""
+        self.app.site.shutdown()
+
+    def __enter__(self) -> TestClient:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def request(
         self,
         method: str,
@@ -306,6 +336,22 @@ class TestClient:
     def options(self, url: str, **options: Any) -> TestResponse:
         """OPTIONS; see `request`."""
         return self.request("OPTIONS", url, **options)
+
+
+@contextmanager
+def _main_restored() -> Iterator[None]:
+    """Put back what a launch script takes over as the main program; not its entry in sys.path.
+
+    Relies on `skitai.SWD`, the folder that `skitai.abspath` starts from, found out once.
+    """
+    import skitai
+
+    before = sys.modules["__main__"], sys.argv, skitai.SWD
+    skitai.SWD = None
+    try:
+        yield
+    finally:
+        sys.modules["__main__"], sys.argv, skitai.SWD = before
 
 
 def _get(queue: SimpleQueue[Any]) -> Any:

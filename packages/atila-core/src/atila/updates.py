@@ -9,7 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 if TYPE_CHECKING:
+    from atila.shared import Shared
     from atila.was import Was
 
 
@@ -45,6 +48,32 @@ class LocalUpdates:
     def get(self, *names: str) -> float:
         """See `Updates`."""
         return max((self._times.get(name, 0.0) for name in names), default=0.0)
+
+
+class SharedUpdates:
+    """Updates that all workers know of; see `Updates`."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    def set(self, name: str) -> float:
+        """See `Updates`."""
+        with self._shared.lock(_SPACE):
+            now = max(time.time(), self.get(name) + 1e-6)
+            self._shared.set(_SPACE, name, orjson.dumps(now))
+        return now
+
+    def get(self, *names: str) -> float:
+        """See `Updates`."""
+        latest = 0.0
+        for name in names:
+            noted = self._shared.get(_SPACE, name)
+            if noted is not None:
+                latest = max(latest, float(noted))
+        return latest
+
+
+_SPACE = "updates"
 
 
 def setlu(was: Was, name: str, *args: Any, **kwargs: Any) -> float:

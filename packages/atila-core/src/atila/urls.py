@@ -51,7 +51,7 @@ def urlfor(was: Was, resource: Resource, /, *args: Any, **params: Any) -> str:
     if isinstance(resource, str) and resource.startswith("/"):
         return _with_query(resource, _numbered(args, params, resource))
     app, found = resolve(was, resource)
-    return app.mount_prefix_url + build(found, args, params)
+    return build(app, found, args, params)
 
 
 def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> str:
@@ -73,7 +73,7 @@ def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> st
     known = {name for route in routes for name in _names(route)}
     if not any(_takes_any(route) for route in routes):
         present = {name: value for name, value in present.items() if name in known}
-    return app.mount_prefix_url + build(routes, (), {**present, **params})
+    return build(app, routes, (), {**present, **params})
 
 
 def baseurl(was: Was, resource: Resource) -> str:
@@ -85,12 +85,12 @@ def baseurl(was: Was, resource: Resource) -> str:
     if isinstance(resource, str) and resource.startswith("/"):
         return resource
     app, routes = resolve(was, resource)
-    path = ""
+    path = _prefix(app)
     for segment in parse_rule(routes[0].rule):
         if segment.kind:
-            return f"{app.mount_prefix_url}{path}/"
+            return path + "/"
         path += "/" + quote(segment.text, safe=_SAFE)
-    return app.mount_prefix_url + path or "/"
+    return path or "/"
 
 
 def static(was: Was, path: str = "") -> str:
@@ -127,24 +127,30 @@ def resolve(was: Was, resource: Resource) -> tuple[Atila, list[Route]]:
     return app, app.resources.find(resource)
 
 
-def build(routes: list[Route], args: tuple[Any, ...], params: Mapping[str, Any]) -> str:
+def build(app: Atila, routes: list[Route], args: tuple[Any, ...], params: Mapping[str, Any]) -> str:
     """The path of that of some routes which the parameters fit, and its query.
 
     The route with the most parameters in its path is tried first, so that
     both /users and /users/<int:id> can be routes of one function.
     """
     ordered = sorted(routes, key=lambda route: -len(_in_rule(route)))
-    failure: TypeError | None = None
-    for route in ordered:
+    for number, route in enumerate(ordered):
         try:
-            return _build(route, args, params)
-        except TypeError as error:
-            failure = failure or error
-    assert failure is not None, "no routes"
-    raise failure
+            path, rest = _build(route, args, params)
+            return _with_query(_prefix(app) + path or "/", rest)
+        except TypeError:
+            if number == len(ordered) - 1:
+                raise
+    raise LookupError("no routes")
 
 
-def _build(route: Route, args: tuple[Any, ...], params: Mapping[str, Any]) -> str:
+def _prefix(app: Atila) -> str:
+    return quote(app.mount_prefix, safe="/" + _SAFE)
+
+
+def _build(
+    route: Route, args: tuple[Any, ...], params: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
     signature = Signature(route)
     values = _by_name(route, signature, args, params)
     optional = signature.optional_tail(route)
@@ -160,11 +166,7 @@ def _build(route: Route, args: tuple[Any, ...], params: Mapping[str, Any]) -> st
             break
         else:
             raise TypeError(f"{_title(route)} needs the parameter {segment.text!r}")
-    return _with_query(path or ("" if route.rule else _root(route)), values)
-
-
-def _root(route: Route) -> str:
-    return ""
+    return path, values
 
 
 def _by_name(
@@ -179,9 +181,7 @@ def _by_name(
         if name in values:
             raise TypeError(f"{_title(route)} is given the parameter {name!r} twice")
         if name not in order and order and not signature.takes_any:
-            raise TypeError(
-                f"{_title(route)} has no parameter {name!r}; it has {', '.join(order)}"
-            )
+            raise TypeError(f"{_title(route)} has no parameter {name!r}; it has {', '.join(order)}")
         values[name] = value
     return values
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from atila import forms, layers
+from atila import forms, layers, pipe, updates, urls
 from atila.cookies import Cookies
 from atila.coroutines import Input
 from atila.environ import Environ
@@ -20,9 +20,11 @@ from atila.response import FileBody, Response
 
 if TYPE_CHECKING:
     from atila.app import Atila
+    from atila.apps import Apps
     from atila.endpoint import Endpoint
     from atila.exchange import Exchange
     from atila.site import Site
+    from atila.store import SharedStore
 
 _SANE_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
 
@@ -127,7 +129,26 @@ class Was:
     @property
     def site(self) -> Site:
         """What this app is mounted on: worker pool, task loop, the other apps."""
-        return self.app.site
+        return self.app.site_in_sight
+
+    @property
+    def apps(self) -> Apps:
+        """The apps of the site, by name."""
+        return self.site.apps
+
+    @property
+    def g(self) -> SharedStore:
+        """Values that all apps of the site share."""
+        return self.site.g
+
+    urlfor = urls.urlfor
+    urlpatch = partial = urls.urlpatch
+    baseurl = urls.baseurl
+    static = urls.static
+    media = urls.media
+    pipe = pipe.pipe
+    setlu = updates.setlu
+    getlu = updates.getlu
 
     @property
     def request_id(self) -> str:

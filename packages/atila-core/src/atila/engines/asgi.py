@@ -52,7 +52,7 @@ class ASGIExchange(Exchange):
     def __init__(self, scope: Message, receive: Receive, send: Send, loop: TaskLoop) -> None:
         self.is_websocket = scope["type"] == "websocket"
         self.method = "GET" if self.is_websocket else scope["method"]
-        self.path = scope["path"]
+        self.path = _origin_form(scope["path"])
         self.query = scope["query_string"].decode("latin-1")
         self.body = b""
         self._scope = scope
@@ -128,6 +128,9 @@ class ASGIExchange(Exchange):
             return
         if answer.body or (answer.status >= 200 and answer.status not in (204, 304)):
             headers = _with_length(headers, len(answer.body), self.method)
+        if not self._body_ended and self.has_body() and self.version[0] == "1":
+            # Else a client may send its next request, which hypercorn takes for the body.
+            headers = [*headers, ("connection", "close")]
         await self._send(_start(answer.status, headers))
         if answer.path:
             await self._send_file(answer)
@@ -204,6 +207,14 @@ class ASGIExchange(Exchange):
     def _finish(self, answer: _Answer | None) -> None:
         if not self.done.done():
             self.done.set_result(answer)
+
+
+def _origin_form(target: str) -> str:
+    """The path of a target, also of "http://host/path" (RFC 9112, section 3.2.2)."""
+    if target.startswith("/"):
+        return target
+    _, scheme, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if scheme else target
 
 
 class _Answer:

@@ -11,7 +11,7 @@ import logging
 import os
 from typing import Any
 
-from atila import launch
+from atila import launch, runs
 from atila.engines import rsgi, wsgi
 from atila.errors import SetupError
 from atila.site import Site
@@ -71,7 +71,7 @@ def serve(settings: launch.Settings) -> None:
     blocking_threads = None
     if settings.interface == "wsgi":
         blocking_threads = settings.threads or WSGI_THREADS
-    Granian(
+    server = Granian(
         f"{__name__}:make_service",
         factory=True,
         address=settings.host,
@@ -80,7 +80,8 @@ def serve(settings: launch.Settings) -> None:
         blocking_threads=blocking_threads,
         workers=settings.workers,
         reload=settings.reload,
-        log_access=settings.access_log,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_INTERVAL,
-    ).serve()
+    )
+    with runs.running():
+        server.serve()

@@ -7,7 +7,7 @@ over, and these are handed over in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.engines.peer import AHEAD, Peer
@@ -163,8 +163,8 @@ class RSGIExchange(Exchange):
 class _Nothing:
     """Is over before it is awaited."""
 
-    def __await__(self) -> Iterator[None]:
-        return iter(())
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
 
 
 _NOTHING = _Nothing()

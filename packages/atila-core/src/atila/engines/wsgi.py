@@ -6,6 +6,7 @@ answer comes from the task loop through a queue, and holds that thread until it 
 
 from __future__ import annotations
 
+import atexit
 import asyncio
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
     from atila.bodies import BodySink
+    from atila.app import Atila
     from atila.site import Site
 
 Environ = dict[str, Any]
@@ -215,6 +217,13 @@ class _Stream:
             except Full:
                 # Nobody shall get the rest, and this makes room.
                 queue.get_nowait()
+
+
+def begin(app: Atila) -> Site:
+    """The site of an app, at the first request; WSGI tells of no start and no end."""
+    site = app.site
+    atexit.register(site.shutdown)
+    return site
 
 
 def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -12,6 +12,7 @@ from atila.errors import HTTPError
 from atila.exchange import Address, ClientGone, Exchange, Headers
 
 if TYPE_CHECKING:
+    from atila.bodies import BodySink
     from atila.engines.skitai.worker import Worker
 
 
@@ -36,9 +37,9 @@ class SkitaiExchange(Exchange):
         "_headers",
         "_inbox",
         "_limit",
-        "_parts",
         "_received",
         "_request",
+        "_sink",
         "_was",
         "_worker",
     )
@@ -55,7 +56,7 @@ class SkitaiExchange(Exchange):
         self._fields: dict[str, str] | None = None
         self._was: Any = None
         self._inbox: Inbox | None = None
-        self._parts: list[bytes] = []
+        self._sink: BodySink | None = None
         self._received = 0
         self._limit = 0
         self._gone = False
@@ -116,25 +117,39 @@ class SkitaiExchange(Exchange):
     def _pause(self, stop: bool) -> None:
         raise NotImplementedError
 
-    def _take(self, data: bytes) -> bool:
-        """Take a piece of the body; False if that is more than allowed."""
+    def _take(self, data: bytes) -> None:
+        """Take a piece of the body.
+
+        Raises:
+            HTTPError: it is more than allowed, or cannot be stored.
+        """
         self._received += len(data)
         self._request.rbytes = self._received
         if self._inbox is not None:
             self._inbox.put(data)
-            return True
-        if self._received > self._limit:
-            return False
-        self._parts.append(data)
-        return True
+            return
+        self._open_sink().write(data)
+
+    def _open_sink(self) -> BodySink:
+        if self._sink is None:
+            self._sink = self._worker.site.sink(self._was)
+        return self._sink
 
     def _complete(self) -> None:
         """The body has ended."""
         if self._inbox is not None:
             self._inbox.finish()
         else:
-            self.body = b"".join(self._parts)
-            self._parts.clear()
+            self._store()
+
+    def _store(self) -> None:
+        sink, self._sink = self._sink, None
+        try:
+            if sink is not None:
+                self._worker.site.take_body(self._was, sink)
+        except HTTPError as fault:
+            self._refuse(fault)
+        else:
             self._run()
 
     def _run(self) -> None:
@@ -162,7 +177,7 @@ class SkitaiExchange(Exchange):
     def _refuse(self, fault: HTTPError) -> None:
         """Have the framework answer with an error."""
         was, self._was = self._was, None
-        self._parts.clear()
+        self._sink = None
         self._worker.site.refuse(was, fault)
 
     def go_away(self) -> None:

@@ -32,6 +32,7 @@ class Front:
         self._skitai = vhost.default_handler
         self._routes: list[tuple[str, bool]] = []
         self._prefixes: list[str] = []
+        self._urls: set[str] = set()
         self._ready = False
         for handler in vhost.handlers:
             if getattr(handler, "default_handler", None) is self._skitai:
@@ -73,7 +74,12 @@ class Front:
             for route, modules in self._apps.modules.items()
         ]
         self._routes.sort(key=lambda item: len(item[0]), reverse=True)
-        self._prefixes = [f"{alias}/" for alias in self._skitai.filesystem.maps]
+        # What both have is served by us alone: Skitai would also serve hidden files, and follow
+        # links out of the folder.
+        self._urls = {root.url for root in self._worker.site.static.roots}
+        self._prefixes = [
+            f"{alias}/" for alias in self._skitai.filesystem.maps if f"{alias}/" not in self._urls
+        ]
 
     def _is_ours(self, path: str) -> bool:
         if not self._ready:
@@ -81,15 +87,21 @@ class Front:
         slashed = path + "/"
         for route, is_ours in self._routes:
             if path.startswith(route) or slashed == route:
-                return is_ours
-        return False
+                if is_ours:
+                    return True
+                break
+        # The URL of a static folder is one of the site, wherever its app is mounted.
+        return any(path.startswith(url) for url in self._urls if url != "/")
 
     def _is_static(self, request: Any, path: str) -> bool:
-        """Whether Skitai has a static file there, which goes before all apps."""
+        """Whether Skitai alone has a static file there, which goes before all apps."""
         if not self._prefixes or request.command not in ("get", "head"):
             return False
         if not any(path.startswith(prefix) for prefix in self._prefixes):
             return False
+        ours = self._worker.site.files
+        if ours is not None and ours.find(path) is not None:
+            return False  # It is answered as on all engines, and in the order that packages have.
         files, name = self._skitai.filesystem, path.lstrip("/")
         if files.isfile(name):
             return True

@@ -100,8 +100,8 @@ class Http1Exchange(SkitaiExchange):
         elif endpoint.streams_body:
             self._stream_body()
             self._run()
-        elif getattr(self._reader, "left", 0) > self._limit:
-            self._break_off(too_large(self._limit))
+        elif getattr(self._reader, "left", 0) > self._open_sink().limit:
+            self._break_off(too_large(self._open_sink().limit))
         else:
             self._allow_body()
 
@@ -172,13 +172,13 @@ class Http1Exchange(SkitaiExchange):
     def _feed(self, reader: BodyReader, data: bytes) -> None:
         try:
             piece, rest = reader.feed(data)
+            if piece and not self._ending:
+                self._take(piece)
         except HTTPError as fault:
             self._break_off(fault)
             return
         if self._ending:
             self._discard(len(data), rest)
-        elif piece and not self._take(piece):
-            self._break_off(too_large(self._limit))
         elif rest is not None:
             self._reader = None
             if rest:

@@ -92,15 +92,14 @@ class Http2Exchange(SkitaiExchange):
         self._bridge.exchanges[self._stream_id] = self
         self._worker.active.add(self)
         self._was = was = self._worker.site.open(self)
-        self._limit = was.endpoint.max_body
         if was.refusal is not None and self.has_body():
             self._decline()
             self._run()
         elif was.endpoint.streams_body:
             self._stream_body()
             self._run()
-        elif self._expected > self._limit:
-            self._break_off(too_large(self._limit))
+        elif self._expected and self._expected > self._open_sink().limit:
+            self._break_off(too_large(self._open_sink().limit))
         # A request that came as HTTP/1.1 and was upgraded has no frame to say that it has ended.
         if self._bridge.is_upgraded and self._stream_id == 1 and not self._expected:
             self.end_body()
@@ -109,9 +108,12 @@ class Http2Exchange(SkitaiExchange):
         """A piece of the body."""
         if self._ended or self._unwanted:
             return
-        if not self._take(data):
-            self._break_off(too_large(self._limit))
-        elif self._sized and self._received >= self._expected:
+        try:
+            self._take(data)
+        except HTTPError as fault:
+            self._break_off(fault)
+            return
+        if self._sized and self._received >= self._expected:
             self.end_body()
 
     def end_body(self) -> None:

@@ -31,6 +31,17 @@ def _set_names(module: Any) -> None:
             setattr(module, name, value)
 
 
+def show_g(g: Any) -> None:
+    """Make `skitai.g` the values that all apps of the site share; Skitai's own are not for apps."""
+    global _g
+    _g = g
+    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
+        module.g = g  # type: ignore[attr-defined]
+
+
+_g: Any = None
+
+
 def install(module: Any) -> None:
     """Change the `skitai` module; called once, when it has been imported.
 
@@ -39,9 +50,12 @@ def install(module: Any) -> None:
     """
     NAMES.update(launch_names())
     _set_names(module)
+    if _g is not None:
+        module.g = _g
     launcher = Launcher(module)
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
     wrapt.wrap_function_wrapper(module, "run", launcher.run)
+    wrapt.wrap_function_wrapper(module, "test_client", _test_client)
 
 
 class Launcher:
@@ -106,9 +120,12 @@ class Launcher:
             # Skitai's choice, select, ends the worker with the 1024th connection, and when a
             # connection is lost in the middle of a poll. "--poll" still wins.
             kwargs.setdefault("poll", "epoll")
+        from atila import runs
+
         Watch()
         try:
-            return run(**kwargs)
+            with runs.running():
+                return run(**kwargs)
         except SystemExit as end:
             if self._started[0] == FAILED and not end.code:
                 raise SystemExit(2) from None
@@ -140,6 +157,13 @@ class Launcher:
             raise
         self._started[0] = STARTED
         return worker
+
+
+def _test_client(make: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+    """In place of `skitai.test_client`, which wants to be told `dry=True` where there is no script."""
+    if not (args or kwargs.get("script")) and "dry" not in kwargs:
+        kwargs = {"dryrun": True, **kwargs}
+    return make(*args, **kwargs)
 
 
 def _polls_by_default() -> bool:

@@ -15,10 +15,12 @@ from rs4 import asyncore
 from rs4.protocols import lifetime as poller
 from skitai import lifetime
 
+from atila.config import DEFAULTS
 from atila.engines.skitai.base import SkitaiExchange
 from atila.engines.skitai.channel import Acceptor
 from atila.engines.skitai.front import Front
 from atila.engines.skitai.pump import Pump
+from atila.packages import Package
 from atila.site import Mount, Site
 
 CLOSE_SECONDS = 5.0
@@ -120,9 +122,10 @@ class Worker:
             log.exception("the site did not shut down well")
 
 
-def patience(mount: Mount) -> float:
+def patience(mount: Mount | Package) -> float:
     """Seconds that requests under way may take to end when the server stops."""
-    return float(mount.app.config.SHUTDOWN_TIMEOUT)
+    config = mount.app.config if isinstance(mount, Mount) else {**DEFAULTS, **mount.pref.config}
+    return float(config["SHUTDOWN_TIMEOUT"])
 
 
 class DrainingPump(Pump):

@@ -1,0 +1,134 @@
+"""Which processes serve together: one run of a server, and the folder that its workers share.
+
+A server that we start names the folder in the environment before its workers start. For servers
+whose workers somebody else starts, uvicorn, gunicorn or hypercorn, the name comes of what these
+workers have in common: their parent process. A process that serves alone has no folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+RUN = "ATILA_RUN"
+"""The environment variable: process id of the master, a colon, and the path of the folder."""
+ALIVE = "alive"
+"""A file in the folder that each of its users holds locked."""
+_PREFIX = "atila-run-"
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Path]:
+    """Be the master of a run: name its folder to the workers to come, and remove it at the end.
+
+    The folder itself is made by whoever needs it first: workers may run as another user.
+    """
+    sweep()
+    pid = os.getpid()
+    name = f"{_PREFIX}{pid}-{_started(pid)}-{secrets.token_hex(8)}"
+    folder = Path(tempfile.gettempdir(), name)
+    before = os.environ.get(RUN)
+    os.environ[RUN] = f"{pid}:{folder}"
+    try:
+        yield folder
+    finally:
+        # Workers that were forked may come out of here too.
+        if os.getpid() == pid:
+            shutil.rmtree(folder, ignore_errors=True)
+            if before is None:
+                del os.environ[RUN]
+            else:
+                os.environ[RUN] = before
+
+
+def find_folder() -> Path | None:
+    """The folder of the run that this process belongs to; None if it serves alone."""
+    parent = multiprocessing.parent_process()
+    master, _, path = os.environ.get(RUN, "").partition(":")
+    if path and (parent is not None or int(master) in (os.getpid(), os.getppid())):
+        return Path(path)
+    if parent is not None and parent.pid is not None:
+        return _derived(parent.pid)
+    return _derived(os.getppid()) if _is_forked() else None
+
+
+def _derived(master: int) -> Path:
+    return Path(tempfile.gettempdir(), f"{_PREFIX}{master}-{_started(master)}")
+
+
+def _is_forked() -> bool:
+    """Whether this process and its parent run one program, as gunicorn's and uWSGI's workers."""
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+        return True
+    try:
+        own = psutil.Process()
+        parent = own.parent()
+        return parent is not None and parent.cmdline() == own.cmdline() != []
+    except psutil.Error:
+        return False
+
+
+def _started(pid: int) -> str:
+    """When a process started: with its id, it names a process for ever. "0" if there is none."""
+    try:
+        # Ticks since the boot. What psutil makes of them changes when the clock is set.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[19]
+    except OSError:
+        try:
+            return str(int(psutil.Process(pid).create_time()))
+        except psutil.Error:
+            return "0"
+
+
+def make(folder: Path) -> None:
+    """Make the folder if nobody has, readable to this user alone.
+
+    Raises:
+        PermissionError: it is somebody else's.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(
+            f"{folder}, where the workers share their state, is not theirs alone. Mend: set TMPDIR"
+            " to a folder that only the server's user can write to"
+        )
+
+
+def sweep() -> None:
+    """Remove the folders of this user that runs have left which were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        pid, _, rest = folder.name.removeprefix(_PREFIX).partition("-")
+        with contextlib.suppress(OSError, ValueError):
+            is_over = _started(int(pid)) != rest.partition("-")[0]
+            if is_over and folder.lstat().st_uid == os.geteuid() and not _is_used(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether anybody uses a folder: its master may live where its process id means nothing here,
+    in a container that shares the folder for temporary files.
+    """
+    try:
+        handle = os.open(folder / ALIVE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

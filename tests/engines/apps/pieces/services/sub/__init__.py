@@ -1,0 +1,2 @@
+def __mount__():
+    pass

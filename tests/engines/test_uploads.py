@@ -1,0 +1,239 @@
+"""Uploads over real connections: what arrives, what is refused, what stays on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from support.board import wait_until
+from support.servers import Server, serving
+from support.wire import Broken
+
+SCRIPT = Path(__file__).with_name("apps") / "files.py"
+BOUNDARY = "limit"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="session")
+def server(engine: str) -> Iterator[Server]:
+    """A server of apps/files.py."""
+    with serving(engine, SCRIPT) as server:
+        yield server
+
+
+def opening(name: str, filename: str | None = None, kind: str = "") -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
+    head += f'; filename="{filename}"' if filename is not None else ""
+    head += f"\r\nContent-Type: {kind}" if kind else ""
+    return f"{head}\r\n\r\n".encode()
+
+
+END = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def saved(server: Server) -> Path:
+    return server.board.folder / "files" / "saved"
+
+
+def nothing_left(client: httpx.Client) -> None:
+    wait_until(lambda: client.get("/left").json() == [], "temporary files gone")
+
+
+def test_the_example_of_the_specification(client: httpx.Client, server: Server, name: str) -> None:
+    for content in (b"first", b"second, in the place of the first"):
+        answer = client.post("/upload", files={"file": (f"{name}.txt", content)})
+        assert answer.text == str(saved(server) / f"{name}.txt")
+        assert (saved(server) / f"{name}.txt").read_bytes() == content
+    nothing_left(client)
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 2 * MEGABYTE, 9 * MEGABYTE])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_arrives_is_what_was_sent(client: httpx.Client, size: int, chunked: bool) -> None:
+    content = os.urandom(size)
+    body = opening("title") + "häl".encode() + b"\r\n"
+    body += opening("file", "Bild.PNG", "image/png") + content + END
+    pieces = (body[at : at + 50_001] for at in range(0, len(body), 50_001))
+    answer = client.post(
+        "/describe", content=pieces if chunked else body, headers={"content-type": FORM}
+    )
+    assert answer.json() == {
+        "title": "häl",
+        "name": "Bild.PNG",
+        "size": size,
+        "mimetype": "image/png",
+        "ext": ".png",
+        "on_disk": size,
+        "digest": hashlib.sha256(content).hexdigest(),
+        "fields": 0,
+    }
+    nothing_left(client)
+
+
+def test_names_and_duplicates(client: httpx.Client, server: Server, name: str) -> None:
+    folder = saved(server) / name
+
+    def send(filename: str, dup: str = "u") -> httpx.Response:
+        body = opening("file", filename) + b"x" + END
+        headers = {"content-type": FORM}
+        return client.post(f"/upload/{name}", params={"dup": dup}, content=body, headers=headers)
+
+    assert send("a.txt").text == str(folder / "a.txt")
+    assert send("a.txt").text == str(folder / "a.1.txt")
+    assert send("a.txt", "o").text == str(folder / "a.txt")
+    assert send("a.txt", "e").status_code == 500
+    for filename in ("../b", "/etc/b", "..\\b", "..", "b\0c", ".htaccess", "", "a" * 900):
+        path = Path(send(filename).text)
+        assert path.parent == folder, filename
+        assert path.name[0] != "."
+    assert {path.parent for path in folder.iterdir()} == {folder}
+
+
+def test_flashfile(client: httpx.Client) -> None:
+    for content in (b"<script>alert(1)</script>", os.urandom(3 * MEGABYTE)):
+        answer = client.post("/flash", files={"file": ("a.html", content, "text/html")})
+        assert answer.content == content
+        assert answer.headers["content-length"] == str(len(content))
+        assert answer.headers["content-disposition"].startswith("attachment")
+    nothing_left(client)
+
+
+def test_a_large_body_of_another_type(client: httpx.Client) -> None:
+    body = os.urandom(2 * MEGABYTE)
+    assert client.post("/digest", content=body).text == hashlib.sha256(body).hexdigest()
+    nothing_left(client)
+
+
+# Abuse
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nonsense",
+        opening("file", "a") + b"x" * 1000,
+        opening("file", "a") + b"x" * 2_000_000,
+        b"--limit\r\nContent-Disposition: form-data\r\n\r\nx" + END,
+        opening("file", "a").replace(b"form-data", b"attachment") + b"x" + END,
+        opening("title") + b"\xff\xfe" + END,
+    ],
+)
+def test_a_malformed_form_is_a_400(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/describe", content=body, headers={"content-type": FORM})
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+    assert client.post(
+        "/describe", content=body, headers={"content-type": FORM[:19]}
+    ).is_client_error
+    nothing_left(client)
+
+
+def test_a_client_that_leaves_leaves_nothing(server: Server, client: httpx.Client) -> None:
+    for end in ("end_sending", "reset"):
+        with server.connect() as connection:
+            connection.send(
+                f"POST /describe HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM}\r\n"
+                "Content-Length: 9000000\r\n\r\n"
+            )
+            connection.send(opening("file", "a") + b"x" * 3_000_000)
+            getattr(connection, end)()
+            if end == "end_sending":
+                try:
+                    assert connection.read().status == 400
+                except Broken:
+                    pass
+    nothing_left(client)
+
+
+def test_ten_thousand_fields(client: httpx.Client) -> None:
+    fields = b"".join(opening(f"f{number}") + b"1\r\n" for number in range(10_000))
+    answer = client.post("/fields", content=fields + END[2:], headers={"content-type": FORM})
+    assert answer.status_code == 400
+    assert "1000 fields" in answer.json()["detail"]
+    encoded = client.post("/fields", data={f"f{number}": "1" for number in range(10_000)})
+    assert encoded.status_code == 400
+    assert "1000 fields" in encoded.json()["detail"]
+
+
+def test_thousands_of_files(client: httpx.Client) -> None:
+    files = b"".join(opening(f"f{number}", "a") + b"1\r\n" for number in range(5_000))
+    answer = client.post("/fields", content=files + END[2:], headers={"content-type": FORM})
+    assert answer.status_code == 400
+    assert "100 files" in answer.json()["detail"]
+    nothing_left(client)
+
+
+def test_too_large(server: Server, client: httpx.Client) -> None:
+    over = client.post("/describe", content=b"x" * 3_000_001)
+    assert over.status_code == 413
+    # Text fields count as other bodies do, for they are kept in memory.
+    field = opening("title") + b"x" * 3_000_001 + END
+    assert client.post("/fields", content=field, headers={"content-type": FORM}).status_code == 413
+    with server.connect() as connection:
+        connection.send(
+            f"POST /describe HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM}\r\n"
+            f"Content-Length: {257 * MEGABYTE}\r\n\r\n"
+        )
+        # Before a byte of it was sent.
+        assert connection.read().status == 413
+    nothing_left(client)
+
+
+# Memory
+
+UPLOAD = 200 * MEGABYTE
+ALLOWED = 30 * MEGABYTE
+
+
+def resident(server: Server) -> int:
+    total = 0
+    for process in server.processes():
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            pass
+    return total
+
+
+def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
+    # What is loaded at the first upload is not of this one.
+    client.post("/describe", files={"file": ("a", os.urandom(2 * MEGABYTE))})
+    before = most = resident(server)
+    head = opening("file", "large.bin")
+    piece = os.urandom(MEGABYTE)
+    digest = hashlib.sha256()
+    with server.connect() as connection:
+        length = len(head) + UPLOAD + len(END)
+        connection.send(
+            f"POST /describe HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM}\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        )
+        connection.send(head)
+        looked = 0.0
+        for _ in range(UPLOAD // MEGABYTE):
+            connection.send(piece)
+            digest.update(piece)
+            if time.monotonic() - looked > 0.05:
+                most = max(most, resident(server))
+                looked = time.monotonic()
+        connection.send(END)
+        connection.socket.setblocking(False)
+        deadline = time.monotonic() + 30
+        answer = b""
+        while not answer and time.monotonic() < deadline:
+            most = max(most, resident(server))
+            try:
+                answer = connection.socket.recv(65536)
+            except BlockingIOError:
+                time.sleep(0.02)
+    assert digest.hexdigest().encode() in answer
+    print(f"{server.engine}: {(most - before) / MEGABYTE:.1f} MiB")
+    assert most - before < ALLOWED
+    nothing_left(client)
