@@ -1,6 +1,5 @@
-import skitai
-
 import myapp
+import skitai
 
 if __name__ == "__main__":
     with skitai.preference() as pref:

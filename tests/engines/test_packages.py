@@ -13,7 +13,9 @@ from support.servers import Server, serving
 SCRIPT = Path(__file__).parents[2] / "examples" / "myapp" / "serve.py"
 LAUNCHED = "it loads an `app` of a module and runs no launch script"
 
-pytestmark = [pytest.mark.unable(engine, LAUNCHED) for engine in ("uvicorn", "hypercorn", "gunicorn")]
+pytestmark = [
+    pytest.mark.unable(engine, LAUNCHED) for engine in ("uvicorn", "hypercorn", "gunicorn")
+]
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def test_killed_workers_take_nothing_with_them(mortal: Server) -> None:
 def test_the_state_ends_with_the_server(engine: str, end: str) -> None:
     before = runs()
     with serving(engine, SCRIPT, WORKERS) as server:
-        ask(server, "/set?value=7")
+        ask_all(server, "/set?value=7")
         of_server = runs() - before
         assert of_server
         if end == "terminate":
@@ -141,8 +141,7 @@ def test_the_state_ends_with_the_server(engine: str, end: str) -> None:
     # Another server sees nothing of it, and removes what was left.
     with serving(engine, SCRIPT, WORKERS) as server:
         assert ask(server, "/get")[1] == [1, None, None]
-        if engine in ("skitai", "granian"):
-            assert not runs() & of_server
+        assert not runs() & of_server
 
 
 def runs() -> set[str]:
@@ -171,7 +170,9 @@ def line_of(server: Server, condition: Callable[[dict[str, Any]], bool]) -> dict
 
 def test_access_log(server: Server, name: str) -> None:
     with server.connect() as connection:
-        answer = connection.get(f"/log?text={name}&password=hidden-{name}", [("X-Request-Id", name)])
+        answer = connection.get(
+            f"/log?text={name}&password=hidden-{name}", [("X-Request-Id", name)]
+        )
     assert json.loads(answer.text) == name
     line = line_of(server, lambda line: line["id"] == name)
     assert line["target"] == f"/log?text={name}&password=***"

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+
 from atila import Atila, HTTPError, Mount, SetupError, Site
 from atila.testing import TestClient
 
@@ -81,7 +82,7 @@ def test_if_file_modified(app: Atila, client: TestClient, tmp_path) -> None:
     loaded: list[str] = []
 
     def reload_config(was, path):
-        loaded.append(open(path).read())
+        loaded.append(file.read_text())
         if loaded[-1] == "broken":
             raise HTTPError(503)
         return "ignored"
@@ -99,7 +100,9 @@ def test_if_file_modified(app: Atila, client: TestClient, tmp_path) -> None:
     assert loaded == ["2", "broken", "broken"]
 
 
-def test_changes_are_looked_for_once_in_an_interval(app: Atila, client: TestClient, tmp_path) -> None:
+def test_changes_are_looked_for_once_in_an_interval(
+    app: Atila, client: TestClient, tmp_path
+) -> None:
     file, calls = tmp_path / "config", []
     decorate = app.if_file_modified(str(file), lambda was, path: calls.append(path), interval=60)
     app.route("/")(decorate(lambda was: ""))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from atila import scaffold
 
 COMMAND = "from atila.cli import main; main()"

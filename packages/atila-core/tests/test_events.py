@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+
 from atila import Atila, Mount, SetupError, Site
 from atila.testing import TestClient
 
@@ -136,15 +137,15 @@ def test_before_mount_in_mount_is_too_late(app: Atila, client: TestClient) -> No
 
 @pytest.mark.parametrize("use", ["no name", "no context", "too late"])
 def test_mistakes(app: Atila, client: TestClient, use: str) -> None:
+    uses: dict[str, Any] = {
+        "no name": lambda: app.on(lambda was: None),  # type: ignore[arg-type]
+        "no context": lambda: app.on("x")(lambda: None),
+        "too late": lambda: app.on("before_request")(lambda was: None),
+    }
     if use == "too late":
         client.get("/")
     with pytest.raises(SetupError, match=r"test_events.py:\d+: "):
-        if use == "no name":
-            app.on(lambda was: None)  # type: ignore[arg-type]
-        elif use == "no context":
-            app.on("x")(lambda: None)
-        else:
-            app.on("before_request")(lambda was: None)
+        uses[use]()
 
 
 # Life cycle -------------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ def test_names_and_subscriptions_that_make_no_sense() -> None:
     mine, server = two_apps()
     with pytest.raises(SetupError, match="two apps are called 'x'"):
         Site([Mount("/tf", server, "x"), Mount("/", mine, "x")])
-    with pytest.raises(SetupError, match="subscribes to 'nobody'.*'tfserver', 'myapp'"):
+    with pytest.raises(SetupError, match=r"subscribes to 'nobody'.*'tfserver', 'myapp'"):
         Site([Mount("/tf", server), Mount("/", mine, subscribe=["nobody"])])
     # Neither has been taken by these.
     Site([Mount("/tf", server), Mount("/", mine)])

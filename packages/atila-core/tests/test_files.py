@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 from pathlib import Path
@@ -129,6 +130,25 @@ def test_a_handler_has_the_last_word(app: Atila, client: TestClient, tmp_path: P
     assert answer.headers["cache-control"] == "max-age=5"
     etag = answer.headers["etag"]
     assert client.get("/tagged", headers={"if-none-match": etag}).status_code == 304
+
+
+def test_an_open_file(app: Atila, client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "a.css"
+    path.write_bytes(b"text")
+    opened = []
+
+    @app.route("/")
+    def index(was):
+        opened.append(path.open("rb"))
+        return was.File(opened[0])
+
+    app.route("/made")(lambda was: was.File(io.StringIO("häl"), "text/x", "a.txt"))
+    answer = client.get("/")
+    assert (answer.text, answer.headers["content-type"]) == ("text", "text/css; charset=utf-8")
+    assert opened[0].closed
+    made = client.get("/made")
+    assert (made.text, made.headers["content-type"]) == ("häl", "text/x")
+    assert made.headers["content-disposition"] == "attachment; filename*=UTF-8''a.txt"
 
 
 def test_what_is_no_file_is_a_404(app: Atila, client: TestClient, folder: Path) -> None:
@@ -291,6 +311,21 @@ def test_media_and_other_apps(folder: Path, tmp_path: Path) -> None:
     assert client.get("/second/absent").status_code == 404
     # It has none of its own.
     assert client.get("/second/media").status_code == 500
+
+
+def test_folders_are_those_of_the_host(folder: Path, tmp_path: Path) -> None:
+    first, second = Atila("first"), Atila("second")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.css").write_text("other")
+    first.config.update(STATIC_URL="/static", STATIC_ROOT=str(folder))
+    second.config.update(STATIC_URL="/static", STATIC_ROOT=str(other))
+    Site([Mount("/", first), Mount("/", second, host="other.com")])
+    client = TestClient(second)
+    assert client.get("/static/a.css", headers={"host": "a.com"}).text == "a{}"
+    assert client.get("/static/a.css", headers={"host": "other.com"}).text == "other"
+    logo = "/static/img/logo.png"
+    assert client.get(logo, headers={"host": "other.com"}).status_code == 404
 
 
 def test_static_and_media_as_answers(app: Atila, folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from atila import Atila, Layer, Mount, SetupError, Site, launch
 from atila.packages import Package
 from atila.testing import TestClient
@@ -200,7 +201,9 @@ def test_options_of_mount_reach_the_hooks_and_the_request(app: Atila) -> None:
         def x(was):
             return str(was.request.routable["mntopt"]["color"])
 
-    app.mount("/sub", module("sub", setup=lambda app: app.mount("/in", inner), mount=mount), color=7)
+    app.mount(
+        "/sub", module("sub", setup=lambda app: app.mount("/in", inner), mount=mount), color=7
+    )
     client = app.test_client()
     assert client.get("/sub/x").text == "7"
     assert seen[0] == {"point": "/sub", "ns": "sub", "debug": False, "color": 7}
@@ -415,7 +418,10 @@ def test_folders_stand_in_the_order_of_precedence(tmp_path) -> None:
         return [str(tmp_path / name / kind) for name in names]
 
     shop = with_folders("prefshop", app=lambda: Atila("prefshop"))
-    over, under = with_folders("over", mount=page("/", "")), with_folders("under", mount=page("/", ""))
+    over, under = (
+        with_folders("over", mount=page("/", "")),
+        with_folders("under", mount=page("/", "")),
+    )
     late = with_folders("late", mount=page("/", ""))
     shop.__setup__ = lambda app: app.extends(late)  # type: ignore[attr-defined]
     sys.modules["prefshop"] = shop
@@ -431,8 +437,10 @@ def test_folders_stand_in_the_order_of_precedence(tmp_path) -> None:
         Site([mount])
     finally:
         del sys.modules["prefshop"]
-    assert mount.app.config.TEMPLATE_DIRS == folders("templates", "over", "prefshop", "under", "late")
-    assert mount.app.config.STATIC_ROOT == folders("static", "over", "prefshop", "under", "late")
+    assert (
+        folders("templates", "over", "prefshop", "under", "late") == mount.app.config.TEMPLATE_DIRS
+    )
+    assert folders("static", "over", "prefshop", "under", "late") == mount.app.config.STATIC_ROOT
 
 
 # Routes taken away ------------------------------------------------------------------------------

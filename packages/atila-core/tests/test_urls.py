@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from atila import Atila, Mount, Site, detached
 from atila.forms import parse_query
 from atila.testing import TestClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -66,7 +67,12 @@ def _cart(was, id): ...
         ("user", (7, "a b/c".replace("/", "-")), {}, "/users/7/a%20b-c"),
         ("user", (7,), {"name": "ü?#%"}, "/users/7/%C3%BC%3F%23%25"),
         ("user", (7, "x", "yes"), {}, "/users/7/x?detail=yes"),
-        ("user", (), {"id": "me", "name": "x", "detail": "a&b=c d"}, "/users/me/x?detail=a%26b%3Dc+d"),
+        (
+            "user",
+            (),
+            {"id": "me", "name": "x", "detail": "a&b=c d"},
+            "/users/me/x?detail=a%26b%3Dc+d",
+        ),
         ("users", (), {}, "/users"),
         ("users", (7,), {}, "/users/7"),
         ("profile", (), {}, "/profiles"),
@@ -100,7 +106,13 @@ def test_urlfor_of_texts_functions_and_other_apps(was) -> None:
         ("nobody:user", (), {}, LookupError, "no app 'nobody'"),
         (_cart, (), {}, LookupError, "'_cart' is no function with a route"),
         ("user", (7,), {}, TypeError, "needs the parameter 'name'"),
-        ("user", (7, "x"), {"nam": 1}, TypeError, "has no parameter 'nam'; it has id, name, detail"),
+        (
+            "user",
+            (7, "x"),
+            {"nam": 1},
+            TypeError,
+            "has no parameter 'nam'; it has id, name, detail",
+        ),
         ("user", (7, "x"), {"id": 1}, TypeError, "the parameter 'id' twice"),
         ("user", (1, "x", "y", "z"), {}, TypeError, "has 3 parameters, 4 are given"),
         ("user", ("seven", "x"), {}, ValueError, "'seven' cannot stand for <int:id>"),
@@ -156,8 +168,9 @@ TEXT = st.text(
 ).filter(lambda text: text not in (".", ".."))
 VALUES: dict[str, Any] = {
     "int": st.integers(-(10**30), 10**30) | st.sampled_from(["me", "notme", "new"]),
-    "float": st.floats(allow_nan=False, allow_infinity=False, min_value=-1e250, max_value=1e250)
-    .filter(lambda number: number == 0 or abs(number) > 1e-250),
+    "float": st.floats(
+        allow_nan=False, allow_infinity=False, min_value=-1e250, max_value=1e250
+    ).filter(lambda number: number == 0 or abs(number) > 1e-250),
     "str": TEXT,
     "path": st.lists(TEXT, min_size=1, max_size=3).map("/".join),
 }

@@ -16,12 +16,14 @@ class JWTTokenChecker:
     def __call__(self, was):
         if was.request.args.get("token") == "bad":
             raise was.Error("400 Bad Request")
+        return
 
 
 class PermissionHandler:
     def __call__(self, was):
         if was.request.args.get("token") == "stranger":
             return was.response("403 Forbidden", "strangers stay out")
+        return None
 
 
 def counting(app, mntopt):
@@ -60,6 +62,7 @@ def composing(app, mntopt):
             response = p(was)
             if response:
                 return response
+        return None
 
     @app.finish_request
     async def finish_request(was, response):

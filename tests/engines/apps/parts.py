@@ -1,5 +1,6 @@
 """An app of modules: mounting, names, piping, URLs, chains, events, maintenance."""
 
+import asyncio
 import os
 import threading
 
@@ -24,12 +25,14 @@ def on_before_mount(was):
 
 
 @app.mounted
-def mounted(was):
+async def mounted(was):
+    await asyncio.sleep(0)
     board.note("mounted")
 
 
 @app.before_umount
-def before_umount(was):
+async def before_umount(was):
+    await asyncio.sleep(0)
     board.note("before_umount")
 
 
@@ -71,9 +74,7 @@ def urls(was):
 
 @app.route("/list/<kind>")
 def listing(was, kind, page="1", order="name"):
-    return was.API(
-        next=was.urlpatch(page=int(page) + 1), same=was.partial("listing", order="age")
-    )
+    return was.API(next=was.urlpatch(page=int(page) + 1), same=was.partial("listing", order="age"))
 
 
 # Chains -----------------------------------------------------------------------------------------
@@ -82,6 +83,7 @@ def listing(was, kind, page="1", order="name"):
 def is_superuser(was):
     if was.request.args.get("name") not in ("admin", "root"):
         return was.response("403 Permission Denied")
+    return None
 
 
 @app.route("/modify_profile")

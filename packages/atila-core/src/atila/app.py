@@ -8,7 +8,17 @@ from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila import announce, chains, events, inspection, layers, maintenance, mounting, problems
+from atila import (
+    announce,
+    chains,
+    events,
+    inspection,
+    layers,
+    maintenance,
+    mounting,
+    precedence,
+    problems,
+)
 from atila.config import DEFAULTS, Config
 from atila.endpoint import Endpoint
 from atila.errors import MissingLayer, SetupError, source_of
@@ -185,7 +195,7 @@ class Atila:
 
     require = inspect
 
-    unroute = mounting.unroute
+    unroute = precedence.unroute
     mount = mounting.mount
     extends = mounting.extends
     overrides = mounting.overrides
@@ -314,7 +324,7 @@ class Atila:
 
     def _ranked(self) -> list[Route]:
         """The routes that answer, in the order of their precedence."""
-        return mounting.ranked(self.routes, self.unrouted)
+        return precedence.ranked(self.routes, self.unrouted)
 
     def _compile_all(self) -> None:
         # Refusals run through an endpoint too, for its hooks and error pages.

@@ -47,7 +47,9 @@ class Apps(Mapping[str, "Atila"]):
         return ", ".join(map(repr, self._apps))
 
     def connect(self, mounts: Sequence[Mount]) -> None:
-        """Have the events of apps emitted to those that subscribe to them."""
+        """Have the events of apps emitted to those that subscribe to them, and to nobody else."""
+        for mount in mounts:
+            mount.app.bus.subscribers.clear()
         for mount in mounts:
             names = [mount.subscribe] if isinstance(mount.subscribe, str) else mount.subscribe
             for name in names:

@@ -1,4 +1,4 @@
-"""The command line: `atila serve`, `routes`, `check`, `new`."""
+"""The command line: `atila serve`, `routes`, `check`, `new`, and what deployment needs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 
 import click
 
-from atila import launch
+from atila import launch, reloading, static
 from atila.errors import SetupError
 
 TARGET = click.argument("target")
+OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
 @click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
 @click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
+@click.option("--devel", is_flag=True, help="Development mode: --reload, and errors in full.")
 @click.option(
     "--interface",
     type=click.Choice(["rsgi", "wsgi"]),
@@ -60,19 +62,25 @@ def main() -> None:
     flag_value="combined",
     help="Write a line for each request; combined if no format is given.",
 )
-def serve(target: str, engine: str | None, **options: Any) -> None:
+@click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
+def serve(
+    target: str, engine: str | None, disable_static: bool, devel: bool, **options: Any
+) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
 
     Options not given are those of skitai.run(...) in the launch script.
     """
     if engine is None:
         engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
+    reloading.ask(development=devel, reload=options["reload"])
     try:
         settings = launch.settle(target, options)
         if engine == "granian":
             from atila.engines.granian import serve as serve_with
         else:
             from atila.engines.skitai.serve import serve as serve_with
+        if disable_static:
+            os.environ[static.DISABLE] = "1"
         # Emptied too: it may come of the server that started this one.
         os.environ[launch.ACCESS_LOG] = settings.access_log or ""
         click.echo(
@@ -123,3 +131,51 @@ def new(name: str, folder: Path | None) -> None:
         for path in scaffold.create(name, folder):
             click.echo(f"  {path}")
     click.echo(f"Start it: cd {folder} && python serve.py --devel")
+
+
+@main.command()
+@TARGET
+@click.option("--name", default="", help="Of the service; that of skitai.run if not given.")
+@click.option("--user", default="", help="Who runs it; you if not given.")
+@OUTPUT
+@click.argument("options", nargs=-1)
+def systemd(
+    target: str, name: str, user: str, output: Path | None, options: tuple[str, ...]
+) -> None:
+    """Show a systemd unit that serves TARGET. OPTIONS, after --, are those of `atila serve`."""
+    from atila import deploy
+
+    with _mistakes_told():
+        _put(deploy.systemd_unit(deploy.prepare(target), name, user, *options), output)
+
+
+@main.command("nginx-conf")
+@TARGET
+@click.argument("domain")
+@OUTPUT
+def nginx_conf(target: str, domain: str, output: Path | None) -> None:
+    """Show a configuration of Nginx that puts it in front of TARGET, as DOMAIN."""
+    from atila import deploy
+
+    with _mistakes_told():
+        _put(deploy.nginx_conf(deploy.prepare(target), domain), output)
+
+
+@main.command("collect-static")
+@TARGET
+@click.option("--folder", type=click.Path(path_type=Path), help="Where; else dep/nginx/…")
+def collect_static(target: str, folder: Path | None) -> None:
+    """Copy the static files of TARGET into one folder, for Nginx."""
+    from atila import deploy
+
+    with _mistakes_told():
+        folder, count = deploy.collect_static(deploy.prepare(target), folder)
+        click.echo(f"{count} static files collected in {folder}")
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
+        click.echo(f"written: {output}", err=True)

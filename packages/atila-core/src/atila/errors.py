@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -74,6 +75,17 @@ def reason_phrase(code: int) -> str:
         return HTTPStatus(code).phrase
     except ValueError:
         return "Unknown"
+
+
+def caller() -> str:
+    """ "file:line" of the code outside of this package that is calling it; "" if there is none."""
+    frame = inspect.currentframe()
+    package = __name__.partition(".")[0]
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
 
 
 def source_of(func: Callable[..., Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atila import caching
@@ -14,6 +14,7 @@ from atila.response import FileBody, head
 
 if TYPE_CHECKING:
     from atila.exchange import Header
+    from atila.response import Response
     from atila.was import Was
 
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -73,6 +74,26 @@ def send(was: Was, file: FileBody) -> None:
         exchange.respond(status, headers, b"")
     else:
         exchange.respond_file(status, headers, file.path, start, end - start)
+
+
+def of_open(was: Was, file: IO[Any], content_type: str | None, filename: str | None) -> Response:
+    """An open file as an answer, from where it stands; nothing is known of its version.
+
+    Args:
+        was: the request.
+        file: text, or bytes.
+        content_type: its media type; None to guess it from the name.
+        filename: see `FileBody`.
+    """
+    response = was.response
+    if content_type or "content-type" not in response:
+        name = getattr(file, "name", None)
+        kind = content_type or type_of(filename or (name if isinstance(name, str) else ""))
+        response.set_header("content-type", kind)
+    if filename:
+        response.headers.append(attachment(filename))
+    response.body = file
+    return response
 
 
 def _examine(path: str) -> os.stat_result:

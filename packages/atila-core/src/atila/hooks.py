@@ -69,6 +69,9 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
         return value
     loop = was.site.loop
     if loop.is_current():
+        if not loop.loop.is_running():
+            # The loop of a server that has stopped it already, as granian does at the end.
+            return loop.loop.run_until_complete(value)
         value.close()
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
     return asyncio.run_coroutine_threadsafe(value, loop.loop).result()

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import problems
+from atila import problems, reloading
 from atila.errors import SetupError
 from atila.packages import Package, configure, prefer
 from atila.site import Mount, Site
@@ -50,6 +50,9 @@ current = Launch()
 
 overrides: dict[str, Any] = {}
 """Options of `run` that the command line has set, against the script."""
+
+source = ""
+"""What this process serves, see `read`; "" for the launch script that it was started with."""
 
 _capturing = False
 
@@ -88,7 +91,6 @@ def record_mount(
     configure(target, pref)
     for path in ("path", "appname"):
         options.pop(path, None)  # Skitai's own.
-    name = name or target.__name__
     current.mounts.append(Package(point, target, pref, name, host, names, options))
     return True
 
@@ -121,6 +123,7 @@ def read(target: str) -> Launch:
     """
     global current
     current = Launch()
+    reloading.prepare()
     if target.endswith(".py"):
         _capture(target)
     else:
@@ -128,6 +131,35 @@ def read(target: str) -> Launch:
     if not current.mounts:
         raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
     return current
+
+
+def reread(files: reloading.Files) -> None:
+    """Read in a worker what the server that it was forked from has read, as it is now.
+
+    Args:
+        files: those of the project.
+
+    Raises:
+        Exception: whatever the code of the project raises.
+    """
+    global current, _capturing
+    target, options = source or os.path.abspath(sys.argv[0]), current.options
+    files.forget_modules()
+    current = Launch()
+    _capturing = True
+    try:
+        if target.endswith(".py"):
+            run_script(target)
+        else:
+            current.mounts.append(Mount("/", load_app(target)))
+    finally:
+        _capturing = False
+        current.options = options
+
+
+def is_captured() -> bool:
+    """Whether a launch script is only read, so that Skitai is to mount and run nothing."""
+    return _capturing
 
 
 def _capture(target: str) -> None:
@@ -241,7 +273,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],
-        reload=options["reload"],
+        reload=options["reload"] or reloading.is_on(),
         access_log=options["access_log"],
         interface=options["interface"],
     )
@@ -260,6 +292,7 @@ def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     for each in current.mounts:
         with problems.piece():
             mounts.append(each.load() if isinstance(each, Package) else each)
+            mounts[-1].app.debug |= reloading.is_development()
     return Site(
         mounts,
         threads=int(threads) if threads else None,

@@ -3,8 +3,9 @@
 All that the framework and its apps write goes to loggers below "atila" of the standard library.
 Whoever configures logging gets it there, and nothing here interferes.
 
-The access log is one line for each request, on the logger "atila.access". It is compiled in or
-out: a site without one runs no line of this module for a request.
+The access log is one line for each request, on the logger "atila.access"; on stdout, unless that
+logger has a handler of its own. It is compiled in or out: a site without one runs no line of this
+module for a request.
 """
 
 from __future__ import annotations
@@ -46,6 +47,17 @@ class _LastResort(logging.StreamHandler[TextIO]):
             super().emit(record)
 
 
+def configure() -> None:
+    """Write what anybody logs from the level INFO on to stderr, where a server is ours."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _formatter() -> logging.Formatter:
+    return logging.Formatter(FORMAT, defaults={"request_id": "-"})
+
+
 def ensure(*, debug: bool = False) -> None:
     """See to it that what an app logs is written to stderr, if nobody has configured logging.
 
@@ -56,7 +68,7 @@ def ensure(*, debug: bool = False) -> None:
     if logger.handlers or logging.getLogger().handlers:
         return
     handler = _LastResort(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT, defaults={"request_id": "-"}))
+    handler.setFormatter(_formatter())
     logger.addHandler(handler)
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
@@ -80,7 +92,8 @@ def access_logged(opened: Opener, form: str | bool) -> Opener:
     line = _LINES.get("combined" if form is True else str(form))
     if line is None:
         raise SetupError(f'ACCESS_LOG is "combined" or "json", not {form!r}')
-    if not (_log.handlers or logging.getLogger().handlers):
+    if not _log.handlers:
+        # Its lines are whole: nobody else's format is put around them.
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(logging.Formatter("%(message)s"))
         _log.addHandler(handler)
@@ -106,7 +119,16 @@ class _Logged(Exchange):
         took: milliseconds from the head of the request to the answer.
     """
 
-    __slots__ = ("_begun", "_line", "arrived", "can_upgrade", "inner", "is_websocket", "took", "was")
+    __slots__ = (
+        "_begun",
+        "_line",
+        "arrived",
+        "can_upgrade",
+        "inner",
+        "is_websocket",
+        "took",
+        "was",
+    )
 
     was: Was
 
@@ -214,7 +236,7 @@ class _LoggedStream:
 
 # Lines --------------------------------------------------------------------------------------------
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _UNSAFE = re.compile(r'[\x00-\x1f"\\\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
@@ -282,7 +304,10 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_SECRET_PARTS = "passw pwd passphrase secret token auth session signature credential jwt".split()
+_SECRET_PARTS = (
+    *("passw", "passphrase", "pwd", "secret", "token"),
+    *("auth", "session", "signature", "credential", "jwt"),
+)
 _SECRET_ENDS = ("key", "pass", "otp")
 _SECRET_NAMES = frozenset({"code", "sig", "pin"})
 

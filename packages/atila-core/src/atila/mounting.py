@@ -15,20 +15,18 @@ import importlib
 import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from atila import events, problems, resources
-from atila.errors import HTTPError, SetupError, source_of
-from atila.routing import Route, parse_rule
+from atila.errors import SetupError, caller, source_of
+from atila.routing import parse_rule
 
 if TYPE_CHECKING:
     from atila.app import Atila
-    from atila.was import Was
 
 Target = Any
 """What is mounted: a module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
@@ -152,7 +150,7 @@ class Mounting:
         Raises:
             SetupError: it cannot be mounted, or not at this time.
         """
-        source = _caller()
+        source = caller()
         if self.is_done or self.is_mounting:
             when = "in __mount__" if self.is_mounting else "while the app serves"
             raise SetupError(
@@ -317,17 +315,6 @@ def _below(prefix: str, point: str, source: str) -> str:
     return prefix + point
 
 
-def _caller() -> str:
-    """ "file:line" of the code outside of this package that is calling it."""
-    frame = inspect.currentframe()
-    package = __name__.partition(".")[0]
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return ""
-
-
 @contextmanager
 def entered(app: Atila) -> Iterator[None]:
     """Call the hooks of all that is mounted on an app, for what is done with it afterwards.
@@ -375,30 +362,6 @@ def reload(app: Atila) -> None:
     app.bus.announce("mounted_or_reloaded")
 
 
-def ranked(routes: Iterable[Route], unrouted: Mapping[str, int]) -> list[Route]:
-    """The routes that answer, in the order of their precedence.
-
-    Args:
-        routes: all routes of an app.
-        unrouted: patterns of rules that are not to answer, with the status to answer instead.
-    """
-    kept = []
-    for route in sorted(routes, key=lambda route: -route.rank):
-        status = next((code for rule, code in unrouted.items() if fnmatchcase(route.rule, rule)), 0)
-        if not status:
-            kept.append(route)
-        elif status != 404:
-            kept.append(_refusing(route, status))
-    return kept
-
-
-def _refusing(route: Route, status: int) -> Route:
-    def refuse(was: Was, **params: Any) -> None:
-        raise HTTPError(status)
-
-    return replace(route, handler=refuse, options={}, content_types=())
-
-
 # What an app has of it --------------------------------------------------------------------------
 
 
@@ -417,30 +380,9 @@ def mount(app: Atila, point: str, *targets: Target, **options: Any) -> None:
         SetupError: there is nothing to mount in a module, or it is too late to mount anything.
     """
     if not targets:
-        raise SetupError('write app.mount("/point", module)', _caller())
+        raise SetupError('write app.mount("/point", module)', caller())
     for target in targets:
         app.mounting.add(point, target, None, dict(options))
-
-
-def unroute(app: Atila, pattern: str, response_code: int = 404) -> None:
-    """Have a rule not answered any more, or never, if it is still to come from a package.
-
-    Args:
-        app: the app.
-        pattern: the rule with its mount point in the app: "/users/<int:id>"; "*" stands for any
-            text: "/firebase/*".
-        response_code: the status to answer with instead.
-
-    Raises:
-        SetupError: the pattern does not begin with a slash, or the code is no error.
-    """
-    if not pattern.startswith("/") and pattern != "":
-        raise SetupError(f'the rule {pattern!r} must begin with a slash: "/{pattern}"', _caller())
-    if not 400 <= response_code < 600:
-        raise SetupError(f"{response_code} is no status of an error: 400 to 599", _caller())
-    app.unrouted[pattern] = response_code
-    if app.mounting.is_done:
-        app._compile_all()
 
 
 def extends(app: Atila, module: Target) -> None:

@@ -14,7 +14,9 @@ from atila.site import Mount
 if TYPE_CHECKING:
     from atila.app import Atila
 
-_OWN = frozenset({"bus", "g", "hooks", "import_name", "jobs", "mounting", "router", "routes", "store"})
+_OWN = frozenset(
+    {"bus", "g", "hooks", "import_name", "jobs", "mounting", "router", "routes", "store"}
+)
 _URLS = ("STATIC_URL", "MEDIA_URL")
 
 
@@ -26,7 +28,7 @@ class Package:
         point: where it is mounted.
         module: the module.
         pref: a preference; see `prefer`.
-        name: what other apps call it.
+        name: what other apps call it; if not given, the name of the module.
         host: which hosts it serves; see `Mount`.
         subscribe: names of the apps whose events it gets.
         options: for `mntopt`.
@@ -48,7 +50,8 @@ class Package:
         """
         app = self._make_app()
         prefer(app, self.pref)
-        app.mounting.take_package(self.module, {"name": self.name, **self.options})
+        name = self.name or self.module.__name__
+        app.mounting.take_package(self.module, {"name": name, **self.options})
         return Mount(self.point, app, self.name, self.host, self.subscribe)
 
     def _make_app(self) -> Atila:

@@ -50,7 +50,7 @@ def _suited(routes: Sequence[Route], method: str) -> Route:
 
 
 def _given(route: Route, args: tuple[Any, ...], params: dict[str, Any]) -> dict[str, Any]:
-    order = list(dict.fromkeys(urls._names(route)))
+    order = urls.shape_of(route).names
     if len(args) > len(order):
         raise TypeError(f"{route.name} has {len(order)} parameters, {len(args)} are given")
     given = dict(zip(order, args, strict=False))

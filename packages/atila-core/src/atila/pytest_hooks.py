@@ -47,7 +47,7 @@ class Recorder:
     def __init__(self) -> None:
         self.reference = Reference()
         self.written: Path | None = None
-        self._ends: list[Callable[[], None]] = []
+        self._ends: list[Callable[[], object]] = []
 
     def start(self) -> None:
         """Watch from now on."""
@@ -169,14 +169,15 @@ def path_of(config: pytest.Config) -> Path:
 
     Returns:
         docs/api beside the folder of the outermost conftest.py that uses this module; in it
-        account.md for `pytest account`, products/cards.md for `pytest products/cards`, else index.md.
+        account.md for `pytest account`, a/b.md for `pytest a/b`, and else index.md.
     """
     tests = min(_folders(config), key=lambda folder: len(folder.parts), default=config.rootpath)
     api = tests.parent / "docs" / "api"
     if len(config.args) == 1:
         target = Path(os.path.abspath(config.invocation_params.dir / config.args[0]))
         if target.is_dir() and tests in target.parents:
-            return api / target.relative_to(tests).with_suffix(".md")
+            folder = api / target.relative_to(tests)
+            return folder.with_name(f"{folder.name}.md")
     return api / "index.md"
 
 

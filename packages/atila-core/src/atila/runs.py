@@ -33,7 +33,6 @@ def running() -> Iterator[Path]:
 
     The folder itself is made by whoever needs it first: workers may run as another user.
     """
-    sweep()
     pid = os.getpid()
     name = f"{_PREFIX}{pid}-{_started(pid)}-{secrets.token_hex(8)}"
     folder = Path(tempfile.gettempdir(), name)
@@ -92,13 +91,15 @@ def _started(pid: int) -> str:
 
 
 def make(folder: Path) -> None:
-    """Make the folder if nobody has, readable to this user alone.
+    """Make the folder if nobody has, readable to this user alone, and sweep.
 
     Raises:
         PermissionError: it is somebody else's.
     """
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    if not folder.exists():
+        sweep()
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise PermissionError(
@@ -108,7 +109,9 @@ def make(folder: Path) -> None:
 
 
 def sweep() -> None:
-    """Remove the folders of this user that runs have left which were killed."""
+    """Remove the folders of this user whose runs are over, and left them: they were killed, or had
+    a master that is not ours.
+    """
     for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
         pid, _, rest = folder.name.removeprefix(_PREFIX).partition("-")
         with contextlib.suppress(OSError, ValueError):

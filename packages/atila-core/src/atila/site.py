@@ -118,7 +118,8 @@ class Site:
         self._enter(mounts)
         self.static = StaticFiles(mount.app for mount in mounts)
         # None, where there are none, costs a request the least.
-        self.files = self.static if self.static.roots else None
+        is_served = self.static.roots and not self.static.is_disabled()
+        self.files = self.static if is_served else None
         if access_log or config.ACCESS_LOG:
             # In place of the method, so that sites without an access log do nothing for it.
             opener = logs.access_logged(self.open, access_log or config.ACCESS_LOG)

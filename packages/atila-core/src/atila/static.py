@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from atila.was import Was
 
 READING = frozenset({"GET", "HEAD"})
+DISABLE = "ATILA_DISABLE_STATIC"
+"""Environment variable: whether another server has the files, by the switch --disable-static."""
 INDEX = "index.html"
 """What a folder shows; there are no listings."""
 
@@ -132,6 +134,11 @@ class StaticFiles:
         if not url.startswith("/"):
             raise SetupError(f'{kind}_URL of {app!r} must begin with a slash: "/{url}"')
         self.roots.append(Root(kind, url.rstrip("/") + "/", _absolute(folders, kind, app), app))
+
+    @staticmethod
+    def is_disabled() -> bool:
+        """Whether requests for files are not to be answered; handlers still find them."""
+        return bool(os.environ.get(DISABLE))
 
     def find(self, path: str, apps: Container[Atila] | None = None) -> File | None:
         """The file that is served at a path of the site.

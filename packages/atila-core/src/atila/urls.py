@@ -6,13 +6,15 @@ What is built leads back: the router finds the same route with the same values, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from atila.params import Signature
-from atila.routing import CONVERTERS, Route, Segment, parse_rule
+from atila.routing import CONVERTERS, Route, Segment, names_of, parse_rule
 
 if TYPE_CHECKING:
     from atila.app import Atila
@@ -70,8 +72,9 @@ def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> st
     else:
         app, routes = resolve(was, resource)
     present = was.request.URL
-    known = {name for route in routes for name in _names(route)}
-    if not any(_takes_any(route) for route in routes):
+    shapes = [shape_of(route) for route in routes]
+    known = {name for shape in shapes for name in shape.names}
+    if not any(shape.takes_any for shape in shapes):
         present = {name: value for name, value in present.items() if name in known}
     return build(app, routes, (), {**present, **params})
 
@@ -86,7 +89,7 @@ def baseurl(was: Was, resource: Resource) -> str:
         return resource
     app, routes = resolve(was, resource)
     path = _prefix(app)
-    for segment in parse_rule(routes[0].rule):
+    for segment in shape_of(routes[0]).segments:
         if segment.kind:
             return path + "/"
         path += "/" + quote(segment.text, safe=_SAFE)
@@ -133,7 +136,7 @@ def build(app: Atila, routes: list[Route], args: tuple[Any, ...], params: Mappin
     The route with the most parameters in its path is tried first, so that
     both /users and /users/<int:id> can be routes of one function.
     """
-    ordered = sorted(routes, key=lambda route: -len(_in_rule(route)))
+    ordered = sorted(routes, key=lambda route: -len(shape_of(route).in_rule))
     for number, route in enumerate(ordered):
         try:
             path, rest = _build(route, args, params)
@@ -148,13 +151,47 @@ def _prefix(app: Atila) -> str:
     return quote(app.mount_prefix, safe="/" + _SAFE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a route takes.
+
+    Attributes:
+        segments: its rule.
+        in_rule: the parameters in its rule.
+        names: these, and then the others of the function.
+        optional: how many at the end of the rule may be left out.
+        takes_any: the function takes parameters of any name.
+    """
+
+    segments: tuple[Segment, ...]
+    in_rule: tuple[str, ...]
+    names: tuple[str, ...]
+    optional: int
+    takes_any: bool
+
+
+def shape_of(route: Route) -> _Shape:
+    """What a route takes; looked at once."""
+    return _shape(route.rule, route.handler)
+
+
+@lru_cache(maxsize=4096)
+def _shape(rule: str, handler: Callable[..., Any]) -> _Shape:
+    route = Route(rule, handler)
+    signature, segments = Signature(route), tuple(parse_rule(rule))
+    in_rule = names_of(segments)
+    names = tuple(dict.fromkeys([*in_rule, *signature.names]))
+    # A function of `was` alone reads was.request.args, so it may take anything.
+    takes_any = signature.takes_any or not names
+    return _Shape(segments, in_rule, names, signature.optional_tail(route), takes_any)
+
+
 def _build(
     route: Route, args: tuple[Any, ...], params: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    signature = Signature(route)
-    values = _by_name(route, signature, args, params)
-    optional = signature.optional_tail(route)
-    segments = parse_rule(route.rule)
+    shape = shape_of(route)
+    values = _by_name(route, shape, args, params)
+    segments, optional = shape.segments, shape.optional
     path = ""
     for number, segment in enumerate(segments):
         if not segment.kind:
@@ -170,23 +207,22 @@ def _build(
 
 
 def _by_name(
-    route: Route, signature: Signature, args: tuple[Any, ...], params: Mapping[str, Any]
+    route: Route, shape: _Shape, args: tuple[Any, ...], params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    in_rule = _in_rule(route)
-    order = [*in_rule, *(name for name in signature.names if name not in in_rule)]
+    order = shape.names
     if len(args) > len(order):
         raise TypeError(f"{_title(route)} has {len(order)} parameters, {len(args)} are given")
     values = dict(zip(order, args, strict=False))
     for name, value in params.items():
         if name in values:
             raise TypeError(f"{_title(route)} is given the parameter {name!r} twice")
-        if name not in order and order and not signature.takes_any:
+        if name not in order and not shape.takes_any:
             raise TypeError(f"{_title(route)} has no parameter {name!r}; it has {', '.join(order)}")
         values[name] = value
     return values
 
 
-def _check_rest_is_absent(rest: list[Segment], values: dict[str, Any], route: Route) -> None:
+def _check_rest_is_absent(rest: Sequence[Segment], values: dict[str, Any], route: Route) -> None:
     for segment in rest:
         if values.pop(segment.text, None) is not None:
             raise TypeError(
@@ -238,19 +274,6 @@ def _numbered(args: tuple[Any, ...], params: dict[str, Any], path: str) -> dict[
     if args:
         raise TypeError(f"{path!r} has no parameters; give those of the query by name")
     return params
-
-
-def _in_rule(route: Route) -> list[str]:
-    return [segment.text for segment in parse_rule(route.rule) if segment.kind]
-
-
-def _names(route: Route) -> list[str]:
-    return [*_in_rule(route), *Signature(route).names]
-
-
-def _takes_any(route: Route) -> bool:
-    signature = Signature(route)
-    return signature.takes_any or not _names(route)
 
 
 def _title(route: Route) -> str:

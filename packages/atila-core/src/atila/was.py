@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from atila import forms, layers, pipe, updates, urls
+from atila import files, forms, layers, pipe, updates, urls
 from atila.cookies import Cookies
 from atila.coroutines import Input
 from atila.environ import Environ
@@ -174,15 +175,29 @@ class Was:
         Args:
             id: to find it by; the request id if not given.
         """
-        log.error("[%s]\n%s", id or self.request_id, traceback.format_exc())
+        text, extra = traceback.format_exc(), {"request_id": self.request_id}
+        log.error("[%s]\n%s", id or self.request_id, text, extra=extra)
 
     def redirect(self, url: str, status: int | str = "302 Found", body: str = "") -> Response:
         """An answer that sends the client elsewhere (RFC 9110, section 15.4)."""
         return self.response(status, body, [("location", url)])
 
-    def File(self, path: str, mimetype: str | None = None, filename: str | None = None) -> FileBody:
-        """A file of this machine as an answer; `filename` makes it a download."""
-        return FileBody(path, mimetype, filename)
+    def File(
+        self,
+        path: str | os.PathLike[str] | IO[Any],
+        mimetype: str | None = None,
+        filename: str | None = None,
+    ) -> FileBody | Response:
+        """A file of this machine as an answer, or an open one, which is closed when it is sent.
+
+        Args:
+            path: where it is, or the open file.
+            mimetype: its media type; by its name if not given.
+            filename: what a browser shall save it as; shown instead if not given.
+        """
+        if isinstance(path, str | os.PathLike):
+            return FileBody(path, mimetype, filename)
+        return files.of_open(self, path, mimetype, filename)
 
     def Static(self, path: str) -> FileBody:
         """A file of the app's static folder as an answer, by its path there or by its URL."""

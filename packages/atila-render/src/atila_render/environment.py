@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment
 
-from atila_render.folders import home_of
+from atila_render.folders import TemplateFolders
 from atila_render.media import is_markup
 
 if TYPE_CHECKING:
     from atila import Atila
-
-FOLDER = "templates"
-"""Where templates are, beside the module of the app."""
 
 EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 """What is on for every app."""
@@ -28,7 +25,7 @@ def environment_of(app: Atila) -> Environment:
     environment = app.__dict__.get("jinja_env")
     if not isinstance(environment, Environment):
         environment = app.__dict__["jinja_env"] = Environment(
-            loader=FileSystemLoader(home_of(app.import_name) / FOLDER),
+            loader=TemplateFolders(app),
             extensions=EXTENSIONS,
             autoescape=is_markup,  # noqa: S701 - on for all that makes markup
             auto_reload=False,

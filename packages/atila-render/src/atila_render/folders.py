@@ -2,9 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atila import Atila
+
+FOLDER = "templates"
+"""Where templates are, beside the module of the app."""
+
+
+class TemplateFolders(FileSystemLoader):
+    """Finds templates in the folders of an app; see `folders_of`.
+
+    They are looked up each time a template is loaded, as packages add theirs while the app is
+    mounted, and the environment may be there before.
+
+    Args:
+        app: the app.
+    """
+
+    def __init__(self, app: Atila) -> None:
+        super().__init__(folders_of(app))
+        self._app = app
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        """See jinja2.BaseLoader."""
+        self.searchpath = folders_of(self._app)
+        return super().get_source(environment, template)
+
+    def list_templates(self) -> list[str]:
+        """See jinja2.BaseLoader."""
+        self.searchpath = folders_of(self._app)
+        return super().list_templates()
+
+
+def folders_of(app: Atila) -> list[str]:
+    """Where the templates of an app are, in the order in which they are searched.
+
+    The setting TEMPLATE_DIRS has more folders, those of packages that override or extend the app
+    among them. The app's own stands where it is named there, or else before all of these.
+    """
+    own = home_of(app.import_name) / FOLDER
+    named: Any = app.config.get("TEMPLATE_DIRS") or []
+    more = [os.path.abspath(folder) for folder in named]
+    if any(Path(folder).resolve() == own for folder in more):
+        return more
+    return [str(own), *more]
 
 
 def home_of(import_name: str) -> Path:

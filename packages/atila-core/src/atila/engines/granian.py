@@ -7,11 +7,11 @@ finds the new code; what the workers need to know comes to them in environment v
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
+from pathlib import Path
 from typing import Any
 
-from atila import launch, runs
+from atila import launch, logs, reloading, runs
 from atila.engines import rsgi, wsgi
 from atila.errors import SetupError
 from atila.site import Site
@@ -22,6 +22,9 @@ WSGI_THREADS = 4
 """Threads that run handlers where granian calls them by WSGI, if nothing else is said."""
 RESPAWN_INTERVAL = 0.1
 """Seconds after which a worker that died is replaced."""
+KILL_TIMEOUT = 40
+"""Seconds after which a worker is killed that was told to end; one that was still starting does
+not know. Longer than the setting SHUTDOWN_TIMEOUT."""
 
 
 class Service:
@@ -64,13 +67,19 @@ def serve(settings: launch.Settings) -> None:
             'granian is not installed. Mend: pip install "atila-core[granian]"'
         ) from error
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logs.configure()
     os.environ[TARGET] = settings.target
     if settings.threads:
         os.environ[THREADS] = str(settings.threads)
     blocking_threads = None
     if settings.interface == "wsgi":
         blocking_threads = settings.threads or WSGI_THREADS
+    watching: dict[str, Any] = {}
+    if settings.reload:
+        # A mistake is to be mended and tried again, and ends nothing.
+        watching = {"reload": True, "reload_ignore_worker_failure": True}
+        watching["reload_paths"] = [Path(reloading.folder_of(settings.target))]
+        watching["reload_filter"] = _python_filter()
     server = Granian(
         f"{__name__}:make_service",
         factory=True,
@@ -79,9 +88,20 @@ def serve(settings: launch.Settings) -> None:
         interface=Interfaces(settings.interface),
         blocking_threads=blocking_threads,
         workers=settings.workers,
-        reload=settings.reload,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_INTERVAL,
+        workers_kill_timeout=KILL_TIMEOUT,
+        **watching,
     )
     with runs.running():
         server.serve()
+
+
+def _python_filter() -> Any:
+    try:
+        from watchfiles import PythonFilter
+    except ImportError as error:
+        raise SetupError(
+            'watchfiles is not installed. Mend: pip install "atila-core[granian]"'
+        ) from error
+    return PythonFilter

@@ -130,6 +130,11 @@ class SkitaiExchange(Exchange):
             return
         self._open_sink().write(data)
 
+    def _drop_body(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
+
     def _open_sink(self) -> BodySink:
         if self._sink is None:
             self._sink = self._worker.site.sink(self._was)
@@ -163,6 +168,7 @@ class SkitaiExchange(Exchange):
     def _leave(self, outlet: Outlet | None) -> None:
         """The client has left: tell everybody who waits for it."""
         self._worker.active.discard(self)
+        self._drop_body()
         if self._inbox is not None:
             self._inbox.fail(ClientGone("the client has left"))
         self._worker.loop.call(self._departed, outlet)
@@ -177,7 +183,7 @@ class SkitaiExchange(Exchange):
     def _refuse(self, fault: HTTPError) -> None:
         """Have the framework answer with an error."""
         was, self._was = self._was, None
-        self._sink = None
+        self._drop_body()
         self._worker.site.refuse(was, fault)
 
     def go_away(self) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import wrapt
 
+from atila import reloading
+from atila.errors import SetupError
 from atila.layers import launch_names
 
 NAMES: dict[str, Any] = {}
@@ -56,6 +58,7 @@ def install(module: Any) -> None:
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
     wrapt.wrap_function_wrapper(module, "run", launcher.run)
     wrapt.wrap_function_wrapper(module, "test_client", _test_client)
+    module.add_option(None, "--nginx-conf=DOMAIN", desc="collect static files, configure Nginx")
 
 
 class Launcher:
@@ -69,6 +72,7 @@ class Launcher:
         self._skitai = module
         self._points: set[tuple[str, str]] = set()
         self._worker: Any = None
+        self._files: reloading.Files | None = None
         # Shared with the workers: whether one of them has started.
         self._started = mmap(-1, 1)
 
@@ -79,11 +83,12 @@ class Launcher:
         point, target, options = self._read_mount(*args, **kwargs)
         # Without a point Skitai mounts its own media folder, while it starts.
         if point is None or not self._take(point, target, dict(options)):
-            mount(*args, **kwargs)
+            if not self._is_reread():
+                mount(*args, **kwargs)
             return
         host = options.get("host") or "default"
         place = (host, point.rstrip("/") + "/")
-        if place not in self._points:
+        if place not in self._points and not self._is_reread():
             self._points.add(place)
             from atila.engines.skitai.standin import StandIn
 
@@ -91,6 +96,12 @@ class Launcher:
             name = options.get("name") or f"atila:{host}{place[1]}".replace("/", ".").rstrip(".")
             pref = self._skitai.preference()
             mount(point, StandIn(self._begin), pref, name=name, host=host)
+
+    def _is_reread(self) -> bool:
+        """Whether a worker reads the launch script once more; Skitai has mounted by then."""
+        from atila import launch
+
+        return launch.is_captured() and self._skitai.status() != "CONFIGURING"
 
     def _read_mount(
         self, point: Any, target: Any, *args: Any, **options: Any
@@ -114,7 +125,13 @@ class Launcher:
             return None
         if not self._points:
             return run(**kwargs)
-        from atila.engines.skitai.master import Watch
+        self._obey_switches(kwargs)
+        from atila.engines.skitai.master import Watch, hurry
+
+        if reloading.is_on():
+            self._files = reloading.files_of(launch.source or sys.argv[0])
+            reloading.prepare()
+            hurry()
 
         if sys.platform == "linux" and _polls_by_default():
             # Skitai's choice, select, ends the worker with the 1024th connection, and when a
@@ -131,6 +148,23 @@ class Launcher:
                 raise SystemExit(2) from None
             raise
 
+    def _obey_switches(self, options: Mapping[str, Any]) -> None:
+        """What the command line asks for that Skitai cannot do, or not for all of our files."""
+        from atila import deploy, static
+
+        if self._skitai.has_option("--disable-static"):
+            os.environ[static.DISABLE] = "1"
+        domain = self._skitai.get_option("--nginx-conf")
+        if domain is None and not self._skitai.has_option("--collect-static"):
+            return
+        port = self._skitai.get_option("--port") or options.get("port")
+        try:
+            for line in deploy.from_switches(sys.argv[0], {**options, "port": port}, domain):
+                sys.stdout.write(f"{line}\n")
+        except SetupError as error:
+            raise SystemExit(f"{sys.argv[0]}: {error}") from None
+        raise SystemExit(0)
+
     def _begin(self, wasc: Any, vhost: Any) -> None:
         """Skitai mounts one of ours in a worker process."""
         if os.name == "posix" and wasc.httpserver.worker_ident == "master":
@@ -144,11 +178,14 @@ class Launcher:
         from atila.engines.skitai.worker import Worker
 
         try:
+            if self._files is not None and self._files.changed():
+                launch.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, launch.build_site(int(threads) if threads else None))
         except Exception:
-            # In development Skitai starts the worker again after a while, to try what was mended.
-            if self._started[0] != STARTED and not self._skitai.is_devel():
+            if self._files is not None:
+                self._wait_for_mending(self._files)
+            if self._started[0] != STARTED:
                 self._started[0] = FAILED
                 traceback.print_exc()
                 # A mistake in the application: new workers would fail like this one, for ever.
@@ -156,11 +193,22 @@ class Launcher:
                 os._exit(2)
             raise
         self._started[0] = STARTED
+        if self._files is not None:
+            worker.watch(self._files)
         return worker
+
+    def _wait_for_mending(self, files: reloading.Files) -> None:
+        """End this worker, whose app has a mistake, for another when a file has changed."""
+        traceback.print_exc()
+        # Skitai's handlers are for workers that serve.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        files.wait()
+        os._exit(RESTART)
 
 
 def _test_client(make: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    """In place of `skitai.test_client`, which wants to be told `dry=True` where there is no script."""
+    """In place of `skitai.test_client`, which has no script only if it is told `dryrun=True`."""
     if not (args or kwargs.get("script")) and "dry" not in kwargs:
         kwargs = {"dryrun": True, **kwargs}
     return make(*args, **kwargs)
@@ -174,5 +222,7 @@ def _polls_by_default() -> bool:
     return lifetime.poll_fun is asyncore.poll
 
 
+RESTART = 3
+"""The exit code of a worker that is to be replaced."""
 STARTED, FAILED = 1, 2
 """Whether a worker has ever come up."""

@@ -14,11 +14,10 @@ def serve(settings: launch.Settings) -> None:
     switches = [f"--port={settings.port}", f"--workers={settings.workers}"]
     if settings.threads:
         switches.append(f"--threads={settings.threads}")
-    if settings.reload:
-        switches.append("--devel")
     # Skitai reads them when it is imported, and names its data folder after the script.
     sys.argv = [target if is_script else target.replace(":", "."), *switches]
     launch.overrides["address"] = settings.host
+    launch.source = target
     if is_script:
         launch.run_script(target)
         return

@@ -16,11 +16,14 @@ from rs4.protocols import lifetime as poller
 from skitai import lifetime
 
 from atila.config import DEFAULTS
+from atila.engines.skitai import restart_worker
 from atila.engines.skitai.base import SkitaiExchange
 from atila.engines.skitai.channel import Acceptor
 from atila.engines.skitai.front import Front
+from atila.engines.skitai.patch import show_g
 from atila.engines.skitai.pump import Pump
 from atila.packages import Package
+from atila.reloading import Files
 from atila.site import Mount, Site
 
 CLOSE_SECONDS = 5.0
@@ -61,6 +64,8 @@ class Worker:
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
         server.handle_accept = Acceptor(server)
+        # Later: Skitai is about to put a memory of its own there, with `start_was`.
+        self.pump.call(lambda: show_g(site.g))
         wasc.register("atila_exit", Leaver(wasc), False)
         signal.signal(signal.SIGINT, self._interrupted)
         skitai.sched(ZOMBIE_SECONDS, poller.maintern_zombie_channel)
@@ -82,6 +87,10 @@ class Worker:
         response.htime = (now - response.stime) * 1000
         response.stime = now
         type(response).maybe_log(response, size)
+
+    def watch(self, files: Files) -> None:
+        """Give way to another worker when a file has changed."""
+        files.watch(lambda: self.pump.call(restart_worker))
 
     def later(self, seconds: float, func: Callable[[], object]) -> None:
         """Have func() called on the main thread after a while."""

@@ -1,0 +1,5 @@
+"""`python -m atila`: the command line."""
+
+from atila.cli import main
+
+main()
