@@ -16,9 +16,10 @@ FOLDERS = sorted(path.parent for path in PACKAGES.glob("*/pyproject.toml"))
 PROVIDES = {"setuptools": set(), "grpcio": {"grpc"}, "pyjwt": {"jwt"}, "protobuf": {"google"}}
 """Import names of distributions whose own name is another."""
 
-ALSO = {"atila-core": {"granian", "h2", "rs4"}}
-"""Imported after it was seen to be installed (granian); or brought and required by Skitai itself,
-in whose objects the engine deals, and which must be of Skitai's choice (h2, rs4)."""
+ALSO = {"atila-core": {"granian", "h2", "pytest", "requests", "rs4", "watchfiles"}}
+"""Imported only where it is installed: the extra granian brings granian and watchfiles, a project's
+tests pytest. Or brought and required by Skitai itself, in whose objects the engine deals, and which
+must be of Skitai's choice: h2, requests, rs4."""
 
 
 def import_name(folder: Path) -> str:

@@ -26,6 +26,15 @@ def ask(connection: Connection) -> tuple[int, Answer | None]:
     return answer.status, answer
 
 
+def rest_of(connection: Connection) -> bytes:
+    """All that comes when the client tells that it sends no more."""
+    try:
+        connection.end_sending()
+    except OSError:
+        pass  # The server has closed already.
+    return connection.read_to_end()
+
+
 @dataclass
 class Case:
     """A request.
@@ -95,7 +104,7 @@ def test_malformed_request_is_refused(server: Server, case: Case) -> None:
             connection.end_sending()
         status, answer = ask(connection)
         assert status in (*case.right, *case.also.get(server.engine, ())), answer
-        connection.is_closed()
+        assert b"HTTP/" not in rest_of(connection)
     assert server.get("/text").status == 200
 
 
@@ -134,12 +143,13 @@ def test_both_length_and_chunks(server: Server) -> None:
         if status == 200:
             assert answer is not None
             assert '"length": 0' in answer.text
-        rest = connection.read_to_end() if status == 400 else b""
-    assert b" 500 " not in rest
+        assert b" 500 " not in rest_of(connection)
     assert server.get("/text").status == 200
 
 
-@pytest.mark.parametrize("value", ["chunked, identity", "identity, chunked", "xchunked", "\x0bchunked"])
+@pytest.mark.parametrize(
+    "value", ["chunked, identity", "identity, chunked", "xchunked", "\x0bchunked"]
+)
 def test_obscured_chunks_are_not_taken_for_no_body(server: Server, value: str) -> None:
     smuggled = "GET /fails HTTP/1.1\r\nHost: x\r\n\r\n"
     with server.connect() as connection:
@@ -153,9 +163,7 @@ def test_obscured_chunks_are_not_taken_for_no_body(server: Server, value: str) -
 
 @pytest.mark.parametrize("how", ["half-closed", "closed"])
 @pytest.mark.parametrize("kind", ["length", "chunked", "in-a-chunk"])
-def test_body_cut_short_reaches_no_handler(
-    server: Server, name: str, how: str, kind: str
-) -> None:
+def test_body_cut_short_reaches_no_handler(server: Server, name: str, how: str, kind: str) -> None:
     sent = {
         "length": "Content-Length: 10\r\n\r\nabc",
         "chunked": f"{CHUNKED}\r\n\r\n3\r\nabc\r\n",

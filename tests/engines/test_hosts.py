@@ -41,3 +41,11 @@ def test_host_and_path(
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == status
     assert text is None or answer.text == text
+
+
+@pytest.mark.unable("uvicorn", "it has no HTTP/2")
+@pytest.mark.unable("gunicorn", "it has no HTTP/2")
+def test_host_of_http2(server: Server) -> None:
+    with httpx.Client(base_url=server.url(""), http1=False, http2=True) as client:
+        answer = client.get("/club/members/7", headers={"Host": "example.com"})
+        assert (answer.http_version, answer.text) == ("HTTP/2", "member 7 /club/members/8")

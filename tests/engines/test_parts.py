@@ -26,6 +26,13 @@ def test_modules_answer_at_their_mount_points(client: httpx.Client) -> None:
     assert client.get("/toc/3").status_code == 404
 
 
+def test_extends_and_overrides(client: httpx.Client) -> None:
+    assert client.get("/ranked").text == "over"
+    assert client.get("/under").text == "under /ranked"
+    assert client.get("/static/ranked.txt").text.strip() == "over"
+    assert client.get("/static/under.txt").text.strip() == "only under"
+
+
 def test_unrouted(client: httpx.Client) -> None:
     assert client.get("/unrouted/3").status_code == 410
 

@@ -90,7 +90,7 @@ def test_path_parameter_of_another_type_is_not_found(client: httpx.Client) -> No
     assert client.get("/users/seven").status_code == 404
 
 
-@pytest.mark.parametrize("name", ["Hans", "Zürich", "日本", "a b", "100%", "a+b", "q?q", "#1", "🙂"])
+@pytest.mark.parametrize("name", ["Hans", "Zürich", "日本", "a b", "1%", "a+b", "q?q", "#1", "🙂"])
 def test_path_parameter_is_decoded(client: httpx.Client, name: str) -> None:
     assert client.get(f"/names/{quote(name, safe='')}").json() == {"name": name}
 
@@ -223,7 +223,8 @@ def test_chunked_body(client: httpx.Client, size: int) -> None:
 def test_chunk_extensions_and_trailers_are_no_body(server: Server) -> None:
     with server.connect() as connection:
         connection.send(
-            "POST /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: X-Trailer\r\n\r\n"
+            "POST /digest HTTP/1.1\r\nHost: x\r\n"
+            "Transfer-Encoding: chunked\r\nTrailer: X-Trailer\r\n\r\n"
             "3;name=value\r\nabc\r\n0\r\nX-Trailer: t\r\n\r\n"
         )
         assert '"length": 3' in connection.read().text

@@ -186,9 +186,7 @@ def test_failing_handler_closes(server: Server) -> None:
 
 
 def test_refusing_handler_is_403(server: Server) -> None:
-    with pytest.raises(InvalidStatus) as caught, by_websockets(
-        server.url("/socket/refused", "ws")
-    ):
+    with pytest.raises(InvalidStatus) as caught, by_websockets(server.url("/socket/refused", "ws")):
         pass
     assert caught.value.response.status_code == 403
 
@@ -222,9 +220,7 @@ def test_plain_request_to_a_socket(server: Server) -> None:
         pytest.param(b"\x88\x81\0\0\0\0x", id="close-of-one-byte"),
     ],
 )
-def test_broken_frame_ends_the_connection(
-    server: Server, name: str, frame: bytes
-) -> None:
+def test_broken_frame_ends_the_connection(server: Server, name: str, frame: bytes) -> None:
     with server.connect() as connection:
         connection.ask(f"/socket/echo?name={name}", headers=UPGRADE)
         assert connection.read_head().status == 101
@@ -235,9 +231,7 @@ def test_broken_frame_ends_the_connection(
     assert server.get("/text").status == 200
 
 
-@pytest.mark.parametrize(
-    "missing", ["Sec-WebSocket-Key", "Sec-WebSocket-Version"]
-)
+@pytest.mark.parametrize("missing", ["Sec-WebSocket-Key", "Sec-WebSocket-Version"])
 def test_broken_handshake_is_refused(server: Server, missing: str) -> None:
     headers = [header for header in UPGRADE if header[0] != missing]
     with server.connect() as connection:

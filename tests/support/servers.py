@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -185,14 +185,10 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def serving(
-    engine: str, script: Path, workers: int = 1, ready: str = "/"
-) -> Iterator[Server]:
+def serving(engine: str, script: Path, workers: int = 1, ready: str = "/") -> Iterator[Server]:
     """A server that is stopped at the end; see `Server`."""
     server = Server(engine, script, workers, ready)
     try:
         yield server
     finally:
         server.stop()
-
-

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+
 from atila import Atila, HTTPError, SetupError
 from atila.testing import TestClient
 
@@ -440,7 +441,7 @@ def test_a_bad_handler_is_told_at_mount_with_its_place(
 ) -> None:
     app.route(rule)(handler)
     with pytest.raises(SetupError, match=words) as caught:
-        app.site.open
+        app.test_client().get("/")
     assert "test_app.py:" in str(caught.value)
 
 

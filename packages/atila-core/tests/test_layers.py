@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from atila import PROTOCOL, Atila, Layer, MissingLayer, SetupError, Steps
 from atila.layers import KNOWN
 
@@ -18,10 +19,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def make(distribution: str, layer: str, code: str = "", protocol: int = PROTOCOL) -> None:
         module = distribution.replace("-", "_")
-        source = (
-            code
-            or f"layer = Layer({layer!r}, {protocol}, was={{'origin': lambda was: {distribution!r}}})"
-        )
+        origin = f"was={{'origin': lambda was: {distribution!r}}}"
+        source = code or f"layer = Layer({layer!r}, {protocol}, {origin})"
         (tmp_path / f"{module}.py").write_text(f"from atila import Layer\n{source}\n")
         info = tmp_path / f"{module}-1.0.dist-info"
         info.mkdir()
@@ -88,7 +87,7 @@ def test_a_bad_layer_is_told(install, layer: str, code: str, protocol: int, word
 
 def test_a_choice_that_is_not_installed_is_told() -> None:
     with pytest.raises(
-        SetupError, match="which is not installed or has no such layer.*pip install my-auth"
+        SetupError, match=r"which is not installed or has no such layer.*pip install my-auth"
     ):
         Atila(__name__, layers={**NONE, "auth": "my-auth"})
 
@@ -127,7 +126,7 @@ def test_a_decorator_and_an_option_of_an_absent_layer_say_what_to_install() -> N
         app.websocket
     with pytest.raises(SetupError, match=r"test_layers.py:\d+: option 'coroutine' belongs"):
         app.route("/", coroutine=True)(lambda was: "")
-    with pytest.raises(AttributeError, match="there is no app.nonsense"):
+    with pytest.raises(AttributeError, match=r"there is no app\.nonsense"):
         app.nonsense
     assert not hasattr(app, "nonsense")
 

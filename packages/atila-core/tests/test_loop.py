@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+
 from atila.loop import TaskLoop
 
 WAIT = 10.0

@@ -299,6 +299,13 @@ def test_reload_mounts_what_the_modules_are_now(app: Atila, tmp_path, monkeypatc
     with pytest.raises(ZeroDivisionError):
         mounting.reload(app)
     assert client.get("/x").text == "newer"
+    file.write_text("def __mount__(app):\n    raise OSError('no models')")
+    with pytest.raises(OSError, match="no models"):
+        mounting.reload(app)
+    assert client.get("/x").text == "newer"
+    file.write_text(source.format("the newest"))
+    mounting.reload(app)
+    assert client.get("/x").text == "the newest"
 
 
 # Preferences ------------------------------------------------------------------------------------

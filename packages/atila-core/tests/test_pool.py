@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+
 from atila.pool import WorkerPool
 
 WAIT = 10.0

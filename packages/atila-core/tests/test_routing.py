@@ -7,10 +7,11 @@ import sys
 from urllib.parse import unquote
 
 import pytest
-from atila.errors import SetupError
-from atila.routing import Router, parse_rule
 from hypothesis import given
 from hypothesis import strategies as st
+
+from atila.errors import SetupError
+from atila.routing import Router, parse_rule
 
 
 def router(*rules: str, methods: tuple[str, ...] = ("GET",)) -> Router:

@@ -5,6 +5,8 @@ import os
 import threading
 
 import pieces
+import pieces.over
+import pieces.under
 import skitai
 from support.board import Board
 
@@ -14,6 +16,8 @@ board = Board(os.environ["ATILA_BOARD"])
 app = Atila(__name__)
 app.config.MAINTAIN_INTERVAL = 0.1
 app.mount("/", pieces)
+app.extends(pieces.under)
+app.overrides(pieces.over)
 app.unroute("/unrouted/*", 410)
 
 
@@ -53,6 +57,11 @@ def maintain_num_nodes(was, now, count):
 def on_num_nodes(was, num_nodes):
     app.g["SEEN"] = num_nodes
     board.note(f"nodes-{num_nodes}")
+
+
+@app.route("/ranked")
+def ranked(was):
+    return "own"
 
 
 # URLs -------------------------------------------------------------------------------------------

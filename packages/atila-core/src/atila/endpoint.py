@@ -216,6 +216,8 @@ class Endpoint:
             reported = error
         else:
             reported = HTTPError(500, "the server could not process this request")
+            if self.app.debug:
+                reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
         for hook in self.app.hooks.failed:

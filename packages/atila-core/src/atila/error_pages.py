@@ -31,8 +31,12 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
 
     Returns:
         HTML if the Accept header names text/html, else JSON with code, message, detail, errno and
-        request_id.
+        request_id. In development, for an error that was not expected, see `debug_page`.
     """
+    if was.app.debug and error.__cause__ is not None and error.code >= 500:
+        from atila import debug_page
+
+        return debug_page.build(was, error.__cause__, error.code)
     if "text/html" in (was.exchange.header("accept") or "").lower():
         page = _PAGE.format(
             code=error.code,

@@ -143,7 +143,7 @@ def reread(files: reloading.Files) -> None:
         Exception: whatever the code of the project raises.
     """
     global current, _capturing
-    target, options = source or os.path.abspath(sys.argv[0]), current.options
+    target, options = source, current.options
     files.forget_modules()
     current = Launch()
     _capturing = True

@@ -105,6 +105,8 @@ class Mounting:
         self._asked: list[Part] = []
         self._waiting: deque[Part] = deque()
         self._mounted: list[Part] = []
+        # In the order of mounting; kept if mounting fails, for the next try.
+        self._modules: dict[ModuleType, None] = {}
         self._state: tuple[Any, ...] | None = None
 
     @property
@@ -186,6 +188,8 @@ class Mounting:
 
     def _set_up(self, part: Part) -> None:
         self._mounted.append(part)
+        if isinstance(part.target, ModuleType):
+            self._modules.setdefault(part.target)
         self._call(part, "__setup__")
         below, self._waiting = self._waiting, deque()
         for each in below:
@@ -205,15 +209,22 @@ class Mounting:
         self._waiting.clear()
         self.is_done = is_done
 
-    def umount(self) -> None:
-        """Call all `__umount__` hooks, last mounted first; what fails is logged."""
-        for part in reversed(self._mounted):
+    def farewells(self) -> list[Callable[..., Any]]:
+        """The `__umount__` hooks of all that is mounted, last mounted first."""
+        hooks = [part.hook("__umount__") for part in reversed(self._mounted)]
+        return [hook for hook in hooks if hook is not None]
+
+    def umount(self, farewells: list[Callable[..., Any]] | None = None) -> None:
+        """Call the `__umount__` hooks; what fails is logged.
+
+        Args:
+            farewells: these, where the modules have others by now.
+        """
+        for hook in self.farewells() if farewells is None else farewells:
             try:
-                hook = part.hook("__umount__")
-                if hook is not None:
-                    call_hook(hook, self._app)
+                call_hook(hook, self._app)
             except Exception:
-                log.exception("__umount__ of %s failed", part.target)
+                log.exception("%s failed", source_of(hook) or "__umount__")
         self._mounted = []
 
     def _call(self, part: Part, name: str) -> None:
@@ -228,9 +239,8 @@ class Mounting:
 
     @property
     def modules(self) -> list[ModuleType]:
-        """The modules that are mounted; those mounted by others before these."""
-        targets = [part.target for part in reversed(self._mounted)]
-        return list(dict.fromkeys(each for each in targets if isinstance(each, ModuleType)))
+        """The modules that ever were mounted; those mounted by others before these."""
+        return list(reversed(self._modules))
 
     def remember(self) -> None:
         """Note what was defined without a hook of a package, for `forget`."""
@@ -351,11 +361,11 @@ def reload(app: Atila) -> None:
         Exception: whatever importing or mounting them raises.
     """
     app.bus.announce("before_reload")
-    modules = app.mounting.modules
-    app.mounting.umount()
-    leave(app)
-    for module in modules:
+    farewells = app.mounting.farewells()
+    for module in app.mounting.modules:
         importlib.reload(module)
+    app.mounting.umount(farewells)
+    leave(app)
     with entered(app):
         app._compile_all()
     app.bus.announce("reloaded")

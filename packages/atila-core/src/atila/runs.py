@@ -54,7 +54,7 @@ def find_folder() -> Path | None:
     """The folder of the run that this process belongs to; None if it serves alone."""
     parent = multiprocessing.parent_process()
     master, _, path = os.environ.get(RUN, "").partition(":")
-    if path and (parent is not None or int(master) in (os.getpid(), os.getppid())):
+    if path and (parent is not None or master in (str(os.getpid()), str(os.getppid()))):
         return Path(path)
     if parent is not None and parent.pid is not None:
         return _derived(parent.pid)

@@ -59,7 +59,8 @@ class RSGIExchange(Exchange):
         headers = self._scope.headers
         value: str | None = headers.get(name)
         if value is None:
-            return None
+            # HTTP/2 has an :authority in its place (RFC 9113, section 8.3.1).
+            return self._scope.authority if name == "host" else None
         repeated = headers.get_all(name)
         if len(repeated) < 2:
             return value

@@ -129,7 +129,9 @@ class Launcher:
         from atila.engines.skitai.master import Watch, hurry
 
         if reloading.is_on():
-            self._files = reloading.files_of(launch.source or sys.argv[0])
+            # Now, since Skitai changes the working directory.
+            launch.source = launch.source or os.path.abspath(sys.argv[0])
+            self._files = reloading.files_of(launch.source)
             reloading.prepare()
             hurry()
 

@@ -1,4 +1,4 @@
-"""`atila serve --engine skitai`: what `python serve.py` does, for a script or an app in a module."""
+"""`atila serve --engine skitai`: like `python serve.py`, and for an app in a module too."""
 
 from __future__ import annotations
 
