@@ -51,7 +51,16 @@ def __setup__(app, mntopt):
 PAGES = """
 from helpers import WORD
 
+def __setup__(app, mntopt):
+    @app.on("reloaded")
+    def reloaded(was):
+        app.g["reloads"] = 1
+
 def __mount__(app, mntopt):
+    @app.route("/reloads")
+    def reloads(was):
+        return str(app.g.get("reloads", 0))
+
     @app.route("/")
     def index(was):
         return WORD + " one"
@@ -108,6 +117,7 @@ def seconds_until(server: Server, path: str, text: str) -> float:
 
 def test_a_changed_module_is_served_soon(server: Server, project: Path) -> None:
     assert answer(server, "/shop/") == "first one"
+    assert answer(server, "/shop/reloads") == "0"
     times = []
     # Two changes within a second, alike in size.
     for old, new in (("one", "two"), ("two", "six")):
@@ -118,6 +128,7 @@ def test_a_changed_module_is_served_soon(server: Server, project: Path) -> None:
     change(project / "serve.py", "str(os.getpid())", '"new"')
     times.append(seconds_until(server, "/pid", "new"))
     assert min(times) < LIMIT
+    assert answer(server, "/shop/reloads") == "1"
 
 
 def test_a_mistake_is_mended_without_a_restart(server: Server, project: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,11 +124,17 @@ def test_killed_workers_take_nothing_with_them(mortal: Server) -> None:
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill"])
-def test_the_state_ends_with_the_server(engine: str, end: str) -> None:
-    before = runs()
+def test_the_state_ends_with_the_server(
+    engine: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def runs() -> set[str]:
+        return {path.name for path in tmp_path.glob("atila-run-*")}
+
     with serving(engine, SCRIPT, WORKERS) as server:
         ask_all(server, "/set?value=7")
-        of_server = runs() - before
+        of_server = runs()
         assert of_server
         if end == "terminate":
             server.terminate()
@@ -142,11 +147,6 @@ def test_the_state_ends_with_the_server(engine: str, end: str) -> None:
     with serving(engine, SCRIPT, WORKERS) as server:
         assert ask(server, "/get")[1] == [1, None, None]
         assert not runs() & of_server
-
-
-def runs() -> set[str]:
-    """The folders of all runs."""
-    return {path.name for path in Path(tempfile.gettempdir()).glob("atila-run-*")}
 
 
 # Logs -------------------------------------------------------------------------------------------

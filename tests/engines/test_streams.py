@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 
@@ -236,7 +237,8 @@ def test_unread_body_does_not_become_a_request(server: Server) -> None:
         connection.ask("/upload-unread", "POST", body=smuggled)
         assert connection.read().text == "not read"
         # Either it is skipped, or the connection ends.
-        connection.send("GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(OSError):
+            connection.ask("/text", headers=[("Connection", "close")])
         rest = connection.read_to_end()
     assert rest == b"" or rest.startswith(b"HTTP/1.1 200")
     assert b" 500 " not in rest

@@ -143,7 +143,7 @@ def test_answers_that_are_no_errors_carry_no_id(app: Atila) -> None:
 
 def test_a_format_that_is_none(app: Atila) -> None:
     with pytest.raises(SetupError, match="'jsonn'"):
-        with_log(app, "jsonn").site  # noqa: B018
+        with_log(app, "jsonn").site
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from atila import Atila, runs
+from atila import Atila, Mount, SetupError, Site, runs
 from atila.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
 from atila.store import SharedStore, Store
 from atila.updates import SharedUpdates
@@ -199,7 +199,9 @@ def test_first_values_undo_nothing(shared: Shared) -> None:
     assert dict(first) == {"num-nodes": 0, "in setup": 1}
     first.update({"num-nodes": 5, "in setup": 6})
     assert dict(start()) == {"num-nodes": 5, "in setup": 6}
-    first.detach()
+    first.detach(LocalShared())
+    assert first["num-nodes"] == 5
+    first.detach(shared)
     assert dict(first) == {"num-nodes": 0}
 
 
@@ -414,8 +416,6 @@ def test_what_killed_runs_left_is_removed(temporary: Path) -> None:
 
 
 def test_apps_of_a_site_share_g_and_not_their_stores() -> None:
-    from atila import Mount, Site
-
     layers = dict.fromkeys(("auth", "render", "tasks", "ws"))
     one, other = Atila("one", layers=layers), Atila("other", layers=layers)
 
@@ -433,6 +433,15 @@ def test_apps_of_a_site_share_g_and_not_their_stores() -> None:
     assert other.test_client().get("/").text == "a|b None"
     site.shutdown()
     assert "x" not in one.store, "values end with the site"
+
+
+def test_a_second_site_takes_no_store_away() -> None:
+    app = Atila(__name__, layers=dict.fromkeys(("auth", "render", "tasks", "ws")))
+    Site([Mount("/", app)])
+    app.store["x"] = 1
+    with pytest.raises(SetupError, match="one place"):
+        Site([Mount("/", app)])
+    assert app.store["x"] == 1
 
 
 def test_setlu_makes_an_event_and_skitai_g_is_was_g() -> None:

@@ -388,6 +388,17 @@ class Atila:
     def __rsgi_del__(self, loop: Any) -> None:
         self.site.shutdown()
 
+    def run(self, **options: Any) -> None:
+        """Serve the app alone, at "/", until the process is told to end.
+
+        Args:
+            options: those of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
+        """
+        import skitai
+
+        skitai.mount("/", self)
+        skitai.run(**options)
+
     def test_client(self) -> TestClient:
         """A client that calls the app in this process, without a server."""
         from atila.testing import TestClient

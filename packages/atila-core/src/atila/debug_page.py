@@ -68,7 +68,7 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
 
 
 def _name(told: traceback.TracebackException) -> str:
-    return told.exc_type.__name__ if told.exc_type is not None else "Exception"
+    return getattr(told.exc_type, "__name__", "Exception")
 
 
 def _text(told: traceback.TracebackException) -> str:

@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote, unquote_plus
 
@@ -242,7 +243,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f"\\\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 def _combined(exchange: _Logged, status: int, size: int) -> str:
     return (
-        f"{exchange.client[0] or '-'} - - [{_stamp(exchange.arrived)}]"
+        f"{exchange.client[0] or '-'} - - [{_stamp(int(exchange.arrived))}]"
         f' "{_safe(exchange.method)} {_target(exchange)} HTTP/{exchange.version}" {status} {size}'
         f' "{_safe(_referer(exchange))}" "{_safe(exchange.header("user-agent") or "-")}"'
         f" {exchange.took:.3f} {exchange.was.request_id}"
@@ -251,7 +252,7 @@ def _combined(exchange: _Logged, status: int, size: int) -> str:
 
 def _json(exchange: _Logged, status: int, size: int) -> str:
     line = {
-        "time": _iso(exchange.arrived),
+        "time": f"{_iso(int(exchange.arrived))}.{int(exchange.arrived % 1 * 1000):03}Z",
         "client": exchange.client[0],
         "method": exchange.method,
         "target": _target(exchange),
@@ -279,15 +280,16 @@ def _referer(exchange: _Logged) -> str:
     return url + mark + mask(query)
 
 
-def _stamp(seconds: float) -> str:
+@lru_cache(2)
+def _stamp(seconds: int) -> str:
     at = time.localtime(seconds)
     # Not by strftime alone, which writes months in the language of the locale.
     return f"{at.tm_mday:02}/{_MONTHS[at.tm_mon - 1]}/{time.strftime('%Y:%H:%M:%S %z', at)}"
 
 
-def _iso(seconds: float) -> str:
-    at = time.gmtime(seconds)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', at)}.{int(seconds % 1 * 1000):03}Z"
+@lru_cache(2)
+def _iso(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _safe(text: str) -> str:

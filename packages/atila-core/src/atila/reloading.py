@@ -9,6 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atila.site import Site
 
 VARIABLE = "ATILA_RELOAD"
 """Environment variable: whether servers start their workers anew when a file changes."""
@@ -77,6 +81,10 @@ class Files:
         before, self.stamps = self.stamps, self._look()
         return before != self.stamps
 
+    def changed_since(self, moment: int) -> bool:
+        """Whether any has changed since a moment, `time.time_ns()`."""
+        return any(changed > moment for changed, _ in self.stamps.values())
+
     def wait(self) -> None:
         """Wait until any changes."""
         while not self.changed():
@@ -110,6 +118,12 @@ def _python_files(folder: str) -> Iterator[str]:
             and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
         ]
         yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
+
+
+def announce(site: Site, event: str) -> None:
+    """Have the apps of a site told of "before_reload" and "reloaded"."""
+    for mount in site.mounts:
+        mount.app.bus.announce(event)
 
 
 def files_of(target: str, mounted: Iterable[object] = ()) -> Files:

@@ -149,7 +149,7 @@ class Site:
             for mount in entered:
                 mount.app.leave()
             for mount in mounts:
-                mount.app.store.detach()
+                mount.app.store.detach(self.shared)
             raise
 
     def _announce(self, event: str) -> None:
@@ -282,7 +282,7 @@ class Site:
             self._loop.stop()
         for mount in self.mounts:
             mount.app.leave()
-            mount.app.store.detach()
+            mount.app.store.detach(self.shared)
             mount.app.bus.subscribers.clear()
         self.shared.close()
 

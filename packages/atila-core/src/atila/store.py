@@ -108,6 +108,8 @@ class SharedStore(MutableMapping[str, Any]):
             shared: the state.
             space: of the names there.
         """
+        if self._shared is not self._own:
+            return  # Of another site, which says so when the app enters this one too.
         for name in self._own.names(""):
             value = self._own.get("", name)
             if value is not None:
@@ -118,8 +120,10 @@ class SharedStore(MutableMapping[str, Any]):
         """What is set from now on is no first value any more."""
         self._is_first = False
 
-    def detach(self) -> None:
-        """Be as before `attach`."""
+    def detach(self, shared: Shared) -> None:
+        """Be as before `attach`, if it was this state."""
+        if self._shared is not shared:
+            return
         self._shared, self._space, self._is_first = self._own, "", True
 
     def __enter__(self) -> SharedStore:

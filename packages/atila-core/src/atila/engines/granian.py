@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from atila.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
+STARTED = "ATILA_STARTED"
+"""When the server started that watches the files, in ns."""
 WSGI_THREADS = 4
 """Threads that run handlers where granian calls them by WSGI, if nothing else is said."""
 RESPAWN_INTERVAL = 0.1
@@ -50,7 +53,11 @@ def make_service() -> Service:
     """The service of a worker process; granian calls this by its name."""
     launch.read(os.environ[TARGET])
     threads = os.environ.get(THREADS)
-    return Service(launch.build_site(int(threads) if threads else None))
+    service = Service(launch.build_site(int(threads) if threads else None))
+    started = os.environ.get(STARTED)
+    if started and reloading.files_of(os.environ[TARGET]).changed_since(int(started)):
+        reloading.announce(service.site, "reloaded")
+    return service
 
 
 def serve(settings: launch.Settings) -> None:
@@ -78,6 +85,7 @@ def serve(settings: launch.Settings) -> None:
     if settings.reload:
         # A mistake is to be mended and tried again, and ends nothing.
         watching = {"reload": True, "reload_ignore_worker_failure": True}
+        os.environ[STARTED] = str(time.time_ns())
         watching["reload_paths"] = [Path(reloading.folder_of(settings.target))]
         watching["reload_filter"] = _python_filter()
     server = Granian(

@@ -180,10 +180,13 @@ class Launcher:
         from atila.engines.skitai.worker import Worker
 
         try:
-            if self._files is not None and self._files.changed():
+            is_reloaded = self._files is not None and self._files.changed()
+            if self._files is not None and is_reloaded:
                 launch.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, launch.build_site(int(threads) if threads else None))
+            if is_reloaded:
+                reloading.announce(worker.site, "reloaded")
         except Exception:
             if self._files is not None:
                 self._wait_for_mending(self._files)

@@ -23,7 +23,7 @@ from atila.engines.skitai.front import Front
 from atila.engines.skitai.patch import show_g
 from atila.engines.skitai.pump import Pump
 from atila.packages import Package
-from atila.reloading import Files
+from atila.reloading import Files, announce
 from atila.site import Mount, Site
 
 CLOSE_SECONDS = 5.0
@@ -90,7 +90,12 @@ class Worker:
 
     def watch(self, files: Files) -> None:
         """Give way to another worker when a file has changed."""
-        files.watch(lambda: self.pump.call(restart_worker))
+
+        def give_way() -> None:
+            announce(self.site, "before_reload")
+            self.pump.call(restart_worker)
+
+        files.watch(give_way)
 
     def later(self, seconds: float, func: Callable[[], object]) -> None:
         """Have func() called on the main thread after a while."""
