@@ -56,7 +56,7 @@ def evaluate(python: Path, code: str, folder: Path, *path: Path) -> str:
 
 def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> None:
     script = tmp_path / "serve.py"
-    script.write_text(FIRST_PROGRAM.read_text())
+    script.write_text(FIRST_PROGRAM.read_text().replace("__mame__", "__name__"))
     tmp_path.chmod(0o755)
     port = free_port()
     process = subprocess.Popen(
