@@ -106,6 +106,7 @@ class Server:
         except BaseException:
             self.kill()
             print(f"log of {engine}:\n{self.log()}")
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def _wait_ready(self, path: str) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import copy
 import inspect
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -132,9 +133,13 @@ class Endpoint:
                 bind = self._bind
                 value = self._handler(was) if bind is None else self._handler(was, **bind(was))
             self._finish(was, value)
-        except BaseException as error:
-            # SystemExit too: a handler does not end the server, and its client is answered.
+        except Exception as error:
             self.fail(was, error)
+        except BaseException as error:
+            # SystemExit, say. Its client is answered; in a worker thread it can end nothing else.
+            self.fail(was, error)
+            if threading.current_thread() is threading.main_thread():
+                raise
 
     def call(self, was: Was) -> tuple[Any, list[After]]:
         """What it gives for a request that is piped to it, and the steps that are to follow.
