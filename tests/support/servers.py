@@ -41,12 +41,14 @@ def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
     match engine:
         case "skitai":
             return [python, script.name, f"--port={port}", f"--workers={workers}"]
-        case "granian":
+        case "granian" | "granian-wsgi":
             atila = Path(python).with_name("atila")
             options = ["--engine", "granian", "--port", str(port), "--workers", str(workers)]
+            options += ["--interface", "wsgi"] if engine == "granian-wsgi" else []
             return [str(atila), "serve", script.name, *options]
         case "uvicorn":
-            options = ["--port", str(port), "--workers", str(workers)]
+            # Its two parsers differ in what they refuse; this is the one that is mostly used.
+            options = ["--http", "httptools", "--port", str(port), "--workers", str(workers)]
             return [python, "-m", "uvicorn", target, *options]
         case "hypercorn":
             return [python, "-m", "hypercorn", target, "-b", address, "-w", str(workers)]
