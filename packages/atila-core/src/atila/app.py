@@ -26,7 +26,7 @@ from atila.hooks import Hooks, plain
 from atila.layers import Choice, Layer, Steps
 from atila.resources import Resources
 from atila.routing import Match, Route, Router, names_of, parse_rule
-from atila.site import Mount, Site
+from atila.site import Mount, Site, spare_collector
 from atila.store import SharedStore, Store
 from atila.uploads import FlashFile, Upload, send_back
 from atila.was import Was, class_for
@@ -384,6 +384,7 @@ class Atila:
 
     def __rsgi_init__(self, loop: Any) -> None:
         self.site.adopt_loop(loop)
+        spare_collector()
 
     def __rsgi_del__(self, loop: Any) -> None:
         self.site.shutdown()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.site import spare_collector
 
 if TYPE_CHECKING:
     from atila.loop import TaskLoop
@@ -376,6 +377,7 @@ async def _live(site: Site, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             site.adopt_loop(asyncio.get_running_loop())
+            spare_collector()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(site.shutdown)

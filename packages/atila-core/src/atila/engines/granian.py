@@ -15,7 +15,7 @@ from typing import Any
 from atila import launch, logs, reloading, runs
 from atila.engines import rsgi, wsgi
 from atila.errors import SetupError
-from atila.site import Site
+from atila.site import Site, spare_collector
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
@@ -57,6 +57,7 @@ def make_service() -> Service:
     started = os.environ.get(STARTED)
     if started and reloading.files_of(os.environ[TARGET]).changed_since(int(started)):
         reloading.announce(service.site, "reloaded")
+    spare_collector()
     return service
 
 

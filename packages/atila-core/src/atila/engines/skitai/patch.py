@@ -178,6 +178,7 @@ class Launcher:
     def _make_worker(self, wasc: Any) -> Any:
         from atila import launch
         from atila.engines.skitai.worker import Worker
+        from atila.site import spare_collector
 
         try:
             is_reloaded = self._files is not None and self._files.changed()
@@ -185,6 +186,7 @@ class Launcher:
                 launch.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, launch.build_site(int(threads) if threads else None))
+            spare_collector()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
         except Exception:
