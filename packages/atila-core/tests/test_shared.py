@@ -18,7 +18,7 @@ import pytest
 from atila import Atila, Mount, SetupError, Site, runs
 from atila.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
 from atila.store import SharedStore, Store
-from atila.updates import SharedUpdates
+from atila.updates import Updates
 
 FORK = multiprocessing.get_context("fork")
 
@@ -206,7 +206,7 @@ def test_first_values_undo_nothing(shared: Shared) -> None:
 
 
 def test_updates(shared: Shared) -> None:
-    updates = SharedUpdates(shared)
+    updates = Updates(shared)
     assert updates.get("a", "b") == 0.0
     before = time.time()
     noted = [updates.set("a") for _ in range(50)]

@@ -6,7 +6,7 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -102,9 +102,6 @@ def preferred(choice: Choice | None) -> Iterator[None]:
         yield
     finally:
         _preferred.reset(token)
-
-
-Background = Callable[["Was"], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ from atila.apps import Apps
 from atila.bodies import BodySink, Spool
 from atila.engines.skitai.patch import show_g
 from atila.errors import HTTPError, SetupError
-from atila.exchange import Exchange
+from atila.exchange import ClientGone, Exchange
 from atila.forms import media_type
 from atila.loop import TaskLoop
 from atila.maintenance import Maintainer
 from atila.pool import WorkerPool
 from atila.static import READING, StaticFiles, moved
 from atila.store import SharedStore
-from atila.updates import SharedUpdates, Updates
+from atila.updates import Updates
 from atila.uploads import MULTIPART_TYPE
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Site:
         self.shared = shared.choose(alone=trial)
         self.g = SharedStore()
         self.g.attach(self.shared, "g")
-        self.updates: Updates = SharedUpdates(self.shared)
+        self.updates = Updates(self.shared)
         for mount in mounts:
             store.attach(mount.app, self.shared, f"{mount.host} {mount.prefix}")
         self.apps = Apps(mounts)
@@ -232,6 +232,25 @@ class Site:
         body = was.exchange.body = sink.finish()
         if sink.is_form or isinstance(body, Spool):
             was.endpoint = was.endpoint.with_uploads()
+
+    async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> None:
+        """Collect the body of a request and start it, or refuse it. For engines on the task loop.
+
+        Args:
+            was: the request.
+            pieces: the body; ends in `ClientGone` if it is not whole.
+            cut: what to tell the client then.
+        """
+        sink = self.sink(was)
+        try:
+            await sink.collect(pieces)
+            self.take_body(was, sink)
+            self.start(was)
+        except HTTPError as fault:
+            self.refuse(was, fault)
+        except ClientGone:
+            sink.close()
+            self.refuse(was, HTTPError(400, cut))
 
     def start(self, was: Was) -> None:
         """Process a request whose body is there: in a worker thread, or on the task loop."""

@@ -5,9 +5,8 @@ Who keeps something made of them, such as a cache, asks `Updates` whether it is 
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,8 +15,11 @@ if TYPE_CHECKING:
     from atila.was import Was
 
 
-class Updates(Protocol):
-    """Where the times of updates are kept."""
+class Updates:
+    """The times of updates, which all workers know of."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
 
     def set(self, name: str) -> float:
         """Note that a thing was updated now.
@@ -25,46 +27,14 @@ class Updates(Protocol):
         Returns:
             The time noted, in seconds since the epoch; later than all that were noted for it.
         """
-
-    def get(self, *names: str) -> float:
-        """When the last of some things was updated, in seconds since the epoch; 0.0 for never."""
-
-
-class LocalUpdates:
-    """Updates that this process alone knows of; see `Updates`."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, float] = {}
-        self._lock = threading.Lock()
-
-    def set(self, name: str) -> float:
-        """See `Updates`."""
-        with self._lock:
-            # Two updates within one tick of the clock must not look like one.
-            now = max(time.time(), self._times.get(name, 0.0) + 1e-6)
-            self._times[name] = now
-        return now
-
-    def get(self, *names: str) -> float:
-        """See `Updates`."""
-        return max((self._times.get(name, 0.0) for name in names), default=0.0)
-
-
-class SharedUpdates:
-    """Updates that all workers know of; see `Updates`."""
-
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-
-    def set(self, name: str) -> float:
-        """See `Updates`."""
         with self._shared.lock(_SPACE):
+            # Two updates within one tick of the clock must not look like one.
             now = max(time.time(), self.get(name) + 1e-6)
             self._shared.set(_SPACE, name, orjson.dumps(now))
         return now
 
     def get(self, *names: str) -> float:
-        """See `Updates`."""
+        """When the last of some things was updated, in seconds since the epoch; 0.0 for never."""
         latest = 0.0
         for name in names:
             noted = self._shared.get(_SPACE, name)

@@ -11,14 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.site import spare_collector
 
 if TYPE_CHECKING:
     from atila.loop import TaskLoop
     from atila.site import Site
-    from atila.was import Was
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -351,25 +349,12 @@ async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> Non
     exchange = ASGIExchange(scope, receive, send, loop)
     was = site.open(exchange)
     if site.wants_body(was):
-        await _collect(site, was, exchange)
+        await site.collect(was, exchange.pieces(), "the body ended too soon")
     else:
         site.start(was)
     answer = await exchange.done
     if answer is not None:
         await exchange.send_answer(answer)
-
-
-async def _collect(site: Site, was: Was, exchange: ASGIExchange) -> None:
-    sink = site.sink(was)
-    try:
-        await sink.collect(exchange.pieces())
-        site.take_body(was, sink)
-        site.start(was)
-    except HTTPError as fault:
-        site.refuse(was, fault)
-    except ClientGone:
-        sink.close()
-        site.refuse(was, HTTPError(400, "the body ended too soon"))
 
 
 async def _live(site: Site, receive: Receive, send: Send) -> None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.engines.peer import AHEAD, Peer
-from atila.errors import HTTPError
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 
 if TYPE_CHECKING:
@@ -302,15 +301,5 @@ def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
 
 
 async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
-    """Read the body within the limit, then go on."""
-    sink = site.sink(was)
-    try:
-        await sink.collect(exchange.pieces())
-        site.take_body(was, sink)
-        site.start(was)
-    except HTTPError as fault:
-        site.refuse(was, fault)
-    except ClientGone:
-        sink.close()
-        site.refuse(was, HTTPError(400, "the body is malformed or ended too soon"))
+    await site.collect(was, exchange.pieces(), "the body is malformed or ended too soon")
     await exchange.over()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from atila.engines.skitai.inbox import Inbox
-from atila.engines.skitai.outlet import Outlet
+from atila.engines.skitai.outlet import Outlet, open_at
 from atila.errors import HTTPError
-from atila.exchange import Address, ClientGone, Exchange, Headers
+from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
     from atila.bodies import BodySink
@@ -108,6 +109,32 @@ class SkitaiExchange(Exchange):
             self._departure = self._worker.loop.loop.create_future()
         if not self._gone:
             await asyncio.shield(self._departure)
+
+    # The answer; from any thread.
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """See `Exchange`."""
+        self._worker.pump.run(self._respond, status, headers, body)
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        """See `Exchange`.
+
+        Raises:
+            OSError: the file cannot be read; nothing has been sent.
+        """
+        file = open_at(path, offset)
+        self._worker.pump.run(self._respond_file, status, headers, file, size)
+
+    def _respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        raise NotImplementedError
+
+    def _respond_file(
+        self, status: int, headers: Sequence[Header], file: BinaryIO, size: int
+    ) -> None:
+        """Send a file that is open at the right place, and close it."""
+        raise NotImplementedError
 
     # The body.
 

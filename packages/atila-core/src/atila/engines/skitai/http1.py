@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from atila.engines.skitai.base import SkitaiExchange, split_headers
 from atila.engines.skitai.framing import BodyReader, body_reader, too_large
 from atila.engines.skitai.heads import Head, is_bodiless
-from atila.engines.skitai.outlet import PIECE, BytesSource, FileSource, Outlet, open_at
+from atila.engines.skitai.outlet import PIECE, BytesSource, FileSource, Outlet
 from atila.engines.skitai.websocket import WebSocket, handshake_fault, handshake_head
 from atila.errors import HTTPError
 from atila.exchange import ClientGone, Header, ResponseStream, WebSocketTransport
@@ -251,21 +251,6 @@ class Http1Exchange(SkitaiExchange):
         self._channel.close()
 
     # The answer; from any thread.
-
-    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """See `Exchange`."""
-        self._worker.pump.run(self._respond, status, headers, body)
-
-    def respond_file(
-        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
-    ) -> None:
-        """See `Exchange`.
-
-        Raises:
-            OSError: the file cannot be read; nothing has been sent.
-        """
-        file = open_at(path, offset)
-        self._worker.pump.run(self._respond_file, status, headers, file, size)
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         """See `Exchange`."""

@@ -14,7 +14,7 @@ from skitai.handlers.http2_handler import http2_producer
 from atila.engines.skitai.base import SkitaiExchange, split_headers
 from atila.engines.skitai.framing import too_large
 from atila.engines.skitai.heads import SERVER, http_date, is_bodiless
-from atila.engines.skitai.outlet import BytesSource, FileSource, Outlet, open_at
+from atila.engines.skitai.outlet import BytesSource, FileSource, Outlet
 from atila.errors import HTTPError
 from atila.exchange import Header, ResponseStream
 
@@ -168,21 +168,6 @@ class Http2Exchange(SkitaiExchange):
         self._abort()
 
     # The answer; from any thread.
-
-    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """See `Exchange`."""
-        self._worker.pump.run(self._respond, status, headers, body)
-
-    def respond_file(
-        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
-    ) -> None:
-        """See `Exchange`.
-
-        Raises:
-            OSError: the file cannot be read; nothing has been sent.
-        """
-        file = open_at(path, offset)
-        self._worker.pump.run(self._respond_file, status, headers, file, size)
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         """See `Exchange`."""
