@@ -85,3 +85,41 @@ def test_stopping_cancels_what_runs(loop: TaskLoop) -> None:
     assert loop.busy == 1
     loop.stop()
     assert cancelled.wait(WAIT)
+
+
+def test_a_coroutine_is_run_to_its_end_on_the_loop(
+    loop: TaskLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[bool] = []
+
+    async def closing() -> None:
+        await asyncio.sleep(0)
+        ended.append(loop.is_current())
+
+    async def failing() -> None:
+        raise LookupError("lost")
+
+    loop.run(closing(), 5.0)
+    assert ended == [True]
+    loop.run(failing(), 5.0)
+    assert "LookupError: lost" in caplog.text
+    loop.run(asyncio.Event().wait(), 0.01)
+    assert "took longer" in caplog.text
+    loop.stop()
+    loop.run(closing(), 5.0)
+    assert ended == [True]
+
+
+def test_a_loop_that_its_server_has_stopped_still_runs_what_closes() -> None:
+    mine = asyncio.new_event_loop()
+    loop = TaskLoop(mine)
+    ended: list[bool] = []
+
+    async def closing() -> None:
+        ended.append(True)
+
+    loop.run(closing(), 5.0)
+    loop.stop()
+    mine.close()
+    loop.run(closing(), 5.0)
+    assert ended == [True]

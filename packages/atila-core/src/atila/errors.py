@@ -77,12 +77,16 @@ def reason_phrase(code: int) -> str:
         return "Unknown"
 
 
-def caller() -> str:
-    """ "file:line" of the code outside of this package that is calling it; "" if there is none."""
+def caller(module: str = __name__) -> str:
+    """ "file:line" of the code that called into the framework; "" if there is none.
+
+    Args:
+        module: the `__name__` of a layer that asks; its package counts as framework, too.
+    """
     frame = inspect.currentframe()
-    package = __name__.partition(".")[0]
+    ours = {name.partition(".")[0] for name in (__name__, module)}
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] != package:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ours:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 log = logging.getLogger("atila.loop")
@@ -70,15 +70,20 @@ class TaskLoop:
             except Exception:
                 log.exception("a call on the task loop failed")
 
-    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine to its end on the loop. From any thread; its errors are logged."""
-        if self.is_current():
-            self._create_task(coroutine)
-        else:
-            self.call(self._create_task, coroutine)
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None) -> None:
+        """Run a coroutine to its end on the loop. From any thread; its errors are logged.
 
-    def _create_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = self.loop.create_task(coroutine)
+        Args:
+            coroutine: what to run.
+            context: the context variables it runs with; None for a copy of the loop's own.
+        """
+        if self.is_current():
+            self._create_task(coroutine, context)
+        else:
+            self.call(self._create_task, coroutine, context)
+
+    def _create_task(self, coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
+        task = self.loop.create_task(coroutine, context=context)
         # asyncio itself holds its tasks weakly.
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -93,32 +98,52 @@ class TaskLoop:
         """How many spawned coroutines have not ended."""
         return len(self._tasks)
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """Cancel what still runs and let it clean up; end the thread that the loop has of its own.
-
-        Not to be called on the running loop.
+    def cancel(self, timeout: float = 5.0) -> None:
+        """Cancel what still runs and let it clean up. Not to be called on the running loop.
 
         Args:
             timeout: seconds that the cancelled coroutines have.
         """
+        self.run(self._cancel_all(timeout), timeout + 1.0)
+
+    async def _cancel_all(self, seconds: float) -> None:
+        if tasks := tuple(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def run(self, coroutine: Coroutine[Any, Any, Any], timeout: float) -> None:
+        """Run a coroutine to its end and wait for it, also on a loop that its server has stopped
+        already, as granian does. Not to be called on the running loop. Its errors are logged.
+
+        Args:
+            coroutine: what to run.
+            timeout: seconds until it is cancelled.
+        """
+        limited = asyncio.wait_for(coroutine, timeout)
+        try:
+            if self.loop.is_closed():
+                limited.close()
+                coroutine.close()
+            elif self.loop.is_running():
+                asyncio.run_coroutine_threadsafe(limited, self.loop).result(timeout + 1.0)
+            else:
+                self.loop.run_until_complete(limited)
+        except TimeoutError:
+            log.warning("a coroutine took longer than its %g s at the end of the site", timeout)
+        except Exception:
+            log.exception("a coroutine failed at the end of the site")
+
+    def stop(self) -> None:
+        """Cancel what still runs, then end the thread that the loop has of its own.
+
+        Not to be called on the running loop.
+        """
         if self.loop.is_closed():
             return
-        if self.is_current():
-            # The loop of a server that has stopped it already, as granian does.
-            self._cancel_all()
-            if self._tasks:
-                self.loop.run_until_complete(asyncio.wait(self._tasks, timeout=timeout))
-            return
-        self.call(self._cancel_all)
-        deadline = time.monotonic() + timeout
-        while self._tasks and self.loop.is_running() and time.monotonic() < deadline:
-            time.sleep(0.005)
+        self.cancel()
         if self._thread is not None:
             self.call(self.loop.stop)
-            self._thread.join(timeout)
+            self._thread.join(5.0)
             if not self._thread.is_alive():
                 self.loop.close()
-
-    def _cancel_all(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()

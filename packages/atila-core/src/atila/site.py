@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,7 @@ class Site:
         self._making = threading.Lock()
         self._is_trial = trial
         self._is_over = False
+        self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial)
         self.g = SharedStore()
         self.g.attach(self.shared, "g")
@@ -276,6 +277,24 @@ class Site:
         was.refusal = error
         return was
 
+    def on_shutdown(self, func: Callable[[], Awaitable[object] | None]) -> None:
+        """Have func() called when the site ends: all requests are through by then, and what still
+        ran on the task loop is cancelled. The last that was given is the first to be called.
+
+        Args:
+            func: blocks shortly at most, or gives an awaitable, which is awaited on the task loop.
+        """
+        self._closers.append(func)
+
+    def _close_all(self, timeout: float) -> None:
+        while self._closers:
+            try:
+                closing = self._closers.pop()()
+                if closing is not None:
+                    self.loop.run(_awaited(closing), timeout)
+            except Exception:
+                log.exception("closing a part of the site failed")
+
     def shutdown(self, timeout: float | None = None) -> None:
         """Let running requests end, then leave the apps. Blocks; not to be called on the loop.
 
@@ -299,12 +318,19 @@ class Site:
             self._announce("umounted")
         # What is cancelled now still cleans up, as a part of this site.
         if self._loop is not None:
+            self._loop.cancel()
+        self._close_all(timeout)
+        if self._loop is not None:
             self._loop.stop()
         for mount in self.mounts:
             mount.app.leave()
             mount.app.store.detach(self.shared)
             mount.app.bus.subscribers.clear()
         self.shared.close()
+
+
+async def _awaited(awaitable: Awaitable[object]) -> None:
+    await awaitable
 
 
 def spare_collector() -> None:

@@ -22,3 +22,19 @@ class TaskCancelled(HTTPError):
 
     def __init__(self) -> None:
         super().__init__(503, "a task was cancelled")
+
+
+class UpstreamError(HTTPError, ConnectionError):  # type: ignore[misc]  # two attributes `errno`
+    """The connection to a server that a task needs failed; as an answer 502.
+
+    Args:
+        detail: which server, by the name of its alias, and how it failed; without any secret.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(502, detail)
+        self.errno = 0  # which OSError has made None
+
+
+class Unreachable(UpstreamError):
+    """A server cannot be connected to, so that nothing was sent: safe to be tried elsewhere."""

@@ -16,7 +16,7 @@ from atila_tasks.result import STA_NORMAL, Result, single, status_of
 from atila_tasks.waitable import Waitable
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Site, Was
     from atila_tasks.backend import Backend
 
 log = logging.getLogger("atila.tasks")
@@ -37,6 +37,7 @@ class Task(Waitable):
     Attributes:
         context: the context variables that the work runs with, `atila.current` among them.
         handle: the backend's own.
+        timeout: seconds that it had when it was made; None for no limit.
     """
 
     __slots__ = (
@@ -47,9 +48,9 @@ class Task(Waitable):
         "_filter",
         "_lock",
         "_result",
-        "_timeout",
         "context",
         "handle",
+        "timeout",
         "work",
     )
 
@@ -70,7 +71,7 @@ class Task(Waitable):
         self.context.run(current.set, was)
         self._backend = backend
         self._filter = filter
-        self._timeout = timeout
+        self.timeout = timeout
         # Nothing watches the clock: whoever waits, or looks, finds that the time is over.
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._lock = threading.Lock()
@@ -91,7 +92,7 @@ class Task(Waitable):
 
     @property
     def done(self) -> bool:
-        if self._result is None and self._remaining() == 0:
+        if self._result is None and self.remaining() == 0:
             self._expire()
         return self._result is not None
 
@@ -124,6 +125,11 @@ class Task(Waitable):
 
     # For backends -------------------------------------------------------------------------------
 
+    @property
+    def site(self) -> Site:
+        """Where it runs."""
+        return self._was.site
+
     def claim(self) -> bool:
         """Begin. Of all who might only one is given True; nobody if the task is finished already,
         because it was cancelled or its time is over.
@@ -131,10 +137,14 @@ class Task(Waitable):
         with self._lock:
             if self._begun or self._result is not None:
                 return False
-            self._begun = self._remaining() != 0
+            self._begun = self.remaining() != 0
         if not self._begun:
             self._expire()
         return self._begun
+
+    def remaining(self) -> float | None:
+        """Seconds until the time is over, 0 if it is; None for no limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def settle(self, data: Any) -> None:
         """Finish with data, which is filtered in the calling thread."""
@@ -172,12 +182,8 @@ class Task(Waitable):
 
     # Inside -------------------------------------------------------------------------------------
 
-    def _remaining(self) -> float | None:
-        """Seconds until the time is over, 0 if it is; None for no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
     def _expire(self) -> None:
-        error = TaskTimeout(self._timeout or 0.0)
+        error = TaskTimeout(self.timeout or 0.0)
         self._conclude(Result(status_of(error), None, error))
 
     def _conclude(self, result: Result) -> None:
@@ -202,7 +208,7 @@ class Task(Waitable):
         finished = threading.Lock()
         finished.acquire()
         self.when_done(finished.release)
-        remaining = self._remaining()
+        remaining = self.remaining()
         limit = -1 if remaining is None else min(remaining, threading.TIMEOUT_MAX)
         if not finished.acquire(timeout=limit):
             self._expire()
@@ -214,7 +220,7 @@ class Task(Waitable):
         task_loop = self._was.site.loop
         call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
         self.when_done(lambda: call(_release, future))
-        remaining = self._remaining()
+        remaining = self.remaining()
         timer = None if remaining is None else loop.call_later(remaining, self._expire)
         try:
             await future

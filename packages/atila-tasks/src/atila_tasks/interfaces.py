@@ -1,0 +1,150 @@
+"""Interfaces: how servers and databases of one kind are talked to.
+
+The built-in ones and those of `skitai.add_database_interface` are alike: subclasses of `Interface`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from atila import SetupError
+from atila.errors import caller
+
+if TYPE_CHECKING:
+    from atila_tasks.aliases import Alias, Member
+    from atila_tasks.task import Task
+
+Start = Callable[[Any], "Task"]
+"""Makes a task of a request, in whatever terms the interface has for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that is a method called by its name, as of Redis.
+
+    Attributes:
+        name: of the method.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+    """
+
+    name: str
+    args: tuple[Any, ...] = field(default=(), repr=False)
+    kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Commands:
+    """What `was.db(alias)` gives where each method is a command that makes a task.
+
+    Args:
+        start: makes a task of a `Command`.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+
+    def __enter__(self) -> Commands:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., Task]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def command(*args: Any, **kwargs: Any) -> Task:
+            return self._start(Command(name, args, kwargs))
+
+        return command
+
+
+class Interface:
+    """One member of an alias: a server or database, and the connections that are open to it.
+
+    Made on the task loop, when the first task needs it. All its methods but the class methods run
+    there, so none may block.
+
+    Args:
+        alias: what it is a member of.
+        member: where it is.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """The options that an alias of this kind may have, with their defaults."""
+
+    def __init__(self, alias: Alias, member: Member) -> None:
+        self.alias = alias
+        self.member = member
+        self.options = alias.options
+
+    @classmethod
+    def check(cls, alias: Alias) -> None:
+        """Refuse an alias with a mistake; called when it is named, before anything connects.
+
+        Raises:
+            SetupError: what is wrong with its members or options, or what is to be installed.
+        """
+
+    @classmethod
+    def session(cls, start: Start) -> Any:
+        """What `was.db(alias)` gives: its methods make tasks by `start(request)`. A context
+        manager, too, which does nothing at its end.
+        """
+        return Commands(start)
+
+    async def perform(self, request: Any) -> Any:
+        """Carry out one request and give its data. Cancelled if its time is over.
+
+        Raises:
+            Unreachable: there is no connection, so nothing was sent.
+            UpstreamError: the connection failed on the way.
+            Exception: what else the server says is wrong with the request.
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close all connections: the site ends."""
+
+
+_interfaces: dict[str, type[Interface]] = {}
+
+
+def add_database_interface(kind: str, interface: Any) -> None:
+    """Have `skitai.alias(name, kind, …)` name servers that are talked to in a way of your own.
+
+    Args:
+        kind: a name for it: "*mydbi". A second one of the same name takes its place.
+        interface: how they are talked to: a subclass of `Interface`.
+
+    Raises:
+        SetupError: it is no subclass of `atila_tasks.Interface`.
+    """
+    if not (isinstance(interface, type) and issubclass(interface, Interface)):
+        raise SetupError(
+            f"the interface of {kind!r} must be a subclass of atila_tasks.Interface",
+            caller(__name__),
+        )
+    _interfaces[kind] = interface
+
+
+def find(kind: str, name: str) -> type[Interface]:
+    """The interface of a kind.
+
+    Args:
+        kind: which.
+        name: the alias that asks for it.
+
+    Raises:
+        SetupError: there is none.
+    """
+    interface = _interfaces.get(kind)
+    if interface is None:
+        raise SetupError(
+            f"the alias {name!r} has the kind {kind!r}, which is none of"
+            f" {', '.join(sorted(_interfaces))}; skitai.add_database_interface adds others",
+            caller(__name__),
+        )
+    return interface
