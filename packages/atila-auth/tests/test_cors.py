@@ -59,6 +59,26 @@ def test_settings_of_the_app_count_for_all_routes_even_if_they_come_later(app):
         assert preflight(app, origin=origin).headers["access-control-max-age"] == "60"
 
 
+def test_settings_of_a_preference(app):
+    import skitai
+
+    from atila.packages import prefer
+
+    with skitai.preference() as pref:
+        pref.access_control_allow_origin = [B]
+        pref.access_control_max_age = 3600
+        pref.authenticate = "basic"
+        pref.realm = "Shop"
+        pref.users = {"hansroh": "1234"}
+    prefer(app, pref)
+    app.route("/")(lambda was: "x")
+    assert preflight(app, origin=B).headers["access-control-max-age"] == "3600"
+    refused = call(app, origin=B)
+    assert refused.status_code == 401
+    assert cors(refused) == {"access-control-allow-origin": B}
+    assert 'realm="Shop"' in refused.headers["www-authenticate"]
+
+
 def test_the_route_wins_over_the_app(app):
     app.access_control_allow_origin = [A]
     app.access_control_max_age = 60
@@ -83,7 +103,7 @@ def test_a_disallowed_origin_gets_no_headers(app):
         refused = preflight(app, origin=origin)
         assert cors(refused) == {}
         assert refused.status_code == 403
-        assert refused.headers["vary"] == "origin"
+        assert "origin" in refused.headers["vary"]
 
 
 def test_vary_is_on_answers_without_an_origin_too(app):
@@ -280,6 +300,14 @@ def test_origins_are_compared_as_browsers_spell_them(app):
         ({"access_control_allow_origin": [A], "access_control_allow_headers": "x"}, "list of str"),
         ({"access_control_allow_origin": [A], "access_control_allow_headers": ["a b"]}, "names"),
         ({"access_control_allow_origin": [A], "access_control_expose_headers": [""]}, "names"),
+        (
+            {
+                "access_control_allow_origin": [A],
+                "access_control_allow_credentials": True,
+                "access_control_expose_headers": ["*"],
+            },
+            "a list of names",
+        ),
         ({"access_control_max_age": 60}, "does nothing without"),
     ],
 )
@@ -313,3 +341,109 @@ def test_an_automatic_route_without_any_policy_answers_as_before(app):
     assert steps.loop_safe
     assert preflight(app).headers["allow"]
     assert cors(preflight(app)) == {}
+
+
+# Requests that reach no endpoint -----------------------------------------------------------------
+
+
+def refused(app, method="GET", url="/", **options):
+    headers = {"Origin": A, **options.pop("headers", {})}
+    return app.test_client().request(method, url, headers=headers, **options)
+
+
+@pytest.fixture
+def shop(app):
+    app.config.MAX_BODY_SIZE = 10
+    app.route("/", methods=["POST"], content_types=["text/plain"])(lambda was: "x")
+    app.route("/slash/")(lambda was: "x")
+    return app
+
+
+REFUSALS = [
+    ("GET", "/nothing", {}, 404),
+    ("GET", "/", {}, 405),
+    ("POST", "/", {"data": b"x" * 20, "headers": {"Content-Type": "text/plain"}}, 413),
+    ("POST", "/", {"json": {}}, 415),
+    ("GET", "/slash", {}, 308),
+]
+
+
+@pytest.mark.parametrize(("method", "url", "options", "status"), REFUSALS)
+def test_refusals_carry_the_headers_of_the_app(shop, method, url, options, status):
+    shop.access_control_allow_origin = [A]
+    shop.access_control_allow_credentials = True
+    answer = refused(shop, method, url, **options)
+    assert answer.status_code == status
+    assert cors(answer) == {
+        "access-control-allow-origin": A,
+        "access-control-allow-credentials": "true",
+    }
+    assert "origin" in answer.headers["vary"]
+    headers = {**options.pop("headers", {}), "Origin": B}
+    stranger = shop.test_client().request(method, url, headers=headers, **options)
+    assert (stranger.status_code, cors(stranger)) == (status, {})
+    assert "origin" in stranger.headers["vary"]
+
+
+@pytest.mark.parametrize(("method", "url", "options", "status"), REFUSALS)
+def test_refusals_of_an_app_that_opens_nothing_carry_none(shop, method, url, options, status):
+    answer = refused(shop, method, url, **options)
+    assert (answer.status_code, cors(answer)) == (status, {})
+    assert shop.refusing.headers == ()
+
+
+def test_refusals_carry_the_headers_of_the_route_that_it_would_have_been(app):
+    app.config.MAX_BODY_SIZE = 10
+    app.access_control_allow_origin = [B]
+    app.route("/own", methods=["POST"], access_control_allow_origin=[A])(lambda was: "x")
+    app.route("/none", methods=["POST"], access_control_allow_origin=[])(lambda was: "x")
+    app.route("/app", methods=["POST"])(lambda was: "x")
+    long = b"x" * 20
+    answer = refused(app, "POST", "/own", data=long)
+    assert answer.status_code == 413
+    assert cors(answer) == {"access-control-allow-origin": A}
+    assert cors(refused(app, "POST", "/none", data=long)) == {}
+    assert cors(refused(app, "POST", "/app", data=long)) == {}
+    assert cors(call(app, "/app", B, "POST", data=long)) == {"access-control-allow-origin": B}
+
+
+def test_one_route_that_opens_itself(app):
+    app.config.MAX_BODY_SIZE = 10
+    app.route("/own", methods=["POST"], access_control_allow_origin=[A])(lambda was: "x")
+    app.route("/other", methods=["POST"])(lambda was: "x")
+    answer = refused(app, "POST", "/own", data=b"x" * 20)
+    assert (answer.status_code, cors(answer)) == (413, {"access-control-allow-origin": A})
+    assert cors(refused(app, "POST", "/other", data=b"x" * 20)) == {}
+    assert cors(refused(app, "GET", "/nothing")) == {}
+
+
+def test_overload_and_ends_of_bodies(app):
+    """What the site and its engines refuse with."""
+    from atila import HTTPError
+    from atila.testing import _exchange
+
+    app.access_control_allow_origin = [A]
+    app.route("/", methods=["POST"])(lambda was: "x")
+    site = app.site
+    for code in (400, 503):
+        exchange = _exchange("POST", "/", None, {"Origin": A}, b"x", None)
+        site.refuse(site.open(exchange), HTTPError(code))
+        answer = exchange.answers.get(timeout=5)
+        assert answer.status_code == code
+        assert cors(answer) == {"access-control-allow-origin": A}
+
+
+def test_refused_preflights(app):
+    app.access_control_allow_origin = [A]
+    answer = preflight(app, "/nothing")
+    assert (answer.status_code, cors(answer)) == (404, {"access-control-allow-origin": A})
+
+
+def test_refusals_below_a_mount_point(app):
+    app.access_control_allow_origin = [A]
+    app.route("/x")(lambda was: "x")
+    Site([Mount("/shop", app)])
+    for url in ("/shop/nothing", "/elsewhere", "/"):
+        answer = refused(app, url=url)
+        assert answer.status_code == 404
+        assert cors(answer) == {"access-control-allow-origin": A}

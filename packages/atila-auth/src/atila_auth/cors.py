@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import Steps
+from atila.routing import Route
 from atila_auth.policy import Policy, policy_of
 
 if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.exchange import Header, Headers
-    from atila.routing import Route
 
 
 def compile_route(route: Route, app: Atila) -> Steps | None:
@@ -83,6 +83,30 @@ class PreflightCors(Cors):
             raise was.Error(403, f"the origin {origin} may not use this", 0, vary)
         methods = match.endpoint.route.methods if match is not None else _methods(was)
         return was.response(204, None, _preflight_headers(was, policy, origin, methods))
+
+
+class RefusalCors(Cors):
+    """Gives the headers of answers to requests that reach no endpoint: 404, 405, 413, 503, …
+
+    Without them a page that may know what happened sees no more than a failure.
+    """
+
+    def __call__(self, was: Was) -> Headers:
+        match = was.app.router.match(_path(was), was.exchange.method)
+        cors = self if match is None else Cors(_policy_of(match.endpoint))
+        return Cors.__call__(cors, was)
+
+
+def refusal_headers(app: Atila) -> RefusalCors | None:
+    """What refusals of an app carry; None if neither it nor a route of it opens anything.
+
+    Raises:
+        SetupError: a setting of the app is wrong.
+    """
+    policy = policy_of(Route("", refusal_headers), app)
+    if policy is None and not any(_policy_of(endpoint) for endpoint in app.endpoints):
+        return None
+    return RefusalCors(policy)
 
 
 def _wanted(was: Was) -> str:

@@ -93,13 +93,13 @@ def policy_of(route: Route, app: Atila) -> Policy | None:
     allowed = tuple(
         _header_name(h, ALLOW_HEADERS, settings) for h in settings.strings(ALLOW_HEADERS)
     )
-    return Policy(
-        origins,
-        credentials,
-        () if ANY in allowed else allowed,
-        tuple(_header_name(h, EXPOSE_HEADERS, settings) for h in settings.strings(EXPOSE_HEADERS)),
-        max_age,
+    exposed = tuple(
+        _header_name(h, EXPOSE_HEADERS, settings) for h in settings.strings(EXPOSE_HEADERS)
     )
+    if credentials and ANY in exposed:
+        # With credentials it would stand for a header of this name (Fetch, section 3.3.3).
+        raise settings.error(EXPOSE_HEADERS, f"a list of names, because of {CREDENTIALS}")
+    return Policy(origins, credentials, () if ANY in allowed else allowed, exposed, max_age)
 
 
 class _Settings:

@@ -1,0 +1,111 @@
+"""The secrets of an app, and the keys that are derived from them: one for each purpose."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from atila import SetupError
+
+if TYPE_CHECKING:
+    from atila import Atila
+
+SHORTEST = 16
+"""Characters of a secret. Shorter ones are words that somebody thought of."""
+
+Secrets = tuple[str, ...]
+"""The secret in use, and after it the old ones, which are still accepted."""
+
+
+def _advice(name: str) -> str:
+    given = f'pref.{name} = os.environ["{name.upper()}"]' if name.isidentifier() else name
+    return (
+        f"write {given}, a random string made once by: python -c"
+        ' "import secrets; print(secrets.token_urlsafe(32))"'
+    )
+
+
+def secrets_of(app: Atila, purpose: str, source: str = "") -> Secrets:
+    """The secrets of an app: `pref.securekey`, a string, or a list of it and of old ones.
+
+    Args:
+        app: the app.
+        purpose: what it is for, to be named in the error: "was.session".
+        source: "file:line" of what wants it.
+
+    Raises:
+        SetupError: there is none, or it is none.
+    """
+    given = getattr(app, "securekey", None)
+    if given is None:
+        advice = _advice("securekey")
+        raise SetupError(f"{purpose} needs a secret of the app: {advice}", source)
+    return checked(given, "securekey")
+
+
+def check(app: Atila) -> None:
+    """Find what is wrong with the secrets of an app, if it has any, when it is mounted.
+
+    Raises:
+        SetupError: one of them is none.
+    """
+    given = getattr(app, "securekey", None)
+    if given is not None:
+        checked(given, "securekey")
+
+
+def checked(given: Any, name: str) -> Secrets:
+    """The secrets in a setting.
+
+    Args:
+        given: a string, or a list of strings, the one in use first.
+        name: what the setting is called.
+
+    Raises:
+        SetupError: one of them is no string, or is too short.
+    """
+    secrets = (given,) if isinstance(given, str) else given
+    if not isinstance(secrets, list | tuple) or not secrets:
+        raise SetupError(
+            f"{name} must be a string, or a list of strings, the one in use first;"
+            f" it is {type(given).__name__}. Mend: {_advice(name)}"
+        )
+    return _checked(tuple(secrets), name)
+
+
+@lru_cache(64)
+def _checked(secrets: tuple[Any, ...], name: str) -> Secrets:
+    for secret in secrets:
+        if not isinstance(secret, str):
+            raise SetupError(
+                f"{name} has {type(secret).__name__} in it, where strings belong."
+                f" Mend: {_advice(name)}"
+            )
+        if len(secret) < SHORTEST:
+            raise SetupError(
+                f"{name} has a secret of {len(secret)} characters, which can be guessed; at least"
+                f" {SHORTEST} are wanted. Mend: {_advice(name)}"
+            )
+    return secrets
+
+
+def derive(secret: str, purpose: str, size: int = 32) -> bytes:
+    """The key of a purpose (HKDF with SHA-256, RFC 5869). From one no other can be found out.
+
+    Args:
+        secret: of the app.
+        purpose: what the key is for: "session".
+        size: of the key, in bytes.
+    """
+    info = b"atila-auth 1 " + purpose.encode()
+    raw = secret.encode("utf-8", "surrogatepass")
+    return HKDF(SHA256(), size, salt=None, info=info).derive(raw)
+
+
+def is_time(value: object) -> bool:
+    """Whether a value is a number of seconds: more than 0, and not infinite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

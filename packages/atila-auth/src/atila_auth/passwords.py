@@ -1,0 +1,166 @@
+"""Passwords as they are stored: hashed with scrypt, as the A1 hash of digest, or in plain text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+SCHEME = "$scrypt$"
+
+_COST, _BLOCK, _PARALLEL = 15, 8, 3
+"""OWASP's Password Storage Cheat Sheet: 2**15 blocks of 1 KiB, three times: 32 MiB of memory."""
+_MOST_MEMORY = 256 * 1024 * 1024
+_SALT, _HASH = 16, 32
+_HASHED = re.compile(
+    r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
+)
+
+_at_once = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""More hashes at a time would be no faster, and need their memory each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hash:
+    cost: int
+    block: int
+    parallel: int
+    salt: bytes
+    digest: bytes
+
+    def of(self, password: str) -> bytes:
+        with _at_once:
+            return hashlib.scrypt(
+                password.encode("utf-8", "surrogatepass"),
+                salt=self.salt,
+                n=1 << self.cost,
+                r=self.block,
+                p=self.parallel,
+                maxmem=_MOST_MEMORY,
+                dklen=len(self.digest),
+            )
+
+
+def hash_password(
+    password: str, *, cost: int = _COST, block: int = _BLOCK, parallel: int = _PARALLEL
+) -> str:
+    """A password as it may be stored: hashed with scrypt (RFC 7914) and a salt of its own.
+
+    Args:
+        password: of any length.
+        cost: binary logarithm of the work; one more takes twice the time and the memory.
+        block: the block size r; memory is 128 * r * 2**cost bytes.
+        parallel: how often it is done; twice takes twice the time.
+
+    Returns:
+        "$scrypt$ln=15,r=8,p=3$SALT$HASH", for `verify_password`.
+    """
+    hashed = _Hash(cost, block, parallel, secrets.token_bytes(_SALT), bytes(_HASH))
+    digest = hashed.of(password)
+    return f"{SCHEME}ln={cost},r={block},p={parallel}${_b64(hashed.salt)}${_b64(digest)}"
+
+
+def verify_password(password: str, hashed: str) -> bool:
+    """Whether a password is the one that was hashed.
+
+    Takes as long for a wrong one as for the right one, some tenths of a second.
+
+    Args:
+        password: what somebody says it is.
+        hashed: what `hash_password` gave.
+
+    Raises:
+        ValueError: `hashed` is nothing that `hash_password` gives; the message does not show it.
+    """
+    stored = _parsed(hashed)
+    return hmac.compare_digest(stored.of(password), stored.digest)
+
+
+def is_hashed(text: str) -> bool:
+    """Whether a text claims to be from `hash_password`."""
+    return text.startswith(SCHEME)
+
+
+def is_alike(hashed: str, other: str) -> bool:
+    """Whether two hashes take the same work."""
+    costs, others = hashed.split("$")[:3], other.split("$")[:3]
+    return costs == others
+
+
+def decoy(hashed: str) -> str:
+    """A hash that takes as long to verify as another, and that no password is known for."""
+    stored = _parsed(hashed)
+    head = f"{SCHEME}ln={stored.cost},r={stored.block},p={stored.parallel}"
+    return f"{head}${_b64(secrets.token_bytes(_SALT))}${_b64(secrets.token_bytes(_HASH))}"
+
+
+class Memory:
+    """Remembers which passwords were right, so that not each request with basic authentication
+    takes some tenths of a second.
+
+    What is kept is a MAC of hash and password, under a key of this process: neither tells of the
+    other, and with another hash stored the password is asked for anew. Wrong ones are not kept.
+
+    Args:
+        size: how many.
+    """
+
+    def __init__(self, size: int = 1000) -> None:
+        self._size = size
+        self._key = secrets.token_bytes(32)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def verify(self, password: str, hashed: str) -> bool:
+        """See `verify_password`."""
+        said = password.encode("utf-8", "surrogatepass")
+        message = len(said).to_bytes(8) + said + hashed.encode()
+        entry = hmac.digest(self._key, message, "sha256")
+        with self._lock:
+            if entry in self._known:
+                self._known.move_to_end(entry)
+                return True
+        if not verify_password(password, hashed):
+            return False
+        with self._lock:
+            self._known[entry] = None
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return True
+
+
+def equal(one: str, other: str) -> bool:
+    """Whether two texts are the same, in a time that tells nothing of where they differ."""
+    # Of digests, so that not even the length is told.
+    return hmac.compare_digest(_fixed(one), _fixed(other))
+
+
+def _fixed(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _parsed(hashed: str) -> _Hash:
+    match = _HASHED.fullmatch(hashed)
+    if match is None:
+        raise ValueError("this is no hash of hash_password: $scrypt$ln=…,r=…,p=…$SALT$HASH")
+    cost, block, parallel = map(int, match.groups()[:3])
+    try:
+        salt, digest = map(_unb64, match.groups()[3:])
+    except binascii.Error:
+        raise ValueError("a hash of hash_password is damaged") from None
+    return _Hash(cost, block, parallel, salt, digest)
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
+
+
+def _unb64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

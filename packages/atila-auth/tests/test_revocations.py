@@ -1,0 +1,87 @@
+"""Where revocations are noted: shared by workers, and kept for the next start if wanted."""
+
+import pytest
+
+import atila_auth
+from atila import Atila, SetupError
+from atila.testing import _exchange
+
+KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """An app, as it is after a start of its server; its predecessor has ended."""
+    sites = []
+
+    def make(folder):
+        stop()
+        app = Atila(__name__, layers={"auth": atila_auth.layer})
+        app.securekey = KEY
+        app.config.REVOCATIONS = folder
+        app.route("/")(lambda was: "")
+        sites.append(app.site)
+        return app.site
+
+    def stop():
+        while sites:
+            sites.pop().shutdown(5)
+
+    yield make
+    stop()
+
+
+def was_of(site, cookie=""):
+    return site.open(_exchange("GET", "/", None, {"Cookie": cookie}, None, None))
+
+
+def cookie_of(was):
+    ((_, line),) = [pair for last in was.response.last_headers for pair in last() if "=" in pair[1]]
+    return line.partition(";")[0]
+
+
+def test_kept_for_the_next_start(start, tmp_path):
+    folder = tmp_path / "deep" / "revoked"
+    site = start(folder)
+    was = was_of(site)
+    token, other = was.encode_ott("hans", 3600), was.encode_ott("else", 3600)
+    assert was.revoke_ott(token) is True
+    password = was.generate_otp()
+    assert was.verify_otp(password) is True
+    was.session["a"] = 1
+    cookie = cookie_of(was)
+    was = was_of(site, cookie)
+    assert dict(was.session) == {"a": 1}
+    was.session.expire()
+
+    site = start(folder)
+    was = was_of(site, cookie)
+    assert was.decode_ott(token) is None
+    assert was.revoke_ott(token) is False
+    assert was.decode_ott(other) == "else"
+    assert was.verify_otp(password) is False
+    assert dict(was.session) == {}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_forgotten_without_a_folder(start):
+    was = was_of(start(None))
+    token = was.encode_ott("hans", 3600)
+    was.revoke_ott(token)
+    assert was.decode_ott(token) is None
+    assert was_of(start(None)).decode_ott(token) == "hans"
+
+
+def test_folders_that_cannot_be(broken_app, tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "file").touch()
+    broken_app.route("/")(lambda was: "")
+    for folder, told in (
+        ("relative", "absolute path"),
+        (tmp_path / "open", "chmod 700"),
+        (tmp_path / "file", "cannot be used"),
+        (tmp_path / "file" / "below", "cannot be used"),
+    ):
+        broken_app.config.REVOCATIONS = folder
+        with pytest.raises(SetupError, match=told):
+            _ = broken_app.site
