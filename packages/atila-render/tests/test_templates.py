@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,10 @@ from typing import Any
 import pytest
 from jinja2 import TemplateNotFound
 
-from atila import Atila, Was
+from atila import Atila, Was, runs
 from atila.testing import TestResponse
 from atila_render.media import is_markup, media_type_of
+from atila_render.templates import Rendering
 
 Write = Callable[[str, str], Path]
 Render = Callable[..., TestResponse]
@@ -71,6 +74,25 @@ def test_names_of_every_template(app: Atila, write: Write) -> None:
     response = app.test_client().get("/names?choice=2")
     assert response.text == "Shop|2|/names|202|Shop GET 1"
     assert response.status_code == 202
+
+
+def test_names_in_imported_templates(app: Atila, write: Write) -> None:
+    write(
+        "tools.html", "{% macro link() %}{{ was.request.path }} {{ request.args.x }}{% endmacro %}"
+    )
+    write("page.html", '{% import "tools.html" as tools %}{{ tools.link() }}')
+
+    @app.route("/<name>")
+    def page(was: Was, name: str, x: str) -> Any:
+        return was.render("page.html")
+
+    @app.route("/async/<name>")
+    async def page_async(was: Was, name: str, x: str) -> Any:
+        return was.render("page.html")
+
+    client = app.test_client()
+    for path in ("/a", "/b", "/async/c"):
+        assert client.get(f"{path}?x=<").text == f"{path} &lt;"
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.htm", "a.j2", "a.html.j2", "a.tpl", "a", "a.xml.j2"])
@@ -229,7 +251,7 @@ def test_error_page(app: Atila, write: Write) -> None:
     def not_found(was: Was, error: Any) -> str:
         return was.render("errors/404.j2", error=error)
 
-    response = app.test_client().get("/%3Cb%3E")
+    response = app.test_client().get("/%3Cb%3E", headers={"accept": "text/html"})
     assert response.status_code == 404
     assert response.text == "<h1>404 Not Found</h1>/&lt;b&gt;"
 
@@ -242,3 +264,171 @@ def test_async_def(app: Atila, write: Write) -> None:
         return was.render("a.html", a=1)
 
     assert app.test_client().get("/").text == "1"
+
+
+class SlowTask(FakeTask):
+    """One that is not finished, so that waiting for it would block."""
+
+    def fetch(self) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return super().fetch()
+        raise AssertionError("it would block the task loop")
+
+
+@pytest.mark.parametrize("given", [lambda t: t, lambda t: [t], lambda t: {"t": t}])
+def test_task_in_a_template_of_async_def(app: Atila, write: Write, given: Any) -> None:
+    write("a.html", "{% set t = x[0] or x.t or x %}{{ t.fetch()[0] }}")
+    seen: list[Any] = []
+
+    @app.route("/returned")
+    async def returned(was: Was) -> Any:
+        return was.render("a.html", x=given(SlowTask()))
+
+    @app.route("/awaited")
+    async def awaited(was: Was) -> Any:
+        return "awaited " + await was.render("a.html", x=given(SlowTask()))
+
+    @app.finish_request
+    def look(was: Was, value: Any) -> None:
+        seen.append(value)
+
+    client = app.test_client()
+    assert client.get("/returned").text == "&lt;a&gt;"
+    assert client.get("/awaited").text == "awaited &lt;a&gt;"
+    assert seen == ["&lt;a&gt;", "awaited &lt;a&gt;"]
+
+
+def test_error_in_a_template_of_async_def(
+    app: Atila, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("a.html", "{{ x.fetch() }}\n{{ 1 / 0 }}")
+
+    @app.route("/")
+    async def handler(was: Was) -> Any:
+        return was.render("a.html", x=SlowTask())
+
+    assert app.test_client().get("/").status_code == 500
+    assert 'a.html", line 2' in caplog.text
+
+
+def test_rendering_does_not_show_variables(app: Atila, write: Write) -> None:
+    assert repr(Rendering(None, "a.html", {"x": "secret"})) == "<Rendering of a.html>"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{% include "endless.html" %}', "RecursionError"),
+        ('{% extends "endless.html" %}', "RecursionError"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
+        ("{{ nothing.at.all }}", "'nothing' is undefined"),
+        ("{{ 1 / 0 }}", 'endless.html", line 1'),
+    ],
+)
+def test_what_fails_in_a_template(
+    write: Write, render: Render, text: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("endless.html", text)
+    write("fine.html", "fine")
+    assert render("endless.html").status_code == 500
+    assert told in caplog.text
+    assert render("fine.html").text == "fine"
+
+
+def test_lone_surrogates_are_refused(
+    write: Write, render: Render, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("a.html", "{{ text }}")
+    assert render("a.html", text="a\ud800").status_code == 500
+    assert "surrogates not allowed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror='alert(1)'>",
+        "' onmouseover='alert(1)",
+        "</textarea><script>",
+        "&lt;script&gt;",
+    ],
+)
+def test_no_markup_out_of_values(write: Write, render: Render, attack: str) -> None:
+    write(
+        "a.html",
+        "<p title=\"{{ a }}\" class='{{ a }}'>{{ a }}</p><textarea>{{ context.a }}</textarea>"
+        "{% macro m(x) %}<i>{{ x }}</i>{% endmacro %}{{ m(a) }}{{ request.args.x or a }}",
+    )
+    text = render("a.html", a=attack).text
+    rest = text
+    for tag in ('<p title="', "\" class='", "'>", "</p><textarea>", "</textarea><i>", "</i>"):
+        assert rest.count(tag) == 1
+        rest = rest.replace(tag, "")
+    assert not set(rest) & set("<>\"'")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The private folder of a server's run, as its workers see it."""
+    folder = tmp_path / "run"
+    monkeypatch.setenv(runs.RUN, f"{os.getpid()}:{folder}")
+    return folder
+
+
+def test_workers_share_compiled_templates(
+    app: Atila, write: Write, render: Render, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("a.html", "{{ 'x' | own }}")
+    app.jinja_env.filters["own"] = lambda text: text + "1"
+    assert render("a.html").text == "x1"
+    (kept,) = (run / "templates").iterdir()
+    assert stat.S_IMODE((run / "templates").stat().st_mode) == 0o700
+
+    def worker(**layers: Any) -> Atila:
+        other = Atila("app_of_test", layers=dict(app._layers_choice))
+        other.jinja_env.filters["own"] = lambda text: text + "2"
+        other.route("/")(lambda was: was.render("a.html"))
+        return other
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("it is compiled already")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jinja2.environment.Environment._compile", refuse)
+        assert worker().test_client().get("/").text == "x2"
+    # Another text, another extension, another app: compiled anew.
+    path.write_text("new {{ 'x' | own }}")
+    assert worker().test_client().get("/").text == "new x2"
+    extended = worker()
+    extended.add_jinja_ext("jinja2.ext.i18n")
+    extended.test_client().get("/")
+    assert len(list((run / "templates").iterdir())) == 2
+    kept.write_bytes(b"damaged")
+    path.write_text("{{ 'x' | own }}")
+    assert worker().test_client().get("/").text == "x2"
+
+
+@pytest.mark.parametrize("why", ["setting", "debug", "alone", "not ours"])
+def test_nothing_is_kept(
+    app: Atila,
+    write: Write,
+    render: Render,
+    run: Path,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write("a.html", "x")
+    if why == "setting":
+        app.config.TEMPLATE_CACHE = False
+    elif why == "debug":
+        app.debug = True
+    elif why == "alone":
+        monkeypatch.delenv(runs.RUN)
+    else:
+        run.mkdir(mode=0o755)
+    assert render("a.html").text == "x"
+    assert not (run / "templates").exists()
+    assert ("not theirs alone" in caplog.text) == (why == "not ours")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import parse_status
-from atila_render.json import to_json
+from atila_render.negotiation import negotiated
+from atila_render.settings import settings_of
+from atila_render.xml import to_xml
 
 if TYPE_CHECKING:
     from atila import Was
     from atila.response import Response
 
 JSON_TYPE = "application/json"
+MEDIA = (JSON_TYPE, "application/xml", "text/xml")
+"""What an answer for programs can be, the favourite first."""
+
+_XML = re.compile(r"(application|text)/([\w.\-]+\+)?xml\b.*", re.IGNORECASE)
 
 _ABSENT: Any = object()
 
@@ -97,11 +104,22 @@ def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more:
 def respond(was: Was, value: Any) -> bytes:
     """The responder of dict and list, and what all answers for programs come to.
 
-    The only place that chooses the format: XML, for who accepts nothing else, belongs here.
+    Its format is JSON or XML, whichever the client accepts, unless the handler has set the
+    Content-Type.
+
+    Raises:
+        HTTPError: 406, the client accepts neither.
+        Unwritable: something in the value cannot be written; the message tells where.
     """
-    if was.response.get_header("content-type") is None:
-        was.response.set_header("content-type", JSON_TYPE)
-    return to_json(value)
+    response = was.response
+    kind = response.get_header("content-type") if response.headers else None
+    if kind is None:
+        kind = negotiated(was, MEDIA)
+        response.headers.append(("content-type", kind))
+    to_json = settings_of(was.app).to_json
+    if kind == JSON_TYPE or not _XML.fullmatch(kind):
+        return to_json(value)
+    return to_xml(value, to_json)
 
 
 def respond_payload(was: Was, payload: Payload) -> bytes:

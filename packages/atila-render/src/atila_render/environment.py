@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 
+from atila import current
+from atila_render.bytecode import RunCache
+from atila_render.compiler import PageEnvironment
 from atila_render.folders import TemplateFolders
 from atila_render.media import is_markup
 
@@ -24,11 +28,37 @@ def environment_of(app: Atila) -> Environment:
     """
     environment = app.__dict__.get("jinja_env")
     if not isinstance(environment, Environment):
-        environment = app.__dict__["jinja_env"] = Environment(
+        environment = app.__dict__["jinja_env"] = PageEnvironment(
             loader=TemplateFolders(app),
             extensions=EXTENSIONS,
-            autoescape=is_markup,  # noqa: S701 - on for all that makes markup
+            autoescape=is_markup,
             auto_reload=False,
+            optimized=False,
+            # As many as there are; finding one is a look into a dict then.
+            cache_size=-1,
+            bytecode_cache=RunCache(app),
         )
         environment.globals["app"] = app
+        # What is imported into a template has no variables but these.
+        environment.globals["was"] = OfRequest(current.get)
+        environment.globals["request"] = OfRequest(lambda: current.get().request)
+        environment.globals["response"] = OfRequest(lambda: current.get().response)
     return environment
+
+
+class OfRequest:
+    """Stands for something of the request that is being processed, whichever that is.
+
+    Args:
+        find: gives it.
+    """
+
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._find(), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from os.path import splitext
 
 HTML = "text/html"
@@ -29,6 +30,7 @@ _TEXT = {
 }
 
 
+@lru_cache(1024)
 def media_type_of(name: str) -> str:
     """The media type of what a template makes; HTML for all names that do not tell another.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from atila import streams
 from atila_render.environment import environment_of
 from atila_render.media import HTML, media_type_of
+from atila_render.settings import settings_of
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -20,9 +23,9 @@ RESERVED = frozenset({"app", "context", "request", "response", "was"})
 class Context:
     """The variables that a template was given: `context.name` or `context["name"]`."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
+    def __init__(self, variables: dict[str, Any]) -> None:
         # Attributes and nothing else, or `context.items` would be a method of this class.
-        self.__dict__.update(variables)
+        self.__dict__ = variables
 
     def __getitem__(self, name: str) -> Any:
         return self.__dict__[name]
@@ -40,11 +43,12 @@ class Context:
 
 def render(
     was: Was, template: str, variables: Mapping[str, Any] | None = None, /, **more: Any
-) -> str:
+) -> str | Rendering:
     """What a template makes of variables; in a template they are `context.name`, or just `name`.
 
     A task among the variables is left as it is: `context.task.fetch()` in the template waits for
-    it. After the first `yield` of a coroutine, and in `async def`, it must be finished by then.
+    it. Where nothing may wait, in `async def` and after the first `yield` of a coroutine, a
+    template that is given a task is rendered in a worker thread: see Returns.
 
     Args:
         was: the request.
@@ -53,27 +57,86 @@ def render(
         more: further ones, which win over the former.
 
     Returns:
-        The text. The answer's Content-Type is set, if nothing else has set it, when the name of
-        the template tells of something else than HTML.
+        The text. On the task loop, if there are tasks among the variables, a `Rendering`, which
+        can be returned as it is, or awaited or yielded for the text.
+        The answer's Content-Type is set, if nothing else has set it, when the name of the template
+        tells of something else than HTML.
 
     Raises:
         TypeError: a variable has a name that templates have a meaning for.
         jinja2.TemplateNotFound: there is no such template; its text has the folders searched.
         jinja2.TemplateSyntaxError: there is a mistake in it.
     """
-    given = {**(variables or {}), **more}
-    if clash := RESERVED & given.keys():
-        raise TypeError(f"{min(clash)!r} means something else in templates: rename the variable")
-    environment = environment_of(was.app)
-    if was.app.debug:
+    if variables:
+        more = {**variables, **more}
+    if not RESERVED.isdisjoint(more):
+        clash = min(RESERVED.intersection(more))
+        raise TypeError(f"{clash!r} means something else in templates: rename the variable")
+    if asyncio._get_running_loop() is not None and any(map(_has_tasks, more.values())):
+        return Rendering(was, template, more)
+    return _render(was, template, more)
+
+
+def _render(was: Was, template: str, variables: dict[str, Any]) -> str:
+    app = was.app
+    environment = environment_of(app)
+    if app.debug:
         environment.auto_reload = True
-    names = {"was": was, "request": was.request, "response": was.response}
-    text = environment.get_template(template).render(given, context=Context(given), **names)
+    names = {
+        **variables,
+        "context": Context(variables),
+        "was": was,
+        "request": was.request,
+        "response": was.response,
+    }
+    text = environment.get_template(template).render(names)
     media = media_type_of(template)
-    if media != HTML and was.response.get_header("content-type") is None:
+    if media == HTML:
+        minify = settings_of(app).minify
+        return text if minify is None else minify(text)
+    response = was.response
+    if response.get_header("content-type") is None:
         charset = "; charset=utf-8" if media.startswith("text/") else ""
-        was.response.set_header("content-type", media + charset)
+        response.set_header("content-type", media + charset)
     return text
+
+
+class Rendering:
+    """A template that is rendered in a worker thread, where it may wait for tasks.
+
+    Args:
+        was: the request.
+        template: its path.
+        variables: its variables.
+    """
+
+    __slots__ = ("_template", "_variables", "_was")
+
+    def __init__(self, was: Was, template: str, variables: dict[str, Any]) -> None:
+        self._was = was
+        self._template = template
+        self._variables = variables
+
+    def __await__(self) -> Generator[Any, None, str]:
+        work = streams.in_worker(self._was, _render, self._was, self._template, self._variables)
+        return work.__await__()
+
+    def __repr__(self) -> str:
+        return f"<Rendering of {self._template}>"
+
+
+def _has_tasks(value: Any) -> bool:
+    """Whether a variable is a task of another layer, or has one directly in it."""
+    if isinstance(value, list | tuple):
+        return any(map(_is_task, value))
+    if isinstance(value, dict):
+        return any(map(_is_task, value.values()))
+    return _is_task(value)
+
+
+def _is_task(value: Any) -> bool:
+    kind = type(value)
+    return hasattr(kind, "fetch") and hasattr(kind, "__await__")
 
 
 def template_global(app: Atila, name: str) -> Callable[[Function], Function]:

@@ -1,0 +1,63 @@
+"""Calls of protocols of their own: XML-RPC, JSON-RPC and gRPC, as the layer tells core of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from atila import SetupError
+from atila_render.grpc import finder as grpc_finder
+from atila_render.rpc import finders as rpc_finders
+
+if TYPE_CHECKING:
+    from atila import Atila
+    from atila.endpoint import Endpoint
+    from atila.exchange import Exchange
+    from atila.layers import Finder
+    from atila.routing import Match
+    from atila.site import Site
+
+DEFAULTS: dict[str, Any] = {**rpc_finders.DEFAULTS, **grpc_finder.DEFAULTS}
+"""Settings; see `rpc.finders` and `grpc.finder`."""
+
+OTHERS = "*"
+
+
+def finders(app: Atila) -> dict[str, Finder]:
+    """What finds the endpoints of calls, by media type; see `atila.layers.Layer`.
+
+    Raises:
+        SetupError: a setting, or a route of a gRPC service, is wrong.
+    """
+    found = rpc_finders.finders(app)
+    refusing = [rpc_finders.refuse_other_types(app)]
+    if "grpc" in (app.config.RPC or ()):
+        found.update(grpc_finder.finders(app))
+        refusing.append(grpc_finder.refuse_other_types(app))
+    if not found:
+        return {}
+
+    def refuse(exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
+        for each in refusing:
+            each(exchange, path, match)
+        return None
+
+    return {**found, OTHERS: refuse}
+
+
+def begin(site: Site) -> Coroutine[Any, Any, None] | None:
+    """What opens the port of its own for gRPC; None if there is to be none.
+
+    Raises:
+        SetupError: grpcio is not installed.
+    """
+    asked = os.environ.get("ATILA_GRPC_PORT")
+    if not asked and not any(mount.app.config.get("GRPC_PORT") for mount in site.mounts):
+        return None
+    if importlib.util.find_spec("grpc") is None:
+        raise SetupError(f"the setting GRPC_PORT: {grpc_finder.ADVICE}")
+    from atila_render.grpc.port import address_of, listen
+
+    return listen(site, address_of(site))

@@ -1,0 +1,96 @@
+"""gRPC calls, found without protobuf until there is one: most apps have none."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from atila import HTTPError
+from atila_render.grpc.status import UNIMPLEMENTED, GrpcError
+
+if TYPE_CHECKING:
+    from atila import Atila, Was
+    from atila.endpoint import Endpoint
+    from atila.exchange import Exchange
+    from atila.layers import Finder
+    from atila.routing import Match
+
+DEFAULTS: dict[str, Any] = {
+    "GRPC_MAX_MESSAGE": 4 * 1024 * 1024,
+    "GRPC_HEALTH": True,
+    "GRPC_REFLECTION": False,
+    "GRPC_PORT": None,
+}
+"""Settings:
+
+- GRPC_MAX_MESSAGE: bytes that a message of a client may have.
+- GRPC_HEALTH: whether grpc.health.v1.Health answers.
+- GRPC_REFLECTION: whether grpc.reflection.v1alpha.ServerReflection answers, which shows services
+  and their messages to anybody who may call it.
+- GRPC_PORT: a port of its own for gRPC, 50051 or "0.0.0.0:50051"; a number alone is of 127.0.0.1.
+  `atila serve --grpc-port` wins over it. For servers without HTTP/2 trailers: granian, uvicorn.
+"""
+
+TYPES = ("application/grpc", "application/grpc+proto")
+ADVICE = 'gRPC is not installed. Mend: pip install "atila-render[grpc]"'
+
+log = logging.getLogger("atila.app")
+
+
+def finders(app: Atila) -> dict[str, Finder]:
+    """What finds the endpoints of gRPC calls, by media type."""
+    finder = _LazyFinder(app)
+    if "google.protobuf.descriptor_pool" in sys.modules:
+        finder.prepare()
+    return dict.fromkeys(TYPES, finder)
+
+
+class _LazyFinder:
+    def __init__(self, app: Atila) -> None:
+        self._app = app
+        self._finder: Finder | None = None
+
+    def prepare(self) -> Finder:
+        if self._finder is None:
+            try:
+                from atila_render.grpc.methods import Finder as Methods
+            except ImportError as error:
+                if (error.name or "").partition(".")[0] != "google":
+                    raise
+                log.error("a gRPC call cannot be answered: %s", ADVICE)
+                self._finder = self._absent()
+            else:
+                self._finder = Methods(self._app)
+        return self._finder
+
+    def _absent(self) -> Finder:
+        from atila_render.grpc.refusals import answer_error
+
+        async def refuse(was: Was) -> Any:
+            raise GrpcError(UNIMPLEMENTED, "this server has no gRPC")
+
+        endpoint = self._app.refusing.twin(refuse, answer_error, streams_body=True)
+        return lambda exchange, path, match: endpoint
+
+    def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
+        return self.prepare()(exchange, path, match)
+
+
+def refuse_other_types(app: Atila) -> Finder:
+    """What answers bodies of types that are not gRPC, at the path of one of its methods."""
+
+    def find(exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
+        service, _, name = exchange.path[1:].rpartition("/")
+        pool: Any = sys.modules.get("google.protobuf.descriptor_pool")
+        if pool is None or "." not in service:
+            return None
+        try:
+            methods = pool.Default().FindServiceByName(service).methods_by_name
+        except KeyError:
+            return None
+        if name in methods:
+            raise HTTPError(415, f"a call is of the type {TYPES[0]}")
+        return None
+
+    return find

@@ -1,0 +1,1 @@
+"""Handlers as procedures that others call: XML-RPC and JSON-RPC."""

@@ -1,0 +1,207 @@
+"""Calling handlers by name, in a request that is an envelope for one or more calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from atila import HTTPError
+from atila.context import current
+from atila.request import Request
+from atila.responders import arrived
+from atila.response import ANSWERED, FileBody, Response
+from atila.routing import Match
+from atila.streams import in_worker
+from atila.urls import shape_of
+from atila_render.api import Payload
+from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
+
+if TYPE_CHECKING:
+    from atila import Atila, Was
+    from atila.endpoint import Endpoint
+    from atila.layers import After
+
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+def find(app: Atila, name: str) -> Match:
+    """What a method's name leads to: "sub.add" to the path /sub/add below the app's mount point,
+    or else to the resource of that name.
+
+    Raises:
+        CallFault: to nothing that answers POST with a plain value.
+    """
+    match = app.router.match("/" + name.replace(".", "/"), "POST")
+    if match is not None and is_callable(match.endpoint):
+        return Match(match.endpoint, match.names, match.values)
+    try:
+        routes = app.resources.find(name)
+    except LookupError:
+        routes = []
+    for route in routes:
+        endpoint = app.endpoint_of(route)
+        if "POST" in route.methods and is_callable(endpoint):
+            return Match(endpoint, ())
+    raise CallFault(METHOD_NOT_FOUND, repr(name[:100]))
+
+
+def is_callable(endpoint: Endpoint) -> bool:
+    """Whether an endpoint takes parameters and gives a value."""
+    return not (endpoint.websocket or endpoint.streams_body or endpoint.route.automatic)
+
+
+def names(app: Atila) -> list[str]:
+    """The names of all methods, for introspection."""
+    found = set()
+    for endpoint in app.endpoints:
+        route = endpoint.route
+        if "POST" not in route.methods or not is_callable(endpoint):
+            continue
+        name = route.rule.strip("/").replace("/", ".")
+        found.add(route.name if "<" in name or not name else name)
+    return sorted(name for name in found if name)
+
+
+def call(was: Was, name: str, params: Params) -> Any:
+    """Call a method. In a worker thread.
+
+    Args:
+        was: the request that is the envelope.
+        name: of the method.
+        params: by position or by name.
+
+    Returns:
+        Its value; or an awaitable of it, to be awaited on the task loop.
+
+    Raises:
+        CallFault: there is no such method, or it does not take the parameters.
+        Exception: whatever the handler raises.
+    """
+    endpoint, in_path, values = find(was.app, name)
+    given = _by_name(endpoint, params)
+    inner = _context(was, endpoint, dict(zip(in_path, values, strict=True)), given)
+    current.set(inner)
+    value, after = endpoint.call(inner)
+    if hasattr(type(value), "__await__"):
+        return _later(was, inner, value, after)
+    return _plain(inner, _finished(inner, value, after))
+
+
+def _by_name(endpoint: Endpoint, params: Params) -> dict[str, Any]:
+    if isinstance(params, Mapping):
+        return dict(params)
+    order = shape_of(endpoint.route).names
+    if len(params) > len(order):
+        raise CallFault(INVALID_PARAMS, f"{len(order)} are taken, {len(params)} given")
+    return dict(zip(order, params, strict=False))
+
+
+def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict[str, Any]) -> Was:
+    """The context of one call, which shares with that of the envelope all but the parameters."""
+    inner = was.app.was_class(was.exchange, endpoint, in_path)
+    args = {**in_path, **params}
+    inner._args = args
+    inner._response = was.response
+    inner._request_id = was.request_id
+    # What layers have made for one call, as a session, is there for the next.
+    inner.__dict__ = was.__dict__  # type: ignore[misc]  # the class made for the app has one
+    request = inner._request = Request(inner)
+    request.user = was.request.user
+    empty: dict[str, Any] = {}
+    request.__dict__.update(JSON=params, DATA=params, FORM=empty, URL=in_path, URL_QUERY=empty)
+    request.__dict__["g"] = was.request.g
+    was.response.given_status = 0
+    was.on_cancel(inner.cancel)
+    return inner
+
+
+async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> Any:
+    current.set(inner)
+    value = await arrived(inner, value)
+    if after:
+        value = await in_worker(inner, _finished, inner, value, after)
+    return _plain(inner, value)
+
+
+def _finished(was: Was, value: Any, after: Sequence[After]) -> Any:
+    for step in after:
+        replaced = step(was, value)
+        if replaced is not None:
+            value = replaced
+    return value
+
+
+def _plain(was: Was, value: Any) -> Any:
+    """What a handler answered, as a value.
+
+    Raises:
+        HTTPError: it answered with an error.
+        TypeError: it answered with something that is no value.
+    """
+    while isinstance(value, Response | Payload):
+        if isinstance(value, Payload):
+            value = value.data
+            continue
+        if value.status_code >= 400:
+            raise _answered_error(value)
+        value = value.body
+    if value is ANSWERED or isinstance(value, FileBody | Iterator):
+        raise TypeError(
+            f"{was.endpoint.route.name} answered a call with {type(value).__name__}, which is no"
+            " value: return what XML-RPC and JSON-RPC have types for"
+        )
+    return value
+
+
+def _answered_error(response: Response) -> HTTPError:
+    body = response.body.data if isinstance(response.body, Payload) else response.body
+    fields = body if isinstance(body, dict) else {}
+    errno = fields.get("errno", 0)
+    return HTTPError(
+        response.status_line(),
+        str(fields.get("detail", "")),
+        errno if isinstance(errno, int) else 0,
+    )
+
+
+Outcome = Callable[["Was", Any], Any]
+
+
+def in_order(was: Was, calls: Iterable[Any], one: Outcome) -> Any:
+    """The outcomes of calls, one after the other; what blocks runs in worker threads.
+
+    Args:
+        was: the request.
+        calls: them.
+        one: makes one; gives its outcome or an awaitable of it, and never raises.
+
+    Returns:
+        A list, or an awaitable of it.
+    """
+    rest, outcomes = iter(calls), list[Any]()
+    for each in rest:
+        outcome = one(was, each)
+        if isawaitable(outcome):
+            return _rest_in_order(was, outcomes, outcome, rest, one)
+        outcomes.append(outcome)
+    return outcomes
+
+
+async def _rest_in_order(
+    was: Was, outcomes: list[Any], awaited: Any, rest: Iterator[Any], one: Outcome
+) -> list[Any]:
+    outcomes.append(await awaited)
+    for each in rest:
+        outcome = await in_worker(was, one, was, each)
+        outcomes.append(await outcome if isawaitable(outcome) else outcome)
+    return outcomes
+
+
+def failed(was: Was, error: Exception) -> None:
+    """Tell the app's hooks that a call failed."""
+    for hook in was.app.hooks.failed:
+        try:
+            hook(was, (type(error), error, error.__traceback__))
+        except Exception:
+            log.exception("request %s: the hook %r failed", was.request_id, hook)

@@ -1,0 +1,137 @@
+"""The settings of an app for its answers, checked when it is mounted."""
+
+from __future__ import annotations
+
+import dis
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from atila import SetupError
+from atila_render.folders import folders_of
+from atila_render.json import Writer, writer
+from atila_render.minify import Minifier, minifier
+
+if TYPE_CHECKING:
+    from atila import Atila
+    from atila.routing import Route
+
+DEFAULTS: dict[str, Any] = {
+    "JSON_ENCODER": None,
+    "PRETTY_JSON": False,
+    "MINIFY_HTML": None,
+    "TEMPLATE_DIRS": (),
+    "TEMPLATE_CACHE": True,
+}
+"""Settings of this layer:
+
+- JSON_ENCODER: what becomes of values that JSON has no type for; see `json.writer`.
+- PRETTY_JSON: whether JSON is indented, to be read by people.
+- MINIFY_HTML: "strip" takes indents and blank lines out of pages, "minify" all that a browser does
+  not need; None leaves them as they are. See `minify`.
+- TEMPLATE_DIRS: more folders of templates; see `folders.folders_of`.
+- TEMPLATE_CACHE: whether the workers of a server share the templates that they have compiled.
+"""
+
+_KEY = "render settings"
+_RENDERING = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of an app, ready to be used.
+
+    Attributes:
+        given: what they were made of.
+        to_json: writes values as JSON.
+        minify: makes the text of a page smaller; None for one that leaves it as it is.
+    """
+
+    given: tuple[Any, ...]
+    to_json: Writer
+    minify: Minifier | None
+
+
+def settings_of(app: Atila) -> Settings:
+    """The settings of an app.
+
+    Raises:
+        SetupError: one of them makes no sense.
+    """
+    settings = app.__dict__.get(_KEY)
+    return settings if isinstance(settings, Settings) else _make(app)
+
+
+def _make(app: Atila) -> Settings:
+    config = app.config
+    settings = app.__dict__[_KEY] = Settings(
+        _given(app),
+        _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=_pretty(app))),
+        _checked("MINIFY_HTML", lambda: minifier(config.MINIFY_HTML)),
+    )
+    for folder in config.TEMPLATE_DIRS or ():
+        if not os.path.isdir(folder):
+            raise SetupError(
+                f"app.config.TEMPLATE_DIRS names {os.path.abspath(folder)!r}, which is no folder;"
+                " make it, or leave it out"
+            )
+    return settings
+
+
+def _given(app: Atila) -> tuple[Any, ...]:
+    config = app.config
+    folders = tuple(config.TEMPLATE_DIRS or ())
+    return config.JSON_ENCODER, config.PRETTY_JSON, config.MINIFY_HTML, folders
+
+
+def _pretty(app: Atila) -> bool:
+    pretty = app.config.PRETTY_JSON
+    if pretty not in (True, False, None):
+        raise SetupError(f"app.config.PRETTY_JSON is True or False, not {pretty!r}")
+    return bool(pretty)
+
+
+def _checked(name: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except ValueError as error:
+        raise SetupError(f"app.config.{name} {error}") from None
+
+
+def compile_route(route: Route, app: Atila) -> None:
+    """Check the settings of an app, and that a handler which renders has templates to render.
+
+    It adds no steps: no route pays for what this layer does.
+
+    Raises:
+        SetupError: a setting makes no sense, or there is no folder with templates.
+    """
+    settings = app.__dict__.get(_KEY)
+    if not isinstance(settings, Settings) or settings.given != _given(app):
+        _make(app)
+    code = getattr(route.handler, "__code__", None)
+    if isinstance(code, CodeType) and _renders(code):
+        folders = folders_of(app)
+        if not any(os.path.isdir(folder) for folder in folders):
+            raise SetupError(
+                f"{route.handler.__name__} renders a template, and there is no folder of templates"
+                f" at {' or '.join(folders)}; make it, or name it in app.config.TEMPLATE_DIRS",
+                route.source,
+            )
+
+
+def _renders(code: CodeType) -> bool:
+    """Whether a handler asks its first argument to render something."""
+    if code.co_argcount == 0 or _RENDERING.isdisjoint(code.co_names):
+        return False
+    was = code.co_varnames[0]
+    before: Any = None
+    for instruction in dis.get_instructions(code):
+        named = instruction.argval
+        if before == was and isinstance(named, str) and named in _RENDERING:
+            return True
+        # Python 3.13 loads two variables by one instruction.
+        before = named[-1] if isinstance(named, tuple) and named else named
+    return False

@@ -1,0 +1,104 @@
+"""`atila serve --grpc-port`: gRPC on a port of its own, in all workers, until the server ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from support.board import wait_until
+from support.protos import generated
+from support.servers import ENDS_WITHIN, free_port, serving
+
+APPS = Path(__file__).parent / "engines" / "apps"
+ATILA = Path(sys.executable).with_name("atila")
+
+APP = """
+import os
+import time
+
+import route_guide_pb2
+from atila import Atila
+
+app = Atila(__name__)
+
+
+@app.route("/")
+def index(was):
+    return "ready"
+
+
+@app.route("/GetFeature")
+def GetFeature(was, point):
+    return route_guide_pb2.Feature(name=str(os.getpid()))
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The port of its own, and the server: granian with two workers."""
+    generated()
+    (tmp_path / "shop.py").write_text(APP)
+    port, own = free_port(), free_port()
+    options = ["--engine", "granian", "--workers", "2", f"--port={port}", f"--grpc-port={own}"]
+    with (tmp_path / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [str(ATILA), "serve", "shop:app", *options],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield own, process
+    finally:
+        process.terminate()
+        process.wait(ENDS_WITHIN)
+        print((tmp_path / "log.txt").read_text())
+
+
+def ask(port: int) -> str:
+    """Who answers on a connection of its own."""
+    messages, stubs = generated()["route_guide"]
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+        point = messages.Point()
+        answer: Any = stubs.RouteGuideStub(channel).GetFeature(
+            point, timeout=20, wait_for_ready=True
+        )
+        return str(answer.name)
+
+
+def test_all_workers_answer(served: tuple[int, subprocess.Popen[bytes]]) -> None:
+    port, process = served
+    who: set[str] = set()
+    wait_until(lambda: who.add(ask(port)) or len(who) == 2, "both workers answer")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(ENDS_WITHIN) == 0
+
+
+@pytest.mark.parametrize("engine", ["granian", "uvicorn", "skitai", "hypercorn"])
+def test_a_call_under_way_when_the_server_ends(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generated()
+    own = free_port()
+    monkeypatch.setenv("ATILA_GRPC_PORT", f"127.0.0.1:{own}")
+    monkeypatch.setenv("ATILA_TEST_PATIENCE", "1")
+    odd_stubs, interop = generated()["odd"].stubs, generated()["interop"].messages
+    with serving(engine, APPS / "grpc_app.py") as server:
+        with grpc.insecure_channel(f"127.0.0.1:{own}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=20)
+            waiting = odd_stubs.OddStub(channel).Waits.future(interop.Payload(body=b"w"))
+            server.board.wait_count("w-begun")
+            server.terminate()
+            with pytest.raises(grpc.RpcError) as caught:
+                waiting.result(timeout=20)
+            assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+            server.wait_end()
+        assert "Traceback" not in server.log()
