@@ -312,9 +312,36 @@ def test_own_error_pages(app: Atila, client: TestClient) -> None:
     app.error_handler(404)(lambda was, error: f"no {error.url}")
     app.default_error_handler(lambda was, error: f"{error.code} {error.detail}")
     app.route("/bad", methods=["GET"])(lambda was: 1 / 0)
-    assert (client.get("/x").text, client.get("/x").status_code) == ("no /x", 404)
-    assert client.get("/bad").text == "500 the server could not process this request"
-    assert client.post("/bad").text == "405 "
+    page = {"accept": "text/html"}
+    answer = client.get("/x", headers=page)
+    assert (answer.text, answer.status_code) == ("no /x", 404)
+    assert client.get("/bad", headers=page).text == "500 the server could not process this request"
+    assert client.post("/bad", headers=page).text == "405 "
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", None])
+def test_own_error_pages_are_for_browsers(app: Atila, client: TestClient, accept) -> None:
+    @app.error_handler(404)
+    def not_found(was, error):
+        was.response["Content-Type"] = "text/html"
+        return was.response("410 Gone", "page")
+
+    @app.error_handler(405)
+    async def not_allowed(was, error):
+        return "page"
+
+    @app.error_handler(500)
+    def failed(was, error):
+        was.response["Content-Type"] = "text/plain"
+        return "no page"
+
+    app.route("/bad", methods=["GET"])(lambda was: 1 / 0)
+    headers = {} if accept is None else {"accept": accept}
+    answer = client.get("/x", headers=headers)
+    assert answer.json()["code"] == 404
+    assert answer.headers["content-type"] == "application/json"
+    assert client.post("/bad", headers=headers).json()["code"] == 405
+    assert client.get("/bad", headers=headers).text == "no page"
 
 
 def test_an_error_page_that_fails_leaves_a_plain_one(
@@ -448,3 +475,18 @@ def test_a_bad_handler_is_told_at_mount_with_its_place(
 def test_an_unknown_option_is_told_at_once(app: Atila) -> None:
     with pytest.raises(SetupError, match=r"test_app.py:\d+: there is no option 'colour'"):
         app.route("/", colour="red")(lambda was: "")
+
+
+def test_params_are_those_of_the_rule_as_the_handler_gets_them(
+    app: Atila, client: TestClient
+) -> None:
+    @app.route("/users/<id>", methods=["GET", "POST"])
+    def users(was, id=None, **others):
+        assert was.request.PARAMS.get("id") == id
+        return " ".join(sorted(was.request.PARAMS))
+
+    assert client.get("/users").text == ""
+    assert client.get("/users/7?a=1").text == "id"
+    assert client.get("/users?id=7").text == "id"
+    assert client.post("/users/7", {"id": "8", "b": "1"}).text == "id"
+    assert client.post("/users/7", json={"id": [8]}).text == "id"

@@ -193,3 +193,112 @@ def _exchange():
     from atila.testing import _TestExchange
 
     return _TestExchange("GET", "/", [], b"", None)
+
+
+def test_names_of_the_request() -> None:
+    layer = Layer("colour", PROTOCOL, request={"colour": lambda was: [was.request.args["c"]]})
+    app = Atila(__name__, layers={**NONE, "colour": layer})
+
+    @app.route("/")
+    def index(was, c):
+        assert was.request.colour is was.request.colour
+        return was.request.colour[0]
+
+    assert app.test_client().get("/?c=red").text == "red"
+
+
+def test_a_name_of_the_request_that_no_layer_has(caplog: pytest.LogCaptureFixture) -> None:
+    app = Atila(__name__, layers=NONE)
+    app.route("/")(lambda was, name: str(getattr(was.request, name)))
+    client = app.test_client()
+    assert client.get("/?name=session").status_code == 500
+    assert "was.request.session belongs to the layer 'auth' (atila-auth)" in caplog.text
+    assert client.get("/?name=colour").status_code == 500
+    assert "there is no was.request.colour" in caplog.text
+
+
+def test_a_field_of_a_layer_is_no_parameter_of_a_handler() -> None:
+    layer = Layer("colour", PROTOCOL, fields=frozenset({"_token"}))
+    app = Atila(__name__, layers={**NONE, "colour": layer})
+    app.route("/")(lambda was, a: f"{a} {was.request.args}")
+    app.route("/own")(lambda was, a, _token: f"{a} {_token}")
+    client = app.test_client()
+    assert client.get("/?a=1&_token=x").text == "1 {'a': '1', '_token': 'x'}"
+    assert client.get("/own?a=1&_token=x").text == "1 x"
+    assert "unknown parameter 'b'" in client.get("/?a=1&b=2&_token=x").text
+    assert "parameter 'a' is required" in client.get("/?_token=x").text
+
+
+def test_what_a_program_without_an_app_imports(install) -> None:
+    install("colour-one", "colour", "layer = Layer('colour', 1, exports={'mix': lambda a: a + 1})")
+    from atila.was import mix
+
+    assert mix(1) == 2
+    with pytest.raises(ImportError, match="cannot import name 'stir'"):
+        from atila.was import stir  # noqa: F401
+
+
+def test_an_import_of_an_absent_layer_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setattr("atila.layers.entry_points", lambda group: [])
+    with pytest.raises(ImportError, match=r'pip install "atila-core\[auth\]"'):
+        from atila.was import generate_otp  # noqa: F401
+
+
+def test_headers_that_are_known_only_at_the_head() -> None:
+    app = Atila(__name__, layers=NONE)
+
+    @app.route("/<kind>")
+    def index(was, kind):
+        seen = ["first"]
+        was.response.at_head(lambda: [("x-seen", " ".join(seen))])
+        seen.append("last")
+        if kind == "refused":
+            raise was.Error(403)
+        if kind == "failed":
+            raise RuntimeError
+        if kind == "nothing":
+            return None
+        return iter(["a"]) if kind == "stream" else "a"
+
+    client = app.test_client()
+    for kind in ("text", "nothing", "stream", "refused"):
+        assert client.get(f"/{kind}").headers["x-seen"] == "first last"
+    # What it was about to tell the client is given up with all else.
+    assert "x-seen" not in client.get("/failed").headers
+
+
+def test_headers_that_cannot_be_made_fail_the_request() -> None:
+    app = Atila(__name__, layers=NONE)
+
+    @app.route("/")
+    def index(was):
+        was.response.at_head(lambda: 1 / 0)
+        return "a"
+
+    assert app.test_client().get("/").status_code == 500
+
+
+def test_headers_of_refusals() -> None:
+    seen = []
+
+    def headers_of(app: Atila):
+        seen.append([endpoint.route.rule for endpoint in app.endpoints])
+        return lambda was: [("x-refused", was.exchange.method)]
+
+    layer = Layer("colour", PROTOCOL, refusal_headers=headers_of)
+    app = Atila(__name__, layers={**NONE, "colour": layer})
+    app.route("/", methods=["GET"])(lambda was: "a")
+    client = app.test_client()
+    for method, url, status in (("GET", "/none", 404), ("POST", "/", 405), ("PUT", "/", 405)):
+        answer = client.request(method, url)
+        assert (answer.status_code, answer.headers["x-refused"]) == (status, method)
+    assert "x-refused" not in client.get("/").headers
+    # Asked once, when all routes are compiled.
+    assert seen == [["/"]]
+
+
+def test_a_layer_without_headers_of_refusals_costs_nothing() -> None:
+    layer = Layer("colour", PROTOCOL, refusal_headers=lambda app: None)
+    app = Atila(__name__, layers={**NONE, "colour": layer})
+    assert app.test_client().get("/none").status_code == 404
+    assert app.refusing.headers == ()

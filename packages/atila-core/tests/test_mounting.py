@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Layer, Mount, SetupError, Site, launch
+from atila import Atila, Layer, Mount, SetupError, Site, launch, mounting
 from atila.packages import Package
 from atila.testing import TestClient
 
@@ -408,7 +408,8 @@ def test_what_overrides_has_the_last_word_on_error_pages(app: Atila) -> None:
     app.mount("/", errors("own"))
     app.extends(errors("under"))
     app.overrides(errors("over"))
-    assert app.test_client().get("/nothing").text == "over"
+    answer = app.test_client().get("/nothing", headers={"accept": "text/html"})
+    assert answer.text == "over"
 
 
 def test_folders_stand_in_the_order_of_precedence(tmp_path) -> None:
@@ -471,3 +472,19 @@ def test_unroute(app: Atila) -> None:
         app.unroute("b")
     with pytest.raises(SetupError, match="no status of an error"):
         app.unroute("/b", 200)
+
+
+def test_a_module_that_is_mounted_anew_may_inspect_above_its_route() -> None:
+    app = Atila(__name__, layers=dict.fromkeys(("auth", "render", "tasks", "ws")))
+
+    def mount(app, mntopt):
+        @app.inspect(number=int)
+        @app.route("/")
+        def index(was, number):
+            return str(number + 1)
+
+    app.mount("/", mount)
+    for _ in range(2):
+        assert app.test_client().get("/?number=1").text == "2"
+        mounting.reload(app)
+    app.site.shutdown()

@@ -465,3 +465,17 @@ def test_setlu_makes_an_event_and_skitai_g_is_was_g() -> None:
     assert app.test_client().get("/").text == "True 0.0 1"
     assert told.wait(5)
     assert details == [(("one",), {"two": 2})]
+
+
+def test_values_of_all_workers_show_through_those_of_a_process() -> None:
+    shared = SharedStore()
+    store = Store(shared)
+    shared["nodes"] = 3
+    assert (store["nodes"], list(store), len(store), "nodes" in store) == (3, ["nodes"], 1, True)
+    store["nodes"] = 4
+    assert (store["nodes"], shared["nodes"], len(store)) == (4, 3, 1)
+    del store["nodes"]
+    assert store.incr("nodes") == 4
+    assert shared["nodes"] == 3
+    with pytest.raises(KeyError):
+        store["none"]

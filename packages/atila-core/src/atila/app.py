@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +32,7 @@ from atila.uploads import FlashFile, Upload, send_back
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
-    from atila.layers import Responder
+    from atila.layers import Finder, Responder
     from atila.testing import TestClient
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -66,14 +66,17 @@ class Atila:
         self.routes: list[Route] = []
         self.unrouted: dict[str, int] = {}
         self.router = Router()
+        self.calls: dict[str, Finder] = {}
+        """By the media type of a POST's body, what finds the endpoint of a call; see `Layer`."""
         self.resources = Resources()
         self._endpoints: dict[int, Endpoint] = {}
         self.bus = events.Bus(self)
         self.jobs: dict[str, maintenance.Job] = {}
-        self.g = Store()
-        """Values of any type for all requests of this app in this process."""
         self.store = SharedStore()
         """Values of JSON for all requests of this app in all workers."""
+        self.g = Store(self.store)
+        """Values of any type for all requests of this app in this process; those of `store` show
+        through where it has none of a name."""
         self.mounting = mounting.Mounting(self)
         self._site: Site | None = None
         self._entering: Site | None = None
@@ -94,7 +97,9 @@ class Atila:
             self,
             layers.merged_names(self.layers, "was"),
             layers.merged_names(self.layers, "methods"),
+            layers.merged_names(self.layers, "request"),
         )
+        self.layer_fields = frozenset[str]().union(*(v.fields for v in self.layers.values()))
         self.responders: dict[type, Responder | None] = {
             object: None,
             Upload: send_back,
@@ -317,6 +322,10 @@ class Atila:
         """The endpoint that a route was compiled to."""
         return self._endpoints[id(route)]
 
+    def endpoint_for(self, route: Route) -> Endpoint:
+        """An endpoint for a route that nobody wrote, with the app's hooks and its layers' steps."""
+        return self._endpoint(route)
+
     @property
     def endpoints(self) -> list[Endpoint]:
         """All compiled routes, without those that nobody wrote."""
@@ -328,8 +337,7 @@ class Atila:
 
     def _compile_all(self) -> None:
         # Refusals run through an endpoint too, for its hooks and error pages.
-        self.refusing = Endpoint(self, Route("", _refused), ())
-        self.refusing.blocking = not self.loop_safe
+        self.refusing = self._refusing(())
         self.router = Router()
         self._endpoints = {}
         routes = self._ranked()
@@ -337,6 +345,33 @@ class Atila:
             with problems.piece():
                 self._compile(route)
         self.resources = Resources(routes)
+        with problems.piece():
+            self._add_openapi()
+        with problems.piece():
+            self.refusing = self._refusing(
+                Steps(headers=headers)
+                for layer in self.layers.values()
+                if layer.refusal_headers is not None
+                and (headers := layer.refusal_headers(self)) is not None
+            )
+        self.calls = {}
+        for layer in self.layers.values():
+            if layer.calls is not None:
+                with problems.piece():
+                    self.calls.update(layer.calls(self))
+
+    def _refusing(self, steps: Iterable[Steps]) -> Endpoint:
+        endpoint = Endpoint(self, Route("", _refused), tuple(steps))
+        endpoint.blocking = not self.loop_safe
+        return endpoint
+
+    def _add_openapi(self) -> None:
+        if self.config.OPENAPI is None:
+            return
+        from atila import openapi_page
+
+        for route in openapi_page.routes(self):
+            self.router.add(route.rule, self._endpoint(route), ("GET", "HEAD"))
 
     def _compile(self, route: Route) -> None:
         endpoint = self._endpoints[id(route)] = self._endpoint(route)

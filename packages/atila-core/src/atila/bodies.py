@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import tempfile
@@ -46,6 +47,12 @@ class Spool:
             at += len(piece)
             yield piece
 
+    def open(self) -> IO[bytes]:
+        """The body as a file to be read from its beginning, which outlives this."""
+        file = os.fdopen(os.dup(self._file.fileno()), "rb")
+        file.seek(0)
+        return file
+
     def close(self) -> None:
         """Give the space free; the body cannot be read any more."""
         self._file.close()
@@ -57,6 +64,11 @@ Body = bytes | Spool
 def pieces(body: Body) -> Iterator[bytes]:
     """A body in pieces, wherever it is."""
     return iter((body,)) if isinstance(body, bytes) else body.pieces()
+
+
+def as_file(body: Body) -> IO[bytes]:
+    """A body as a file to be read, wherever it is."""
+    return io.BytesIO(body) if isinstance(body, bytes) else body.open()
 
 
 class BodySink:

@@ -63,8 +63,18 @@ def main() -> None:
     help="Write a line for each request; combined if no format is given.",
 )
 @click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(1, 65535),
+    help="A port of its own for gRPC, which granian cannot serve itself.",
+)
 def serve(
-    target: str, engine: str | None, disable_static: bool, devel: bool, **options: Any
+    target: str,
+    engine: str | None,
+    disable_static: bool,
+    devel: bool,
+    grpc_port: int | None,
+    **options: Any,
 ) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
 
@@ -81,6 +91,11 @@ def serve(
             from atila.engines.skitai.serve import serve as serve_with
         if disable_static:
             os.environ[static.DISABLE] = "1"
+        if grpc_port:
+            if importlib.util.find_spec("grpc") is None:
+                raise SetupError('gRPC is not installed. Mend: pip install "atila-render[grpc]"')
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            os.environ[launch.GRPC_PORT] = f"{host}:{grpc_port}"
         # Emptied too: it may come of the server that started this one.
         os.environ[launch.ACCESS_LOG] = settings.access_log or ""
         click.echo(
@@ -117,6 +132,18 @@ def check(target: str) -> None:
         click.echo(f"{len(found)} problem{'s'[: len(found) > 1]} in {target}", err=True)
         sys.exit(1)
     click.echo(f"{target}: {count} routes, no problems")
+
+
+@main.command()
+@TARGET
+@OUTPUT
+def openapi(target: str, output: Path | None) -> None:
+    """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
+    from atila.openapi import of_target
+    from atila.openapi_page import to_json
+
+    with _mistakes_told():
+        _put(to_json(of_target(target)).decode() + "\n", output)
 
 
 @main.command()

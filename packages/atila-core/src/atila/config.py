@@ -14,6 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "QUEUE_SIZE": 1024,
     "SHUTDOWN_TIMEOUT": 30.0,
     "ACCESS_LOG": None,
+    "OPENAPI": None,
+    "OPENAPI_INFO": None,
 }
 """Settings of the core:
 
@@ -29,6 +31,9 @@ DEFAULTS: dict[str, Any] = {
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
+- OPENAPI: a path below the app's mount point, "/openapi", where a page shows what the app answers
+  and lets one try it; the document itself is there as "/openapi.json". None for neither.
+- OPENAPI_INFO: title, version and what else is told of the app in it: {"title": "Shop"}.
 """
 
 

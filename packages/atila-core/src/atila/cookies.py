@@ -101,6 +101,11 @@ def build(
     return "; ".join(parts)
 
 
+def default_path(was: Was) -> str:
+    """The path of a cookie that is given none: the mount point of the app."""
+    return quote(was.app.mount_prefix, safe="/:@!$&'()*+,=~-._") or "/"
+
+
 class Cookies(MutableMapping[str, str]):
     """The cookies of a request. What is set is sent with the answer and can be read at once.
 
@@ -164,7 +169,7 @@ class Cookies(MutableMapping[str, str]):
         """
         max_age = _seconds(expires)
         if path is None:
-            path = quote(self._was.app.mount_prefix, safe="/:@!$&'()*+,=~-._") or "/"
+            path = default_path(self._was)
         value = str(val)
         header = build(
             key,

@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from atila import streams
-
 if TYPE_CHECKING:
     from atila.exchange import Exchange
     from atila.was import Was
@@ -55,17 +53,31 @@ def generator_handler(handler: Callable[..., Any]) -> Callable[..., Any]:
             return end.value
         if _is_piece(first):
             return _pieces(generator, first)
-        return _drive(was, generator, first)
+        return _drive(generator, first)
 
     return run
 
 
+_piece_types: tuple[type, ...] = (str, bytes, bytearray, memoryview)
+
+
+def add_piece_type(kind: type) -> None:
+    """Have what coroutines yield of this type sent, and not waited for: messages of a protocol."""
+    global _piece_types
+    if kind not in _piece_types:
+        _piece_types = (*_piece_types, kind)
+
+
 def _is_piece(value: Any) -> bool:
-    return isinstance(value, str | bytes | bytearray | memoryview)
+    return isinstance(value, _piece_types)
 
 
-async def _drive(was: Was, generator: Generator[Any, Any, Any], yielded: Any) -> Any:
-    """Go on until the generator returns its answer or yields the first piece of it."""
+async def _drive(generator: Generator[Any, Any, Any], yielded: Any) -> Any:
+    """Go on until the generator returns its answer or yields the first piece of it.
+
+    Returns:
+        The answer, or an asynchronous iterator of its pieces.
+    """
     try:
         while not _is_piece(yielded):
             yielded = await _step(generator, yielded)
@@ -74,7 +86,7 @@ async def _drive(was: Was, generator: Generator[Any, Any, Any], yielded: Any) ->
     except BaseException:
         generator.close()
         raise
-    return await streams.send_async(was, _pieces(generator, yielded))
+    return _pieces(generator, yielded)
 
 
 async def _pieces(generator: Generator[Any, Any, Any], yielded: Any) -> AsyncIterator[Any]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila import error_pages, inspection, responders, streams, uploads
+from atila import debug_page, error_pages, inspection, responders, streams, uploads
 from atila.caching import NotModified
 from atila.context import current
 from atila.coroutines import generator_handler
@@ -53,6 +53,8 @@ class Endpoint:
         max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
+        fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
+            error handlers and error pages.
     """
 
     __slots__ = (
@@ -65,6 +67,8 @@ class Endpoint:
         "_with_uploads",
         "app",
         "blocking",
+        "defaults",
+        "fault",
         "headers",
         "inspector",
         "max_body",
@@ -80,6 +84,7 @@ class Endpoint:
         self.app = app
         self.route = route
         self.optional = signature.optional_tail(route)
+        self.defaults = signature.defaults
         self._bind = binder(route, signature)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self.inspector = inspection.compiled(route)
@@ -105,6 +110,7 @@ class Endpoint:
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
+        self.fault: Callable[[Was, HTTPError], object] | None = None
 
     def with_uploads(self) -> Endpoint:
         """The same endpoint for requests that leave something on the disk, to be deleted at last.
@@ -117,6 +123,39 @@ class Endpoint:
             twin._loop_safe = False
             self._with_uploads = twin
         return self._with_uploads
+
+    def twin(
+        self,
+        handler: Callable[[Was], Any],
+        fault: Callable[[Was, HTTPError], object],
+        *,
+        streams_body: bool = False,
+    ) -> Endpoint:
+        """An endpoint with the same steps, but for the inspection of parameters, that answers
+        calls of a protocol of its own. A step that answers in the handler's place refuses the call.
+
+        Args:
+            handler: called with the context alone, in place of the route's.
+            fault: answers with an error, in place of error handlers and error pages.
+            streams_body: the handler reads the body itself.
+        """
+        twin = copy.copy(self)
+        twin._handler, twin._bind, twin.fault = handler, None, fault
+        twin._before = tuple(_refusing(s) for s in self._before if s is not self.inspector)
+        twin.inspector = None
+        twin.streams_body = streams_body
+        twin.blocking = not (self._loop_safe and inspect.iscoroutinefunction(handler))
+        twin._with_uploads = None
+        return twin
+
+    async def finished(self, was: Was, value: Any) -> Any:
+        """What hooks and layers make of a value, for who answers by itself. On the task loop."""
+        return await self._replaced(was, self._after, value) if self._after else value
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The handler, within what layers wrap it in."""
+        return self._handler
 
     def run(self, was: Was) -> None:
         """Process a request and see to its answer; never raises."""
@@ -179,6 +218,8 @@ class Endpoint:
         try:
             while True:
                 value = await pending
+                if after:
+                    value = await responders.arrived(was, value)
                 if after and value is not ANSWERED:
                     value = await self._replaced(was, after, value)
                 after = ()
@@ -230,35 +271,58 @@ class Endpoint:
         if not was.answering:
             try:
                 self._send_error(was, reported)
-            except Exception:
+            except Exception as problem:
                 log.exception("request %s: its error page failed", was.request_id)
-                self._send_plain_error(was, reported)
+                self._send_plain_error(was, reported, problem)
         self._close(was)
 
     def _send_error(self, was: Was, error: HTTPError) -> None:
+        if self.fault is not None:
+            self.fault(was, error)
+            return
         response = was.renew_response(error)
         if error.code >= 400:
             response.headers.append(("x-request-id", was.request_id))
+        # Whoever keeps it must not give a page to a program: 404, 405, 410 may be kept (RFC 9111).
+        response.headers.append(("vary", "Accept"))
         handler = self.app.error_handler_for(error.code)
         if handler is None:
-            content_type, body = error_pages.build(was, error)
-            response.headers.append(content_type)
-            responders.deliver(was, body)
+            responders.deliver(was, error_pages.answer(was, error))
             return
         error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
-        pending = responders.deliver(was, handler(was, error))
+        value = handler(was, error)
+        if hasattr(type(value), "__await__"):
+            value = error_pages.suited_later(was, error, value)
+        else:
+            value = error_pages.suited(was, error, value)
+        pending = responders.deliver(was, value)
         if pending is not None:
             was.site.loop.spawn(self._settle(was, pending, ()))
 
-    def _send_plain_error(self, was: Was, error: HTTPError) -> None:
-        content_type, body = error_pages.build(was, error)
+    def _send_plain_error(self, was: Was, error: HTTPError, problem: Exception) -> None:
+        """Answer with an error whose own page failed; in development, with why it did."""
+        if self.app.debug:
+            content_type, body = debug_page.build(was, problem, error.code)
+        else:
+            content_type, body = error_pages.build(was, error)
         if was.exchange.method == "HEAD":
             body = b""
-        was.exchange.respond(error.code, [*error.headers, content_type], body)
+        told = ("x-request-id", was.request_id)
+        was.exchange.respond(error.code, [*error.headers, content_type, told], body)
 
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def _refusing(step: Before) -> Before:
+    def run(was: Was) -> None:
+        value = step(was)
+        if value is not None:
+            code = was.response.status_code
+            raise HTTPError(code if code >= 400 else 403, "refused before the call was made")
+
+    return run
 
 
 def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:

@@ -38,6 +38,19 @@ class ResponseStream(Protocol):
         """End the connection so that the client sees the body is incomplete."""
 
 
+class TrailingStream(Protocol):
+    """An answer that ends with trailers (RFC 9110, section 6.5). Used on the task loop only."""
+
+    async def send(self, chunk: bytes) -> None:
+        """See `ResponseStream`."""
+
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        """End the body regularly, with these fields after it."""
+
+    def abort(self) -> None:
+        """See `ResponseStream`."""
+
+
 class WebSocketTransport(Protocol):
     """An accepted WebSocket (RFC 6455). Used on the task loop only."""
 
@@ -57,11 +70,15 @@ class WebSocketTransport(Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake. Closing twice does nothing."""
 
+    # One that returns from `send` before the system has the message has a method more:
+    # async def flushed(self) -> None, which returns when it has.
+
 
 class Exchange:
     """One HTTP request or WebSocket handshake, and its answer.
 
-    Exactly one of `respond`, `respond_file`, `respond_stream` and `accept` is called, once.
+    Exactly one of `respond`, `respond_file`, `respond_stream`, `respond_trailing` and `accept` is
+    called, once.
     """
 
     __slots__ = ("body", "method", "path", "query")
@@ -80,6 +97,13 @@ class Exchange:
     """Whether the engine has WebSockets at all."""
     is_websocket: bool = False
     """Whether this is a WebSocket handshake (then `accept`, or `respond` to refuse it)."""
+    accepts_headers: bool = True
+    """Whether the answer to a WebSocket handshake can have headers of ours."""
+
+    @property
+    def can_trail(self) -> bool:
+        """Whether this answer may end with trailers, see `respond_trailing`."""
+        return False
 
     @property
     def scheme(self) -> str:
@@ -148,8 +172,12 @@ class Exchange:
         """Send the head of an answer whose body follows in pieces. On the task loop only."""
         raise NotImplementedError
 
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> TrailingStream:
+        """Like `respond_stream`, for an answer that ends with trailers. Only where `can_trail`."""
+        raise NotImplementedError
+
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
-        """Complete the WebSocket handshake. On the task loop only.
+        """Complete the WebSocket handshake. On the task loop only. Handlers call `was.accept`.
 
         Raises:
             ClientGone: the client left before that.

@@ -53,13 +53,13 @@ def send(was: Was, file: FileBody) -> None:
     response, exchange = was.response, was.exchange
     etag = response.etag or f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
     mtime = info.st_mtime if response.mtime is None else response.mtime
-    is_plain = response.status_code in (0, 200)
+    is_plain = response.status_code == 200
     part = None
     if is_plain:
         response.set_validators(etag, mtime)
         caching.check(exchange, etag, mtime)
         part = caching.find_range(exchange, info.st_size, etag, mtime)
-    status = response.status_code or 200
+    status = response.status_code
     headers = head(was, ("content-type", file.content_type or type_of(file.path)))
     if file.filename:
         headers.append(attachment(file.filename))

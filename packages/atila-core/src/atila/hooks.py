@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import SetupError, source_of
@@ -53,6 +54,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     if not inspect.iscoroutinefunction(function):
         return function
 
+    @wraps(function)
     def waiting(was: Was, *args: Any) -> Any:
         return call(was, function, *args)
 

@@ -20,8 +20,8 @@ missing), and None where the handler can do without: its default is None, it tak
 a number in the path are passed over too.
 
 **Order.** First `nones`, then what converts or tells a kind, then operators, then `oneof` and
-`manyof`. Both of these want one or more of their parameters given and not None; `manyof` is another
-word for it, kept because the specification has both.
+`manyof`: of the parameters that these name exactly one, or one and more, must be given and not
+None, as in `oneOf` and `anyOf` of JSON Schema.
 
 **Scopes.** `@app.inspect("JSON", ...)` looks only at one part of a request: "URL" (path and query),
 "FORM", "JSON", "DATA" (form or JSON), or "ARGS", which is all and the default. Rules for a body are
@@ -80,7 +80,7 @@ def declare(app: Atila, function: Any, declaration: Declaration) -> None:
     inner = inspect.unwrap(function)
     handlers = [route.handler for route in app.routes]
     if any(handler is function for handler in handlers):
-        late = app._site is not None
+        late = app.mounting.is_done
     else:
         late = any(handler is inner for handler in handlers)
     if late:

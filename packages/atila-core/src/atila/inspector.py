@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One or more of these parameters have to be given.
+    """Some of these parameters have to be given: one, or more where it is "manyof".
 
     Attributes:
         scope: the part of a request that it looks at.
@@ -120,11 +120,13 @@ class Group:
             if rule.place.name in values and rule.place.name not in words:
                 self._run(rule, check, values)
         for choice in self.choices:
-            if all(values.get(name) is None for name in choice.names):
+            count = sum(values.get(name) is not None for name in choice.names)
+            if count == 0 or (count > 1 and choice.keyword == "oneof"):
                 names = ", ".join(map(repr, choice.names))
-                raise HTTPError(
-                    400, f"one of the parameters {names} is required [{choice.keyword}]"
-                )
+                told = f"one of the parameters {names} is required"
+                if count:
+                    told = f"only one of the parameters {names} may be given"
+                raise HTTPError(400, f"{told} [{choice.keyword}]")
 
     def _run(self, rule: Rule, check: Check, values: dict[str, Any]) -> None:
         place = rule.place

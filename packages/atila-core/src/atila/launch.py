@@ -7,18 +7,19 @@ options of `run` where another engine than Skitai is to serve.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import problems, reloading
+from atila import problems, reloading, wsgi_mount
 from atila.errors import SetupError
 from atila.packages import Package, configure, prefer
 from atila.site import Mount, Site
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PORT = 5000
+PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
+GRPC_PORT = "ATILA_GRPC_PORT"
+"""That by which the layer that serves gRPC gets to know where: "127.0.0.1:50051"."""
 
 
 @dataclass(slots=True)
@@ -86,12 +90,22 @@ def record_mount(
         current.mounts.append(Mount(point, target, name, host, names))
         return True
     if not isinstance(target, ModuleType) or not hasattr(target, "__app__"):
-        return False
+        return _capturing and _record_wsgi(point, target, options.get("appname"), name, host)
     pref = pref if pref is not None else _no_preference()
     configure(target, pref)
     for path in ("path", "appname"):
         options.pop(path, None)  # Skitai's own.
     current.mounts.append(Package(point, target, pref, name, host, names, options))
+    return True
+
+
+def _record_wsgi(point: str, target: object, appname: str | None, name: str, host: str) -> bool:
+    """Take a WSGI application, which on Skitai is Skitai's own business."""
+    application = wsgi_mount.load(target, appname or "app", os.path.dirname(sys.argv[0]))
+    if application is None:
+        return False
+    app = wsgi_mount.app_of(application, "__main__")
+    current.mounts.append(Mount(point, app, name or f"wsgi {point}", host))
     return True
 
 
@@ -142,19 +156,29 @@ def reread(files: reloading.Files) -> None:
     Raises:
         Exception: whatever the code of the project raises.
     """
-    global current, _capturing
+    global current
     target, options = source, current.options
     files.forget_modules()
     current = Launch()
+    try:
+        with capturing():
+            if target.endswith(".py"):
+                run_script(target)
+            else:
+                current.mounts.append(Mount("/", load_app(target)))
+    finally:
+        current.options = options
+
+
+@contextlib.contextmanager
+def capturing() -> Iterator[None]:
+    """Have launch scripts that run meanwhile mount and run nothing in Skitai."""
+    global _capturing
     _capturing = True
     try:
-        if target.endswith(".py"):
-            run_script(target)
-        else:
-            current.mounts.append(Mount("/", load_app(target)))
+        yield
     finally:
         _capturing = False
-        current.options = options
 
 
 def is_captured() -> bool:
@@ -163,17 +187,13 @@ def is_captured() -> bool:
 
 
 def _capture(target: str) -> None:
-    global _capturing
     path = Path(target).resolve()
     if not path.is_file():
         raise SetupError(f"there is no launch script {target}")
     # As if it were started by itself: Skitai resolves relative paths against argv[0].
     sys.argv = [os.fspath(path)]
-    _capturing = True
-    try:
+    with capturing():
         run_script(os.fspath(path))
-    finally:
-        _capturing = False
 
 
 def run_script(path: str) -> None:
@@ -213,7 +233,8 @@ def load_app(target: str) -> Atila:
 
 
 def examine(target: str) -> dict[str, Any]:
-    """Read a target in a process of its own, and give the options of its `run`.
+    """Read a target in a process of its own, and give the options of its `run`, and
+    as PLACES where the mounted packages are.
 
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
     told at once, and once.
@@ -229,8 +250,11 @@ def examine(target: str) -> dict[str, Any]:
 
 def _examine(target: str) -> dict[str, Any]:
     options = read(target).options
-    build_site(trial=True).shutdown(0.0)
-    return {name: value for name, value in options.items() if isinstance(value, str | int | float)}
+    site = build_site(trial=True)
+    places = reloading.places_of(site)
+    site.shutdown(0.0)
+    plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
+    return plain | {PLACES: places}
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +268,7 @@ class Settings:
         workers: processes.
         threads: the most worker threads in each; None for what the target says.
         reload: start the workers anew when a file changes.
+        places: mounted packages and modules, whose files are watched besides those of the target.
         access_log: the format of a line for each request, "combined" or "json"; None for none
             but what the target says.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
@@ -256,6 +281,7 @@ class Settings:
     workers: int
     threads: int | None
     reload: bool
+    places: tuple[str, ...]
     access_log: str | None
     interface: str = "rsgi"
 
@@ -274,6 +300,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],
         reload=options["reload"] or reloading.is_on(),
+        places=tuple(asked[PLACES]),
         access_log=options["access_log"],
         interface=options["interface"],
     )

@@ -6,7 +6,7 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,7 +19,10 @@ from atila.exchange import Header
 
 if TYPE_CHECKING:
     from atila.app import Atila
-    from atila.routing import Route
+    from atila.endpoint import Endpoint
+    from atila.exchange import Exchange
+    from atila.routing import Match, Route
+    from atila.site import Site
     from atila.was import Was
 
 GROUP = "atila.layers"
@@ -30,6 +33,11 @@ Handler = Callable[..., Any]
 Before = Callable[["Was"], Any]
 After = Callable[["Was", Any], Any]
 Responder = Callable[["Was", Any], Any]
+Finder = Callable[["Exchange", str, "Match | None"], "Endpoint | None"]
+"""Given a request, its path below the app's mount point and the route that it would lead to if it
+were no call, gives the endpoint that answers it, or None for that of the route. Raising an
+`HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route.
+Never blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,16 @@ class Layer:
             simpler value: at last str, bytes, a file or an iterator of these. An awaitable is
             awaited on the task loop.
         launch: names added to the `skitai` module for launch scripts.
+        request: names of `was.request`, each with a factory that gets the context; see `was`.
+        exports: names of the module `atila.was`, for programs that are no app.
+        calls: called when the app is mounted; gives, by the media type of a POST's body, functions
+            that find what answers a call of a protocol of their own; see `Finder`.
+        begin: begin(site), called when a process begins to serve; what it gives, if anything, is
+            run on the task loop.
+        fields: names of parameters that are for the layer; a handler is called without those that
+            it does not take.
+        refusal_headers: called when the routes of an app are compiled; gives what gives the headers
+            of answers to requests that no route gets (404, 405, 413, 503, …), or None for none.
     """
 
     name: str
@@ -86,6 +104,12 @@ class Layer:
     compile: Callable[[Route, Atila], Steps | None] | None = None
     responders: Mapping[type, Responder] = field(default_factory=dict)
     launch: Mapping[str, Any] = field(default_factory=dict)
+    calls: Callable[[Atila], Mapping[str, Finder]] | None = None
+    begin: Callable[[Site], Coroutine[Any, Any, None] | None] | None = None
+    request: Mapping[str, Callable[[Was], Any]] = field(default_factory=dict)
+    exports: Mapping[str, Any] = field(default_factory=dict)
+    fields: frozenset[str] = frozenset()
+    refusal_headers: Callable[[Atila], Callable[[Was], Sequence[Header]] | None] | None = None
 
 
 Choice = Mapping[str, "str | Layer | None"]
@@ -112,6 +136,8 @@ class _Known:
     was: frozenset[str]
     app: frozenset[str]
     options: frozenset[str]
+    request: frozenset[str] = frozenset()
+    exports: frozenset[str] = frozenset()
 
 
 def _names(text: str) -> frozenset[str]:
@@ -128,23 +154,26 @@ KNOWN = {
         ),
         _names("alias"),
         _names("coroutine"),
+        exports=_names("django_model"),
     ),
     "auth": _Known(
         "atila-auth",
         _names(
             "session mbox csrf_token csrf_token_input verify_csrf remove_csrf encode_jwt decode_jwt"
-            " dejwt verify_otp generate_otp encode_ott decode_ott revoke_ott"
+            " dejwt verify_otp generate_otp encode_ott decode_ott revoke_ott user"
         ),
         _names(
             "permission_handler permission_required login_required identification_required"
             " authorization_required authorization_handler bearer_handler"
-            " csrf_verification_required"
+            " csrf_verification_required rate_limit"
         ),
         _names(
             "authenticate access_control_allow_origin access_control_allow_headers"
             " access_control_allow_credentials access_control_expose_headers"
             " access_control_max_age"
         ),
+        _names("session mbox JWT"),
+        _names("generate_otp"),
     ),
     "render": _Known(
         "atila-render",
@@ -152,7 +181,12 @@ KNOWN = {
         _names("template_global template_filter add_jinja_ext jinja_env"),
         frozenset(),
     ),
-    "ws": _Known("atila-ws", _names("websocket"), _names("websocket websocket_send"), frozenset()),
+    "ws": _Known(
+        "atila-ws",
+        _names("websocket"),
+        _names("websocket websocket_send websocket_broadcast"),
+        frozenset(),
+    ),
 }
 
 
@@ -230,12 +264,18 @@ def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
     """What to tell somebody who used a name that none of an app's layers has.
 
     Args:
-        kind: where the name was looked for: "was", "app" or "options".
+        kind: where the name was looked for: "was", "app", "options", "request" or "exports".
         name: the name.
         present: the app's layers.
     """
     owner = next((n for n, known in KNOWN.items() if name in getattr(known, kind)), None)
-    spelling = {"was": f"was.{name}", "app": f"app.{name}", "options": f"option {name!r}"}[kind]
+    spelling = {
+        "was": f"was.{name}",
+        "app": f"app.{name}",
+        "options": f"option {name!r}",
+        "request": f"was.request.{name}",
+        "exports": f"atila.was.{name}",
+    }[kind]
     if owner is None:
         return f"there is no {spelling}"
     distribution = KNOWN[owner].distribution
@@ -248,7 +288,7 @@ def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
 
 
 def merged_names(layers: Mapping[str, Layer], part: str) -> dict[str, Any]:
-    """The names that all layers add to one part: "was", "methods", "app", "config", "launch".
+    """The names that all layers add to one part: "was", "methods", "app", "config", "request".
 
     Raises:
         SetupError: two layers add the same name.
@@ -273,12 +313,33 @@ def launch_names() -> dict[str, Any]:
     What is wrong with a layer is told where an app uses it, not here.
     """
     names: dict[str, Any] = {}
+    for layer in _installed():
+        names.update(layer.launch)
+    return names
+
+
+def exported(name: str) -> Any:
+    """What an installed layer has for programs that are no app.
+
+    Raises:
+        ImportError: the layer that is known to have it is not installed.
+        AttributeError: no layer has it.
+    """
+    for layer in _installed():
+        if name in layer.exports:
+            return layer.exports[name]
+    if any(name in known.exports for known in KNOWN.values()):
+        raise ImportError(missing("exports", name, {}))
+    raise AttributeError(f"module 'atila.was' has no attribute {name!r}")
+
+
+def _installed() -> Iterator[Layer]:
     for entry in entry_points(group=GROUP):
         try:
-            names.update(_load(entry).launch)
-        except SetupError:
+            yield _load(entry)
+        except (SetupError, AttributeError):
+            # The latter of one that is just being imported, and has imported us.
             continue
-    return names
 
 
 __all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Steps", "find"]

@@ -29,6 +29,7 @@ from atila.exchange import (
     Header,
     Headers,
     ResponseStream,
+    TrailingStream,
     WebSocketTransport,
 )
 
@@ -188,6 +189,17 @@ class _Logged(Exchange):
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _LoggedStream:
         return _LoggedStream(await self.inner.respond_stream(status, headers), self, status)
 
+    @property
+    def can_trail(self) -> bool:
+        return self.inner.can_trail
+
+    @property
+    def accepts_headers(self) -> bool:  # type: ignore[override]  # read only here
+        return self.inner.accepts_headers
+
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _LoggedStream:
+        return _LoggedStream(await self.inner.respond_trailing(status, headers), self, status)
+
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
         transport = await self.inner.accept(headers)
         # At the handshake: a WebSocket may go on for days.
@@ -207,8 +219,10 @@ class _LoggedStream:
 
     __slots__ = ("_exchange", "_sent", "_status", "_stream")
 
-    def __init__(self, stream: ResponseStream, exchange: _Logged, status: int) -> None:
-        self._stream = stream
+    def __init__(
+        self, stream: ResponseStream | TrailingStream, exchange: _Logged, status: int
+    ) -> None:
+        self._stream: Any = stream
         self._exchange: _Logged | None = exchange
         self._status = status
         self._sent = 0
@@ -221,8 +235,8 @@ class _LoggedStream:
             raise
         self._sent += len(chunk)
 
-    async def close(self) -> None:
-        await self._stream.close()
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        await (self._stream.close(trailers) if trailers else self._stream.close())
         self._end()
 
     def abort(self) -> None:

@@ -57,7 +57,11 @@ class TaskLoop:
         self._calls.append((func, args))
         if not self._woken:
             self._woken = True
-            self.loop.call_soon_threadsafe(self._drain)
+            if threading.get_ident() == self._thread_id:
+                # It is awake: no need to write to the socket that wakes it.
+                self.loop.call_soon(self._drain)
+            else:
+                self.loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
         # Cleared before the calls are counted: whatever comes later wakes the loop again.

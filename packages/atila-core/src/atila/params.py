@@ -21,6 +21,7 @@ class Signature:
     Attributes:
         names: its parameters in order.
         required: those without a default.
+        defaults: of the others.
         takes_any: whether it has a ** parameter.
     """
 
@@ -36,6 +37,7 @@ class Signature:
             )
         self.names: list[str] = []
         self.required: set[str] = set()
+        self.defaults: dict[str, Any] = {}
         self.takes_any = False
         for parameter in parameters[1:]:
             self._take(parameter, route)
@@ -56,6 +58,8 @@ class Signature:
             self.names.append(parameter.name)
             if parameter.default is inspect.Parameter.empty:
                 self.required.add(parameter.name)
+            else:
+                self.defaults[parameter.name] = parameter.default
 
     def optional_tail(self, route: Route) -> int:
         """How many parameters at the end of the rule have a default, so may be left out."""
@@ -100,7 +104,11 @@ def binder(route: Route, signature: Signature) -> Binder | None:
             args = was.args if exchange.query or exchange.body else was.path_params
         given = args.keys()
         if not (required <= given and (takes_any or given <= known)):
-            raise HTTPError(400, _mismatch(given, required, signature))
+            own = was.app.layer_fields - known
+            args = {name: value for name, value in args.items() if name not in own}
+            if not (required <= args.keys() and (takes_any or args.keys() <= known)):
+                raise HTTPError(400, _mismatch(args.keys(), required, signature))
+        was.is_bound = True
         return args
 
     return bind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import urls
 
-_SEEN = ("args", "URL", "URL_QUERY")
+_SEEN = ("URL", "URL_QUERY")
 """What a request remembers of its parameters; the body stays as it is."""
 
 if TYPE_CHECKING:
@@ -80,14 +80,16 @@ class _Detour:
 
     def _leave(self) -> tuple[Any, ...]:
         was, seen = self._was, self._was.request.__dict__
-        state = (was.endpoint, was.path_params, was._args, {name: seen.get(name) for name in _SEEN})
+        before = {name: seen.get(name) for name in _SEEN}
+        state = (was.endpoint, was.path_params, was._args, was.is_bound, before)
         was.endpoint, was.path_params, was._args = self._endpoint, self._args, self._args
-        seen.update(args=self._args, URL=self._args, URL_QUERY={})
+        was.is_bound = False
+        seen.update(URL=self._args, URL_QUERY={})
         return state
 
     def _come_back(self, state: tuple[Any, ...]) -> None:
         was, seen = self._was, self._was.request.__dict__
-        was.endpoint, was.path_params, was._args, before = state
+        was.endpoint, was.path_params, was._args, was.is_bound, before = state
         for name, value in before.items():
             if value is None:
                 seen.pop(name, None)  # Nobody had asked for it.

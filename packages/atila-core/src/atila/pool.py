@@ -59,6 +59,11 @@ class WorkerPool:
         self._alarm.acquire()
         self._watcher: threading.Thread | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `submit` would refuse a job now."""
+        return len(self._jobs) >= self.queue_size or self._closing
+
     def submit(self, func: Callable[..., object], *args: Any) -> bool:
         """Have a thread call func(*args). From any thread.
 

@@ -58,17 +58,22 @@ class Files:
 
     Args:
         folder: that of the project; environments and hidden folders in it are passed over.
-        more: files besides.
+        more: files and folders besides; see `places_of`.
     """
 
     def __init__(self, folder: str, more: Iterable[str] = ()) -> None:
         self._folder = folder
-        self._more = tuple(more)
+        self._more = set(more)
+        self.stamps = self._look()
+
+    def add(self, places: Iterable[str]) -> None:
+        """Look at more files and folders from now on."""
+        self._more.update(places)
         self.stamps = self._look()
 
     def _look(self) -> Stamps:
         stamps: Stamps = {}
-        for path in (*_python_files(self._folder), *self._more):
+        for path in (p for place in (self._folder, *self._more) for p in _python_files(place)):
             try:
                 found = os.stat(path)
             except OSError:
@@ -108,8 +113,10 @@ class Files:
         importlib.invalidate_caches()
 
 
-def _python_files(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
+def _python_files(place: str) -> Iterator[str]:
+    if place.endswith(".py"):
+        yield place
+    for parent, folders, names in os.walk(place):
         folders[:] = [
             name
             for name in folders
@@ -126,15 +133,26 @@ def announce(site: Site, event: str) -> None:
         mount.app.bus.announce(event)
 
 
-def files_of(target: str, mounted: Iterable[object] = ()) -> Files:
+def files_of(target: str, places: Iterable[str] = ()) -> Files:
     """The files to be watched for a target.
 
     Args:
         target: a launch script, or "package.module:app".
-        mounted: modules that are mounted from elsewhere.
+        places: files and folders besides its own; see `places_of`.
     """
-    files = (getattr(module, "__file__", None) for module in mounted)
-    return Files(folder_of(target), [os.path.abspath(file) for file in files if file])
+    return Files(folder_of(target), places)
+
+
+def places_of(site: Site) -> list[str]:
+    """Where the packages and modules are that are mounted on a site; see `places`."""
+    return places(module for mount in site.mounts for module in mount.app.mounting.modules)
+
+
+def places(modules: Iterable[object]) -> list[str]:
+    """Where modules are: the folder of a package, the file of another module."""
+    named = (getattr(module, "__file__", None) for module in modules)
+    files = {os.path.abspath(file) for file in named if file}
+    return sorted(os.path.dirname(f) if f.endswith("__init__.py") else f for f in files)
 
 
 def folder_of(target: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from atila import forms
+from atila import forms, layers
 from atila.accept import parse_accept, weight_of
+from atila.errors import MissingLayer
 from atila.exchange import Headers
+from atila.routing import names_of, parse_rule
 from atila.uploads import MULTIPART_TYPE, Form
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class Request:
 
     Attributes:
         args: all parameters, by name: of the path, the query, and the form or JSON body; the latter
-            win over the former.
+            win over the former. As soon as the handler is called, its defaults too.
         g: a dict for whatever hooks and handler of this request want to share.
         user: who is asking; for an authentication layer to set.
     """
@@ -83,7 +85,12 @@ class Request:
 
     @property
     def args(self) -> dict[str, Any]:
-        return self._was.args
+        was = self._was
+        args = was.args
+        if was.is_bound:
+            for name, default in was.endpoint.defaults.items():
+                args.setdefault(name, default)
+        return args
 
     @property
     def ARGS(self) -> dict[str, Any]:
@@ -91,8 +98,11 @@ class Request:
 
     @property
     def PARAMS(self) -> Mapping[str, Any]:
-        """The parameters of the path."""
-        return self._was.path_params
+        """The parameters of the rule, with the values that the handler gets: a body wins over the
+        path, and what the path leaves out may be given elsewhere."""
+        args = self._was.args
+        names = names_of(parse_rule(self._was.endpoint.route.rule))
+        return {name: args[name] for name in names if name in args}
 
     @cached_property
     def URL_QUERY(self) -> dict[str, Any]:
@@ -212,3 +222,15 @@ class Request:
     def accepts(self, media: str) -> bool:
         """Whether the Accept header names a media type, itself and not by a wildcard."""
         return media in (self._exchange.header("accept") or "").lower()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            was = self.__dict__["_was"]
+            factory = was.request_names.get(name)
+            if factory is None:
+                raise MissingLayer(layers.missing("request", name, was.app.layers))
+            value = self.__dict__[name] = factory(was)
+            return value

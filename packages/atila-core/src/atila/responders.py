@@ -94,6 +94,16 @@ def simplify(was: Was, value: Any) -> Any:
     raise TypeError(f"the responders of {type(value).__name__} never come to an end")
 
 
+async def arrived(was: Was, value: Any) -> Any:
+    """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
+    while hasattr(type(value), "__await__"):
+        responders = was.app.responders
+        kind = type(value)
+        responder = responders.get(kind) or _inherited(responders, kind)
+        value = await value if responder is None else responder(was, value)
+    return value
+
+
 def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:
     for base in kind.__mro__[1:]:
         if base in responders:
@@ -106,14 +116,15 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
         exchange.respond(200, default, body)
         return
-    status = was.response.status_code or 200
+    response = was.response
+    status = response.status_code
     headers = head(was, default[0])
     if status in _NO_BODY:
         body = b""
-    elif status == 200 and (was.response.etag or was.response.mtime is not None):
+    elif status == 200 and (response.etag or response.mtime is not None):
         status, body = _part(was, headers, body)
     if status not in _NO_BODY and exchange.method == "HEAD":
-        if was.response.get_header("content-length") is None:
+        if response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""
     exchange.respond(status, headers, body)
@@ -132,7 +143,7 @@ def _part(was: Was, headers: Headers, body: bytes) -> tuple[int, bytes]:
 
 def _send_nothing(was: Was) -> None:
     """An empty answer: 204, unless the handler has set another status."""
-    was.exchange.respond(was.response.status_code or 204, head(was, None), b"")
+    was.exchange.respond(was.response.given_status or 204, head(was, None), b"")
 
 
 def send_not_modified(was: Was) -> None:

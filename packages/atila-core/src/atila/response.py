@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from atila import caching
@@ -42,14 +42,27 @@ class Response:
     Calling it makes an answer to return: `return was.response("201 Created", body)`.
     """
 
-    __slots__ = ("_exchange", "body", "etag", "headers", "mtime", "reason", "status_code")
+    __slots__ = (
+        "_exchange",
+        "body",
+        "etag",
+        "given_reason",
+        "given_status",
+        "headers",
+        "last_headers",
+        "mtime",
+        "trailers",
+    )
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self.status_code = 0
+        self.given_status = 0
         """0 while nothing set it: then 200, or 204 if there is no body."""
-        self.reason = ""
+        self.given_reason = ""
         self.headers: list[Header] = []
+        self.last_headers: list[Callable[[], Iterable[Header]]] | None = None
+        """What `at_head` was given."""
+        self.trailers: tuple[Header, ...] = ()
         self.body: Any = None
         self.etag = ""
         """Entity tag of the answer, with its quotes; "" if it has none."""
@@ -79,13 +92,27 @@ class Response:
             self.add_header(name, value)
         return self
 
+    @property
+    def status_code(self) -> int:
+        """The status; 200 while nothing set another."""
+        return self.given_status or 200
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase of the status, as it was given or as it is usual."""
+        return self.given_reason or reason_phrase(self.status_code)
+
     def set_status(self, status: int | str) -> None:
         """Set the status: 201, or "201 Created"."""
-        self.status_code, self.reason = parse_status(status)
+        self.given_status, self.given_reason = parse_status(status)
 
     def add_header(self, name: str, value: object) -> None:
         """Add a header, even if there is one of this name."""
         self.headers.append(checked_header(name, value))
+
+    def add_trailer(self, name: str, value: object) -> None:
+        """Add a field that follows the body: trailing metadata of gRPC. Other answers have none."""
+        self.trailers = (*self.trailers, checked_header(name, value))
 
     def set_header(self, name: str, value: object) -> None:
         """Set a header in place of all of this name."""
@@ -96,7 +123,10 @@ class Response:
     def get_header(self, name: str, default: str | None = None) -> str | None:
         """The value of the first header of this name that was set."""
         name = name.lower()
-        return next((value for key, value in self.headers if key == name), default)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return default
 
     def del_header(self, name: str, default: object = None) -> None:
         """Remove all headers of this name; `default` is taken for the specification's sake."""
@@ -113,6 +143,19 @@ class Response:
 
     def __contains__(self, name: str) -> bool:
         return self.get_header(name) is not None
+
+    def at_head(self, provide: Callable[[], Iterable[Header]]) -> None:
+        """Have headers added that are known only when the head is sent.
+
+        Kept for the answer of an error below 500. Not called if a request fails: what it was about
+        to tell the client is given up with all else.
+
+        Args:
+            provide: gives the headers; may be called twice, if a first answer cannot be sent.
+        """
+        if self.last_headers is None:
+            self.last_headers = []
+        self.last_headers.append(provide)
 
     # Caching; see atila.caching.
 
@@ -170,7 +213,7 @@ class Response:
 
     def status_line(self) -> str:
         """ "200 OK"."""
-        return f"{self.status_code} {self.reason or reason_phrase(self.status_code)}"
+        return f"{self.status_code} {self.reason}"
 
 
 class FileBody:
@@ -211,8 +254,12 @@ def head(was: Was, default: Header | None) -> Headers:
         was: the request.
         default: a Content-Type for an answer that has none; None for an answer without a body.
     """
-    headers = list(was.response.headers)
-    if default is not None and was.response.get_header("content-type") is None:
+    response = was.response
+    headers = list(response.headers)
+    if response.last_headers is not None:
+        for last in response.last_headers:
+            headers.extend(last())
+    if default is not None and response.get_header("content-type") is None:
         headers.append(default)
     for provide in was.endpoint.headers:
         headers.extend(provide(was))

@@ -266,7 +266,12 @@ class Router:
         leaf = self._static.get(path)
         if leaf is not None and (target := leaf.target(method)) is not None:
             return target
-        return _descend(self._root, path.split("/"), 1, (), method)
+        found = _descend(self._root, path.split("/"), 1, (), method)
+        if found is None and path == "/" and (leaf := self._static.get("")) is not None:
+            # A client can ask for the root by no shorter path, so it stands for an empty one, which
+            # is what is left of "/<path:path>" without its parameter.
+            found = leaf.target(method)
+        return found
 
     def allowed(self, path: str) -> list[str]:
         """The methods that a path answers, for Allow (RFC 9110, section 10.2.1)."""

@@ -19,16 +19,20 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
 
 import orjson
 
 from atila import runs
+from atila.errors import SetupError
+
+if TYPE_CHECKING:
+    from atila.app import Atila
 
 Entry = tuple[bytes, float | None]
 """A value, and when it ends in seconds since the epoch; None for never."""
@@ -76,14 +80,31 @@ class Shared(Protocol):
         """Stop using it; what is in it stays for the other workers."""
 
 
-def choose(*, alone: bool = False) -> Shared:
+def choose(*, alone: bool = False, url: str | None = None) -> Shared:
     """The shared state of this process.
 
     Args:
         alone: whoever else there is, share nothing.
+        url: of a Redis that all hosts share; None for what the workers of this host have.
     """
+    if url and not alone:
+        from atila.shared_redis import RedisShared
+
+        return RedisShared(url)
     folder = None if alone else runs.find_folder()
     return LocalShared() if folder is None else EmbeddedShared(folder)
+
+
+def url_of(apps: Iterable[Atila]) -> str | None:
+    """The URL of the Redis that the apps of a site want: `app.shared`, or `pref.shared`.
+
+    Raises:
+        SetupError: they want different ones.
+    """
+    urls = {str(url) for app in apps if (url := vars(app).get("shared"))}
+    if len(urls) > 1:
+        raise SetupError("the apps of one site have different values of app.shared; give them one")
+    return urls.pop() if urls else None
 
 
 def _until(seconds: float | None) -> float | None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from atila import hosts, logs, problems, shared, store
 from atila.apps import Apps
 from atila.bodies import BodySink, Spool
-from atila.engines.skitai.patch import show_g
 from atila.errors import HTTPError, SetupError
 from atila.exchange import ClientGone, Exchange
 from atila.forms import media_type
@@ -28,6 +28,7 @@ from atila.uploads import MULTIPART_TYPE
 if TYPE_CHECKING:
     from atila.app import Atila
     from atila.endpoint import Endpoint
+    from atila.routing import Match
     from atila.was import Was
 
 log = logging.getLogger("atila.site")
@@ -35,7 +36,12 @@ log = logging.getLogger("atila.site")
 NO_PARAMS: dict[str, Any] = {}
 """Shared by all requests to rules without parameters; never changed."""
 
+begun: list[Callable[[Site], object]] = []
+"""Called with each site that begins to serve."""
+
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+CLOSING = 0.5
+"""Seconds that a part of the site has to close at least, when requests have used up the time."""
 BUSY = [("retry-after", "1")]
 """A client refused for overload may come again after a second."""
 
@@ -105,9 +111,10 @@ class Site:
         self._making = threading.Lock()
         self._is_trial = trial
         self._is_over = False
+        self._has_begun = False
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
-        self.shared = shared.choose(alone=trial)
-        self.g = SharedStore()
+        self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
+        self.g: SharedStore = SharedStore()
         self.g.attach(self.shared, "g")
         self.updates = Updates(self.shared)
         for mount in mounts:
@@ -130,7 +137,8 @@ class Site:
             logs.ensure(debug=mounts[0].app.debug)
             self._announce("mounted")
             self._announce("mounted_or_reloaded")
-            show_g(self.g)
+            for tell in begun:
+                tell(self)
             self._serve_stores()
             self._maintainer = Maintainer([mount.app for mount in mounts])
             self._maintainer.start()
@@ -165,13 +173,25 @@ class Site:
             with self._making:
                 if self._loop is None:
                     self._loop = TaskLoop.in_thread()
+            self.begin()
         return self._loop
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
             self._loop = TaskLoop(loop)
+            self.begin()
         return self._loop
+
+    def begin(self) -> None:
+        """Run what layers do while a process serves; but once. For engines without a loop."""
+        if self._is_trial or self._has_begun:
+            return
+        self._has_begun = True
+        layers = {id(v): v for mount in self.mounts for v in mount.app.layers.values()}
+        for layer in layers.values():
+            if layer.begin is not None and (work := layer.begin(self)) is not None:
+                self.loop.spawn(work)
 
     def open(self, exchange: Exchange) -> Was:
         """Find what answers a request. Never blocks, never raises: what is wrong with the request
@@ -189,10 +209,14 @@ class Site:
             found = hosts.app_at(path, apps)
             if found is None:
                 last = apps[-1][1] if apps else self.mounts[-1].app
-                return self.refusal(exchange, last, HTTPError(404))
+                return self._open_stray(exchange, last)
             prefix, app = found
             path = path[len(prefix) :]
         match = app.router.match(path, method)
+        if method == "POST" and app.calls:
+            was = self._open_call(exchange, app, path, match)
+            if was is not None:
+                return was
         if match is None:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
         endpoint, names, values = match
@@ -204,6 +228,32 @@ class Site:
         if endpoint.websocket is not exchange.is_websocket:
             return self.refusal(exchange, app, _wrong_protocol(exchange))
         return app.was_class(exchange, endpoint, params)
+
+    def _open_call(
+        self, exchange: Exchange, app: Atila, path: str, match: Match | None
+    ) -> Was | None:
+        """What answers a call of a protocol of its own; None if it is none."""
+        find = app.calls.get(media_type(exchange.header("content-type")))
+        if find is None and match is not None:
+            return None
+        try:
+            endpoint = find(exchange, path, match) if find is not None else None
+            if endpoint is None and match is None and (find := app.calls.get("*")) is not None:
+                endpoint = find(exchange, path, match)
+        except HTTPError as error:
+            return self.refusal(exchange, app, error)
+        if endpoint is None:
+            return None
+        was = app.was_class(exchange, endpoint, NO_PARAMS)
+        was.refusal = _wrong_body(exchange, endpoint)
+        return was
+
+    def _open_stray(self, exchange: Exchange, app: Atila) -> Was:
+        """What answers where no app is mounted: a call, or 404."""
+        was = None
+        if exchange.method == "POST" and app.calls:
+            was = self._open_call(exchange, app, exchange.path, None)
+        return was or self.refusal(exchange, app, HTTPError(404))
 
     def wants_body(self, was: Was) -> bool:
         """Whether the engine is to collect the body before `start`.
@@ -264,6 +314,8 @@ class Site:
     def refuse(self, was: Was, error: HTTPError) -> None:
         """Answer a request with an error instead of starting it."""
         refused = self.refusal(was.exchange, was.app, error)
+        if was.endpoint.fault is not None:
+            refused.endpoint = was.endpoint
         # Logs tell of one request, under one id.
         refused._request_id = was.request_id
         if refused.endpoint.blocking:
@@ -286,12 +338,13 @@ class Site:
         """
         self._closers.append(func)
 
-    def _close_all(self, timeout: float) -> None:
+    def _close_all(self, deadline: float) -> None:
         while self._closers:
             try:
                 closing = self._closers.pop()()
                 if closing is not None:
-                    self.loop.run(_awaited(closing), timeout)
+                    left = max(CLOSING, deadline - time.monotonic())
+                    self.loop.run(_awaited(closing), left)
             except Exception:
                 log.exception("closing a part of the site failed")
 
@@ -306,6 +359,7 @@ class Site:
         self._is_over = True
         if timeout is None:
             timeout = self._shutdown_timeout
+        deadline = time.monotonic() + timeout
         if self._maintainer is not None:
             self._maintainer.stop(timeout)
         if not self._is_trial:
@@ -319,7 +373,7 @@ class Site:
         # What is cancelled now still cleans up, as a part of this site.
         if self._loop is not None:
             self._loop.cancel()
-        self._close_all(timeout)
+        self._close_all(deadline)
         if self._loop is not None:
             self._loop.stop()
         for mount in self.mounts:

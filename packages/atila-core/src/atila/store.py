@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 class Store(MutableMapping[str, Any]):
     """Values of any type by name, for all threads of a process.
 
-    Each operation is whole in itself; hold the store (`with app.store: …`) where several belong
-    together, as in `app.store["n"] += 1`.
+    Each operation is whole in itself; hold the store (`with app.g: …`) where several belong
+    together, as in `app.g["n"] += 1`.
+
+    Args:
+        beneath: whose values show through where this has none of a name; None for nobody's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beneath: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
+        self._beneath: Mapping[str, Any] = {} if beneath is None else beneath
         self._lock = threading.RLock()
 
     def __enter__(self) -> Store:
@@ -34,7 +38,10 @@ class Store(MutableMapping[str, Any]):
         self._lock.release()
 
     def __getitem__(self, name: str) -> Any:
-        return self._values[name]
+        try:
+            return self._values[name]
+        except KeyError:
+            return self._beneath[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         with self._lock:
@@ -46,13 +53,13 @@ class Store(MutableMapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         with self._lock:
-            return iter(list(self._values))
+            return iter({**dict.fromkeys(self._beneath), **self._values})
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len({*self._beneath, *self._values})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values
+        return name in self._values or name in self._beneath
 
     def __repr__(self) -> str:
         # Without the values, which may be anybody's secret.
@@ -73,7 +80,7 @@ class Store(MutableMapping[str, Any]):
     def incr(self, name: str, by: int = 1) -> int:
         """Add to a number, or to 0 if there is none; the sum. Whole in itself, unlike `+=`."""
         with self._lock:
-            number: int = self._values.get(name, 0) + by
+            number: int = self.get(name, 0) + by
             self._values[name] = number
         return number
 

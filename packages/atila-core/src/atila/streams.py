@@ -84,25 +84,30 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
 
     A worker thread makes each piece, and is free while the client takes it.
     """
+    return await send_async(was, iterate(was, chunks), kind)
 
-    async def pieces() -> AsyncIterator[Any]:
-        step: asyncio.Future[Any] | None = None
-        try:
-            while True:
-                step = in_worker(was, next, chunks, _END)
-                # Cancelled while a thread makes a piece, the thread must be left to end it.
-                chunk = await asyncio.shield(step)
-                if chunk is _END:
-                    break
-                yield chunk
-        finally:
-            if step is not None and not step.done():
-                await asyncio.wait([step])
-                step.exception()
-            if (close := getattr(chunks, "close", None)) is not None:
-                await in_worker(was, close)
 
-    return await send_async(was, pieces(), kind)
+async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
+    """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    step: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            step = in_worker(was, next, values, _END)
+            try:
+                value = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                # The thread must be left to end it, and told if it waits for tasks or the client.
+                was.cancel()
+                raise
+            if value is _END:
+                break
+            yield value
+    finally:
+        if step is not None and not step.done():
+            await asyncio.wait([step])
+            step.exception()
+        if (close := getattr(values, "close", None)) is not None:
+            await in_worker(was, close)
 
 
 async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None = None) -> Any:
@@ -129,6 +134,7 @@ async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None =
                 stream = await open_stream(was, kind or HTML)
             await stream.close()
         except ClientGone:
+            was.cancel()
             return ANSWERED
         except BaseException:
             if stream is not None:
@@ -145,7 +151,7 @@ async def _closable(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
 async def open_stream(was: Was, kind: Header) -> ResponseStream:
     """Send the head of a streamed answer; a HEAD request gets nothing more than that."""
     exchange = was.exchange
-    status = was.response.status_code or 200
+    status = was.response.status_code
     headers = head(was, kind)
     was.answering = True
     if exchange.method == "HEAD":

@@ -31,17 +31,24 @@ class TestResponse:
         header_list: the headers in the order sent.
         content: the whole body.
         complete: whether the body ended regularly.
+        trailers: the fields that came after the body, as gRPC has them.
     """
 
     __test__ = False
 
     def __init__(
-        self, status_code: int, headers: Sequence[Header], content: bytes, complete: bool = True
+        self,
+        status_code: int,
+        headers: Sequence[Header],
+        content: bytes,
+        complete: bool = True,
+        trailers: Sequence[Header] = (),
     ) -> None:
         self.status_code = status_code
         self.header_list = list(headers)
         self.content = content
         self.complete = complete
+        self.trailers = dict(trailers)
 
     @property
     def reason(self) -> str:
@@ -129,6 +136,13 @@ class _TestExchange(Exchange):
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _TestStream:
         return _TestStream(self, status, headers)
 
+    @property
+    def can_trail(self) -> bool:
+        return True
+
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _TestStream:
+        return _TestStream(self, status, headers)
+
     async def accept(self, headers: Sequence[Header] = ()) -> TestWebSocket:
         socket = TestWebSocket(asyncio.get_running_loop())
         self.socket.put(socket)
@@ -148,15 +162,16 @@ class _TestStream:
     async def send(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
 
-    async def close(self) -> None:
-        self._end(complete=True)
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        self._end(trailers, complete=True)
 
     def abort(self) -> None:
-        self._end(complete=False)
+        self._end((), complete=False)
 
-    def _end(self, *, complete: bool) -> None:
+    def _end(self, trailers: Sequence[Header], *, complete: bool) -> None:
+        body = b"".join(self._chunks)
         self._exchange.answers.put(
-            TestResponse(self._status, self._headers, b"".join(self._chunks), complete)
+            TestResponse(self._status, self._headers, body, complete, trailers)
         )
 
 

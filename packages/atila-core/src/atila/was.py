@@ -7,7 +7,7 @@ import os
 import re
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from atila.app import Atila
     from atila.apps import Apps
     from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
+    from atila.exchange import Exchange, Header, WebSocketTransport
     from atila.site import Site
     from atila.store import SharedStore
 
@@ -42,6 +42,7 @@ class Was:
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
         answering: the head of a streamed answer, or of a WebSocket, has been sent.
+        is_bound: the handler has been given its parameters.
     """
 
     __slots__ = (
@@ -53,11 +54,14 @@ class Was:
         "cancels",
         "endpoint",
         "exchange",
+        "is_bound",
         "path_params",
         "refusal",
     )
 
     app: Atila
+    request_names: Mapping[str, Callable[[Was], Any]] = {}
+    """Names that layers add to `was.request`, with what makes their values."""
     cookie: Cookies
     """The cookies of the client; what is set here is sent with the answer."""
     env: Environ
@@ -72,7 +76,8 @@ class Was:
         self.path_params = path_params
         self.refusal: HTTPError | None = None
         self.answering = False
-        self.cancels: list[Callable[[], object]] | None = None
+        self.is_bound = False
+        self.cancels: dict[Callable[[], object], None] | None = None
         self._args: dict[str, Any] | None = None
         self._request: Request | None = None
         self._response: Response | None = None
@@ -94,28 +99,46 @@ class Was:
             response = self._response = Response(self.exchange)
         return response
 
+    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+        """Complete the handshake of a WebSocket; see `Exchange.accept`. On the task loop only.
+
+        From then on nothing else answers the request, whatever fails.
+        """
+        transport = await self.exchange.accept(headers)
+        self.answering = True
+        return transport
+
     def on_cancel(self, func: Callable[[], object]) -> None:
         """Have func() called if the client leaves, or the server stops, before it is answered."""
         if self.cancels is None:
-            self.cancels = []
-        self.cancels.append(func)
+            self.cancels = {}
+        self.cancels[func] = None
+
+    def off_cancel(self, func: Callable[[], object]) -> None:
+        """Forget what was given to `on_cancel`, if it is still there. From any thread."""
+        if self.cancels:
+            self.cancels.pop(func, None)
 
     def cancel(self) -> None:
         """Call what was given to `on_cancel`."""
-        for func in self.cancels or ():
+        for func in tuple(self.cancels or ()):
             func()
 
     def renew_response(self, error: HTTPError) -> Response:
         """Forget what was set on the answer so far, and begin that of an error."""
+        last_headers = None if self._response is None else self._response.last_headers
         response = self._response = Response(self.exchange)
-        response.status_code, response.reason = error.code, error.message
+        if error.code < 500:
+            response.last_headers = last_headers
+        response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:
             response.add_header(name, value)
         return response
 
     @property
     def args(self) -> dict[str, Any]:
-        """All parameters: of query, path and body, the latter winning over the former."""
+        """All parameters that are given: by query, path and body, the latter winning over the
+        former."""
         args = self._args
         if args is None:
             exchange = self.exchange
@@ -246,6 +269,7 @@ def class_for(
     app: Atila,
     names: Mapping[str, Callable[[Was], Any]],
     methods: Mapping[str, Callable[..., Any]],
+    request_names: Mapping[str, Callable[[Was], Any]],
 ) -> type[Was]:
     """The class of contexts of one app: `Was`, and the names that the app's layers add.
 
@@ -253,11 +277,12 @@ def class_for(
         app: the app.
         names: each with a factory that gets the context.
         methods: each a function whose first argument is the context.
+        request_names: those of the request, each with a factory that gets the context.
     """
     names = {"cookie": Cookies, "env": Environ, **names}
     members: dict[str, Any] = {name: LayerName(name, make) for name, make in names.items()}
     members.update({name: _as_method(func) for name, func in methods.items()})
-    return type("Was", (Was,), {"app": app, **members})
+    return type("Was", (Was,), {"app": app, "request_names": request_names, **members})
 
 
 def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -269,3 +294,10 @@ def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
         return func(was, *args, **kwargs)
 
     return method
+
+
+def __getattr__(name: str) -> Any:
+    """What layers have for programs that are no app: `from atila.was import generate_otp`."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return layers.exported(name)

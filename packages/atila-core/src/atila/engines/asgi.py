@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atila.engines import hypercorn
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.site import spare_collector
 
@@ -24,6 +25,12 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
+TURN = 16
+"""Messages that a sender may send before others have their turn."""
+GOING_AWAY = 1001
+"""The closing code of a server that stops (RFC 6455, section 7.4.1)."""
+LINGER = 0.1
+"""Seconds; see `ASGIExchange.linger`."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -33,6 +40,7 @@ class ASGIExchange(Exchange):
 
     Attributes:
         done: its result is what remains to be sent, or None if all has been.
+        websocket: what it has become, if it was accepted.
     """
 
     __slots__ = (
@@ -46,6 +54,7 @@ class ASGIExchange(Exchange):
         "_send",
         "done",
         "is_websocket",
+        "websocket",
     )
 
     def __init__(self, scope: Message, receive: Receive, send: Send, loop: TaskLoop) -> None:
@@ -62,6 +71,7 @@ class ASGIExchange(Exchange):
         self._rest = b""
         self._body_ended = False
         self._gone = asyncio.Event()
+        self.websocket: _WebSocket | None = None
         self.done: asyncio.Future[_Answer | None] = loop.loop.create_future()
 
     @property
@@ -82,6 +92,10 @@ class ASGIExchange(Exchange):
     def server(self) -> Address:
         host, port = self._scope.get("server") or ("", 0)
         return host, port or 0
+
+    @property
+    def can_trail(self) -> bool:
+        return "http.response.trailers" in (self._scope.get("extensions") or ())
 
     def header(self, name: str) -> str | None:
         lowered = self._lowered
@@ -118,6 +132,10 @@ class ASGIExchange(Exchange):
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         await self._send(_start(status, headers))
         return _Stream(self)
+
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _TrailingStream:
+        await self._send({**_start(status, headers), "trailers": True})
+        return _TrailingStream(self)
 
     async def send_answer(self, answer: _Answer) -> None:
         """Send what a worker thread left."""
@@ -188,11 +206,24 @@ class ASGIExchange(Exchange):
         while chunk := await self.read(BODY_CHUNK):
             yield chunk
 
+    async def linger(self) -> None:
+        """Wait shortly for the end of a body that nobody reads any more, before its answer ends.
+
+        hypercorn ends the whole connection when some of it comes later.
+        """
+        try:
+            async with asyncio.timeout(LINGER):
+                while await self.read(BODY_CHUNK):
+                    pass
+        except (TimeoutError, ClientGone):
+            pass
+
     async def accept(self, headers: Sequence[Header] = ()) -> _WebSocket:
         if (await self._receive())["type"] != "websocket.connect":
             raise ClientGone
         await self._send({"type": "websocket.accept", "headers": _encoded(headers)})
-        return _WebSocket(self)
+        self.websocket = _WebSocket(self)
+        return self.websocket
 
     async def disconnected(self) -> None:
         # While the handler reads the body, only `read` may ask the server for messages.
@@ -251,10 +282,11 @@ def _start(status: int, headers: Sequence[Header]) -> Message:
 
 
 class _Stream:
-    __slots__ = ("_exchange",)
+    __slots__ = ("_buffer", "_exchange")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
+        self._buffer = hypercorn.buffer_of(exchange._send)
 
     async def send(self, chunk: bytes) -> None:
         if self._exchange._gone.is_set():
@@ -263,9 +295,14 @@ class _Stream:
             await self._exchange._send(
                 {"type": "http.response.body", "body": chunk, "more_body": True}
             )
+            # uvicorn waits for nothing as long as it has room, and never once the client has left:
+            # a coroutine that only yields pieces would keep the loop from everybody, and from that.
+            await asyncio.sleep(0)
         except OSError as error:
             self._exchange._finish(None)
             raise ClientGone from error
+        if self._buffer is not None:
+            await hypercorn.wait_for_room(self._buffer)
 
     async def close(self) -> None:
         await self._exchange._send({"type": "http.response.body", "body": b""})
@@ -280,20 +317,40 @@ class _Stream:
             exchange.done.set_exception(ConnectionAbortedError("the answer broke off"))
 
 
+class _TrailingStream(_Stream):
+    __slots__ = ()
+
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        send = self._exchange._send
+        await self._exchange.linger()
+        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.trailers", "headers": _encoded(trailers)})
+        self._exchange._finish(None)
+
+
 class _WebSocket:
-    __slots__ = ("_ahead", "_exchange", "close_code")
+    __slots__ = ("_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
         self._ahead: asyncio.Task[Message] | None = None
+        self._is_receiving = False
+        self._sent = 0
         self.close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
         if self.close_code is not None:
             return None
-        # Whoever waits here may be cancelled, which must not lose a message.
-        message = await asyncio.shield(self._read_ahead())
-        self._ahead = None
+        self._is_receiving = True
+        try:
+            if self._ahead is None:
+                message = await self._exchange._receive()
+            else:
+                # Whoever waits here may be cancelled, which must not lose a message.
+                message = await asyncio.shield(self._ahead)
+                self._ahead = None
+        finally:
+            self._is_receiving = False
         if message["type"] == "websocket.disconnect":
             self._closed(message.get("code") or 1005)
             return None
@@ -301,21 +358,15 @@ class _WebSocket:
         data: bytes | None = message.get("bytes")
         return text if text is not None else data
 
-    def _read_ahead(self) -> asyncio.Task[Message]:
-        """The next message, which may still have to come."""
-        if self._ahead is None:
-            self._ahead = asyncio.create_task(_await(self._exchange._receive()))
-        return self._ahead
-
     async def send(self, message: str | bytes) -> None:
-        if self.close_code is not None:
-            raise ClientGone
         # hypercorn takes messages for a client that has left, and returns at once: only what it
         # tells `receive` shows that, and it has to be let.
-        ahead = self._read_ahead()
-        await asyncio.sleep(0)
-        if ahead.done() and ahead.result()["type"] == "websocket.disconnect":
-            await self.receive()
+        self._sent += 1
+        if not self._is_receiving:
+            await self._look_ahead()
+        elif self._sent % TURN == 0:
+            await asyncio.sleep(0)
+        if self.close_code is not None:
             raise ClientGone
         key = "text" if isinstance(message, str) else "bytes"
         try:
@@ -323,6 +374,14 @@ class _WebSocket:
         except (OSError, RuntimeError) as error:
             self._closed(1006)
             raise ClientGone from error
+
+    async def _look_ahead(self) -> None:
+        """See whether the client has left, for a sender where nobody receives."""
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(_await(self._exchange._receive()))
+        await asyncio.sleep(0)
+        if self._ahead.done() and self._ahead.result()["type"] == "websocket.disconnect":
+            await self.receive()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if self.close_code is None:
@@ -352,7 +411,13 @@ async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> Non
         await site.collect(was, exchange.pieces(), "the body ended too soon")
     else:
         site.start(was)
-    answer = await exchange.done
+    try:
+        answer = await exchange.done
+    except asyncio.CancelledError:
+        if exchange.websocket is not None:
+            # hypercorn stops, and would close it with 1011.
+            await exchange.websocket.close(GOING_AWAY, "the server shuts down")
+        raise
     if answer is not None:
         await exchange.send_answer(answer)
 

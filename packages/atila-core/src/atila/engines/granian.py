@@ -31,15 +31,23 @@ not know. Longer than the setting SHUTDOWN_TIMEOUT."""
 
 
 class Service:
-    """What granian calls in a worker: a site as an RSGI or WSGI application."""
+    """What granian calls in a worker: a site as an RSGI or WSGI application.
 
-    def __init__(self, site: Site) -> None:
+    Args:
+        site: the site.
+        files: those that granian watches, if it does.
+    """
+
+    def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
         self.site = site
+        self._files = files
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.site.adopt_loop(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._files is not None and self._files.changed():
+            reloading.announce(self.site, "before_reload")
         self.site.shutdown()
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
@@ -53,12 +61,14 @@ def make_service() -> Service:
     """The service of a worker process; granian calls this by its name."""
     launch.read(os.environ[TARGET])
     threads = os.environ.get(THREADS)
-    service = Service(launch.build_site(int(threads) if threads else None))
-    started = os.environ.get(STARTED)
-    if started and reloading.files_of(os.environ[TARGET]).changed_since(int(started)):
-        reloading.announce(service.site, "reloaded")
+    site = launch.build_site(int(threads) if threads else None)
+    files = None
+    if started := os.environ.get(STARTED):
+        files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
+        if files.changed_since(int(started)):
+            reloading.announce(site, "reloaded")
     spare_collector()
-    return service
+    return Service(site, files)
 
 
 def serve(settings: launch.Settings) -> None:
@@ -87,7 +97,8 @@ def serve(settings: launch.Settings) -> None:
         # A mistake is to be mended and tried again, and ends nothing.
         watching = {"reload": True, "reload_ignore_worker_failure": True}
         os.environ[STARTED] = str(time.time_ns())
-        watching["reload_paths"] = [Path(reloading.folder_of(settings.target))]
+        places = (reloading.folder_of(settings.target), *settings.places)
+        watching["reload_paths"] = [Path(place) for place in places]
         watching["reload_filter"] = _python_filter()
     server = Granian(
         f"{__name__}:make_service",

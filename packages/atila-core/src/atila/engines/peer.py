@@ -1,8 +1,9 @@
 """The TCP connection of a client, where a server hides it.
 
 granian's RSGI neither lets a streamed answer be broken off, nor waits for a client that reads
-slowly (its issue 885 is mended for ASGI and WSGI only). The kernel can do the one and knows the
-other; the connection is found among the descriptors of this process, by its two addresses.
+slowly (its issue 885 is mended for ASGI and WSGI only), nor sends a WebSocket's closing code. The
+kernel can do the first and the last, and knows the other; the connection is found among the
+descriptors of this process, by its two addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import stat
 import struct
 import sys
+import time
 
 from atila.exchange import Address, ClientGone
 
@@ -84,22 +86,93 @@ class Peer:
         return acknowledged
 
 
-def _find(client: Address, server: Address) -> socket.socket:
-    for name in os.listdir(_DESCRIPTORS):
-        try:
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                continue
-            # Of a copy, which nobody can close and open anew between two looks at it.
-            copy = os.dup(int(name))
-        except OSError:
-            continue
-        found = _socket_of(copy)
+def tell(client: Address, server: Address, data: bytes) -> bool:
+    """Send some bytes beside the server, which must have nothing on its way just then.
+
+    Returns:
+        Whether they were sent, all of them.
+    """
+    try:
+        with _find(client, server) as found:
+            return found.send(data, socket.MSG_DONTWAIT) == len(data)
+    except (LookupError, OSError):
+        return False
+
+
+class _Directory:
+    """Where the connections of this process are, as far as it was looked."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[Address, int], int] = {}
+        self._again_at = 0.0
+
+    def find(self, client: Address, port: int) -> socket.socket | None:
+        """The connection of a client to a port of this server."""
+        found = self._checked(client, port)
+        if found is None and time.monotonic() >= self._again_at:
+            self._look()
+            found = self._checked(client, port)
+        return found
+
+    def _checked(self, client: Address, port: int) -> socket.socket | None:
+        place = self._places.get((client, port))
+        found = None if place is None else _copy_of(place)
         if found is None:
-            continue
-        if found.getpeername()[:2] == client and found.getsockname()[1] == server[1]:
+            return None
+        # Another connection may have got the descriptor since.
+        if _ends(found) == (client, port):
             return found
         found.close()
-    raise LookupError(f"no connection to {client}")
+        return None
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        self._places.clear()
+        for name in os.listdir(_DESCRIPTORS):
+            found = _copy_of(int(name))
+            if found is not None:
+                ends = _ends(found)
+                if ends is not None:
+                    self._places[ends] = int(name)
+                found.close()
+        # With thousands of connections this takes its time, which others need.
+        took = time.monotonic() - began
+        if took > _LONG_LOOK:
+            self._again_at = time.monotonic() + _REST * took
+
+
+_LONG_LOOK = 0.005
+"""Seconds; a look at all descriptors that took longer is not taken again"""
+_REST = 50
+"""before so many times as long have passed."""
+
+_directory = _Directory()
+
+
+def _find(client: Address, server: Address) -> socket.socket:
+    found = _directory.find(client, server[1])
+    if found is None:
+        raise LookupError(f"no connection to {client}")
+    return found
+
+
+def _ends(found: socket.socket) -> tuple[Address, int] | None:
+    try:
+        return found.getpeername()[:2], found.getsockname()[1]
+    except OSError:
+        return None
+
+
+def _copy_of(descriptor: int) -> socket.socket | None:
+    """A connected TCP socket by a copy of its descriptor, which nobody can close and open anew
+    between two looks at it; None if it is anything else.
+    """
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return None
+        return _socket_of(os.dup(descriptor))
+    except OSError:
+        return None
 
 
 def _socket_of(descriptor: int) -> socket.socket | None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from atila.site import Site
     from atila.was import Was
 
+REPLY_SECONDS = 1.0
+"""How long the peer may take to answer a close."""
+
 
 class RSGIExchange(Exchange):
     """A request of granian."""
+
+    accepts_headers = False
 
     __slots__ = ("_ended", "_loop", "_protocol", "_reader", "_scope", "_waiter", "is_websocket")
 
@@ -218,10 +224,10 @@ class _Stream:
 
     def abort(self) -> None:
         # However the application ends, granian ends the body in order.
-        peer = self._peer or self._find_peer()
-        if peer is not None:
-            peer.break_off()
-            peer.close()
+        found = self._peer or self._find_peer()
+        if found is not None:
+            found.break_off()
+            found.close()
         self._end()
 
     def _find_peer(self) -> Peer | None:
@@ -239,11 +245,14 @@ class _Stream:
 
 
 class _WebSocket:
-    __slots__ = ("_exchange", "_transport", "close_code")
+    __slots__ = ("_closing", "_exchange", "_replied", "_transport", "_under_way", "close_code")
 
     def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
         self._exchange = exchange
         self._transport = transport
+        self._under_way: Any = None
+        self._closing = 0
+        self._replied: asyncio.Future[None] | None = None
         self.close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
@@ -254,32 +263,71 @@ class _WebSocket:
         except RuntimeError:
             message = None
         if message is None or message.kind == 0:
-            self._closed(1006 if message is None else 1000)
+            self._closed(self._closing or (1006 if message is None else 1000))
             return None
         data: str | bytes = message.data
         return data
 
     async def send(self, message: str | bytes) -> None:
+        # granian begins to send when it is asked to. To wait for its end each time would have its
+        # threads wake this one for nothing: about a third of what an echo costs.
+        if self._under_way is not None:
+            await self.flushed()
         if self.close_code is not None:
             raise ClientGone
+        if isinstance(message, str):
+            self._under_way = self._transport.send_str(message)
+        else:
+            self._under_way = self._transport.send_bytes(message)
+
+    async def flushed(self) -> None:
+        """Return when the system has what was sent.
+
+        Raises:
+            ClientGone: the connection is closed.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
         try:
-            if isinstance(message, str):
-                await self._transport.send_str(message)
+            if under_way.done():
+                under_way.result()
             else:
-                await self._transport.send_bytes(message)
+                self._under_way = under_way
+                await under_way
+                self._under_way = None
         except RuntimeError as error:
             self._closed(1006)
             raise ClientGone from error
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.close_code is not None:
+            return
+        await self.flushed()
+        # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
+        # ours the client drops (RFC 6455, section 5.5.1).
+        if code != 1000 and self._tell(code, reason):
+            self._closing = code
+            self._replied = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._replied], timeout=REPLY_SECONDS)
         if self.close_code is None:
-            # The client gets a close frame without a code, 1005 to it: granian 2.8 sends no other.
             self._exchange._protocol.close(code)
             self._closed(code)
+
+    def _tell(self, code: int, reason: str) -> bool:
+        """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
+        exchange = self._exchange
+        if exchange.scheme != "http" or exchange.version[0] != "1":
+            return False
+        body = code.to_bytes(2, "big") + reason.encode()
+        frame = bytes((0x88, len(body))) + body
+        return peer.tell(exchange.client, exchange.server, frame)
 
     def _closed(self, code: int) -> None:
         if self.close_code is None:
             self.close_code = code
+        if self._replied is not None and not self._replied.done():
+            self._replied.set_result(None)
         # granian ends the TCP connection only when nothing refers to the transport any more.
         self._transport = None
         self._exchange._finish()

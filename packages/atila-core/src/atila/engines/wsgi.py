@@ -239,6 +239,7 @@ def begin(app: Atila) -> Site:
     """The site of an app, at the first request; WSGI tells of no start and no end."""
     site = app.site
     atexit.register(site.shutdown)
+    site.begin()
     return site
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from atila.engines.skitai.base import SkitaiExchange, split_headers
+from atila.engines.skitai.deflate import agree
 from atila.engines.skitai.framing import BodyReader, body_reader, too_large
 from atila.engines.skitai.heads import Head, is_bodiless
 from atila.engines.skitai.outlet import PIECE, BytesSource, FileSource, Outlet
@@ -170,9 +171,11 @@ class Http1Exchange(SkitaiExchange):
             self._channel.paused = True
 
     def _feed(self, reader: BodyReader, data: bytes) -> None:
+        # A refusal is on its way, from another thread: nobody takes the body.
+        is_refused = self._was is None and self._inbox is None
         try:
             piece, rest = reader.feed(data)
-            if piece and not self._ending:
+            if piece and not self._ending and not is_refused:
                 self._take(piece)
         except HTTPError as fault:
             self._break_off(fault)
@@ -183,7 +186,8 @@ class Http1Exchange(SkitaiExchange):
             self._reader = None
             if rest:
                 self._keep_ahead(rest)
-            self._complete()
+            if not is_refused:
+                self._complete()
 
     def _break_off(self, fault: HTTPError) -> None:
         """The body cannot or will not be read: answer, and close, as nothing after it counts."""
@@ -276,8 +280,13 @@ class Http1Exchange(SkitaiExchange):
         """See `Exchange`."""
         if self._gone:
             raise ClientGone("the client has left")
+        deflate = None
+        agreed = agree(self.header("sec-websocket-extensions"), self._limit)
+        if agreed is not None:
+            deflate, answer = agreed
+            headers = [*headers, ("Sec-WebSocket-Extensions", answer)]
         self._socket = websocket = WebSocket(
-            self._worker, self._channel, self._limit, self._hang_up
+            self._worker, self._channel, self._limit, self._hang_up, deflate
         )
         head = handshake_head(self.header("sec-websocket-key") or "", headers)
         self._worker.pump.call(self._accept, head, websocket)

@@ -16,7 +16,7 @@ from atila.engines.skitai.framing import too_large
 from atila.engines.skitai.heads import SERVER, http_date, is_bodiless
 from atila.engines.skitai.outlet import BytesSource, FileSource, Outlet
 from atila.errors import HTTPError
-from atila.exchange import Header, ResponseStream
+from atila.exchange import Header
 
 if TYPE_CHECKING:
     from atila.engines.skitai.worker import Worker
@@ -169,13 +169,25 @@ class Http2Exchange(SkitaiExchange):
 
     # The answer; from any thread.
 
-    async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> Http2Stream:
         """See `Exchange`."""
         worker = self._worker
         outlet = Outlet(worker.loop, worker.pump.call, self._flush, _nothing)
         outlet.gone = self._gone
-        worker.pump.call(self._answer, status, headers, outlet, None)
-        return Http2Stream(self, outlet, self.method == "HEAD" or is_bodiless(status))
+        # Skitai looks whether there are any when it has sent the last of the body.
+        trailers: list[tuple[bytes, bytes]] = []
+        worker.pump.call(self._answer, status, headers, outlet, None, trailers)
+        silent = self.method == "HEAD" or is_bodiless(status)
+        return Http2Stream(self, outlet, trailers, silent)
+
+    @property
+    def can_trail(self) -> bool:
+        """See `Exchange`."""
+        return True
+
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> Http2Stream:
+        """See `Exchange`."""
+        return await self.respond_stream(status, headers)
 
     # The answer; on the main thread.
 
@@ -198,6 +210,7 @@ class Http2Exchange(SkitaiExchange):
         headers: Sequence[Header],
         source: BytesSource | FileSource | Outlet,
         size: int | None,
+        trailers: list[tuple[bytes, bytes]] | None = None,
     ) -> bool:
         """Send the head, and then what the source gives; False if the client has left."""
         if self._request.protocol is None:
@@ -209,7 +222,11 @@ class Http2Exchange(SkitaiExchange):
         response.reply_code = status
         response.maybe_log = self._logged
         self._protocol.handle_response(
-            self._stream_id, encode_head(status, headers, size), [], source, False
+            self._stream_id,
+            encode_head(status, headers, size),
+            [] if trailers is None else trailers,
+            source,
+            False,
         )
         return True
 
@@ -233,9 +250,16 @@ class Http2Exchange(SkitaiExchange):
 class Http2Stream:
     """A streamed answer. On the task loop only."""
 
-    def __init__(self, exchange: Http2Exchange, outlet: Outlet, is_silent: bool) -> None:
+    def __init__(
+        self,
+        exchange: Http2Exchange,
+        outlet: Outlet,
+        trailers: list[tuple[bytes, bytes]],
+        is_silent: bool,
+    ) -> None:
         self._exchange = exchange
         self._outlet = outlet
+        self._trailers = trailers
         self._is_silent = is_silent
         self._closed = False
 
@@ -245,10 +269,12 @@ class Http2Stream:
         if data or self._outlet.gone:
             await self._outlet.send(data)
 
-    async def close(self) -> None:
-        """See `ResponseStream`."""
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        """See `TrailingStream`."""
         if not self._closed:
             self._closed = True
+            # Before the end is told, so that it is seen with it.
+            self._trailers.extend((name.encode(), value.encode()) for name, value in trailers)
             self._outlet.end(b"")
 
     def abort(self) -> None:

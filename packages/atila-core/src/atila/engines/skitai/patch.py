@@ -12,7 +12,7 @@ from typing import Any
 
 import wrapt
 
-from atila import reloading
+from atila import reloading, site
 from atila.errors import SetupError
 from atila.layers import launch_names
 
@@ -29,8 +29,22 @@ def add_names(names: Mapping[str, Any]) -> None:
 
 def _set_names(module: Any) -> None:
     for name, value in NAMES.items():
-        if not hasattr(module, name):
+        if name not in vars(module):
             setattr(module, name, value)
+
+
+def _late_names(module: Any) -> Callable[[str], Any]:
+    """What finds the names of layers that were imported first, and were not ready at `install`."""
+
+    def find(name: str) -> Any:
+        if not name.startswith("__"):
+            NAMES.update(launch_names())
+            _set_names(module)
+            if name in NAMES:
+                return NAMES[name]
+        raise AttributeError(f"module 'skitai' has no attribute {name!r}")
+
+    return find
 
 
 def show_g(g: Any) -> None:
@@ -42,6 +56,7 @@ def show_g(g: Any) -> None:
 
 
 _g: Any = None
+site.begun.append(lambda began: show_g(began.g))
 
 
 def install(module: Any) -> None:
@@ -52,6 +67,7 @@ def install(module: Any) -> None:
     """
     NAMES.update(launch_names())
     _set_names(module)
+    module.__getattr__ = _late_names(module)
     if _g is not None:
         module.g = _g
     launcher = Launcher(module)
@@ -131,7 +147,8 @@ class Launcher:
         if reloading.is_on():
             # Now, since Skitai changes the working directory.
             launch.source = launch.source or os.path.abspath(sys.argv[0])
-            self._files = reloading.files_of(launch.source)
+            packages = (getattr(m, "module", None) for m in launch.current.mounts)
+            self._files = reloading.files_of(launch.source, reloading.places(packages))
             reloading.prepare()
             hurry()
 
@@ -201,6 +218,7 @@ class Launcher:
             raise
         self._started[0] = STARTED
         if self._files is not None:
+            self._files.add(reloading.places_of(worker.site))
             worker.watch(self._files)
         return worker
 

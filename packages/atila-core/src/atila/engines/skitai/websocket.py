@@ -24,6 +24,7 @@ from atila.errors import HTTPError
 from atila.exchange import ClientGone, Header
 
 if TYPE_CHECKING:
+    from atila.engines.skitai.deflate import Deflate
     from atila.engines.skitai.worker import Worker
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -74,10 +75,16 @@ class WebSocket:
         channel: its connection.
         limit: the most bytes (characters, of text) of a message.
         hang_up: called on the main thread when the last frame is out.
+        deflate: the compression that was agreed on, if one was.
     """
 
     def __init__(
-        self, worker: Worker, channel: Any, limit: int, hang_up: Callable[[], object]
+        self,
+        worker: Worker,
+        channel: Any,
+        limit: int,
+        hang_up: Callable[[], object],
+        deflate: Deflate | None = None,
     ) -> None:
         self.close_code: int | None = None
         self._worker = worker
@@ -86,7 +93,7 @@ class WebSocket:
         call = worker.pump.call
         self.outlet = Outlet(worker.loop, call, self._flush, lambda: call(hang_up))
         self._inbox = Inbox(worker.loop, call, self._pause)
-        self._frames = Connection(ConnectionType.SERVER)
+        self._frames = Connection(ConnectionType.SERVER, [deflate] if deflate else [])
         self._parts: list[Any] = []
         self._size = 0
         self._code: int | None = None
@@ -112,6 +119,21 @@ class WebSocket:
             event = BytesMessage(bytes(message))
         size = len(message) + FRAME
         await self.outlet.send_by(size, self._put, event, size)
+
+    async def flushed(self) -> None:
+        """Return when the main thread has given all that was sent to the system, as far as it takes
+        it.
+        """
+        loop = self._worker.loop
+        done = loop.loop.create_future()
+
+        def tell() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        # Calls are made one after the other.
+        self._worker.pump.call(loop.call, tell)
+        await done
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """See `WebSocketTransport`."""

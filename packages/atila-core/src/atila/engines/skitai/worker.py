@@ -26,8 +26,8 @@ from atila.packages import Package
 from atila.reloading import Files, announce
 from atila.site import Mount, Site
 
-CLOSE_SECONDS = 5.0
-"""How long the site may take to shut down when no request is under way any more."""
+CLOSE_SECONDS = 1.0
+"""How long the site may take to shut down at least, when requests have used up the time."""
 ZOMBIE_SECONDS = 5.0
 """How often connections are looked at on which nothing moves; Skitai alone does so each minute."""
 
@@ -119,9 +119,10 @@ class Worker:
             log.warning("%d requests are broken off by the shut-down", len(self.active))
         for exchange in tuple(self.active):
             exchange.drop()
-        closing = threading.Thread(target=self._close_site, daemon=True)
+        left = max(CLOSE_SECONDS, deadline - time.monotonic())
+        closing = threading.Thread(target=self._close_site, args=(left,), daemon=True)
         closing.start()
-        deadline = time.monotonic() + CLOSE_SECONDS + 1.0
+        deadline = time.monotonic() + left + 1.0
         while closing.is_alive() and time.monotonic() < deadline:
             self._poll()
 
@@ -129,9 +130,9 @@ class Worker:
         poller.poll_fun_wrap(0.1, asyncore.socket_map)
         lifetime.tick_timer.tick()
 
-    def _close_site(self) -> None:
+    def _close_site(self, seconds: float) -> None:
         try:
-            self.site.shutdown(CLOSE_SECONDS)
+            self.site.shutdown(seconds)
         except Exception:
             log.exception("the site did not shut down well")
 
