@@ -13,10 +13,14 @@ from support.servers import Server, serving
 from support.wire import Broken
 
 SERVE = """
+import sys
 import skitai
 from atila import Atila
 import helpers
 import shop
+
+sys.path.append("../elsewhere")
+import side
 
 app = Atila(__name__)
 
@@ -33,6 +37,7 @@ def broken(was):
 if __name__ == "__main__":
     skitai.mount("/", app)
     skitai.mount("/shop", shop)
+    skitai.mount("/side", side)
     skitai.run(address="127.0.0.1", port=5000, name="reloaded")
 """
 
@@ -49,9 +54,15 @@ def __setup__(app, mntopt):
 """
 
 PAGES = """
+import os
 from helpers import WORD
+from support.board import Board
 
 def __setup__(app, mntopt):
+    @app.before_reload
+    def before_reload(was):
+        Board(os.environ["ATILA_BOARD"]).note("before-reload")
+
     @app.on("reloaded")
     def reloaded(was):
         app.g["reloads"] = 1
@@ -67,21 +78,35 @@ def __mount__(app, mntopt):
 """
 
 
+SIDE = """
+from atila import Atila
+
+def __app__():
+    return Atila(__name__)
+
+def __mount__(app, mntopt):
+    @app.route("/")
+    def index(was):
+        return "side"
+"""
+
 LIMIT = 2.0
 """Seconds until a change is served, at best; one on a machine that has nothing else to do."""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
     for name, text in {
         "serve.py": SERVE,
         "helpers.py": 'WORD = "first"\n',
         "shop/__init__.py": SHOP,
         "shop/pages.py": PAGES,
+        "../elsewhere/side/__init__.py": SIDE,
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
 
 
 @pytest.fixture(params=["skitai", "granian"])
@@ -125,10 +150,14 @@ def test_a_changed_module_is_served_soon(server: Server, project: Path) -> None:
         times.append(seconds_until(server, "/shop/", f"first {new}"))
     change(project / "helpers.py", "first", "other")
     times.append(seconds_until(server, "/shop/", "other six"))
+    # A package that lies elsewhere.
+    change(project.parent / "elsewhere/side/__init__.py", '"side"', '"face"')
+    times.append(seconds_until(server, "/side/", "face"))
     change(project / "serve.py", "str(os.getpid())", '"new"')
     times.append(seconds_until(server, "/pid", "new"))
     assert min(times) < LIMIT
     assert answer(server, "/shop/reloads") == "1"
+    assert server.board.count("before-reload") >= len(times)
 
 
 def test_a_mistake_is_mended_without_a_restart(server: Server, project: Path) -> None:

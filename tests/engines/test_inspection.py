@@ -82,10 +82,10 @@ def test_what_is_refused(client: httpx.Client, name: str, value: str, problem: s
         assert detail(answer).startswith(f"parameter {name!r} {problem}")
 
 
-def test_one_of_two(client: httpx.Client) -> None:
+def test_one_or_both_of_two(client: httpx.Client) -> None:
     assert client.get("/people?email=a@b.de").is_success
     assert detail(client.get("/people?name=Hans")) == (
-        "one of the parameters 'email', 'mobile' is required [oneof]"
+        "one of the parameters 'email', 'mobile' is required [manyof]"
     )
 
 

@@ -31,7 +31,7 @@ def profile(was, id=None, detail=False):
     nones=["gender", "birth_year"],
     notags=["title"],
     safes=["resume"],
-    oneof=["email", "mobile"],
+    manyof=["email", "mobile"],
     birth_year=int,
     mobile=re.compile("[0-9]{3}-[0-9]{3}-[0-9]{4}"),
     birth_year__between=(1900, dt.now().year),

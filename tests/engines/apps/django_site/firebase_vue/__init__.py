@@ -1,0 +1,1 @@
+"""The app of Django whose model is the specification's."""
