@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import machine, measure, summary
+from benchmarks import database, machine, measure, summary
 from benchmarks.chart import draw
 from benchmarks.options import Options, parse
 from benchmarks.report import Report
@@ -25,7 +25,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = datetime.now(UTC)
     described = machine.describe()
-    results = measure.run(options)
+    taking_part = [c for c in options.contestants if any(k.is_for(c.name) for k in options.cases)]
+    with database.serving(taking_part):
+        results = measure.run(options)
     failures = summary.failures_of(results)
     routing = _measure_routing(failures) if options.with_ours else []
     report = Report(

@@ -3,18 +3,53 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+from benchmarks.apps.database import stock
+from benchmarks.apps.payload import (
+    GREETING,
+    ITEMS,
+    ROWS,
+    ROWS_1K,
+    ROWS_100K,
+    TITLE,
+    posts_line,
+)
+from benchmarks.contestants import BASES, CONTESTANTS
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One GET request; ``is_right`` says whether a body is the expected answer."""
+    """One GET request; ``is_right`` says whether a body is the expected answer.
+
+    ``among`` are the contestants that have the page, if it is empty all that need no server beside
+    them; ``bases`` those with whom the others are compared.
+    """
 
     name: str
     title: str
     path: str
     is_right: Callable[[bytes], bool]
+    among: frozenset[str] = frozenset()
+    bases: tuple[str, ...] = BASES
+
+    def is_for(self, contestant: str) -> bool:
+        """Whether a contestant takes part."""
+        return contestant in (self.among or _WITHOUT_SERVER)
+
+
+_WITHOUT_SERVER = frozenset(one.name for one in CONTESTANTS if not one.needs)
+_DATABASE = frozenset(one.name for one in CONTESTANTS if one.needs == "postgresql")
+
+
+def _is_json(page: dict[str, Any]) -> Callable[[bytes], bool]:
+    def is_right(body: bytes) -> bool:
+        try:
+            return bool(json.loads(body) == page)
+        except ValueError:
+            return False
+
+    return is_right
 
 
 def _is_items(body: bytes) -> bool:
@@ -23,6 +58,27 @@ def _is_items(body: bytes) -> bool:
     except ValueError:
         return False
 
+
+def _is_rows(rows: list[dict[str, Any]]) -> Callable[[bytes], bool]:
+    def is_right(body: bytes) -> bool:
+        try:
+            return bool(json.loads(body) == {"title": TITLE, "rows": rows})
+        except ValueError:
+            return False
+
+    return is_right
+
+
+def _is_page(body: bytes) -> bool:
+    """All rows are there, and escaped."""
+    text = body.decode()
+    cells = [f"<td>{row['id']}</td><td>part &lt;{row['id']}&gt; &amp; screws</td>" for row in ROWS]
+    return f"<h1>{TITLE}</h1>" in text and all(cell in text for cell in cells)
+
+
+_OURS = frozenset({"atila-granian", "atila-granian-wsgi", "atila-skitai"})
+_API = _OURS | {"atila-granian-async", "fastapi-def", "fastapi-async"}
+_PAGE = _OURS | {"flask-gunicorn", "django-gunicorn"}
 
 CASES = (
     Case(
@@ -42,5 +98,45 @@ CASES = (
         "a small JSON object",
         "/json",
         _is_items,
+    ),
+    Case(
+        "api-1k",
+        "a JSON answer of 1 KB",
+        "/api/1k",
+        _is_rows(ROWS_1K),
+        _API,
+        ("fastapi-def", "fastapi-async"),
+    ),
+    Case(
+        "api-100k",
+        "a JSON answer of 100 KB",
+        "/api/100k",
+        _is_rows(ROWS_100K),
+        _API,
+        ("fastapi-def", "fastapi-async"),
+    ),
+    Case(
+        "page",
+        "a page with 100 rows, rendered of one template",
+        "/page",
+        _is_page,
+        _PAGE,
+        ("flask-gunicorn", "django-gunicorn"),
+    ),
+    Case(
+        "db-row",
+        "one row of PostgreSQL by its primary key",
+        f"/row/{stock.WANTED}",
+        _is_json(stock.row_page()),
+        _DATABASE,
+        ("fastapi-db", "sanic-db", "django-db", "raw-rsgi-db"),
+    ),
+    Case(
+        "db-two",
+        "two statements to PostgreSQL at once, merged",
+        "/two",
+        _is_json(stock.two_page()),
+        _DATABASE,
+        ("fastapi-db", "sanic-db", "django-db", "raw-rsgi-db"),
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from benchmarks.contestants import BASES, CONTESTANTS
+from benchmarks.contestants import CONTESTANTS
 from benchmarks.report import Report
 from benchmarks.summary import Figure
 
@@ -67,17 +67,14 @@ def _heading(report: Report) -> Iterator[str]:
         yield f'<rect class="{kind}" x="{x}" y="47" width="12" height="12" rx="2"/>'
         yield _text(x + 18, 57.5, label, "soft")
         x += 18 + 9 * len(label) + 12
-    base = next((base for base in BASES if _is_base(report, base)), None)
-    if base is not None:
-        yield _text(x, 57.5, f"1.00x = {_CONTESTANTS[base].label}", "soft")
-
-
-def _is_base(report: Report, base: str) -> bool:
-    return any(base in figures for figures in report.figures.values())
 
 
 def _panel(title: str, figures: dict[str, Figure], top: float) -> Iterator[str]:
     yield _text(MARGIN, top + 28, title, "case")
+    base = next((base for one in figures.values() for base in one.ratios), None)
+    if base is not None:
+        told = f"1.00x = {_CONTESTANTS[base].label}"
+        yield _text(WIDTH - MARGIN, top + 28, told, "soft", "end")
     left = MARGIN + LABELS
     most = max((one.rps_max for one in figures.values()), default=0.0)
     scale = (WIDTH - left - VALUES - MARGIN) / most if most else 0.0
@@ -101,7 +98,7 @@ def _bar(name: str, one: Figure, left: float, top: float, scale: float) -> Itera
     )
     yield f'<line class="range" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>'
     figures = f"{one.rps:,.0f}"
-    ratio = next((one.ratios[base] for base in BASES if base in one.ratios), None)
+    ratio = next(iter(one.ratios.values()), None)
     if ratio is not None:
         figures += f"  ·  {ratio:.2f}x"
     yield _text(max(end, high) + 8, middle + 4.5, figures, bold)

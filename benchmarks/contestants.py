@@ -18,7 +18,7 @@ class Contestant:
 
     ``command`` starts it from the repository's root; ``{port}`` becomes the port. Its first word
     is a program of the running environment. ``packages`` are the distributions whose versions
-    belong beside its figures.
+    belong beside its figures. ``needs`` names a server beside it: "postgresql".
     """
 
     name: str
@@ -26,6 +26,7 @@ class Contestant:
     command: str
     packages: tuple[str, ...]
     kind: Kind = "peer"
+    needs: str = ""
 
 
 GRANIAN = "python -m granian --host 127.0.0.1 --port {port} --workers 1"
@@ -37,6 +38,8 @@ UVICORN = (
 )
 GUNICORN = "python -m gunicorn --bind 127.0.0.1:{port} --workers 1"
 ATILA_SERVE = "atila serve --host 127.0.0.1 --port {port} --workers 1"
+
+SANIC = "sanic {app} --host=127.0.0.1 --port={{port}} --single-process --no-access-logs --no-motd"
 
 OURS = ("atila-core", "atila-render")
 ON_UVICORN = ("uvicorn", "uvloop", "httptools")
@@ -102,6 +105,12 @@ CONTESTANTS = (
         ("flask", "gunicorn"),
     ),
     Contestant(
+        "django-gunicorn",
+        "Django · gunicorn gthread 4",
+        f"{GUNICORN} --worker-class gthread --threads 4 benchmarks.apps.django_app:app",
+        ("django", "gunicorn"),
+    ),
+    Contestant(
         "litestar-uvicorn",
         "Litestar async def · uvicorn",
         f"{UVICORN} benchmarks.apps.litestar_app:app",
@@ -126,5 +135,50 @@ CONTESTANTS = (
         f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi:app",
         ("granian",),
         "limit",
+    ),
+    Contestant(
+        "atila-granian-db",
+        "Atila · granian",
+        f"{ATILA_SERVE} --engine granian benchmarks.apps.database.atila_app:app",
+        (*OURS, "atila-tasks", "granian", "asyncpg"),
+        "ours",
+        "postgresql",
+    ),
+    Contestant(
+        "atila-granian-async-db",
+        "Atila async def · granian",
+        f"{ATILA_SERVE} --engine granian benchmarks.apps.database.atila_async_app:app",
+        (*OURS, "atila-tasks", "granian", "asyncpg"),
+        "ours",
+        "postgresql",
+    ),
+    Contestant(
+        "fastapi-db",
+        "FastAPI + asyncpg · uvicorn",
+        f"{UVICORN} benchmarks.apps.database.fastapi_app:app",
+        ("fastapi", *ON_UVICORN, "asyncpg"),
+        needs="postgresql",
+    ),
+    Contestant(
+        "sanic-db",
+        "Sanic + asyncpg",
+        SANIC.format(app="benchmarks.apps.database.sanic_app:app"),
+        ("sanic", "asyncpg"),
+        needs="postgresql",
+    ),
+    Contestant(
+        "django-db",
+        "Django + psycopg · gunicorn gthread 4",
+        f"{GUNICORN} --worker-class gthread --threads 4 benchmarks.apps.database.django_app:app",
+        ("django", "gunicorn", "psycopg"),
+        needs="postgresql",
+    ),
+    Contestant(
+        "raw-rsgi-db",
+        "RSGI coroutine + asyncpg · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.database.raw_rsgi:app",
+        ("granian", "asyncpg"),
+        "limit",
+        "postgresql",
     ),
 )

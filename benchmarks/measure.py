@@ -38,12 +38,17 @@ def run(options: Options) -> Results:
     """Round 1 of every contestant, then round 2, and so on, so that noise hits all alike."""
     names = [contestant.name for contestant in options.contestants]
     results = Results(
-        {name: {case.name: Series() for case in options.cases} for name in names},
+        {
+            name: {case.name: Series() for case in options.cases if case.is_for(name)}
+            for name in names
+        },
         {name: [] for name in names},
         {name: [] for name in names},
     )
     for number in range(1, options.rounds + 1):
         for contestant in options.contestants:
+            if not results.series[contestant.name]:
+                continue
             _progress(f"round {number}/{options.rounds}  {contestant.name}")
             try:
                 with running(contestant) as server:
@@ -59,7 +64,8 @@ def _measure_server(
 ) -> None:
     series = results.series[contestant.name]
     bodies: dict[str, bytes] = {}
-    for case in options.cases:
+    cases = [case for case in options.cases if case.is_for(contestant.name)]
+    for case in cases:
         try:
             bodies[case.name] = fetch_right_answer(server.port, case)
         except WrongAnswer as error:
@@ -68,7 +74,7 @@ def _measure_server(
         return
     time.sleep(SETTLE_SECONDS)
     before = _look_at(server)
-    for case in options.cases:
+    for case in cases:
         if case.name in bodies:
             _measure_case(options, case, server, bodies[case.name], series[case.name])
     time.sleep(SETTLE_SECONDS)

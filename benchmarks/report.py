@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from benchmarks.contestants import BASES, CONTESTANTS, RAW_LIMIT
+from benchmarks.contestants import CONTESTANTS, RAW_LIMIT
 from benchmarks.options import Options
 from benchmarks.routing import Routing
 from benchmarks.summary import Figures, MemoryFigure
@@ -87,13 +87,13 @@ class Report:
         )
 
     def _tables(self) -> Iterator[str]:
-        bases = "".join(f"{_column_of(base):>18}" for base in BASES)
         for case in self.options.cases:
+            bases = "".join(f"{_column_of(base):>20}" for base in case.bases)
             yield ""
             yield f"{case.name}: {case.title}, GET {case.path}"
             yield f"  {'':22}{'requests/s':>12}{'spread':>8}{'p50 ms':>8}{'p99 ms':>8}{bases}"
             for name, one in self.figures.get(case.name, {}).items():
-                ratios = "".join(f"{_ratio(one.ratios.get(base)):>18}" for base in BASES)
+                ratios = "".join(f"{_ratio(one.ratios.get(base)):>20}" for base in case.bases)
                 yield (
                     f"{_mark(name)} {name:22}{one.rps:12,.0f}{one.spread:8.0%}"
                     f"{one.p50_ms:8.2f}{one.p99_ms:8.2f}{ratios}"

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.contestants import BASES
+from benchmarks.cases import CASES
 from benchmarks.measure import Results, Series
 
 
@@ -37,6 +37,8 @@ class MemoryFigure:
     tree_after: float
 
 
+_BASES = {case.name: case.bases for case in CASES}
+
 Figures = dict[str, dict[str, Figure]]
 """By case, then by contestant, the fastest first."""
 
@@ -46,9 +48,13 @@ def figures_of(results: Results) -> Figures:
     cases = list(dict.fromkeys(case for series in results.series.values() for case in series))
     figures: Figures = {}
     for case in cases:
-        good = {name: series[case] for name, series in results.series.items() if series[case].loads}
+        good = {
+            name: series[case]
+            for name, series in results.series.items()
+            if case in series and series[case].loads
+        }
         rates = {name: _median_rate(series) for name, series in good.items()}
-        bases = {base: rates[base] for base in BASES if rates.get(base)}
+        bases = {base: rates[base] for base in _BASES[case] if rates.get(base)}
         figures[case] = {
             name: _figure(good[name], {base: rates[name] / rate for base, rate in bases.items()})
             for name in sorted(good, key=lambda name: -rates[name])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from atila import Atila
-from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+from benchmarks.apps.payload import GREETING, ITEMS, ROWS_1K, ROWS_100K, TITLE, posts_line
 
 app = Atila(__name__)
 
@@ -22,3 +22,13 @@ async def posts(was: Any, user_id: int, limit: int, q: str) -> Any:
 @app.route("/json")
 async def items(was: Any) -> Any:
     return was.API(message=GREETING, items=ITEMS)
+
+
+@app.route("/api/1k")
+async def api_1k(was: Any) -> Any:
+    return was.API(title=TITLE, rows=ROWS_1K)
+
+
+@app.route("/api/100k")
+async def api_100k(was: Any) -> Any:
+    return was.API(title=TITLE, rows=ROWS_100K)

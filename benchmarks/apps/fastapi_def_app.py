@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 
-from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+from benchmarks.apps.payload import GREETING, ITEMS, ROWS_1K, ROWS_100K, TITLE, posts_line
 
 app = FastAPI()
 
@@ -23,3 +23,13 @@ def posts(user_id: int, limit: int, q: str) -> str:
 @app.get("/json")
 def items() -> dict[str, Any]:
     return {"message": GREETING, "items": ITEMS}
+
+
+@app.get("/api/1k")
+def api_1k() -> dict[str, Any]:
+    return {"title": TITLE, "rows": ROWS_1K}
+
+
+@app.get("/api/100k")
+def api_100k() -> dict[str, Any]:
+    return {"title": TITLE, "rows": ROWS_100K}

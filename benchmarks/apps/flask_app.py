@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 
-from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+from benchmarks.apps.payload import GREETING, ITEMS, ROWS, TITLE, posts_line
 
 app = Flask(__name__)
 
@@ -23,3 +23,8 @@ def posts(user_id: int) -> Response:
 @app.get("/json")
 def items() -> dict[str, Any]:
     return {"message": GREETING, "items": ITEMS}
+
+
+@app.get("/page")
+def page() -> str:
+    return render_template("page.html", title=TITLE, rows=ROWS)

@@ -21,9 +21,8 @@ STAND_IN = HERE.parents[1] / "packages" / "atila-tasks" / "tests" / "mongodb_sta
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), "s3cret")
-    yield server
-    server.stop()
+    with RedisServer(tmp_path_factory.mktemp("redis"), "s3cret") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

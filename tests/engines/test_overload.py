@@ -41,6 +41,7 @@ def test_what_finds_no_place_is_refused_and_the_rest_answered(server: Server, na
         assert answer.status == 503
         assert answer.header("retry-after") == "1"
         assert answer.header("content-type") == "application/json"
+        assert answer.header("access-control-allow-origin") == "*"
     answers = [future.result() for future in [*running, *waiting]]
     assert [a.text for a in answers if a not in refused] == ["done"] * (THREADS + QUEUE)
     assert server.get(f"/waits?gate={name}").text == "done"

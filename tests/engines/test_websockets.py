@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,7 +106,6 @@ def test_ping_is_answered(echo: str) -> None:
         assert (code, frame.data) == (websocket.ABNF.OPCODE_PONG, b"there?")
 
 
-@pytest.mark.unable("granian", "its close frame has neither code nor reason, whatever it is told")
 def test_app_closes_with_code_and_reason(echo: str) -> None:
     with by_websockets(echo) as socket:
         socket.send("close 4001 enough")
@@ -180,9 +180,17 @@ def test_failing_handler_closes(server: Server) -> None:
         with pytest.raises(ConnectionClosed) as caught:
             socket.recv()
     assert caught.value.rcvd is not None
-    # granian sends no codes of its own; see test_app_closes_with_code_and_reason.
-    assert caught.value.rcvd.code == (1005 if server.engine == "granian" else 1011)
+    assert caught.value.rcvd.code == 1011
     wait_until(lambda: "in a WebSocket" in server.log(), "traceback in the log")
+
+
+def test_failing_handler_that_accepted_by_itself_is_closed(server: Server) -> None:
+    with by_websockets(server.url("/socket/fails", "ws")) as socket:
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1011
+    assert server.get("/text").status == 200
 
 
 def test_refusing_handler_is_403(server: Server) -> None:
@@ -237,4 +245,34 @@ def test_broken_handshake_is_refused(server: Server, missing: str) -> None:
     with server.connect() as connection:
         answer = connection.get("/socket/echo", headers)
         assert 400 <= answer.status < 500
+    assert server.get("/text").status == 200
+
+
+def test_compression_is_agreed_on_where_there_is_some(server: Server, echo: str) -> None:
+    with connect(echo, max_size=None, proxy=None) as socket:
+        agreed = (
+            socket.response.headers.get("Sec-WebSocket-Extensions", "") if socket.response else ""
+        )
+        assert ("permessage-deflate" in agreed) is (server.engine != "granian")
+        for message in ("short", "again and " * 50_000, ""):
+            socket.send(message)
+            assert socket.recv() == message
+
+
+def test_compressed_bomb_closes_with_1009(server: Server, name: str) -> None:
+    """A few compressed bytes that become more than the limit of a message: 128 MiB."""
+    if server.engine != "skitai":
+        pytest.skip("the limits of other servers are theirs")
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    payload = deflate.compress(bytes(128 * 1024 * 1024)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    payload = payload[:-4]
+    frame = b"\xc2\xff" + len(payload).to_bytes(8, "big") + b"\0\0\0\0" + payload
+    with server.connect() as connection:
+        extension = ("Sec-WebSocket-Extensions", "permessage-deflate")
+        connection.ask(f"/socket/echo?name={name}", headers=[*UPGRADE, extension])
+        assert connection.read_head().status == 101
+        connection.send(frame)
+        assert connection.read_to_end().startswith(b"\x88\x02\x03\xf1")
+    server.board.wait_count(f"{name}-closed", 4)
+    assert server.board.text(f"{name}-closed") == "1009"
     assert server.get("/text").status == 200

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,3 +69,22 @@ def gate() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+REAL_MONGODB = os.environ.get("ATILA_TEST_MONGODB", "")
+"""Where a real MongoDB is, "[user:password@]host:port/database", to be used in place of ours."""
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[str]:
+    """The address of a MongoDB without its collection: the process of mongodb_stand_in.py, or a
+    real server.
+    """
+    if REAL_MONGODB:
+        yield REAL_MONGODB
+        return
+    program = Path(__file__).with_name("mongodb_stand_in.py")
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"127.0.0.1:{int(process.stdout.readline())}/test"
+        process.kill()

@@ -197,3 +197,71 @@ def test_then_gives_an_answer_of_any_kind(app: Atila) -> None:
 
     response = app.test_client().get("/")
     assert (response.status_code, response.text) == (202, "later")
+
+
+def test_thread_pass(app: Atila, gate: threading.Event) -> None:
+    app.config.THREADS = 1
+
+    def respond(was: Was, a: float, b: int = 0) -> Any:
+        assert gate.wait(10)
+        # It may make requests of its own.
+        found = was.Thread(int, "7").fetch()
+        return was.response("201 Created", was.Thread(str, (a, b, found, current.get() is was)))
+
+    app.route("/pass")(lambda was: was.ThreadPass(respond, args=(4.0,), kwargs={"b": 2}))
+
+    @app.route("/free")
+    def free(was: Was) -> str:
+        # The only thread of handlers is this one's.
+        gate.set()
+        return ""
+
+    client = app.test_client()
+    responses: list[Any] = []
+    asking = threading.Thread(target=lambda: responses.append(client.get("/pass")))
+    asking.start()
+    assert client.get("/free").status_code == 200
+    asking.join(10)
+    assert (responses[0].status_code, responses[0].text) == (201, "(4.0, 2, 7, True)")
+
+
+def test_thread_pass_that_fails(app: Atila, gate: threading.Event) -> None:
+    def refuse(was: Was) -> None:
+        raise was.Error("409 Conflict", "taken")
+
+    app.route("/refuse")(lambda was: was.ThreadPass(refuse))
+    app.route("/late")(lambda was: was.ThreadPass(lambda was: gate.wait(10), timeout=0.01))
+    app.route("/nothing")(lambda was: was.ThreadPass(lambda was: None))
+    client = app.test_client()
+    assert client.get("/refuse", headers=JSON).json()["detail"] == "taken"
+    assert client.get("/late").status_code == 504
+    assert client.get("/nothing").status_code == 204
+
+
+def test_hooks_are_shown_the_data_of_tasks(app: Atila, gate: threading.Event) -> None:
+    seen: list[Any] = []
+
+    @app.finish_request
+    def see(was: Was, response: Any) -> Any:
+        seen.append(response)
+        return f"<{response}>" if response == "replace" else None
+
+    app.route("/task")(lambda was: was.Thread(str, "replace"))
+    app.route("/mask")(lambda was: was.Mask("replace"))
+    app.route("/then")(lambda was: was.Mask(1).then(lambda was, task: was.Thread(str, "replace")))
+    app.route("/failed")(lambda was: was.Thread(int, "x"))
+
+    async def asynchronous(was: Was) -> Any:
+        return was.Thread(str, "replace")
+
+    app.route("/async")(asynchronous)
+    client = app.test_client()
+    for path in ("/task", "/mask", "/then", "/async"):
+        assert client.get(path).text == "<replace>"
+    assert client.get("/failed").status_code == 500
+    assert seen == ["replace"] * 4
+
+
+def test_type_of_all_tasks(app: Atila) -> None:
+    app.route("/")(lambda was: str(isinstance(was.Mask(1), was.Task)))
+    assert app.test_client().get("/").text == "True"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import pytest
 
 from atila import Atila, Was, testing
+from atila.exchange import ClientGone
+from atila_tasks import STA_UNSENT
 
 
 @pytest.fixture
@@ -61,3 +64,53 @@ def test_queued_tasks_are_cancelled(app: Atila, gate: threading.Event, kind: str
     assert client.get("/last").text == "last"
     assert ran == []
     assert str(made[0].dispatch()) == "[<Result STA_NORMAL>, [<Result STA_UNSENT>]]"
+
+
+def test_stream_whose_client_leaves_cancels_what_runs_beside_it(
+    app: Atila, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.config.TASK_THREADS = 1
+    made: list[Any] = []
+
+    async def send(self: Any, chunk: bytes) -> None:
+        self.abort()
+        raise ClientGone
+
+    monkeypatch.setattr(testing._TestStream, "send", send)
+
+    @app.route("/", coroutine=True)
+    def handler(was: Was) -> Any:
+        was.Thread(gate.wait)
+        made.append(was.Thread(str))
+        yield "a piece"
+        yield "another"
+
+    app.test_client().get("/")
+    assert made[0].dispatch().status == STA_UNSENT
+
+
+def test_request_does_not_keep_finished_tasks(app: Atila) -> None:
+    class Data:
+        pass
+
+    kept: list[int] = []
+    data: weakref.WeakSet[Data] = weakref.WeakSet()
+
+    def make() -> Data:
+        made = Data()
+        data.add(made)
+        return made
+
+    @app.route("/", coroutine=True)
+    def handler(was: Was) -> Any:
+        for _ in range(50):
+            task = yield was.Thread(make)
+            task.fetch()
+            yield "piece"
+        kept.append(len(was.cancels or ()))
+        kept.append(len(data))
+
+    assert app.test_client().get("/").text == "piece" * 50
+    assert kept[0] <= 1
+    # The last ones may still be in the hands of their threads.
+    assert kept[1] <= 4

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import sys
 import threading
 import time
 
@@ -359,6 +360,11 @@ async def waits_on_loop(was, gate):
     return f"done by {os.getpid()}"
 
 
+@app.route("/hashing")
+def hashing(was):
+    return as_json(was, sys.flags.hash_randomization)
+
+
 @app.route("/pid")
 def pid(was):
     return str(os.getpid())
@@ -375,8 +381,7 @@ def threads(was):
 @app.route("/socket/echo", bare_socket=True)
 async def socket_echo(was, name=""):
     """Send back what comes; "close CODE REASON" closes."""
-    socket = await was.exchange.accept()
-    was.answering = True
+    socket = await was.accept()
     try:
         while (message := await socket.receive()) is not None:
             if isinstance(message, str) and message.startswith("close "):
@@ -393,8 +398,7 @@ async def socket_echo(was, name=""):
 @app.route("/socket/flood", bare_socket=True)
 async def socket_flood(was, name):
     """Send for as long as somebody takes it."""
-    socket = await was.exchange.accept()
-    was.answering = True
+    socket = await was.accept()
     try:
         while True:
             await socket.send(b"y" * 65536)
@@ -402,6 +406,12 @@ async def socket_flood(was, name):
     except atila.ClientGone:
         board.note(f"{name}-gone")
     return ANSWERED
+
+
+@app.route("/socket/fails", bare_socket=True)
+async def socket_fails(was):
+    await was.accept()
+    raise RuntimeError("in a bare WebSocket")
 
 
 @app.route("/socket/refused", bare_socket=True)

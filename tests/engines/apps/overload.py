@@ -10,6 +10,7 @@ board = Board(os.environ["ATILA_BOARD"])
 app = Atila(__name__)
 app.config.THREADS = 2
 app.config.QUEUE_SIZE = 4
+app.access_control_allow_origin = ["*"]
 
 
 @app.route("/")

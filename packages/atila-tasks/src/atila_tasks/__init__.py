@@ -1,14 +1,49 @@
 """Tasks for Atila: work that runs beside a request, waited for with a thread or without one."""
 
+from typing import TYPE_CHECKING, Any
+
 from atila import PROTOCOL, Layer
 from atila_tasks.access import Database
 from atila_tasks.aliases import Alias, Member, alias, app_alias
 from atila_tasks.backend import Backend
+from atila_tasks.children import ProcessDied, ProcessFailed
 from atila_tasks.coroutine import compile_route
-from atila_tasks.errors import TaskCancelled, TaskTimeout, Unreachable, UpstreamError
+from atila_tasks.django import django_model
+from atila_tasks.errors import (
+    BadResponse,
+    DatabaseBusy,
+    DatabaseError,
+    DataConflict,
+    PoolExhausted,
+    RpcError,
+    TaskCancelled,
+    TaskTimeout,
+    Unreachable,
+    UpstreamError,
+    UpstreamStatus,
+    UpstreamTimeout,
+)
 from atila_tasks.group import Tasks
-from atila_tasks.interfaces import Command, Commands, Interface, add_database_interface
+from atila_tasks.grpc_stubs import Grpc
+from atila_tasks.heads import Head
+from atila_tasks.http import PROTO_HTTP, PROTO_HTTPS
+from atila_tasks.interfaces import (
+    DB_MONGODB,
+    DB_PGSQL,
+    DB_POSTGRESQL,
+    DB_REDIS,
+    DB_SQLITE3,
+    Command,
+    Commands,
+    Interface,
+    add_database_interface,
+)
+from atila_tasks.mapping import map, mapped, render_or_map, render_or_mapped
 from atila_tasks.mask import mask
+from atila_tasks.process import process
+from atila_tasks.programs import OutputTooLong, ProgramFailed
+from atila_tasks.proxy import proxy_pass
+from atila_tasks.queues import queue
 from atila_tasks.result import (
     STA_NETERR,
     STA_NORMAL,
@@ -17,24 +52,80 @@ from atila_tasks.result import (
     STA_UNSENT,
     Result,
 )
+from atila_tasks.rpc import JsonRpc, XmlRpc, batch
+from atila_tasks.settings import DEFAULTS
+from atila_tasks.stubs import SHORTCUTS, Stubs
+from atila_tasks.subprocesses import subprocess
 from atila_tasks.task import Task
-from atila_tasks.threads import DEFAULTS, thread
+from atila_tasks.threads import thread, thread_pass
 from atila_tasks.waitable import Waitable
+
+if TYPE_CHECKING:
+    from atila_tasks.conditions import Q
 
 layer = Layer(
     name="tasks",
     protocol=PROTOCOL,
-    was={"db": Database},
-    methods={"Thread": thread, "Mask": mask, "Tasks": Tasks},
+    was={
+        "Task": lambda was: Task,
+        "db": Database,
+        "grpc": Grpc,
+        "jsonrpc": JsonRpc,
+        "stub": Stubs,
+        "xmlrpc": XmlRpc,
+        **SHORTCUTS,
+    },
+    methods={
+        "Map": map,
+        "Mapped": mapped,
+        "Mask": mask,
+        "Process": process,
+        "ProxyPass": proxy_pass,
+        "Queue": queue,
+        "Subprocess": subprocess,
+        "Tasks": Tasks,
+        "Thread": thread,
+        "ThreadPass": thread_pass,
+        "render_or_Map": render_or_map,
+        "render_or_Mapped": render_or_mapped,
+    },
     app={"alias": app_alias},
     config=DEFAULTS,
     options=frozenset({"coroutine"}),
     compile=compile_route,
     responders={Waitable: Waitable.respond},
-    launch={"alias": alias, "add_database_interface": add_database_interface},
+    exports={"django_model": django_model},
+    launch={
+        "DB_MONGODB": DB_MONGODB,
+        "DB_PGSQL": DB_PGSQL,
+        "DB_POSTGRESQL": DB_POSTGRESQL,
+        "DB_REDIS": DB_REDIS,
+        "DB_SQLITE3": DB_SQLITE3,
+        "PROTO_HTTP": PROTO_HTTP,
+        "PROTO_HTTPS": PROTO_HTTPS,
+        "add_database_interface": add_database_interface,
+        "alias": alias,
+    },
 )
 
+
+def __getattr__(name: str) -> Any:
+    # It brings sqlphile with it, which sites without SQL need not load.
+    if name == "Q":
+        from atila_tasks.conditions import Q
+
+        return Q
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
+    "DB_MONGODB",
+    "DB_PGSQL",
+    "DB_POSTGRESQL",
+    "DB_REDIS",
+    "DB_SQLITE3",
+    "PROTO_HTTP",
+    "PROTO_HTTPS",
     "STA_NETERR",
     "STA_NORMAL",
     "STA_REQFAIL",
@@ -42,19 +133,34 @@ __all__ = [
     "STA_UNSENT",
     "Alias",
     "Backend",
+    "BadResponse",
     "Command",
     "Commands",
+    "DataConflict",
+    "DatabaseBusy",
+    "DatabaseError",
+    "Head",
     "Interface",
     "Member",
+    "OutputTooLong",
+    "PoolExhausted",
+    "ProcessDied",
+    "ProcessFailed",
+    "ProgramFailed",
+    "Q",
     "Result",
+    "RpcError",
     "Task",
     "TaskCancelled",
     "TaskTimeout",
     "Tasks",
     "Unreachable",
     "UpstreamError",
+    "UpstreamStatus",
+    "UpstreamTimeout",
     "Waitable",
     "add_database_interface",
     "alias",
+    "batch",
     "layer",
 ]

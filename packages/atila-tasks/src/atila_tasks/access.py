@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.aliases import resolve
 from atila_tasks.calls import DEFAULT_TIMEOUT, call
 from atila_tasks.group import Tasks
-from atila_tasks.interfaces import Start, find
+from atila_tasks.interfaces import find
 from atila_tasks.members import seats_of
+from atila_tasks.query_cache import CacheUse
 
 if TYPE_CHECKING:
     from typing import Self
@@ -40,6 +41,53 @@ def mapped(was: Was, alias: Alias, request: Any, **options: Any) -> Any:
     return Tasks(was, *tasks)
 
 
+class Starter:
+    """Makes tasks of requests to an alias: called with a request, it gives the task.
+
+    Args:
+        was: the request that they are for.
+        alias: where they go.
+        way: `one`, `balanced` or `mapped`.
+        options: of the tasks: timeout, filter, meta.
+        cache: how they use the cache; None for not at all.
+
+    Attributes:
+        was: the same.
+        alias: the same.
+        options: the same.
+        cache: the same.
+    """
+
+    __slots__ = ("_way", "alias", "cache", "options", "was")
+
+    def __init__(
+        self,
+        was: Was,
+        alias: Alias,
+        way: Callable[..., Any],
+        options: dict[str, Any],
+        cache: CacheUse | None = None,
+    ) -> None:
+        self.was = was
+        self.alias = alias
+        self.options = options
+        self.cache = cache
+        self._way = way
+
+    def __call__(self, request: Any) -> Any:
+        return self._way(self.was, self.alias, request, **self.options)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether each request goes to all members."""
+        return self._way is mapped
+
+    async def open(self, request: Any) -> Any:
+        """Carry out a request at one member, without a task. On the task loop."""
+        seats = seats_of(self.was.site, self.alias)
+        return await (seats.balance if self._way is balanced else seats.perform)(request)
+
+
 class Access:
     """What begins with `was.db` or the like.
 
@@ -62,14 +110,17 @@ class Access:
         """The same, with requests carried out at all members."""
         return type(self)(self._was, mapped)
 
-    def start_at(self, alias: Alias, **options: Any) -> Start:
+    def start_at(self, alias: Alias, **options: Any) -> Starter:
         """What makes tasks at the members of an alias.
 
         Args:
             alias: which.
             options: of the tasks: timeout, filter, meta.
         """
-        return lambda request: self._way(self._was, alias, request, **options)
+        return Starter(self._was, alias, self._way, options)
+
+
+UNSAID: Any = object()
 
 
 class Database(Access):
@@ -79,24 +130,46 @@ class Database(Access):
         self,
         name: str,
         *,
-        timeout: float | None = DEFAULT_TIMEOUT,
+        timeout: float | None = UNSAID,
         filter: Callable[[Any], Any] | None = None,
         meta: dict[str, Any] | None = None,
+        transaction: bool = False,
+        use_cache: str | Sequence[str] | None = None,
+        rm_cache: str | Sequence[str] | None = None,
+        cache: float | None = None,
     ) -> Any:
         """Talk to a database.
 
         Args:
             name: its alias: "@mypg".
-            timeout: seconds that each task has; None for no limit.
+            timeout: seconds that each task has; None for no limit; if it is not given, what the
+                alias says, or 30.
             filter: called with what a task gives, on the task loop, to give the data.
             meta: whatever shall be found in the tasks later.
+            transaction: what is done lasts all or not at all; of SQL databases.
+            use_cache: names of things that the data depend on: they may be taken from the cache
+                until one of these is updated, by `rm_cache` or `was.setlu`.
+            rm_cache: names of things that the tasks update.
+            cache: seconds that the data may be taken from the cache.
 
         Returns:
             What its interface has for it; a context manager, too.
 
         Raises:
             LookupError: there is no such alias.
+            TypeError: there are no transactions in databases of its kind.
         """
         alias = resolve(self._was, name)
-        start = self.start_at(alias, timeout=timeout, filter=filter, meta=meta)
-        return find(alias.kind, alias.name).session(start)
+        if timeout is UNSAID:
+            timeout = alias.options.get("timeout", DEFAULT_TIMEOUT)
+        uses = None
+        if use_cache is not None or rm_cache is not None or cache is not None:
+            uses = CacheUse.of(use_cache, rm_cache, cache)
+        options = {"timeout": timeout, "filter": filter, "meta": meta}
+        start = Starter(self._was, alias, self._way, options, uses)
+        interface = find(alias.kind, alias.name)
+        if not transaction:
+            return interface.session(start)
+        if start.is_mapped:
+            raise TypeError("a transaction is at one member; leave out .map")
+        return interface.transaction(start)

@@ -6,6 +6,7 @@ process, `app.alias(…)` for one app.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,12 +91,14 @@ class Alias:
         kind: of the servers: one of DB_* and PROTO_*, or of what `add_database_interface` added.
         members: the servers.
         options: what the interface of this kind lets one choose; complete with its defaults.
+        folder: that of the file in which it was named, to which paths are relative.
     """
 
     name: str
     kind: str
     members: tuple[Member, ...]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    folder: str = ""
 
 
 _of_process: dict[str, Alias] = {}
@@ -139,6 +142,11 @@ def app_alias(
     return made
 
 
+def known(name: str) -> Alias | None:
+    """The process's alias of a name, if there is one."""
+    return _of_process.get(name)
+
+
 def resolve(was: Was, name: str) -> Alias:
     """The alias of a name, as the app of this request sees it.
 
@@ -176,6 +184,7 @@ def _make(name: str, kind: str, members: str | Sequence[str], options: Mapping[s
         kind,
         tuple(_member(name, text) for text in given),
         MappingProxyType({**interface.defaults, **options}),
+        os.path.dirname(os.path.abspath(caller(__name__).rpartition(":")[0])),
     )
     interface.check(made)
     return made

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from atila_tasks.task import Task
@@ -17,6 +18,9 @@ class Backend:
     a task it may keep in `task.handle`.
     """
 
+    keeps_time: ClassVar[bool] = False
+    """It ends a task by itself when its time is over, so that who awaits it needs no clock."""
+
     def start(self, task: Task) -> None:
         """Begin a task, or queue it. Returns soon: it is called in the handler's thread, which may
         be that of the task loop. What goes wrong is told by `task.fail`, not raised.
@@ -27,6 +31,12 @@ class Backend:
         """Stop a task that nobody waits for any more, if it still can be; then let it fail with
         `TaskCancelled`. From any thread.
         """
+
+    def carry(self, task: Task) -> Coroutine[Any, Any, None] | None:
+        """What carries out a task that has not begun, within the coroutine that awaits it on the
+        task loop; None if it cannot be done there.
+        """
+        return None
 
     def assist(self, task: Task) -> None:
         """The calling thread is about to wait for a task. A backend with threads of its own, which

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled, TaskTimeout
+from atila_tasks.heads import Reply
 from atila_tasks.result import STA_UNSENT
 from atila_tasks.task import Task
 
@@ -19,10 +20,23 @@ DEFAULT_TIMEOUT = 30.0
 
 
 class Calls(Backend):
-    """Runs coroutines on the task loop; `task.work` makes one."""
+    """Runs coroutines on the task loop; `task.work` makes one.
+
+    Each gets an asyncio task of its own, unless somebody awaits it before the loop has come to it:
+    then it runs in the asyncio task of who awaits it, which spares the loop two detours.
+    """
+
+    keeps_time = True
 
     def start(self, task: Task) -> None:
-        task.site.loop.spawn(self._run(task), task.context)
+        task.site.loop.call(self._spawn, task)
+
+    def _spawn(self, task: Task) -> None:
+        if not task.is_begun:
+            task.site.loop.spawn(self._run(task), task.context)
+
+    def carry(self, task: Task) -> Coroutine[Any, Any, None]:
+        return self._run(task, is_carried=True)
 
     def cancel(self, task: Task) -> None:
         task.site.loop.call(self._cancel, task)
@@ -31,26 +45,77 @@ class Calls(Backend):
         if task.claim():
             task.fail(TaskCancelled(), STA_UNSENT)
         elif task.handle is not None:
-            task.handle.cancel()
+            task.handle.stop(TaskCancelled())
 
-    async def _run(self, task: Task) -> None:
+    async def _run(self, task: Task, is_carried: bool = False) -> None:
         work = task.work
         if not task.claim():
             return
-        task.handle = asyncio.current_task()
+        running = task.handle = _Running(task)
         try:
-            async with asyncio.timeout(task.remaining()) as limit:
-                data = await work()
-        except TimeoutError as error:
-            task.fail(TaskTimeout(task.timeout or 0.0) if limit.expired() else error)
+            data = await work()
         except asyncio.CancelledError:
-            task.fail(TaskCancelled())
+            if running.reason is not None:
+                task.fail(running.reason)
+                running.resume()
+            else:
+                task.fail(TaskCancelled())
+                if is_carried:
+                    raise
         except BaseException as error:
             task.fail(error)
         else:
-            task.settle(data)
+            if type(data) is Reply:
+                task.settle(data.data, data.head)
+            else:
+                task.settle(data)
         finally:
+            running.end()
             task.handle = None
+            # Else an error, its traceback, this frame, the task and the error would be a cycle.
+            del task, running
+
+
+class _Running:
+    """A coroutine that runs, so that it can be stopped: by the clock, or by who does not want it.
+
+    Args:
+        task: which.
+
+    Attributes:
+        reason: why it was stopped; None if nobody did.
+    """
+
+    __slots__ = ("_asyncio_task", "_timer", "reason")
+
+    def __init__(self, task: Task) -> None:
+        self.reason: Exception | None = None
+        self._asyncio_task: asyncio.Task[Any] | None = asyncio.current_task()
+        remaining = task.remaining()
+        self._timer: asyncio.TimerHandle | None = None
+        if remaining is not None:
+            late = TaskTimeout, task.timeout or 0.0
+            self._timer = task.site.loop.loop.call_later(remaining, self._time_up, *late)
+
+    def _time_up(self, kind: type[TaskTimeout], seconds: float) -> None:
+        self.stop(kind(seconds))
+
+    def stop(self, reason: Exception) -> None:
+        """Cancel it."""
+        if self.reason is None and self._asyncio_task is not None:
+            self.reason = reason
+            self._asyncio_task.cancel()
+
+    def resume(self) -> None:
+        """Let whatever else the asyncio task does go on."""
+        if self._asyncio_task is not None:
+            self._asyncio_task.uncancel()
+
+    def end(self) -> None:
+        """It has ended."""
+        self._asyncio_task = None
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 _calls = Calls()

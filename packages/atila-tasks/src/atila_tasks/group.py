@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from atila_tasks.picks import ALL, Pick, picks_of
 from atila_tasks.waitable import Waitable
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ class Tasks(Waitable):
     Given by position they make a list: `was.Tasks(a, b)` or `was.Tasks([a, b])`. Given by name they
     make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; what is given by position
     beside them is waited for, and its errors are raised, but it is not in the dict. A list or dict
-    among them is a group of its own.
+    among them is a group of its own. A name may say which part of the data is wanted, see `picks`:
+    `was.Tasks(count__one__cnt=task)`.
 
     Args:
         was: the request.
@@ -26,9 +28,10 @@ class Tasks(Waitable):
 
     Raises:
         TypeError: a member is no task.
+        ValueError: two names name the same.
     """
 
-    __slots__ = ("_listed", "_named")
+    __slots__ = ("_listed", "_named", "_picks")
 
     def __init__(self, was: Was, /, *members: Any, **named: Any) -> None:
         super().__init__(was)
@@ -40,7 +43,10 @@ class Tasks(Waitable):
             elif isinstance(only, dict):
                 members, named = (), {**only, **named}
         self._listed = [_member(was, value) for value in members]
-        self._named = {name: _member(was, value) for name, value in named.items()}
+        self._picks = {pick.name: pick for pick in picks_of(named)}
+        self._named = {
+            name: _member(was, named[pick.spelling]) for name, pick in self._picks.items()
+        }
 
     def __repr__(self) -> str:
         waiting = sum(not member.done for member in self)
@@ -73,7 +79,7 @@ class Tasks(Waitable):
             Exception: what the first of those failed with that have failed; `dispatch` has what
                 came of the others.
         """
-        return self._collect(lambda member: member.fetch(), _commit)
+        return self._collect(Pick.fetch, _commit)
 
     def one(self) -> Any:
         """Wait for the data of all, each of which must be a single element; see `fetch`.
@@ -81,25 +87,25 @@ class Tasks(Waitable):
         Raises:
             HTTPError: 410 if one has no element, 409 if one has more than one.
         """
-        return self._collect(lambda member: member.one(), _commit)
+        return self._collect(Pick.one, _commit)
 
     def commit(self) -> None:
         self.fetch()
 
     def dispatch(self) -> Any:
         """Wait for the outcome of all: a list of `Result`, or a dict by name."""
-        return self._collect(lambda member: member.dispatch(), lambda member: None)
+        return self._collect(Pick.dispatch, lambda member: None)
 
     def _collect(
-        self, take: Callable[[Waitable], Any], leave_out: Callable[[Waitable], object]
+        self, take: Callable[[Pick, Waitable], Any], leave_out: Callable[[Waitable], object]
     ) -> Any:
         """Wait for all, then take from each what belongs into the result."""
         self.wait()
         if not self._named:
-            return [take(member) for member in self._listed]
+            return [take(ALL, member) for member in self._listed]
         for member in self._listed:
             leave_out(member)
-        return {name: take(member) for name, member in self._named.items()}
+        return {name: take(self._picks[name], member) for name, member in self._named.items()}
 
     def _block(self) -> None:
         for member in self:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from atila import SetupError
@@ -95,6 +97,16 @@ class Interface:
         """
         return Commands(start)
 
+    @classmethod
+    def transaction(cls, start: Any) -> Any:
+        """What `was.db(alias, transaction=True)` gives: a context manager, whose methods make tasks
+        that last all or not at all.
+
+        Raises:
+            TypeError: there are no transactions.
+        """
+        raise TypeError(f"{cls.__name__} has no transactions")
+
     async def perform(self, request: Any) -> Any:
         """Carry out one request and give its data. Cancelled if its time is over.
 
@@ -109,7 +121,35 @@ class Interface:
         """Close all connections: the site ends."""
 
 
-_interfaces: dict[str, type[Interface]] = {}
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """An interface of ours, which is not imported before an alias asks for it.
+
+    Attributes:
+        module: where it is.
+        name: its name there.
+        needs: the module of the library that it is made with; "" for none.
+        extra: what installs that library: pip install "atila-tasks[extra]".
+    """
+
+    module: str
+    name: str
+    needs: str = ""
+    extra: str = ""
+
+
+DB_PGSQL = DB_POSTGRESQL = "*postgresql"
+"""Kinds of servers, as sqlphile calls them."""
+DB_SQLITE3 = "*sqlite3"
+DB_REDIS = "*redis"
+DB_MONGODB = "*mongodb"
+
+_interfaces: dict[str, type[Interface] | BuiltIn] = {
+    DB_PGSQL: BuiltIn("atila_tasks.postgresql", "PostgreSQL", "asyncpg", "postgresql"),
+    DB_SQLITE3: BuiltIn("atila_tasks.sqlite", "SQLite"),
+    DB_REDIS: BuiltIn("atila_tasks.redis", "Redis", "redis", "redis"),
+    DB_MONGODB: BuiltIn("atila_tasks.mongodb", "MongoDB", "pymongo", "mongodb"),
+}
 
 
 def add_database_interface(kind: str, interface: Any) -> None:
@@ -147,4 +187,17 @@ def find(kind: str, name: str) -> type[Interface]:
             f" {', '.join(sorted(_interfaces))}; skitai.add_database_interface adds others",
             caller(__name__),
         )
+    if isinstance(interface, BuiltIn):
+        interface = _interfaces[kind] = _imported(interface, kind, name)
+    return interface
+
+
+def _imported(built_in: BuiltIn, kind: str, name: str) -> type[Interface]:
+    if built_in.needs and find_spec(built_in.needs) is None:
+        raise SetupError(
+            f"the alias {name!r} has the kind {kind!r}, which needs {built_in.needs};"
+            f' pip install "atila-tasks[{built_in.extra}]"',
+            caller(__name__),
+        )
+    interface: type[Interface] = getattr(import_module(built_in.module), built_in.name)
     return interface

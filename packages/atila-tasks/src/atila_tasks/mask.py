@@ -18,7 +18,7 @@ class Given(Backend):
         task.settle(task.work)
 
 
-_GIVEN = Given()
+GIVEN = Given()
 
 
 def mask(was: Was, value: Any, *, meta: dict[str, Any] | None = None) -> Task:
@@ -29,4 +29,4 @@ def mask(was: Was, value: Any, *, meta: dict[str, Any] | None = None) -> Task:
         value: its data.
         meta: its `meta`.
     """
-    return Task(was, _GIVEN, value, meta=meta)
+    return Task(was, GIVEN, value, meta=meta)

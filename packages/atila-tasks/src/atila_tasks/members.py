@@ -30,7 +30,7 @@ class Seat:
         member: where it is.
     """
 
-    __slots__ = ("_alias", "_interface", "credit", "member", "rests_until")
+    __slots__ = ("_alias", "_interface", "_is_told", "_told", "credit", "member", "rests_until")
 
     def __init__(self, alias: Alias, member: Member) -> None:
         self._alias = alias
@@ -38,6 +38,8 @@ class Seat:
         self.rests_until = 0.0
         self.credit = 0
         self._interface: Interface | None = None
+        self._told = -REST
+        self._is_told = False
 
     async def perform(self, request: Any) -> Any:
         """Carry out a request here; one that shows the member dead has it rest."""
@@ -46,14 +48,22 @@ class Seat:
         try:
             data = await self._interface.perform(request)
         except UpstreamError as error:
-            if not self.rests_until:
-                log.warning("%s at %s: %s", self._alias.name, self.member.location, error.detail)
-            self.rests_until = time.monotonic() + REST
+            self._rest(error)
             raise
         if self.rests_until:
             self.rests_until = 0.0
-            log.info("%s at %s is back", self._alias.name, self.member.location)
+            if self._is_told:
+                self._is_told = False
+                log.info("%s at %s is back", self._alias.name, self.member.location)
         return data
+
+    def _rest(self, error: UpstreamError) -> None:
+        now = time.monotonic()
+        # One that comes and goes is told of now and then, not with each request.
+        if not self.rests_until and now - self._told >= REST:
+            self._told, self._is_told = now, True
+            log.warning("%s at %s: %s", self._alias.name, self.member.location, error.detail)
+        self.rests_until = now + REST
 
     async def close(self) -> None:
         if self._interface is not None:

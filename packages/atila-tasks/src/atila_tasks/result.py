@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
+
+if TYPE_CHECKING:
+    from atila_tasks.heads import Head
 
 STA_REQFAIL = -1
 """It raised an error, or was refused."""
@@ -36,11 +39,14 @@ class Result:
         status: one of STA_*, numbered as in Skitai.
         data: what it gave, filtered; None unless the status is STA_NORMAL.
         error: why it failed; None if the status is STA_NORMAL.
+        response: status and headers of a server's answer, a `Head`, whatever the status is; None
+            if none came, or the task is no call of a server.
     """
 
     status: int
     data: Any = None
     error: Exception | None = field(default=None)
+    response: Head | None = None
 
     def __repr__(self) -> str:
         # Without the data, which may be anybody's secret.
@@ -62,6 +68,9 @@ def single(data: Any) -> Any:
     Raises:
         HTTPError: 410 if there is none (None counts as none), 409 if there are more than one.
     """
+    if type(data) is list and len(data) == 1:
+        # What most of them are: rows of a database.
+        return data[0]
     if data is None:
         raise HTTPError(410, "there is no such element")
     if isinstance(data, str | bytes | bytearray | Mapping) or not hasattr(data, "__len__"):

@@ -18,6 +18,7 @@ from atila_tasks.waitable import Waitable
 if TYPE_CHECKING:
     from atila import Site, Was
     from atila_tasks.backend import Backend
+    from atila_tasks.heads import Head
 
 log = logging.getLogger("atila.tasks")
 
@@ -30,7 +31,7 @@ class Task(Waitable):
         backend: carries it out.
         work: what is to be done, in the backend's terms.
         timeout: seconds from now until it counts as failed, waiting for its turn included; None for
-            no limit. Work that has begun is not interrupted by it.
+            no limit. What work that has begun does then is the backend's affair: a thread goes on.
         filter: called with the data; what it gives is the data that everybody sees.
         meta: whatever the maker wants to find in it later.
 
@@ -68,7 +69,8 @@ class Task(Waitable):
         self.work = work
         self.handle: Any = None
         self.context = copy_context()
-        self.context.run(current.set, was)
+        if current.get(None) is not was:
+            self.context.run(current.set, was)
         self._backend = backend
         self._filter = filter
         self.timeout = timeout
@@ -79,7 +81,11 @@ class Task(Waitable):
         self._result: Result | None = None
         self._callbacks: list[Callable[[], object]] = []
         backend.start(self)
-        was.on_cancel(self.cancel)
+        if self._result is None:
+            was.on_cancel(self.cancel)
+            if self._result is not None:
+                # It has finished meanwhile, and found nothing to be forgotten.
+                was.off_cancel(self.cancel)
 
     def __repr__(self) -> str:
         # Without work and data, which may be anybody's secret.
@@ -130,6 +136,11 @@ class Task(Waitable):
         """Where it runs."""
         return self._was.site
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was claimed, or has ended without."""
+        return self._begun or self._result is not None
+
     def claim(self) -> bool:
         """Begin. Of all who might only one is given True; nobody if the task is finished already,
         because it was cancelled or its time is over.
@@ -146,8 +157,13 @@ class Task(Waitable):
         """Seconds until the time is over, 0 if it is; None for no limit."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    def settle(self, data: Any) -> None:
-        """Finish with data, which is filtered in the calling thread."""
+    def settle(self, data: Any, response: Head | None = None) -> None:
+        """Finish with data, which is filtered in the calling thread.
+
+        Args:
+            data: what it gave.
+            response: status and headers, if a server answered with it.
+        """
         if self.done:
             return
         try:
@@ -155,7 +171,7 @@ class Task(Waitable):
         except BaseException as error:
             self.fail(error)
         else:
-            self._conclude(Result(STA_NORMAL, filtered))
+            self._conclude(Result(STA_NORMAL, filtered, None, response))
 
     def fail(self, error: BaseException, status: int | None = None) -> None:
         """Finish with an error.
@@ -170,7 +186,8 @@ class Task(Waitable):
             # SystemExit and the like end a thread, not a request that looks at their task.
             cause, error = error, RuntimeError(f"a task ended with {type(error).__name__}")
             error.__cause__ = cause
-        self._conclude(Result(status_of(error) if status is None else status, None, error))
+        status = status_of(error) if status is None else status
+        self._conclude(Result(status, None, error, getattr(error, "response", None)))
 
     def when_done(self, func: Callable[[], object]) -> None:
         """Call func() when the task is finished: in the thread that finishes it, or now."""
@@ -192,8 +209,10 @@ class Task(Waitable):
                 return
             self._result = result
             callbacks, self._callbacks = self._callbacks, []
-        # Arguments may be large, and whoever keeps the task wants its data only.
+        # Arguments may be large, and whoever keeps the task wants its data only. A stream may make
+        # tasks without end, so the request must not keep those that are through.
         self.work = self._filter = None
+        self._was.off_cancel(self.cancel)
         for callback in callbacks:
             try:
                 callback()
@@ -215,12 +234,17 @@ class Task(Waitable):
 
     async def _arrive(self) -> None:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
         # The task loop takes calls in batches; any other loop is somebody's own.
         task_loop = self._was.site.loop
+        if not self._begun and task_loop.loop is loop:
+            carried = self._backend.carry(self)
+            if carried is not None:
+                await carried
+                return
         call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
+        future: asyncio.Future[None] = loop.create_future()
         self.when_done(lambda: call(_release, future))
-        remaining = self.remaining()
+        remaining = None if self._backend.keeps_time else self.remaining()
         timer = None if remaining is None else loop.call_later(remaining, self._expire)
         try:
             await future

@@ -7,27 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from atila import HTTPError, Site
+from atila import HTTPError
 from atila.pool import WorkerPool
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled
 from atila_tasks.result import STA_UNSENT
+from atila_tasks.site_backends import BUSY, drained, kept
 from atila_tasks.task import Task
 
 if TYPE_CHECKING:
     from atila import Was
-
-DEFAULTS: dict[str, Any] = {"TASK_THREADS": 32, "TASK_QUEUE_SIZE": 1024}
-"""Settings, read from the app with this layer that is mounted nearest to the root of the site:
-
-- TASK_THREADS: the most threads of a process that carry out tasks, started as they are needed.
-- TASK_QUEUE_SIZE: tasks that may wait for a thread; a further one fails with 503.
-"""
-
-BUSY = [("retry-after", "1")]
-"""Headers of an answer that failed for want of a thread: come again after a second."""
+    from atila.config import Config
 
 
 class Threads(Backend):
@@ -42,6 +33,10 @@ class Threads(Backend):
     def __init__(self, size: int, queue_size: int) -> None:
         self._pool = WorkerPool(size, queue_size, name="atila-task", eager=True)
         self._local = threading.local()
+
+    async def close(self) -> None:
+        """Let all tasks end; those that have not when this is cancelled end with the process."""
+        await drained(self._pool)
 
     def start(self, task: Task) -> None:
         if not self._pool.submit(self._run, task):
@@ -72,22 +67,8 @@ def _carry_out(task: Task) -> None:
         task.settle(data)
 
 
-_backends: WeakKeyDictionary[Site, Threads] = WeakKeyDictionary()
-_making = threading.Lock()
-
-
-def _backend_of(site: Site) -> Threads:
-    backend = _backends.get(site)
-    if backend is None:
-        with _making:
-            backend = _backends.get(site)
-            if backend is None:
-                configs = [mount.app.config for mount in site.mounts]
-                # The shortest mount point is the last; an app may have left this layer out.
-                config = [config for config in configs if "TASK_THREADS" in config][-1]
-                backend = Threads(config.TASK_THREADS, config.TASK_QUEUE_SIZE)
-                _backends[site] = backend
-    return backend
+def _make(config: Config) -> Threads:
+    return Threads(config.TASK_THREADS, config.TASK_QUEUE_SIZE)
 
 
 def thread(
@@ -124,5 +105,33 @@ def thread(
             f"was.Thread takes a plain function; {func.__name__} is async def, await it"
         )
     work = partial(func, *positional, *args, **(kwargs or {}))
-    backend = _backend_of(was.site)
+    backend = kept(was.site, _make)
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)
+
+
+def thread_pass(
+    was: Was,
+    func: Callable[..., Any],
+    /,
+    *positional: Any,
+    args: Iterable[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> Task:
+    """Answer later, from a thread: `return was.ThreadPass(respond, args=(4.0,))`.
+
+    The handler's own thread is free at once. For work that takes so long that the handlers of
+    other requests would want for threads.
+
+    Args:
+        was: the request.
+        func: called as func(was, …); what it returns is the answer. It may wait for tasks.
+        positional: its further positional arguments.
+        args: more of them.
+        kwargs: its keyword arguments.
+        timeout: seconds until it is answered with 504; the function itself goes on if it runs.
+
+    Raises:
+        TypeError: as `thread`.
+    """
+    return thread(was, func, was, *positional, args=args, kwargs=kwargs, timeout=timeout)

@@ -1,0 +1,107 @@
+"""Existing engines for `was.Process`, as the standard `concurrent.futures.Executor`.
+
+Such as Dask, or a pool of processes that are started in another way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from typing import Any
+
+from atila import HTTPError
+from atila.pool import WorkerPool
+from atila_tasks.backend import Backend
+from atila_tasks.errors import TaskCancelled
+from atila_tasks.result import STA_UNSENT
+from atila_tasks.site_backends import BUSY
+from atila_tasks.task import Task
+
+_THREADS = 2
+"""Who hand tasks over: an executor may connect to somewhere, or start processes."""
+
+
+class Executors(Backend):
+    """Carries out functions in an executor; when that is broken, in another.
+
+    Args:
+        make: makes one.
+        queue_size: the most tasks that may wait to be handed over.
+    """
+
+    def __init__(self, make: Callable[[], Executor], queue_size: int) -> None:
+        self._make = make
+        self._pool = WorkerPool(_THREADS, queue_size, name="atila-executor", eager=True)
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._pending: set[Future[Any]] = set()
+
+    def start(self, task: Task) -> None:
+        if not self._pool.submit(self._run, task):
+            task.fail(HTTPError(503, "too many tasks wait for a process", 0, BUSY), STA_UNSENT)
+
+    def cancel(self, task: Task) -> None:
+        if task.claim():
+            task.fail(TaskCancelled(), STA_UNSENT)
+        elif task.handle is None:
+            # It is being handed over; that it is done is found when that is done.
+            task.fail(TaskCancelled())
+        elif task.handle.cancel():
+            task.fail(TaskCancelled(), STA_UNSENT)
+
+    def _run(self, task: Task) -> None:
+        call = task.work
+        if not task.claim():
+            return
+        try:
+            future = self._submit(*call)
+        except BaseException as error:
+            task.fail(error, STA_UNSENT)
+            return
+        task.handle = future
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        future.add_done_callback(lambda future: task.context.run(_finish, task, future))
+        # One whose time is over need not begin.
+        task.when_done(future.cancel)
+
+    def _submit(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
+        executor = self._replaced(None)
+        try:
+            return executor.submit(func, *args, **kwargs)
+        except BrokenExecutor:
+            return self._replaced(executor).submit(func, *args, **kwargs)
+
+    def _replaced(self, broken: Executor | None) -> Executor:
+        """The executor; another one if it is this."""
+        with self._lock:
+            if self._executor is broken:
+                executor = self._make()
+                if not isinstance(executor, Executor):
+                    raise TypeError(
+                        "app.config.PROCESS_EXECUTOR must make a concurrent.futures.Executor, not"
+                        f" {type(executor).__name__}"
+                    )
+                self._executor = executor
+            return self._executor  # type: ignore[return-value]  # None is always replaced
+
+    def close(self) -> None:
+        """Give up what has not begun; the executor itself ends as its makers have it."""
+        self._pool.close(0)
+        for future in tuple(self._pending):
+            future.cancel()
+        if self._executor is not None:
+            # The option cancel_futures is not everybody's.
+            self._executor.shutdown(wait=False)
+
+
+def _finish(task: Task, future: Future[Any]) -> None:
+    try:
+        data = future.result()
+    except CancelledError:
+        task.fail(TaskCancelled(), STA_UNSENT)
+    except BaseException as error:
+        task.fail(error)
+    else:
+        task.settle(data)

@@ -1,0 +1,37 @@
+"""Rows of SQL databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Row(dict[str, Any]):
+    """A row: its columns by key and by attribute, in the order of the statement.
+
+    Attributes may be set as well. A column with the name of a method of dict, such as "items" or
+    "values", is read by key only.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(
+                f"the row has no column {name!r}, only {', '.join(self) or 'none'}"
+            ) from None
+
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __copy__(self) -> Row:
+        return Row(self)
+
+    copy = __copy__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Row, (dict(self),)

