@@ -14,7 +14,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from support.pages import ROOT, Block, Run, blocks_of
+from support.blocks import Block, blocks_of
+from support.pages import ROOT, Run
 from support.protos import generated
 from support.servers import TESTS, serving
 
@@ -63,7 +64,7 @@ def upstream(folder: Path) -> Iterator[dict[str, str]]:
     with serving("granian", TESTS / "engines" / "apps" / "upstream.py") as server:
         address = f"127.0.0.1:{server.port}"
         yield {
-            'PROTO_HTTPS, ["s1.myserver.com"]': f'PROTO_HTTP, ["{address}"]',
+            'PROTO_HTTPS, ["s1.myserver.com"': f'PROTO_HTTP, ["{address}"',
             "https://s1.myserver.com": f"http://{address}",
         }
 
@@ -138,6 +139,7 @@ MOST_SKIPPED = 0
 BROKEN = {
     "another answer": "```pycon\n>>> 1 + 1\n3\n```\n",
     "never called: line 2 idle": "```python\ndef idle(was):\n    return 1\n```\n",
+    "never called: line 3 unused.py": "```python\n# unused.py\nx = 1\n```\n",
     "not defined": "```python\nmissing\n```\n",
     "there is no was.nothing": "```python\nwas.nothing\n```\n",
 }
@@ -207,7 +209,7 @@ def test_every_field_of_a_layer_is_told(kind: type) -> None:
         assert f"`{field.name}" in text, field.name
 
 
-@pytest.mark.parametrize("project", ROOT.glob("packages/*/pyproject.toml"), ids=name_of)
+@pytest.mark.parametrize("project", sorted(ROOT.glob("packages/*/pyproject.toml")), ids=name_of)
 def test_every_extra_is_told(project: Path) -> None:
     made = tomllib.loads(project.read_text())["project"]
     text = (project.parent / "README.md").read_text()

@@ -185,9 +185,9 @@ def test_failing_handler_closes(server: Server) -> None:
 
 
 def test_failing_handler_that_accepted_by_itself_is_closed(server: Server) -> None:
-    with by_websockets(server.url("/socket/fails", "ws")) as socket:
-        with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(timeout=20)
+    url = server.url("/socket/fails", "ws")
+    with by_websockets(url) as socket, pytest.raises(ConnectionClosed) as caught:
+        socket.recv(timeout=20)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1011
     assert server.get("/text").status == 200

@@ -4,9 +4,10 @@ What a page may have:
 
 - A block of `python` is run. What stands outside of functions and uses `was`, or returns, awaits or
   yields, is the body of a handler; `answer` is then what the client got.
-- A block of `python` that begins with "# serve.py" is that file, and one of `html` or `jinja` that
-  begins with "<!-- templates/x.j2 -->" likewise; "…" in a path is no file. After a `serve.py`,
-  `client` is a client of all that it mounts.
+- A block of `python` that begins with "# serve.py" is that file, and must have been imported by the
+  end of the page. After a `serve.py`, `client` is a client of all that it mounts.
+- A block of `html` that begins with "<!-- templates/x.html -->", or of `jinja` that begins with
+  "{# templates/x.j2 #}", is that file.
 - A block of `pycon` is run, and its answers compared, as by `doctest`. `client` is a client of
   `app`, made anew for each such block.
 - A comment `<!-- run … -->` is a block that readers do not see: what the next block takes for
@@ -26,71 +27,21 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from atila import Atila, HTTPError
 from atila.testing import TestClient
+from support.blocks import Block, blocks_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RAN = "ATILA_DOCS_RAN"
 """The environment variable that names the folder in which functions note that they were called."""
 
-_PIECE = re.compile(
-    r"^```(?P<language>\w*)\n(?P<code>.*?)^```$"
-    r"|^<!-- run\n(?P<hidden>.*?)^-->$"
-    r"|^<!-- not run: (?P<reason>.*?) ?-->$",
-    re.DOTALL | re.MULTILINE,
-)
-_NAMED = re.compile(r"(?:# |<!-- |\{# )([\w./-]+\.\w+)(?: -->| #\})?\n")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _OF_HANDLERS = (ast.Return, ast.Await, ast.Yield, ast.AsyncWith)
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of code.
-
-    Attributes:
-        line: of the page, on which the code begins.
-        language: "python", "pycon", "html", …
-        code: the text.
-        skipped: why it is not run; "" if it is.
-        hidden: readers do not see it.
-    """
-
-    line: int
-    language: str
-    code: str
-    skipped: str = ""
-    hidden: bool = False
-
-    @property
-    def file(self) -> str:
-        """The file that it is; "" if it is none."""
-        named = _NAMED.match(self.code)
-        return named[1] if named else ""
-
-
-def blocks_of(page: Path) -> list[Block]:
-    """The blocks of a page, in order."""
-    text = page.read_text()
-    found, reason = [], ""
-    for piece in _PIECE.finditer(text):
-        if piece["reason"] is not None:
-            reason = piece["reason"]
-            continue
-        code = piece["code"] if piece["hidden"] is None else piece["hidden"]
-        line = text.count("\n", 0, piece.start()) + 2
-        language = piece["language"]
-        if piece["hidden"] is not None:
-            language = "pycon" if code.startswith(">>>") else "python"
-        found.append(Block(line, language, code, reason, piece["hidden"] is not None))
-        reason = ""
-    return found
 
 
 class Run:
@@ -148,7 +99,10 @@ class Run:
         path = self.folder / block.file
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".py":
-            code = ast.unparse(self._noting(block, ast.parse(code)))
+            tree = self._noting(block, ast.parse(code))
+            if tree.body:
+                self._note(tree, block.file)
+            code = ast.unparse(tree)
             self.scripted |= path.name == "serve.py"
         path.write_text(code)
 
@@ -157,14 +111,19 @@ class Run:
         ast.increment_lineno(tree, block.line - 1)
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                key = f"line {node.lineno} {node.name}"
-                self.defined.add(key)
-                note = f'__import__("pathlib").Path(__import__("os").environ[{RAN!r}], {key!r})'
-                first = ast.parse(f"{note}.touch()").body[0]
-                ast.copy_location(first, node.body[0])
-                ast.fix_missing_locations(first)
-                node.body.insert(1 if ast.get_docstring(node) else 0, first)
+                self._note(node, node.name)
         return tree
+
+    def _note(self, node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
+        """Have a function, or a file, note that it was called."""
+        key = f"line {node.body[0].lineno if isinstance(node, ast.Module) else node.lineno} {name}"
+        key = key.replace("/", ".")
+        self.defined.add(key)
+        note = f'__import__("pathlib").Path(__import__("os").environ[{RAN!r}], {key!r})'
+        first = ast.parse(f"{note}.touch()").body[0]
+        ast.copy_location(first, node.body[0])
+        ast.fix_missing_locations(first)
+        node.body.insert(1 if ast.get_docstring(node) else 0, first)
 
     @contextmanager
     def _client(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ import pytest
 
 from atila import Atila, HTTPError, SetupError, Was, current
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, ProcessDied, ProcessFailed
-from atila_tasks.children import Child
+from atila_tasks.local.children import Child
 
 Run = Callable[..., Any]
 

@@ -11,7 +11,7 @@ import pytest
 
 from atila import Atila, Was, current, testing
 from atila.exchange import ClientGone
-from atila_tasks.queues import Queue
+from atila_tasks.local.queues import Queue
 
 JSON = {"accept": "application/json"}
 

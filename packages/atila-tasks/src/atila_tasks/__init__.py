@@ -6,9 +6,8 @@ from atila import PROTOCOL, Layer
 from atila_tasks.access import Database
 from atila_tasks.aliases import Alias, Member, alias, app_alias
 from atila_tasks.backend import Backend
-from atila_tasks.children import ProcessDied, ProcessFailed
 from atila_tasks.coroutine import compile_route
-from atila_tasks.django import django_model
+from atila_tasks.databases.django import django_model
 from atila_tasks.errors import (
     BadResponse,
     DatabaseBusy,
@@ -24,9 +23,7 @@ from atila_tasks.errors import (
     UpstreamTimeout,
 )
 from atila_tasks.group import Tasks
-from atila_tasks.grpc_stubs import Grpc
 from atila_tasks.heads import Head
-from atila_tasks.http import PROTO_HTTP, PROTO_HTTPS
 from atila_tasks.interfaces import (
     DB_MONGODB,
     DB_PGSQL,
@@ -38,12 +35,14 @@ from atila_tasks.interfaces import (
     Interface,
     add_database_interface,
 )
+from atila_tasks.local.children import ProcessDied, ProcessFailed
+from atila_tasks.local.process import process
+from atila_tasks.local.programs import OutputTooLong, ProgramFailed
+from atila_tasks.local.queues import queue
+from atila_tasks.local.subprocesses import subprocess
+from atila_tasks.local.threads import thread, thread_pass
 from atila_tasks.mapping import map, mapped, render_or_map, render_or_mapped
 from atila_tasks.mask import mask
-from atila_tasks.process import process
-from atila_tasks.programs import OutputTooLong, ProgramFailed
-from atila_tasks.proxy import proxy_pass
-from atila_tasks.queues import queue
 from atila_tasks.result import (
     STA_NETERR,
     STA_NORMAL,
@@ -52,16 +51,17 @@ from atila_tasks.result import (
     STA_UNSENT,
     Result,
 )
-from atila_tasks.rpc import JsonRpc, XmlRpc, batch
 from atila_tasks.settings import DEFAULTS
-from atila_tasks.stubs import SHORTCUTS, Stubs
-from atila_tasks.subprocesses import subprocess
 from atila_tasks.task import Task
-from atila_tasks.threads import thread, thread_pass
 from atila_tasks.waitable import Waitable
+from atila_tasks.web.grpc_stubs import Grpc
+from atila_tasks.web.http import PROTO_HTTP, PROTO_HTTPS
+from atila_tasks.web.proxy import proxy_pass
+from atila_tasks.web.rpc import JsonRpc, XmlRpc, batch
+from atila_tasks.web.stubs import SHORTCUTS, Stubs
 
 if TYPE_CHECKING:
-    from atila_tasks.conditions import Q
+    from atila_tasks.databases.conditions import Q
 
 layer = Layer(
     name="tasks",
@@ -112,7 +112,7 @@ layer = Layer(
 def __getattr__(name: str) -> Any:
     # It brings sqlphile with it, which sites without SQL need not load.
     if name == "Q":
-        from atila_tasks.conditions import Q
+        from atila_tasks.databases.conditions import Q
 
         return Q
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

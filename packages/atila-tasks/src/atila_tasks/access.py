@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from atila_tasks.aliases import resolve
 from atila_tasks.calls import DEFAULT_TIMEOUT, call
+from atila_tasks.databases.query_cache import CacheUse
 from atila_tasks.group import Tasks
 from atila_tasks.interfaces import find
 from atila_tasks.members import seats_of
-from atila_tasks.query_cache import CacheUse
 
 if TYPE_CHECKING:
     from typing import Self

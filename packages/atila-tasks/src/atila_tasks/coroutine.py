@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from atila import Steps
 from atila.coroutines import generator_handler
-from atila_tasks.commits import settling
+from atila_tasks.databases.commits import settling
 from atila_tasks.settings import check
 
 if TYPE_CHECKING:

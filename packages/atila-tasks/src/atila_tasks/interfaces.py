@@ -145,10 +145,10 @@ DB_REDIS = "*redis"
 DB_MONGODB = "*mongodb"
 
 _interfaces: dict[str, type[Interface] | BuiltIn] = {
-    DB_PGSQL: BuiltIn("atila_tasks.postgresql", "PostgreSQL", "asyncpg", "postgresql"),
-    DB_SQLITE3: BuiltIn("atila_tasks.sqlite", "SQLite"),
-    DB_REDIS: BuiltIn("atila_tasks.redis", "Redis", "redis", "redis"),
-    DB_MONGODB: BuiltIn("atila_tasks.mongodb", "MongoDB", "pymongo", "mongodb"),
+    DB_PGSQL: BuiltIn("atila_tasks.databases.postgresql", "PostgreSQL", "asyncpg", "postgresql"),
+    DB_SQLITE3: BuiltIn("atila_tasks.databases.sqlite", "SQLite"),
+    DB_REDIS: BuiltIn("atila_tasks.databases.redis", "Redis", "redis", "redis"),
+    DB_MONGODB: BuiltIn("atila_tasks.databases.mongodb", "MongoDB", "pymongo", "mongodb"),
 }
 
 

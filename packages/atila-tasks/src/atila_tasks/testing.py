@@ -210,7 +210,7 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         if self._password:
             options += ["--requirepass", self._password]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - of a program known
             [__redis_executable__, *options],
             cwd=self._folder,
             stdin=subprocess.DEVNULL,

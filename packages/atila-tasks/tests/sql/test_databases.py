@@ -30,8 +30,8 @@ from atila_tasks import (
     add_database_interface,
     alias,
 )
+from atila_tasks.databases.rows import Row
 from atila_tasks.members import seats_of
-from atila_tasks.rows import Row
 from atila_tasks.testing import PostgreSQLServer
 
 Ask = Callable[[Callable[[Was], Any]], Any]
@@ -577,7 +577,9 @@ def test_the_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         interfaces._interfaces,
         DB_PGSQL,
-        interfaces.BuiltIn("atila_tasks.postgresql", "PostgreSQL", "no_such_driver", "postgresql"),
+        interfaces.BuiltIn(
+            "atila_tasks.databases.postgresql", "PostgreSQL", "no_driver", "postgresql"
+        ),
     )
     with pytest.raises(SetupError, match=r'pip install "atila-tasks\[postgresql\]"'):
         alias("@absent", DB_PGSQL, "localhost/db")

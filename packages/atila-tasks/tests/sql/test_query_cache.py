@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import atila_tasks
 from atila import Atila, SetupError, Was
 from atila_tasks import DB_SQLITE3
-from atila_tasks.query_cache import QueryCache, cache_of
-from atila_tasks.rows import Row
+from atila_tasks.databases.query_cache import QueryCache, cache_of
+from atila_tasks.databases.rows import Row
 
 
 @pytest.fixture

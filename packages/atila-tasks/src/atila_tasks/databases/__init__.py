@@ -1,0 +1,1 @@
+"""PostgreSQL and SQLite with their statements, Redis, MongoDB, and Django's models."""

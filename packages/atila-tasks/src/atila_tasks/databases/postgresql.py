@@ -1,0 +1,217 @@
+"""PostgreSQL, by asyncpg."""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import asyncpg
+import orjson
+
+from atila import SetupError
+from atila.errors import caller
+from atila_tasks.databases.parameters import fitted
+from atila_tasks.databases.pool import Pool
+from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated, unconnected
+from atila_tasks.databases.rows import Row
+from atila_tasks.databases.sql_interface import SQLInterface
+from atila_tasks.interfaces import DB_PGSQL
+
+if TYPE_CHECKING:
+    from atila_tasks.aliases import Alias, Member
+    from atila_tasks.databases.leases import Batches, Begin
+    from atila_tasks.databases.statements import Query
+
+Connection = Any
+"""asyncpg has no types."""
+
+_TRACELESS = re.compile(r"[\s(]*(?:select|insert|update|delete|with|values|table|merge)\b", re.I)
+_TRACES = re.compile(r"advisory|set_config|\binto\s+temp", re.I)
+RESET = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP"
+
+
+@lru_cache(4096)
+def leaves_traces(sql: str) -> bool:
+    """Whether a statement may change the session that it is carried out in, as SET does."""
+    return _TRACELESS.match(sql) is None or _TRACES.search(sql) is not None
+
+
+class PostgreSQL(SQLInterface):
+    """A PostgreSQL server and the connections to it."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "max_conns": 20,
+        "timeout": 30.0,
+        "connect_timeout": 5.0,
+        "pool_timeout": 10.0,
+        "idle_timeout": 300.0,
+        "statement_timeout": None,
+        "statement_cache": 100,
+        "ssl": None,
+        "settings": {},
+    }
+    """Options of an alias:
+
+    - max_conns: the most connections of each worker process to each member.
+    - timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
+    - connect_timeout: seconds to connect.
+    - pool_timeout: seconds that a task waits for a free connection.
+    - idle_timeout: seconds without use after which a connection is closed.
+    - statement_timeout: seconds after which the server itself ends a statement; None for what it
+      is configured to.
+    - statement_cache: prepared statements that each connection keeps; 0 behind a proxy that shares
+      connections, such as PgBouncer.
+    - ssl: as of `asyncpg.connect`: None for TLS if the server has it, True or a context to demand a
+      valid certificate, "disable", …
+    - settings: of the session, such as {"search_path": "shop"}.
+    """
+
+    engine = DB_PGSQL
+
+    def __init__(self, alias: Alias, member: Member) -> None:
+        super().__init__(alias, member)
+        self._limit: float | None = self.options["statement_timeout"]
+        self.pool = self._pool(self.options["max_conns"])
+        # For requests that hold a connection already: if they waited for those that others hold,
+        # and the others for theirs, it would be for ever.
+        self.reserve = self._pool(1)
+        self.holders = {}
+
+    def _pool(self, size: int) -> Pool[Any]:
+        return Pool(
+            self.alias.name,
+            self._connect,
+            _check,
+            is_quiet=_is_quiet,
+            size=size,
+            patience=self.options["pool_timeout"],
+            idle=self.options["idle_timeout"],
+        )
+
+    @classmethod
+    def check(cls, alias: Alias) -> None:
+        for member in alias.members:
+            if not member.path:
+                raise SetupError(
+                    f"a member of the alias {alias.name!r} names no database; write"
+                    ' "user:password@host/database"',
+                    caller(__name__),
+                )
+        if alias.options["max_conns"] < 1:
+            raise SetupError(f"{alias.name}: max_conns is 1 or more", caller(__name__))
+
+    async def _connect(self) -> Connection:
+        member, options = self.member, self.options
+        settings = {"application_name": "atila", **options["settings"]}
+        if self._limit:
+            settings["statement_timeout"] = str(max(1, round(self._limit * 1000)))
+        try:
+            connection = await asyncpg.connect(
+                host=member.host or None,
+                port=member.port or 5432,
+                user=member.user or None,
+                password=member.password or None,
+                database=member.path,
+                timeout=options["connect_timeout"],
+                statement_cache_size=options["statement_cache"],
+                ssl=options["ssl"],
+                server_settings=settings,
+            )
+            for kind in ("json", "jsonb"):
+                await connection.set_type_codec(
+                    kind, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog"
+                )
+        except Exception as error:
+            failure = unconnected(error, self.alias.name)
+            if failure is error:
+                raise
+            raise failure from None
+        return connection
+
+    def pool_for(self, request: Query | Begin, holds: bool) -> Pool[Any]:
+        return self.reserve if holds else self.pool
+
+    async def run(self, connection: Connection, query: Query) -> list[Row]:
+        try:
+            return to_rows(await connection.fetch(query.sql, *query.params))
+        except ERRORS as error:
+            if not is_unfit(error):
+                raise translated(error, self.alias.name, self._limit) from None
+        # asyncpg takes no text for a number; a literal in the statement would have been taken.
+        try:
+            params = await _fitted(connection, query)
+            return to_rows(await connection.fetch(query.sql, *params))
+        except ERRORS as error:
+            raise translated(error, self.alias.name, self._limit) from None
+
+    async def stream(self, connection: Connection, query: Query) -> Batches:
+        try:
+            cursor = await connection.cursor(query.sql, *query.params)
+        except ERRORS as error:
+            raise translated(error, self.alias.name, self._limit) from None
+        return PostgreSQLBatches(self, cursor)
+
+    def opening(self, request: Begin) -> str:
+        return "BEGIN READ ONLY" if request.read_only else "BEGIN"
+
+    def leaves_traces(self, sql: str) -> bool:
+        return leaves_traces(sql)
+
+    async def reset(self, connection: Connection) -> None:
+        await connection.execute(RESET)
+
+    async def close(self) -> None:
+        await self.pool.close()
+        await self.reserve.close()
+
+
+class PostgreSQLBatches:
+    """The rows of a cursor, in pieces."""
+
+    def __init__(self, interface: PostgreSQL, cursor: Any) -> None:
+        self._interface = interface
+        self._cursor = cursor
+
+    async def next(self, size: int) -> list[Row]:
+        """At most so many rows more; none at the end."""
+        try:
+            return to_rows(await self._cursor.fetch(size))
+        except ERRORS as error:
+            name, limit = self._interface.alias.name, self._interface._limit
+            raise translated(error, name, limit) from None
+
+
+async def _fitted(connection: Connection, query: Query) -> Sequence[Any]:
+    statement = await connection.prepare(query.sql)
+    kinds = [kind.name for kind in statement.get_parameters()]
+    return fitted(query.params, kinds)
+
+
+def to_rows(records: Sequence[Any]) -> list[Row]:
+    """Rows of asyncpg as ours."""
+    return [Row(record.items()) for record in records]
+
+
+async def _check(connection: Connection) -> None:
+    await connection.fetchval("SELECT 1", timeout=2.0)
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Whether there is nothing to be read from a connection that nobody uses. The server says
+    something then only to end it, and the loop may not have come to it yet.
+    """
+    try:
+        # asyncpg has no other way to its socket.
+        socket = connection._transport.get_extra_info("socket")
+        poll = select.poll()
+        poll.register(socket.fileno(), select.POLLIN)
+        return not poll.poll(0)
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()

@@ -1,0 +1,1 @@
+"""Tasks of this machine: threads, processes, programs, and producers of streams."""

@@ -1,0 +1,198 @@
+"""The kinds PROTO_HTTP and PROTO_HTTPS: one server, and the requests that it gets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
+
+from atila_tasks.aliases import Alias, Member
+from atila_tasks.errors import BadResponse, UpstreamStatus, UpstreamTimeout
+from atila_tasks.heads import Reply
+from atila_tasks.interfaces import Interface, add_database_interface
+from atila_tasks.web import http_setup, redirects
+from atila_tasks.web.incoming import parse, read_all
+from atila_tasks.web.outgoing import basic, checked_headers
+
+if TYPE_CHECKING:
+    from atila import Site
+    from atila.exchange import Headers
+    from atila_tasks.heads import Head
+    from atila_tasks.interfaces import Start
+    from atila_tasks.web.http_request import HttpRequest
+    from atila_tasks.web.incoming import Connections, Incoming
+
+PROTO_HTTP = "*http"
+PROTO_HTTPS = "*https"
+
+
+class Http(Interface):
+    """One server that speaks HTTP, and the connections to it.
+
+    Attributes:
+        name: of its alias.
+        base: what its URLs begin with.
+        headers: that each request to it carries, if it has none of these names itself.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = http_setup.OPTIONS
+    scheme: ClassVar[str] = "http"
+
+    def __init__(self, alias: Alias, member: Member) -> None:
+        super().__init__(alias, member)
+        self.name = alias.name
+        self.base = f"{self.scheme}://{member.location.rstrip('/')}"
+        self.headers: Headers = [*checked_headers(self.options["headers"])]
+        if member.user or member.password:
+            self.headers.append(("authorization", basic(member.user, member.password)))
+        self._connections: Connections | None = None
+        self._channel: Any = None
+
+    @classmethod
+    def check(cls, alias: Alias) -> None:
+        http_setup.check(alias, cls.scheme)
+
+    @classmethod
+    def session(cls, start: Start) -> Any:
+        raise TypeError("a server of HTTP is no database: write was.stub(…), not was.db(…)")
+
+    def _connect(self) -> Connections:
+        return http_setup.connect(self.alias, self.scheme)
+
+    def channel(self, make: Any) -> Any:
+        """The channel of gRPC to this server, which make(self) makes of it when first wanted."""
+        if self._channel is None:
+            self._channel = make(self)
+        return self._channel
+
+    async def perform(self, request: Any) -> Any:
+        return await request.carry_out(self)
+
+    async def open(self, request: HttpRequest, *, raw: bool = False) -> Incoming:
+        """Send a request; see `Connections.open`. Redirects are answers like others."""
+        return await self._send(self._whole(request), raw=raw)
+
+    async def fetch(self, request: HttpRequest) -> Reply:
+        """Send a request, follow where it leads, and read the data.
+
+        Raises:
+            UpstreamStatus: the status is 400 or more.
+            BadResponse: the answer is too long, not what it says it is, or leads nowhere.
+            UpstreamError: the connection failed.
+        """
+        head, body = await self.receive(request)
+        return Reply(parse(request.server or self.name, head, body), head)
+
+    async def receive(self, request: HttpRequest) -> tuple[Head, bytes]:
+        """The same, with the body as it is."""
+        name = request.server or self.name
+        incoming = await self._followed(name, self._whole(request))
+        head = incoming.head
+        try:
+            body = await read_all(name, incoming, self.options["max_response"])
+        except BaseException:
+            await incoming.close()
+            raise
+        if head.code >= 400:
+            status = f"{head.code} {head.reason}".rstrip()
+            data = _parse_leniently(name, head, body)
+            raise UpstreamStatus(f"{name} answered {status}", head, data)
+        return head, body
+
+    def _whole(self, request: HttpRequest) -> HttpRequest:
+        """A request with its whole URL and all of its headers."""
+        headers = request.headers
+        if self.headers:
+            given = {name for name, _ in headers}
+            headers = [*(header for header in self.headers if header[0] not in given), *headers]
+        return replace(request, target=self.base + request.target, headers=headers)
+
+    async def _followed(self, name: str, request: HttpRequest) -> Incoming:
+        incoming = await self._send(request)
+        if incoming.head.code not in redirects.CODES:
+            return incoming
+        for _ in range(self.options["max_redirects"]):
+            if "location" not in incoming.head.headers:
+                return incoming
+            request = await redirects.follow(name, request, incoming)
+            incoming = await self._send(request)
+            if incoming.head.code not in redirects.CODES:
+                return incoming
+        if self.options["max_redirects"]:
+            await incoming.close()
+            raise BadResponse(f"{name} redirects without an end", incoming.head)
+        return incoming
+
+    async def _send(self, request: HttpRequest, *, raw: bool = False) -> Incoming:
+        """Send a request that has its whole URL."""
+        if self._connections is None:
+            self._connections = self._connect()
+        name, method, url = request.server or self.name, request.method, request.target
+        open = self._connections.open
+        seconds = self.options["answer_timeout"]
+        if seconds is None:
+            return await open(name, method, url, request.headers, request.body, raw=raw)
+        try:
+            async with asyncio.timeout(seconds):
+                return await open(name, method, url, request.headers, request.body, raw=raw)
+        except TimeoutError:
+            raise UpstreamTimeout(f"{name}: no answer within {seconds:g} s") from None
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+        if self._connections is not None:
+            await self._connections.close()
+
+
+class Https(Http):
+    """The same over TLS, with certificates verified."""
+
+    scheme = "https"
+
+
+PER_HOST = 1000
+"""Connections to one server that is called by its URL; all such servers may have twice as many."""
+
+_WEB = Alias("the web", PROTO_HTTPS, (), {**http_setup.OPTIONS, "max_conns": 2 * PER_HOST})
+
+
+class Web(Https):
+    """Any server, by its URL: nothing is kept for one but idle connections, for a short time."""
+
+    def __init__(self) -> None:
+        super().__init__(_WEB, Member("-"))
+        self.base = ""
+
+    def _connect(self) -> Connections:
+        return http_setup.connect(self.alias, self.scheme, PER_HOST)
+
+
+_webs: WeakKeyDictionary[Site, Web] = WeakKeyDictionary()
+
+
+def web_of(site: Site) -> Web:
+    """Any server, as a site reaches it. On the task loop."""
+    web = _webs.get(site)
+    if web is None:
+        web = _webs[site] = Web()
+        site.on_shutdown(web.close)
+    return web
+
+
+def prepare_web() -> None:
+    """Do beforehand, and not on the task loop, what takes long the first time."""
+    http_setup.prepare(_WEB, "https")
+
+
+def _parse_leniently(name: str, head: Head, body: bytes) -> Any:
+    try:
+        return parse(name, head, body)
+    except BadResponse:
+        return body
+
+
+add_database_interface(PROTO_HTTP, Http)
+add_database_interface(PROTO_HTTPS, Https)

@@ -1,0 +1,43 @@
+"""A request of HTTP, as a member of an alias is asked to carry it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from atila_tasks.web.payloads import Body, is_replayable
+
+if TYPE_CHECKING:
+    from atila.exchange import Headers
+    from atila_tasks.heads import Reply
+    from atila_tasks.web.http import Http
+
+_IDEMPOTENT = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request to any member of an alias, or to a server by its URL.
+
+    Attributes:
+        method: upper case.
+        target: path and query, percent-encoded, below the member's; or the whole URL.
+        headers: names in lower case.
+        body: what is sent.
+        server: what to call it in errors; "" for the name of the alias.
+    """
+
+    method: str
+    target: str
+    headers: Headers = field(default_factory=list, repr=False)
+    body: Body = field(default=None, repr=False)
+    server: str = ""
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether it may be sent twice (RFC 9110, section 9.2.2)."""
+        return self.method in _IDEMPOTENT and is_replayable(self.body)
+
+    async def carry_out(self, http: Http) -> Reply:
+        """Send it, and give the data of the answer."""
+        return await http.fetch(self)

@@ -1,0 +1,150 @@
+"""Answers of servers while they come in: reading them within a limit, and what their data is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from atila import HTTPError
+from atila.forms import FORM_TYPE, is_json, media_type, parse_form
+from atila_tasks.errors import BadResponse, UpstreamError
+
+if TYPE_CHECKING:
+    from atila.exchange import Headers
+    from atila_tasks.heads import Head
+    from atila_tasks.web.payloads import Body
+
+_TEXTS = frozenset(
+    {
+        "application/ecmascript",
+        "application/javascript",
+        "application/sql",
+        "application/x-sh",
+        "application/xhtml+xml",
+        "application/xml",
+        "application/yaml",
+        "image/svg+xml",
+    }
+)
+_MOST_FIELDS = 100_000
+
+
+class Incoming(Protocol):
+    """An answer whose head has come. It must be read to its end, or closed.
+
+    Attributes:
+        head: status and headers.
+        length: bytes of the body, as its head tells; None if it does not, or if they are decoded.
+    """
+
+    head: Head
+    length: int | None
+
+    async def read(self) -> bytes:
+        """The next piece of the body; b"" at its end.
+
+        Raises:
+            UpstreamError: it broke off.
+        """
+
+    def raw_headers(self) -> Headers:
+        """The headers in the order they came, names in lower case, repetitions kept."""
+
+    async def close(self) -> None:
+        """Be done with it. What was not read to its end costs its connection."""
+
+
+class Connections(Protocol):
+    """The connections to one server, or to any."""
+
+    async def open(
+        self, name: str, method: str, url: str, headers: Headers, body: Body, *, raw: bool = False
+    ) -> Incoming:
+        """Send a request; returns when the head of the answer has come.
+
+        Args:
+            name: of the server, for errors.
+            method: of the request.
+            url: percent-encoded.
+            headers: names in lower case.
+            body: of the request.
+            raw: add no headers, and leave the answer as it is coded.
+
+        Raises:
+            Unreachable: there is no connection, so nothing was sent.
+            UpstreamError: it failed later.
+        """
+
+    async def close(self) -> None:
+        """Close all of them."""
+
+
+async def read_all(name: str, incoming: Incoming, limit: int) -> bytes:
+    """The body of an answer.
+
+    Args:
+        name: of the server, for errors.
+        incoming: the answer.
+        limit: bytes that it may have.
+
+    Raises:
+        UpstreamError: it broke off.
+        BadResponse: it is longer than the limit.
+    """
+    if incoming.length is not None and incoming.length > limit:
+        raise BadResponse(f"{name} answered more than {limit} bytes", incoming.head)
+    piece = await incoming.read()
+    pieces, size = [piece], len(piece)
+    while piece:
+        if size > limit:
+            raise BadResponse(f"{name} answered more than {limit} bytes", incoming.head)
+        piece = await incoming.read()
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def parse(name: str, head: Head, body: bytes) -> Any:
+    """The data of a body, by its media type: of JSON its value, of a form a dict, of text str, else
+    bytes; None of nothing.
+
+    Raises:
+        BadResponse: it is not what its media type says.
+    """
+    kind = head.headers.get("content-type")
+    media = media_type(kind)
+    if not body:
+        return "" if media.startswith("text/") else None
+    try:
+        if is_json(media):
+            return orjson.loads(body)
+        if media == FORM_TYPE:
+            return parse_form(body, _MOST_FIELDS)
+    except (orjson.JSONDecodeError, HTTPError):
+        raise BadResponse(f"{name} answered malformed {media}", head, body) from None
+    if media.startswith("text/") or media in _TEXTS or media.endswith("+xml"):
+        return _text(body, kind or "")
+    return body
+
+
+def _text(body: bytes, kind: str) -> str:
+    _, _, charset = kind.lower().partition("charset=")
+    try:
+        return body.decode(charset.partition(";")[0].strip(" \"'") or "utf-8", "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed, in words without an address: those are ours to know."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number).lower()
+    return type(error).__name__
+
+
+def broken(name: str, why: str) -> UpstreamError:
+    """The error of a connection that failed after something was sent."""
+    return UpstreamError(f"{name}: {why}")

@@ -1,0 +1,249 @@
+"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers called as tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from xmlrpc import client as xmlrpc
+
+import orjson
+from defusedxml.xmlrpc import DefusedExpatParser
+
+from atila_tasks.access import Access
+from atila_tasks.calls import DEFAULT_TIMEOUT
+from atila_tasks.errors import BadResponse, RpcError, UpstreamStatus
+from atila_tasks.heads import Reply
+from atila_tasks.web import targets
+from atila_tasks.web.http_request import HttpRequest
+from atila_tasks.web.reach import OF_STUBS, Reach, refuse_unknown
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+    from atila_tasks.web.http import Http
+    from atila_tasks.web.stubs import Sending
+
+_ids = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcCall:
+    """A call of a method, as a request of HTTP.
+
+    Attributes:
+        request: the request.
+        decode: gives the data of the answer's body: (name of the server, body).
+    """
+
+    request: HttpRequest
+    decode: Callable[[str, bytes], Any] = field(repr=False)
+
+    async def carry_out(self, http: Http) -> Reply:
+        """Call it, and give what it returns.
+
+        Raises:
+            RpcError: the method failed.
+            BadResponse: the answer is none.
+        """
+        name = self.request.server or http.name
+        try:
+            head, body = await http.receive(self.request)
+        except UpstreamStatus as error:
+            # Some servers of JSON-RPC tell an error by the status, too.
+            if not isinstance(error.data, dict | list) or error.response is None:
+                raise
+            data, head = error.data, error.response
+            body = orjson.dumps(data)
+        return Reply(self.decode(name, body), head)
+
+
+class Method:
+    """A method of another server, called to make a task; a name below it is another one.
+
+    Args:
+        start: makes a task of name and arguments.
+        name: its name there.
+    """
+
+    __slots__ = ("_name", "_start")
+
+    def __init__(self, start: Callable[..., Any], name: str) -> None:
+        self._start = start
+        self._name = name
+
+    def __getattr__(self, name: str) -> Method:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Method(self._start, f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._start(self._name, args, kwargs)
+
+
+class RpcStub:
+    """What `was.xmlrpc(…)` gives: its methods are those of the server; a context manager, too."""
+
+    _content_type = "text/xml"
+
+    def __init__(self, reach: Reach, options: Sending) -> None:
+        refuse_unknown(options, OF_STUBS)
+        self._reach = reach
+        self._options = options
+        self._target = reach.prefix + (targets.fill(reach.base, ()) or "/")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Method:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Method(self._call, name)
+
+    def _call(self, name: str, args: Any, kwargs: Any) -> Any:
+        if kwargs:
+            raise TypeError("methods of XML-RPC take no arguments by name")
+        body = xmlrpc.dumps(tuple(args), name, allow_none=True).encode()
+        return self._send(body, lambda server, data: _from_xml(server, name, data))
+
+    def _send(self, body: bytes, decode: Callable[[str, bytes], Any]) -> Any:
+        options = self._options
+        headers = self._reach.headers(options.get("headers"), options.get("auth"))
+        headers.append(("content-type", self._content_type))
+        request = HttpRequest("POST", self._target, headers, body, self._reach.server)
+        return self._reach.start(
+            RpcCall(request, decode),
+            timeout=options.get("timeout", DEFAULT_TIMEOUT),
+            filter=options.get("filter"),
+            meta=options.get("meta"),
+        )
+
+
+class JsonRpcStub(RpcStub):
+    """What `was.jsonrpc(…)` gives (JSON-RPC 2.0)."""
+
+    _content_type = "application/json"
+
+    def _call(self, name: str, args: Any, kwargs: Any) -> Any:
+        call = _json_call(name, args, kwargs)
+        return self._send(
+            orjson.dumps(call),
+            lambda server, data: _result(server, call, _json(server, data)),
+        )
+
+    def _batch(self, calls: Sequence[tuple[Any, ...]]) -> Any:
+        """Call several methods at once.
+
+        Args:
+            calls: of each its name and arguments: `[("add", 1, 2), ("now",)]`.
+
+        Returns:
+            A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+        """
+        made = [_json_call(call[0], call[1:], {}) for call in calls]
+        if not made:
+            raise ValueError("a batch has at least one call")
+        return self._send(
+            orjson.dumps(made), lambda server, data: _results(server, made, _json(server, data))
+        )
+
+
+def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Any:
+    """Call several methods of JSON-RPC in one request: `batch(stub, ("add", 1, 2), ("now",))`.
+
+    A function, since any name of the stub is a method of the server.
+
+    Returns:
+        A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+    """
+    return stub._batch(calls)
+
+
+def _from_xml(server: str, name: str, body: bytes) -> Any:
+    target = xmlrpc.Unmarshaller(use_builtin_types=True)
+    failed: BadResponse
+    try:
+        # Neither entities nor a document type: both are ways to make a small text a large one.
+        parser = DefusedExpatParser(target, forbid_dtd=True)
+        parser.feed(body)
+        parser.close()
+        (value,) = target.close()
+    except xmlrpc.Fault as fault:
+        failed = RpcError(f"{name}() failed at {server}", fault.faultCode, str(fault.faultString))
+    except Exception:
+        failed = BadResponse(f"{server} answered no XML-RPC")
+    else:
+        return value
+    raise failed
+
+
+def _json_call(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    if args and kwargs:
+        raise TypeError("methods of JSON-RPC take arguments by position or by name, not both")
+    call = {"jsonrpc": "2.0", "method": name, "id": next(_ids)}
+    if args or kwargs:
+        call["params"] = kwargs or list(args)
+    return call
+
+
+def _json(server: str, body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadResponse(f"{server} answered malformed JSON") from None
+
+
+def _result(server: str, call: dict[str, Any], answer: Any) -> Any:
+    """What a call returned, of its answer (JSON-RPC 2.0, section 5)."""
+    if isinstance(answer, dict):
+        error = answer.get("error")
+        if isinstance(error, dict):
+            code, text = error.get("code", 0), str(error.get("message", ""))
+            raise RpcError(f"{call['method']}() failed at {server}", code, text, error.get("data"))
+        if "result" in answer and answer.get("id") == call["id"]:
+            return answer["result"]
+    raise BadResponse(f"{server} answered no JSON-RPC, or not to this call")
+
+
+def _results(server: str, calls: Sequence[dict[str, Any]], answers: Any) -> list[Any]:
+    if not isinstance(answers, list):
+        # One error for the whole batch.
+        return [_result(server, calls[0], answers)]
+    by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+    results: list[Any] = []
+    for call in calls:
+        try:
+            results.append(_result(server, call, by_id.get(call["id"])))
+        except RpcError as error:
+            results.append(error)
+    return results
+
+
+class XmlRpc(Access):
+    """`was.xmlrpc`."""
+
+    def __call__(self, address: str, **options: Unpack[Sending]) -> RpcStub:
+        """Call methods of XML-RPC: `stub.add(156, 952)`, `stub.system.listMethods()`.
+
+        Args:
+            address: an alias and a path, "@myapi/rpc2", or an URL.
+            options: of all calls; see `Sending`.
+        """
+        return RpcStub(Reach(self._was, self._way, address), options)
+
+
+class JsonRpc(Access):
+    """`was.jsonrpc`."""
+
+    def __call__(self, address: str, **options: Unpack[Sending]) -> JsonRpcStub:
+        """Call methods of JSON-RPC 2.0: `stub.add(156, 952)` or `stub.add(a=156, b=952)`.
+
+        Args:
+            address: an alias and a path, "@myapi/rpc", or an URL.
+            options: of all calls; see `Sending`.
+        """
+        return JsonRpcStub(Reach(self._was, self._way, address), options)
