@@ -133,18 +133,20 @@ def test_a_step_under_way_is_waited_for_when_the_server_stops(calls):
     assert inside.wait(10)
     site = app.site
     loop: TaskLoop = site.loop
-    cancelled = threading.Event()
-    loop.call(lambda: (loop._cancel_all(), cancelled.set()))
-    assert cancelled.wait(10)
+    cancelling = threading.Thread(target=loop.cancel)
+    cancelling.start()
+    cancelling.join(0.1)
+    assert cancelling.is_alive()
     assert ended == []
     go_on.set()
+    cancelling.join()
     assert calls.ended.wait(10)
     assert ended == ["finally"]
     site.shutdown(5)
     assert calls.names == ["open", "close"]
 
 
-def test_onopen_that_raises_prevents_the_conversation(app, calls, caplog):
+def test_onopen_that_raises_refuses_the_handshake(app, calls, caplog):
     def onopen(was):
         raise RuntimeError("not today")
 
@@ -154,12 +156,41 @@ def test_onopen_that_raises_prevents_the_conversation(app, calls, caplog):
         calls.seen.append(("handler",))
         yield "x"
 
-    ws = app.test_client().websocket("/")
-    assert ws.receive_message() is None
-    assert ws.close_code == 1011
-    settle(app, calls)
-    assert calls.names == ["close"]
+    with pytest.raises(ConnectionRefusedError, match="500"):
+        app.test_client().websocket("/")
+    assert calls.names == []
     assert "not today" in caplog.text
+
+
+def test_onopen_can_refuse_with_an_error_of_its_own(app, calls):
+    def onopen(was):
+        raise was.Error("402 Payment Required")
+
+    @app.route("/")
+    @app.websocket(WS_CHATTY, 60, onopen, calls.onclose)
+    def never(was):
+        yield "x"
+
+    with pytest.raises(ConnectionRefusedError, match="402"):
+        app.test_client().websocket("/")
+    assert calls.names == []
+
+
+def test_onopen_may_close(app, calls):
+    def onopen(was):
+        was.websocket.send("sorry")
+        was.websocket.close(4000, "full")
+
+    @app.route("/")
+    @app.websocket(WS_CHATTY, 60, onopen, calls.onclose)
+    def handler(was):
+        calls.seen.append(("got", (yield)))
+
+    ws = app.test_client().websocket("/")
+    assert [ws.receive_message(), ws.receive_message()] == ["sorry", None]
+    assert ws.close_code == 4000
+    settle(app, calls)
+    assert calls.names == ["got", "close"]
 
 
 def test_onclose_that_raises_is_logged(app, caplog, wait_until):

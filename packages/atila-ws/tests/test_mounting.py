@@ -40,10 +40,10 @@ def test_flags(app, flags):
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        (WS_COROUTINE, "WS_COROUTINE is not there yet"),
-        (WS_COROUTINE | WS_NOPOOL, "WS_COROUTINE is not there yet"),
-        (WS_REPORTY, "WS_REPORTY is not there yet"),
-        (WS_REPORTY | WS_THREADSAFE, "WS_REPORTY is not there yet"),
+        (WS_REPORTY, "cannot yield: use WS_CHATTY or WS_COROUTINE"),
+        (WS_REPORTY | WS_THREADSAFE, "cannot yield: use WS_CHATTY or WS_COROUTINE"),
+        (WS_COROUTINE | WS_CHATTY, "choose one of the three"),
+        (WS_COROUTINE | WS_REPORTY, "choose one of the three"),
         (WS_NOPOOL, "flags only"),
         (9, "does not know the spec 9"),
         (0, "does not know"),

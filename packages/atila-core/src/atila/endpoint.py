@@ -25,13 +25,15 @@ from atila.response import ANSWERED
 
 if TYPE_CHECKING:
     from atila.app import Atila
-    from atila.exchange import Header
+    from atila.exchange import Header, WebSocketTransport
     from atila.layers import After, Before, Steps
     from atila.routing import Route
     from atila.was import Was
 
 log = logging.getLogger("atila.app")
 
+INTERNAL_ERROR = 1011
+"""The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
 WATCH_AFTER = 0.05
 """Seconds that a request is under way on the task loop before its client is watched: most are
 answered sooner, and then it costs nothing."""
@@ -274,7 +276,15 @@ class Endpoint:
             except Exception as problem:
                 log.exception("request %s: its error page failed", was.request_id)
                 self._send_plain_error(was, reported, problem)
+        elif self.websocket:
+            self._hang_up(was)
         self._close(was)
+
+    def _hang_up(self, was: Was) -> None:
+        """Close an accepted WebSocket whose handler has not."""
+        transport: WebSocketTransport | None = was.__dict__.get("transport")
+        if transport is not None and transport.close_code is None:
+            was.site.loop.spawn(transport.close(INTERNAL_ERROR))
 
     def _send_error(self, was: Was, error: HTTPError) -> None:
         if self.fault is not None:

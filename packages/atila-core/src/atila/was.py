@@ -102,9 +102,10 @@ class Was:
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
         """Complete the handshake of a WebSocket; see `Exchange.accept`. On the task loop only.
 
-        From then on nothing else answers the request, whatever fails.
+        From then on nothing else answers the request; if its handler fails, the connection is
+        closed with 1011.
         """
-        transport = await self.exchange.accept(headers)
+        transport = self.__dict__["transport"] = await self.exchange.accept(headers)
         self.answering = True
         return transport
 

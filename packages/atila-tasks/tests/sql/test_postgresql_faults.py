@@ -152,7 +152,7 @@ def test_a_server_that_is_not_there(server: PostgreSQLServer, ask: Client) -> No
 def test_a_connection_that_was_ended(ask: Client) -> None:
     assert ask(one) == 1
     ask(lambda was: was.db("@admin").execute(
-        CONNECTED.replace("pid FROM", "pg_terminate_backend(pid) FROM")).commit())  # fmt: skip
+        CONNECTED.replace("pid FROM", "pg_terminate_backend(pid, 9999) FROM")).commit())  # fmt: skip
     assert ask.all(one, 5) == [1] * 5
 
 

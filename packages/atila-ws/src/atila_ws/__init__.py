@@ -7,6 +7,7 @@ from atila.was import Was
 from atila_ws.compiler import compile_route
 from atila_ws.connection import WebSocket
 from atila_ws.declaration import websocket
+from atila_ws.sending import websocket_broadcast, websocket_send
 from atila_ws.settings import DEFAULTS
 from atila_ws.specs import (
     WS_CHATTY,
@@ -30,7 +31,11 @@ layer = Layer(
     name="ws",
     protocol=PROTOCOL,
     was={"websocket": _no_websocket},
-    app={"websocket": websocket},
+    app={
+        "websocket": websocket,
+        "websocket_send": websocket_send,
+        "websocket_broadcast": websocket_broadcast,
+    },
     config=DEFAULTS,
     compile=compile_route,
     # The other numbers are Skitai's own.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Generator
-from contextvars import copy_context
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from atila.streams import in_worker
+from atila_ws.connection import END
+from atila_ws.conversation import in_one_context
+from atila_ws.outbox import TURN
 
 if TYPE_CHECKING:
     from atila.was import Was
     from atila_ws.connection import WebSocket
-
-Run = Callable[..., Awaitable[Any]]
 
 
 class Wants(Enum):
@@ -31,9 +30,14 @@ class Dialogue:
     Args:
         start: gives the generator.
         socket: what it sends to.
+        turns: it runs on the task loop, where others must have their turn.
     """
 
-    def __init__(self, start: Callable[[], Generator[Any, Any, Any]], socket: WebSocket) -> None:
+    def __init__(
+        self, start: Callable[[], Generator[Any, Any, Any]], socket: WebSocket, *, turns: bool
+    ) -> None:
+        self._turns = turns
+        self._turn = 0
         self._start = start
         self._socket = socket
         self._generator: Generator[Any, Any, Any] | None = None
@@ -41,7 +45,7 @@ class Dialogue:
         # `close` has to wait for it.
         self._lock = threading.Lock()
 
-    def advance(self, message: str | bytes | None) -> Wants:
+    def advance(self, message: Any) -> Wants:
         """Run it until it needs something, sending what it yields; may block.
 
         Args:
@@ -70,7 +74,8 @@ class Dialogue:
                 # Raised where it was yielded, for the traceback to show that line.
                 yielded = generator.throw(error)
                 continue
-            if not self._socket.has_room():
+            self._turn += 1
+            if not self._socket.has_room() or (self._turns and self._turn % TURN == 0):
                 return Wants.ROOM
             yielded = next(generator)
         return Wants.MESSAGE
@@ -104,34 +109,20 @@ async def converse(
         ClientGone: the generator sent something to a closed connection.
         Exception: whatever the generator raises.
     """
-    run = _in_one_context(was, in_pool=in_pool)
-    dialogue = Dialogue(start, socket)
+    run = in_one_context(was, in_pool=in_pool)
+    dialogue = Dialogue(start, socket, turns=not in_pool)
     wants = Wants.ROOM
     over = False
     try:
         while wants is not Wants.NOTHING and not (over and wants is Wants.MESSAGE):
             message = None
             if wants is Wants.MESSAGE:
-                message = await socket.receive()
-                over = message is None
+                message = await socket.next()
+                if message is END:
+                    message, over = None, True
             else:
-                await socket.room()
+                await socket.flush()
             wants = await run(dialogue.advance, message)
     finally:
         if wants is not Wants.NOTHING:
             await run(dialogue.close)
-
-
-def _in_one_context(was: Was, *, in_pool: bool) -> Run:
-    """Gives a function that calls others, all in one context, whatever thread they run in."""
-    # So the context variables that the handler sets stay from step to step, and `atila.current`
-    # is this request's in each of them.
-    context = copy_context()
-
-    async def in_thread(func: Callable[..., Any], *args: Any) -> Any:
-        return await in_worker(was, context.run, func, *args)
-
-    async def on_loop(func: Callable[..., Any], *args: Any) -> Any:
-        return context.run(func, *args)
-
-    return in_thread if in_pool else on_loop

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila import SetupError, Steps
-from atila_ws import chatty, conversation, specs
-from atila_ws.declaration import Declaration, declaration_of
+from atila import HTTPError, SetupError, Steps
+from atila_ws import chatty, conversation, coroutine, reporty, specs
+from atila_ws.declaration import Declaration, declaration_of, message_parameter
+from atila_ws.messages import ENCODINGS
+from atila_ws.origins import checker
 
 if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.layers import Handler
     from atila.routing import Route
     from atila_ws.connection import WebSocket
+
+Leader = Callable[["Was", "WebSocket", "Handler", Mapping[str, Any]], Awaitable[None]]
+"""Leads a conversation with a handler and its parameters."""
 
 
 def compile_route(route: Route, app: Atila) -> Steps | None:
@@ -29,8 +34,13 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
     problem = _problem(route, declared)
     if problem:
         raise SetupError(problem, route.source)
-    wrap = _wrap_generator if inspect.isgeneratorfunction(_written(route)) else _wrap_coroutine
-    return Steps(wrap=lambda handler: wrap(handler, declared), websocket=True)
+    lead = _leader(_written(route), declared)
+    return Steps(
+        before=[checker(route, app, declared)],
+        wrap=lambda handler: _answering(handler, lead, declared),
+        websocket=True,
+        loop_safe=True,
+    )
 
 
 def _written(route: Route) -> Handler:
@@ -46,64 +56,98 @@ def _problem(route: Route, declared: Declaration) -> str:
     timeout = declared.timeout
     if timeout is not None and not (_is_number(timeout) and timeout > 0):
         return f"timeout={timeout!r} of @app.websocket must be seconds, or None to wait for ever"
+    if declared.encoding not in ENCODINGS:
+        known = '", "'.join(ENCODINGS)
+        return f'encoding={declared.encoding!r} of @app.websocket must be one of "{known}"'
     for name in ("onopen", "onclose"):
         hook = getattr(declared, name)
         if hook is not None and not callable(hook):
             return f"{name}={hook!r} of @app.websocket must be a function: def {name}(was)"
     if "GET" not in route.methods:
         return 'a WebSocket begins as a GET request: leave methods out of @app.route, or add "GET"'
-    handler = _written(route)
-    if not (inspect.isgeneratorfunction(handler) or inspect.iscoroutinefunction(handler)):
-        return (
-            f"{route.name} must be a generator function (msg = yield … yield answer) or async def"
-            " without yield, for @app.websocket with WS_CHATTY"
-        )
-    return ""
+    return _handler_problem(route.name, _written(route), declared)
 
 
 def _spec_problem(spec: Any) -> str:
     if type(spec) is not int or spec <= 0 or spec & ~specs.KNOWN:
-        return f"@app.websocket does not know the spec {spec!r}: write skitai.WS_CHATTY"
-    if spec & specs.WS_COROUTINE:
-        return "WS_COROUTINE is not there yet in this version of atila-ws: use WS_CHATTY"
-    if spec & specs.WS_SESSION:
-        return ""
-    if spec & specs.WS_REPORTY:
-        return "WS_REPORTY is not there yet in this version of atila-ws: use WS_CHATTY"
-    return f"the spec {spec} of @app.websocket has flags only: add skitai.WS_CHATTY"
+        return (
+            f"@app.websocket does not know the spec {spec!r}: write skitai.WS_CHATTY,"
+            " skitai.WS_COROUTINE or skitai.WS_REPORTY"
+        )
+    if spec & specs.WS_COROUTINE and spec & specs.WS_REPORTY:
+        return "WS_COROUTINE goes with neither WS_REPORTY nor WS_CHATTY: choose one of the three"
+    if not spec & (specs.WS_COROUTINE | specs.WS_REPORTY | specs.WS_SESSION):
+        return (
+            f"the spec {spec} of @app.websocket has flags only: add skitai.WS_CHATTY,"
+            " skitai.WS_COROUTINE or skitai.WS_REPORTY"
+        )
+    return ""
+
+
+def _handler_problem(name: str, handler: Handler, declared: Declaration) -> str:
+    if not declared.is_reporty:
+        if inspect.isgeneratorfunction(handler) or inspect.iscoroutinefunction(handler):
+            return ""
+        kind = "WS_COROUTINE" if declared.spec & specs.WS_COROUTINE else "WS_CHATTY"
+        wait = "yield was.Input()" if kind == "WS_COROUTINE" else "yield"
+        return (
+            f"{name} must be a generator function (msg = {wait} … yield answer) or async def"
+            f" without yield, for @app.websocket with {kind}"
+        )
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        return f"{name} is called for each message and cannot yield: use WS_CHATTY or WS_COROUTINE"
+    if message_parameter(handler) is None:
+        return (
+            f"{name} must take the client's message after the context, for @app.websocket with"
+            f" WS_REPORTY: def {name}(was, message)"
+        )
+    return ""
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _wrap_generator(handler: Handler, declared: Declaration) -> Handler:
+def _leader(written: Handler, declared: Declaration) -> Leader:
     in_pool = not declared.spec & specs.WS_NOPOOL
-
-    def talk_of(was: Was, params: dict[str, Any]) -> conversation.Talk:
-        return lambda socket: chatty.converse(
-            was, socket, lambda: handler(was, **params), in_pool=in_pool
+    if declared.is_reporty:
+        return _reporter(written, in_pool=in_pool)
+    if inspect.iscoroutinefunction(written):
+        return lambda was, socket, handler, params: conversation.coroutine(
+            was, socket, handler(was, **params)
         )
-
-    return _answering(talk_of, declared)
-
-
-def _wrap_coroutine(handler: Handler, declared: Declaration) -> Handler:
-    def talk_of(was: Was, params: dict[str, Any]) -> conversation.Talk:
-        async def talk(socket: WebSocket) -> None:
-            await conversation.coroutine(was, socket, handler(was, **params))
-
-        return talk
-
-    return _answering(talk_of, declared)
+    if declared.spec & specs.WS_COROUTINE:
+        return lambda was, socket, handler, params: conversation.coroutine(
+            was,
+            socket,
+            coroutine.drive(was, socket, lambda: handler(was, **params), in_pool=in_pool),
+        )
+    return lambda was, socket, handler, params: chatty.converse(
+        was, socket, lambda: handler(was, **params), in_pool=in_pool
+    )
 
 
-def _answering(
-    talk_of: Callable[[Was, dict[str, Any]], conversation.Talk], declared: Declaration
-) -> Handler:
+def _reporter(written: Handler, *, in_pool: bool) -> Leader:
+    # What an `async def` handler gives is awaited on the loop, where it may as well be called.
+    in_pool = in_pool and not inspect.iscoroutinefunction(written)
+    return lambda was, socket, handler, params: reporty.report(
+        was, socket, lambda message: handler(was, message, **params), in_pool=in_pool
+    )
+
+
+def _answering(handler: Handler, lead: Leader, declared: Declaration) -> Handler:
     """The handler that core calls instead: `async`, for all of it runs on the task loop."""
+    message = message_parameter(inspect.unwrap(handler)) if declared.is_reporty else None
+    taken = None
+    if message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY:
+        taken = message.name
 
     async def answer(was: Was, **params: Any) -> Any:
-        return await conversation.run(was, talk_of(was, params), declared)
+        if taken in params:
+            # Only ** lets it through; it is the name of the message.
+            raise HTTPError(400, f"unknown parameter {taken!r}")
+        return await conversation.run(
+            was, lambda socket: lead(was, socket, handler, params), declared
+        )
 
     return answer

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from atila.exchange import ClientGone
-from atila_ws.outbox import Message, Outbox, Overflow
+from atila_ws.messages import Malformed, Message
+from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
 
 if TYPE_CHECKING:
     from atila.config import Config
     from atila.exchange import WebSocketTransport
-    from atila.loop import TaskLoop
+    from atila_ws.hub import Hub
+    from atila_ws.messages import Encoding
 
 log = logging.getLogger("atila.ws")
 
 # RFC 6455, section 7.4.1
 NORMAL = 1000
 GOING_AWAY = 1001
+INVALID_DATA = 1007
 POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
 INTERNAL_ERROR = 1011
@@ -32,62 +34,122 @@ all the time, so that its end is noticed; a client that sends more than this is 
 CLOSE_TIMEOUT = 5.0
 """Seconds that the last messages, and after them the closing handshake, may take."""
 
+END: Any = object()
+"""What comes after the last message."""
+
+DROP_TIMEOUT = 1.0
+"""Seconds that the closing handshake may take with a client that does not read."""
+
 _REASON_SIZE = 123
 """Bytes of the reason in a close frame: RFC 6455, section 5.5."""
 
 
 class WebSocket:
-    """An open WebSocket. Made, and started, on the task loop.
+    """An open WebSocket. Made on the task loop, when the handshake has come.
 
     `send` and `close` may be called from any thread. What they give may be awaited, in
     coroutines on the task loop, and may be ignored.
 
     Args:
-        transport: the accepted WebSocket of the engine.
-        loop: the task loop.
+        hub: the connections of this process.
+        space: of the app, for the names of rooms.
         config: the settings of the app.
         timeout: seconds that `receive` waits for a message before it closes the connection; None
             waits for ever.
-
-    Attributes:
-        client_id: identifies the connection, for others to send to it.
+        encoding: how messages are written.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_at_close",
+        "_client_id",
+        "_closed",
+        "_closer",
+        "_encoding",
+        "_end_asked",
+        "_has_ended",
+        "_held",
+        "_hub",
+        "_inbox",
+        "_loop",
+        "_max_message",
+        "_outbox",
+        "_patience",
+        "_reader",
+        "_sends",
+        "_space",
+        "_timeout",
+        "_timer",
+        "_transport",
+        "_waiter",
+        "_waiting_since",
+    )
+
     def __init__(
-        self, transport: WebSocketTransport, loop: TaskLoop, config: Config, timeout: float | None
+        self, hub: Hub, space: str, config: Config, timeout: float | None, encoding: Encoding
     ) -> None:
-        self.client_id = uuid.uuid4().hex
-        self._transport = transport
-        self._loop = loop
+        self._hub = hub
+        self._space = space
+        self._loop = hub.loop
         self._timeout = timeout
+        self._encoding = encoding
         self._max_message: int = config.WS_MAX_MESSAGE
         self._patience: float = config.WS_SEND_TIMEOUT
-        self._outbox = Outbox(loop, config.WS_SEND_BUFFER)
-        self._inbox: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._ahead = asyncio.Semaphore(READ_AHEAD)
+        self._outbox = Outbox(hub.loop, config.WS_SEND_BUFFER)
+        self._client_id = ""
+        self._sends = 0
+        self._transport: WebSocketTransport | None = None
+        self._reader: asyncio.Task[None] | None = None
+        # Lists, since an empty deque takes 700 bytes: no more than READ_AHEAD are in this one.
+        self._inbox: list[Message] = []
+        # The handler that waits for a message, since when, and the reader that it holds up.
+        self._waiter: asyncio.Future[None] | None = None
+        self._waiting_since = 0.0
+        self._held: asyncio.Future[None] | None = None
+        self._has_ended = False
+        self._timer: asyncio.TimerHandle | None = None
+        # The closing that was asked for, its task, and who waits for its end.
+        self._end_asked: tuple[int, str, bool] | None = None
         self._closer: asyncio.Task[None] | None = None
-        self._closed = asyncio.Event()
+        self._closed: asyncio.Future[None] | None = None
         self._at_close: Callable[[], None] | None = None
-        self._writer = self._run(self._outbox.pump(transport.send))
-        self._reader = self._run(self._read())
 
     def __repr__(self) -> str:
-        return f"<WebSocket {self.client_id}{' closed' if self.closed else ''}>"
+        return f"<WebSocket{' closed' if self.closed else ''}>"
+
+    @property
+    def client_id(self) -> str:
+        """Identifies the connection, for `app.websocket_send` in any worker. A secret: who knows it
+        and can make the app send to it reaches this client.
+        """
+        if not self._client_id:
+            self._client_id = self._hub.register(self)
+        return self._client_id
 
     @property
     def closed(self) -> bool:
         """Whether the connection has ended, or is about to: nothing more can be sent."""
-        return self._closer is not None
+        return self._end_asked is not None
 
     @property
     def close_code(self) -> int | None:
         """The code of the closing handshake (RFC 6455, section 7.4); None while it is open."""
-        return self._transport.close_code
+        return None if self._transport is None else self._transport.close_code
+
+    def start(self, transport: WebSocketTransport) -> None:
+        """Begin to send and receive: the handshake has been accepted. On the task loop."""
+        self._transport = transport
+        flushed = getattr(transport, "flushed", _flushed)
+        self._outbox.attach(Wire(transport.send, flushed, self._broken))
+        self._reader = asyncio.create_task(self._read_to_end(transport))
+        self._watch()
+        self._start_closing(transport)
 
     # Sending ------------------------------------------------------------------------------------
 
-    def send(self, message: str | bytes) -> Awaitable[None]:
-        """Send a message; text as text, bytes as binary. From any thread.
+    def send(self, message: Any) -> Awaitable[None]:
+        """Send a message: text as text, bytes as binary, dict and list as JSON; as the `encoding`
+        of `@app.websocket` has it, if one is given. From any thread.
 
         While WS_SEND_BUFFER bytes wait for the client, this waits too. On the task loop it never
         waits, and `await was.websocket.send(message)` does; who sends on and on there without
@@ -95,84 +157,175 @@ class WebSocket:
 
         Raises:
             ClientGone: the connection is closed.
-            TypeError: the message is neither text nor bytes.
+            TypeError: the message is nothing that can be sent.
         """
         self.put(message)
-        return _Waiting(self.room)
+        self._sends += 1
+        if self._outbox.has_room() and self._sends % TURN:
+            return _NOTHING
+        return _Waiting(self.flush)
 
-    def put(self, message: str | bytes) -> None:
+    def put(self, message: Any) -> None:
         """Like `send`, with nothing to await."""
-        message = _checked(message)
+        item = self._encoding.encode(message)
         try:
-            self._outbox.put(message, 0 if self._loop.is_current() else self._patience)
+            self._outbox.put(item, 0 if self._loop.is_current() else self._patience)
         except Overflow:
             raise self._too_slow() from None
+
+    def push(self, message: Any, *, is_encoded: bool, taken: asyncio.Future[bool] | None) -> bool:
+        """Send what somebody else than the handler wants to be sent. On the task loop; never waits.
+
+        Args:
+            message: a value, or with `is_encoded` what goes over the wire.
+            is_encoded: it was encoded as JSON already.
+            taken: gets True when the system has the message, False if it never will.
+
+        Returns:
+            Whether it was put in. A client that leaves more than twice WS_SEND_BUFFER untaken is
+            closed, with 1008: it would miss messages.
+        """
+        try:
+            wired: Message = message if is_encoded else self._encoding.encode(message)
+            self._outbox.put(wired if taken is None else Receipt(wired, taken))
+        except (ClientGone, TypeError):
+            return False
+        except Overflow:
+            self._too_slow()
+            return False
+        return True
 
     def has_room(self) -> bool:
         """Whether `send` would not wait now."""
         return self._outbox.has_room()
 
-    async def room(self) -> None:
-        """Wait until `send` would not. On the task loop only.
-
-        Raises:
-            ClientGone: the client takes nothing, so that the connection was closed.
-        """
-        if self._outbox.has_room():
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._outbox.room()
-        except TimeoutError:
-            raise self._too_slow() from None
+    async def flush(self) -> None:
+        """Wait until there is room for more, and let others have their turn. On the task loop."""
+        await asyncio.sleep(0)
+        await self._outbox.room()
 
     def _too_slow(self) -> ClientGone:
         reason = "messages are not taken fast enough"
         self._end_soon(POLICY_VIOLATION, reason, drop=True)
         return ClientGone(reason)
 
+    def _broken(self) -> None:
+        self._end(NORMAL, "", drop=True)
+
     # Receiving ----------------------------------------------------------------------------------
 
-    async def receive(self) -> str | bytes | None:
+    async def receive(self) -> Any:
         """The next message; None once the connection has ended, and ever after.
 
         On the task loop only. The connection is closed, with 1001, if no message comes within the
         route's timeout.
+
+        Raises:
+            RuntimeError: another task is waiting for it already.
         """
+        message = await self.next()
+        return None if message is END else message
+
+    async def next(self) -> Any:
+        """Like `receive`, with `END` for the end."""
+        while not self._inbox:
+            if self._has_ended:
+                return END
+            if self._waiter is not None:
+                raise RuntimeError("two tasks receive from one WebSocket: which gets the message?")
+            self._waiter = self._loop.loop.create_future()
+            self._waiting_since = self._loop.loop.time()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                self._waiting_since = 0.0
+        message = self._inbox.pop(0)
+        if self._held is not None and not self._held.done():
+            self._held.set_result(None)
+        decode = self._encoding.decode
+        if decode is None:
+            return message
         try:
-            async with asyncio.timeout(self._timeout if self._inbox.empty() else None):
-                message = await self._inbox.get()
-        except TimeoutError:
-            await self.close(GOING_AWAY, f"no message for {self._timeout:g} s")
-            return None
-        if message is None:
-            # For whoever asks next.
-            self._inbox.put_nowait(None)
-        else:
-            self._ahead.release()
-        return message
+            return decode(message)
+        except Malformed as error:
+            self._inbox.clear()
+            self._end(INVALID_DATA, str(error), drop=False)
+            return END
 
     def __aiter__(self) -> WebSocket:
         return self
 
-    async def __anext__(self) -> str | bytes:
-        message = await self.receive()
-        if message is None:
+    async def __anext__(self) -> Any:
+        message = await self.next()
+        if message is END:
             raise StopAsyncIteration
         return message
 
-    async def _read(self) -> None:
-        """Take messages from the client until there are no more."""
-        while True:
-            await self._ahead.acquire()
-            message = await self._transport.receive()
-            if message is None:
-                return
+    def input(self, size: int = 0) -> Awaitable[Any]:
+        """`was.Input()` of this connection: the next message, when it is yielded or awaited."""
+        return Input(self)
+
+    async def _read_to_end(self, transport: WebSocketTransport) -> None:
+        """Take messages from the client until there are no more; then the connection ends."""
+        code = NORMAL
+        try:
+            await self._read(transport)
+        except ClientGone:
+            pass
+        except Exception:
+            log.exception("a WebSocket broke")
+            code = INTERNAL_ERROR
+        self._end(code, "", drop=False)
+
+    async def _read(self, transport: WebSocketTransport) -> None:
+        receive, inbox = transport.receive, self._inbox
+        while (message := await receive()) is not None:
             if _is_longer(message, self._max_message):
                 reason = f"a message may have {self._max_message} bytes"
                 self._end(MESSAGE_TOO_BIG, reason, drop=False)
                 return
-            self._inbox.put_nowait(message)
+            inbox.append(message)
+            self._wake()
+            while len(inbox) >= READ_AHEAD:
+                self._held = self._loop.loop.create_future()
+                await self._held
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # Rooms --------------------------------------------------------------------------------------
+
+    def join(self, room: str) -> None:
+        """Get what `app.websocket_broadcast(room, ...)` sends, in any worker. From any thread."""
+        self._hub.join(self, (self._space, room))
+
+    def leave(self, room: str) -> None:
+        """Get no more of it. From any thread; done by itself when the connection ends."""
+        self._hub.leave(self, (self._space, room))
+
+    # Time ---------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Look after the two time limits; one timer, so that no message costs one."""
+        if self._end_asked is not None:
+            return
+        now = self._loop.loop.time()
+        limits = [now + self._patience]
+        if self._timeout is not None:
+            limits.append(now + self._timeout)
+            if self._waiting_since:
+                limits.append(self._waiting_since + self._timeout)
+                if limits[-1] <= now:
+                    self._end(GOING_AWAY, f"no message for {self._timeout:g} s", drop=False)
+                    return
+        if self._outbox.since:
+            limits.append(self._outbox.since + self._patience)
+            if limits[-1] <= now:
+                self._too_slow()
+                return
+        self._timer = self._loop.loop.call_at(min(limits), self._watch)
 
     # The end ------------------------------------------------------------------------------------
 
@@ -195,14 +348,21 @@ class WebSocket:
         return _Waiting(self._wait_closed)
 
     async def _wait_closed(self) -> None:
-        # The same in type as the other waits, which give nothing.
-        await self._closed.wait()
+        while not self._has_ended:
+            if self._closed is None:
+                self._closed = self._loop.loop.create_future()
+            await asyncio.shield(self._closed)
 
     def when_closed(self, func: Callable[[], None] | None) -> None:
         """Have a function called when the connection is closed; at once if it is. On the loop."""
         self._at_close = func
-        if func is not None and self._closed.is_set():
+        if func is not None and self._has_ended:
             func()
+
+    def abandon(self) -> None:
+        """The handshake failed: nothing was opened. On the task loop."""
+        self._end_asked = self._end_asked or (NORMAL, "", True)
+        self._finish()
 
     def _end_soon(self, code: int, reason: str, *, drop: bool) -> None:
         if self._loop.is_current():
@@ -212,43 +372,60 @@ class WebSocket:
 
     def _end(self, code: int, reason: str, *, drop: bool) -> None:
         """Start the closing, unless it is under way. On the task loop only."""
-        if self._closer is None:
-            self._outbox.end(drop=drop)
-            self._closer = asyncio.create_task(self._close(code, reason, drop=drop))
+        if self._end_asked is None:
+            self._end_asked = code, reason, drop
+            self._outbox.end()
+            if self._transport is not None:
+                self._start_closing(self._transport)
 
-    async def _close(self, code: int, reason: str, *, drop: bool) -> None:
+    def _start_closing(self, transport: WebSocketTransport) -> None:
+        if self._end_asked is not None:
+            self._closer = asyncio.create_task(self._close(transport, *self._end_asked))
+
+    async def _close(
+        self, transport: WebSocketTransport, code: int, reason: str, drop: bool
+    ) -> None:
         try:
-            if not drop and self._transport.close_code is None:
-                await asyncio.wait({self._writer}, timeout=CLOSE_TIMEOUT)
-            self._writer.cancel()
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._transport.close(code, _shortened(reason))
+            if not drop and transport.close_code is None:
+                await asyncio.wait_for(self._outbox.drained(), CLOSE_TIMEOUT)
+        except TimeoutError:
+            pass
+        try:
+            self._outbox.end(drop=True)
+            limit = DROP_TIMEOUT if drop else CLOSE_TIMEOUT
+            await asyncio.wait_for(transport.close(code, _shortened(reason)), limit)
         except (TimeoutError, ClientGone):
             pass
         except Exception:
             log.exception("a WebSocket could not be closed properly")
         finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._has_ended = True
+        self._hub.forget(self)
+        self._outbox.end(drop=True)
+        if self._reader is not None:
             self._reader.cancel()
-            self._outbox.end(drop=True)
-            self._inbox.put_nowait(None)
-            self._closed.set()
-            if self._at_close is not None:
-                self._at_close()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake()
+        if self._closed is not None:
+            self._closed.set_result(None)
+        if self._at_close is not None:
+            self._at_close()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return asyncio.create_task(self._until_end(work))
 
-    async def _until_end(self, work: Coroutine[Any, Any, None]) -> None:
-        """Read, or write, as long as it goes; the connection ends when either does."""
-        code = NORMAL
-        try:
-            await work
-        except ClientGone:
-            pass
-        except Exception:
-            log.exception("a WebSocket broke")
-            code = INTERNAL_ERROR
-        self._end(code, "", drop=False)
+class Input:
+    """What a coroutine yields for the next message of the client: `yield was.Input()`."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._socket.receive().__await__()
 
 
 class _Waiting:
@@ -263,12 +440,20 @@ class _Waiting:
         return self._wait().__await__()
 
 
-def _checked(message: Any) -> Message:
-    if isinstance(message, str | bytes):
-        return message
-    if isinstance(message, bytearray | memoryview):
-        return bytes(message)
-    raise TypeError(f"a WebSocket sends str or bytes, not {type(message).__name__}")
+class _Nothing:
+    """Is over before it is awaited."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return iter(())  # type: ignore[return-value]  # all that an await needs
+
+
+_NOTHING = _Nothing()
+
+
+async def _flushed() -> None:
+    """Of engines whose `send` returns when the system has the message."""
 
 
 def _is_longer(message: Message, limit: int) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila import SetupError
 from atila.errors import source_of
-from atila_ws.specs import WS_CHATTY
+from atila_ws.specs import WS_CHATTY, WS_REPORTY, WS_SESSION
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -18,6 +18,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Hook = Callable[["Was"], Any]
 
 _MARK = "__atila_websocket__"
+_WHOLE = "__atila_websocket_signature__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Declaration:
     timeout: float | None
     onopen: Hook | None
     onclose: Hook | None
+    encoding: str
+    origins: Sequence[str] | None
+
+    @property
+    def is_reporty(self) -> bool:
+        """Whether the handler is called for each message."""
+        return self.spec & (WS_REPORTY | WS_SESSION) == WS_REPORTY
 
 
 def websocket(
@@ -36,6 +44,9 @@ def websocket(
     timeout: float | None = 60,
     onopen: Hook | None = None,
     onclose: Hook | None = None,
+    *,
+    encoding: str = "text",
+    origins: Sequence[str] | None = None,
 ) -> Callable[[Function], Function]:
     """Have a handler lead a conversation over a WebSocket. To stand under `@app.route(...)`.
 
@@ -47,9 +58,14 @@ def websocket(
                 break
             yield "ECHO: " + message        # sends
 
-    Its steps run in worker threads and may block; with WS_CHATTY | WS_NOPOOL they run on the task
-    loop, where nothing may. Or it is an `async def` function, on the task loop, that uses
-    `was.websocket`:
+    Its steps run in worker threads and may block. With WS_COROUTINE it is one that waits on the
+    task loop, for messages by `yield was.Input()`, for tasks by yielding them. With WS_REPORTY it
+    is a function (was, message) that is called for each message, in a worker thread, one message of
+    a client after the other; what it gives is sent unless it is None. With WS_NOPOOL everything
+    runs on the task loop, where nothing may block.
+
+    An `async def` function runs on the task loop: for each message with WS_REPORTY, else for the
+    whole conversation, in which it uses `was.websocket`:
 
         async for message in was.websocket:
             await was.websocket.send("ECHO: " + message)
@@ -58,19 +74,24 @@ def websocket(
 
     Args:
         app: the app.
-        spec: WS_CHATTY, and flags.
+        spec: WS_CHATTY, WS_COROUTINE or WS_REPORTY, and flags.
         timeout: seconds that the handler waits for a message, after which the connection is closed
             with 1001, as Jetty and Tomcat do; None waits for ever.
-        onopen: onopen(was), called in a worker thread when the connection is open, before the
-            handler; if it raises, there is no conversation.
+        onopen: onopen(was), called in a worker thread before the handshake is answered; if it
+            raises, the handshake is refused. What it sets of cookies or session goes with the
+            answer.
         onclose: onclose(was), called in a worker thread when the connection is closed: exactly once
-            for each that was opened, however it ended.
+            for each that `onopen` has let in, however it ended.
+        encoding: "text", messages as they come: str or bytes; "binary", bytes only; "json", any
+            values: a message that is no JSON closes the connection with 1007.
+        origins: whose pages may open it, besides those of the same host: ["https://example.com"],
+            or ["*"] for all; if not given, those that the CORS setting names.
     """
     if callable(spec):
         raise SetupError(
             "@app.websocket needs its spec: @app.websocket(skitai.WS_CHATTY, 60)", source_of(spec)
         )
-    declared = Declaration(spec, timeout, onopen, onclose)
+    declared = Declaration(spec, timeout, onopen, onclose, encoding, origins)
 
     def decorate(function: Function) -> Function:
         _check_order(app, function)
@@ -81,9 +102,33 @@ def websocket(
                 f"@app.websocket decorates functions only; {function!r} is none",
                 source_of(function),
             ) from None
+        if type(spec) is int and declared.is_reporty:
+            _hide_message(function)
         return function
 
     return decorate
+
+
+def _hide_message(function: Callable[..., Any]) -> None:
+    """Have the message, which no request gives, left out of what `inspect.signature` tells core."""
+    whole = _whole(function)
+    taken = message_parameter(function)
+    if taken is not None:
+        setattr(function, _WHOLE, whole)
+        rest = [p for p in whole.parameters.values() if p.name != taken.name]
+        function.__signature__ = whole.replace(parameters=rest)  # type: ignore[attr-defined]
+
+
+def _whole(function: Callable[..., Any]) -> inspect.Signature:
+    found: inspect.Signature | None = getattr(function, _WHOLE, None)
+    return found or inspect.signature(function)
+
+
+def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
+    """The parameter of a WS_REPORTY handler that gets the message: the one after the context."""
+    parameters = list(_whole(function).parameters.values())[1:2]
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return next((p for p in parameters if p.kind in kinds), None)
 
 
 def declaration_of(function: Callable[..., Any]) -> Declaration | None:
@@ -97,7 +142,7 @@ def _check_order(app: Atila, function: Callable[..., Any]) -> None:
     routed = [route.handler for route in app.routes]
     # Before the app is mounted the order does not matter, for nothing has been compiled: then the
     # route only has to have this very function, not one that another decorator wraps.
-    mounted = app._site is not None
+    mounted = app.mounting.is_done
     if any(handler is function for handler in routed):
         late = mounted
     else:

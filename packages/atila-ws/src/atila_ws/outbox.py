@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from atila.exchange import ClientGone
+from atila_ws.messages import Message
 
 if TYPE_CHECKING:
     from atila.loop import TaskLoop
 
-Message = str | bytes
+log = logging.getLogger("atila.ws")
 
 OVERHEAD = 64
 """Bytes that a waiting message counts besides its content, so that empty ones count too."""
@@ -22,38 +24,110 @@ CROWD = 16
 """Messages that may wait on whatever their size, put in on the loop, where nobody is held up."""
 
 
+TURN = 16
+"""Messages that are sent before others on the loop have their turn."""
+
+
 class Overflow(Exception):
     """The client takes its messages too slowly."""
+
+
+class Receipt:
+    """A message whose sender wants to know what became of it.
+
+    Attributes:
+        message: the message.
+        taken: on the task loop: True once the system has the message, False if it never will. Who
+            cancels it withdraws the message, unless it is being sent.
+    """
+
+    __slots__ = ("message", "sending", "taken")
+
+    def __init__(self, message: Message, taken: asyncio.Future[bool]) -> None:
+        self.message = message
+        self.taken = taken
+        self.sending = False
+
+    def settle(self, outcome: bool) -> None:
+        """Tell what became of it, unless it is known."""
+        if not self.taken.done():
+            self.taken.set_result(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The way to the client.
+
+    Attributes:
+        send: sends a message; raises ClientGone.
+        flushed: returns when the system has what was sent.
+        broken: called when `send` has failed.
+    """
+
+    send: Callable[[Message], Awaitable[None]]
+    flushed: Callable[[], Awaitable[None]]
+    broken: Callable[[], None]
 
 
 class Outbox:
     """Messages that wait for a client to take them, up to a limit.
 
+    A message is sent at once where that needs no waiting. Only one that has to wait costs a task,
+    which then lives as long as there is something to send.
+
     Args:
         loop: the task loop.
         limit: bytes that may wait; who puts in more is held up.
+
+    Attributes:
+        since: loop time since which a message is being sent; 0 if none is.
     """
+
+    __slots__ = (
+        "_changed",
+        "_ended",
+        "_limit",
+        "_lock",
+        "_loop",
+        "_messages",
+        "_roused",
+        "_sent",
+        "_size",
+        "_task",
+        "_wire",
+        "since",
+    )
 
     def __init__(self, loop: TaskLoop, limit: int) -> None:
         self._loop = loop
         self._limit = limit
-        self._changed = threading.Condition()
-        self._messages: deque[Message] = deque()
+        self._lock = threading.Lock()
+        self._changed: threading.Condition | None = None
+        self._messages: list[Message | Receipt] = []
         self._size = 0
         self._ended = False
-        # These two belong to the loop; threads wait for _changed.
-        self._filled = asyncio.Event()
-        self._sent = asyncio.Event()
+        # Somebody is sending, or will soon: whoever puts something in need not see to it.
+        self._roused = False
+        # These belong to the loop.
+        self.since = 0.0
+        self._wire: Wire | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._sent: asyncio.Future[None] | None = None
+
+    def attach(self, wire: Wire) -> None:
+        """Begin to send. On the loop only."""
+        self._wire = wire
+        self._go_on()
 
     def has_room(self) -> bool:
         """Whether a sender need not wait; true as well once there is nothing to wait for."""
         return self._ended or self._size < self._limit
 
-    def put(self, message: Message, patience: float = 0) -> None:
+    def put(self, item: Message | Receipt, patience: float = 0) -> None:
         """Add a message.
 
         Args:
-            message: the message.
+            item: the message.
             patience: seconds that the calling thread may wait for room. 0 never waits, for the
                 loop: there a sender may pass the limit, but not by far.
 
@@ -61,53 +135,152 @@ class Outbox:
             ClientGone: the outbox has ended.
             Overflow: no room came about in time, or the limit was passed by far.
         """
-        with self._changed:
-            if patience and not self._changed.wait_for(self.has_room, patience):
+        with self._lock:
+            if patience and not self.has_room() and not self._wait_for_room(patience):
                 raise Overflow
             if self._ended:
                 raise ClientGone("the connection is closed")
             if self._size >= 2 * self._limit and len(self._messages) >= CROWD:
                 raise Overflow
-            self._messages.append(message)
-            self._size += len(message) + OVERHEAD
-            first = len(self._messages) == 1
-        if not first:
-            return
+            self._messages.append(item)
+            self._size += _size(item)
+            if self._roused:
+                return
+            self._roused = True
         if self._loop.is_current():
-            self._filled.set()
+            self._go_on()
         else:
-            self._loop.call(self._filled.set)
+            self._loop.call(self._go_on)
+
+    def _wait_for_room(self, patience: float) -> bool:
+        if self._changed is None:
+            self._changed = threading.Condition(self._lock)
+        return self._changed.wait_for(self.has_room, patience)
+
+    def _go_on(self) -> None:
+        """Send what waits, as far as that needs no waiting. On the loop only."""
+        wire = self._wire
+        if self._task is not None or wire is None:
+            return
+        for _ in range(TURN):
+            with self._lock:
+                if not self._messages:
+                    self._roused = False
+                    return
+                item = self._messages.pop(0)
+            sending = self._send(wire, item)
+            try:
+                waits_for = sending.send(None)
+            except StopIteration:
+                continue
+            except ClientGone:
+                wire.broken()
+                return
+            except Exception:
+                log.exception("a WebSocket broke")
+                wire.broken()
+                return
+            self.since = self._loop.loop.time()
+            self._task = asyncio.create_task(self._wait(wire, _Begun(sending, waits_for)))
+            return
+        self._loop.loop.call_soon(self._go_on)
+
+    async def _wait(self, wire: Wire, sending: _Begun) -> None:
+        try:
+            await sending
+        except ClientGone:
+            wire.broken()
+        except Exception:
+            log.exception("a WebSocket broke")
+            wire.broken()
+        finally:
+            self.since = 0.0
+            self._task = None
+            self._notify()
+        self._go_on()
+
+    async def _send(self, wire: Wire, item: Message | Receipt) -> None:
+        try:
+            if not isinstance(item, Receipt):
+                await wire.send(item)
+            elif not item.taken.done():
+                item.sending = True
+                await wire.send(item.message)
+                await wire.flushed()
+                item.settle(True)
+        finally:
+            if isinstance(item, Receipt):
+                item.settle(False)
+            # It counts until it is sent: a client that does not read leaves no room.
+            with self._lock:
+                self._size -= _size(item)
+                if self._changed is not None:
+                    self._changed.notify_all()
+            if self._sent is not None:
+                self._notify()
+
+    def _notify(self) -> None:
+        if self._sent is not None:
+            sent, self._sent = self._sent, None
+            sent.set_result(None)
 
     async def room(self) -> None:
         """Return when `has_room`. On the loop only."""
         while not self.has_room():
-            self._sent.clear()
-            await self._sent.wait()
+            await self._change()
 
-    async def pump(self, send: Callable[[Message], Awaitable[None]]) -> None:
-        """Send messages as they come, until `end` was called and none is left. On the loop only."""
-        while True:
-            await self._filled.wait()
-            while self._messages:
-                message = self._messages.popleft()
-                await send(message)
-                # It counts until it is sent: a client that does not read leaves no room.
-                with self._changed:
-                    self._size -= len(message) + OVERHEAD
-                    self._changed.notify_all()
-                self._sent.set()
-            with self._changed:
-                if self._ended:
-                    return
-                if not self._messages:
-                    self._filled.clear()
+    async def drained(self) -> None:
+        """Return when nothing is left to be sent. On the loop only."""
+        while self._messages or self._task is not None:
+            await self._change()
+
+    async def _change(self) -> None:
+        if self._sent is None:
+            self._sent = self._loop.loop.create_future()
+        # Others may wait for the same.
+        await asyncio.shield(self._sent)
 
     def end(self, *, drop: bool = False) -> None:
         """Take no more messages; `drop` forgets those that wait as well. On the loop only."""
-        with self._changed:
+        dropped: list[Message | Receipt] = []
+        with self._lock:
             self._ended = True
             if drop:
+                dropped.extend(self._messages)
                 self._messages.clear()
-            self._changed.notify_all()
-        self._filled.set()
-        self._sent.set()
+            if self._changed is not None:
+                self._changed.notify_all()
+        for item in dropped:
+            if isinstance(item, Receipt):
+                item.settle(False)
+        if drop and self._task is not None:
+            self._task.cancel()
+        self._notify()
+
+
+class _Begun:
+    """A coroutine that has run up to where it waits for something, to be awaited by a task."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        coroutine, waits_for = self._coroutine, self._waits_for
+        while True:
+            try:
+                try:
+                    value = yield waits_for
+                except BaseException as error:
+                    waits_for = coroutine.throw(error)
+                else:
+                    waits_for = coroutine.send(value)
+            except StopIteration:
+                return
+
+
+def _size(item: Message | Receipt) -> int:
+    message = item.message if isinstance(item, Receipt) else item
+    return len(message) + OVERHEAD

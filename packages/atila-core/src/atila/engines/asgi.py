@@ -377,10 +377,13 @@ class _WebSocket:
 
     async def _look_ahead(self) -> None:
         """See whether the client has left, for a sender where nobody receives."""
-        if self._ahead is None:
-            self._ahead = asyncio.create_task(_await(self._exchange._receive()))
+        ahead = self._ahead
+        if ahead is None:
+            ahead = self._ahead = asyncio.create_task(_await(self._exchange._receive()))
         await asyncio.sleep(0)
-        if self._ahead.done() and self._ahead.result()["type"] == "websocket.disconnect":
+        # Somebody may have received it meanwhile.
+        is_there = self._ahead is ahead and not self._is_receiving and ahead.done()
+        if is_there and ahead.result()["type"] == "websocket.disconnect":
             await self.receive()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:

@@ -1,0 +1,61 @@
+"""A message on its way to the clients of other workers, and its form as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from atila_ws.messages import Message, encode_text
+
+_HEAD = 4
+"""Bytes of the length that goes before the head."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A message, and for whom it is.
+
+    Attributes:
+        to: a client id, or the name of a room.
+        kind: "text" or "bytes", which the connection's encoding will encode; "json" is text that
+            is encoded already.
+        value: the message.
+        is_room: it is for a room.
+        space: of the app that the room is in.
+        until: seconds since the epoch; later it is not delivered any more, so that a sender who
+            was told it was not can rely on that.
+    """
+
+    to: str
+    kind: str
+    value: Message
+    is_room: bool = False
+    space: str = ""
+    until: float = 0.0
+
+    @classmethod
+    def of(cls, to: str, value: Any, **rest: Any) -> Parcel:
+        """A parcel of what an app sends.
+
+        Raises:
+            TypeError: it is nothing that a WebSocket sends.
+        """
+        message = encode_text(value)
+        kind = "json" if isinstance(value, dict | list) else "text"
+        return cls(to, kind if isinstance(message, str) else "bytes", message, **rest)
+
+    def pack(self) -> bytes:
+        """As bytes."""
+        head = orjson.dumps([self.to, self.kind, self.is_room, self.space, self.until])
+        value = self.value if isinstance(self.value, bytes) else self.value.encode()
+        return len(head).to_bytes(_HEAD, "big") + head + value
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Parcel:
+        """The parcel that some bytes are."""
+        end = _HEAD + int.from_bytes(data[:_HEAD], "big")
+        to, kind, is_room, space, until = orjson.loads(data[_HEAD:end])
+        value = data[end:]
+        return cls(to, kind, value if kind == "bytes" else value.decode(), is_room, space, until)
