@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,13 +18,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "unable(engine, reason): this engine cannot, and why")
 
 
+ALL = "ATILA_ALL_ENGINES"
+"""The environment variable that has all tests run on all engines, which takes long."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that asks for `engine`, however indirectly, on all of them."""
+    """Run each test that asks for `engine`, however indirectly, on all engines; in a module that
+    says `engines = USUAL`, on these.
+    """
     if "engine" not in metafunc.fixturenames:
         return
     reasons = {mark.args[0]: mark.args[1] for mark in metafunc.definition.iter_markers("unable")}
     parameters = []
-    for name in ENGINES:
+    chosen = ENGINES if os.environ.get(ALL) else getattr(metafunc.module, "engines", ENGINES)
+    for name in chosen:
         marks = [pytest.mark.engine(name)]
         if name in reasons:
             marks.append(pytest.mark.skip(reason=f"{name}: {reasons[name]}"))

@@ -19,10 +19,12 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from support.board import LONGEST
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 from support.wire import Answer, Broken
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "access.py"
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"

@@ -13,7 +13,9 @@ import httpx
 import psutil
 import pytest
 from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "concurrency" / "serve.py"
 JSON = {"accept": "application/json"}

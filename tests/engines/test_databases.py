@@ -12,9 +12,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 
 from atila_tasks.testing import PostgreSQLServer
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "databases.py"
 WORKERS = 2

@@ -19,7 +19,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from support.grpc_wire import Reply, call
 from support.protos import generated
-from support.servers import ENGINES, Server, free_port, serving
+from support.servers import ENGINES, USUAL, Server, free_port, serving
+
+engines = (*USUAL, "hypercorn")
 
 SCRIPT = Path(__file__).with_name("apps") / "grpc_app.py"
 SAME_PORT = ("skitai", "hypercorn")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 
 from atila_tasks.testing import RedisServer
+
+engines = USUAL
 
 HERE = Path(__file__).parent
 STAND_IN = HERE.parents[1] / "packages" / "atila-tasks" / "tests" / "mongodb_stand_in.py"

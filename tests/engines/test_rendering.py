@@ -14,7 +14,9 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "rendering" / "serve.py"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

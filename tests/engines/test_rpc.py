@@ -12,7 +12,9 @@ import httpx
 import jsonrpclib
 import pytest
 from jsonrpclib.config import Config
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "rpc.py"
 BOMB = (

@@ -13,12 +13,14 @@ from typing import Any
 import httpx
 import pytest
 from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 from support.wire import Answer
 from websockets.sync.client import connect
 
 from atila.was import generate_otp
 from atila_auth.sealing import sealer
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "sealed.py"
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"

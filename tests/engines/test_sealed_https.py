@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from support import servers
 from support.board import wait_until
-from support.servers import Server
+from support.servers import USUAL, Server
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "sealed.py"
 

@@ -247,6 +247,8 @@ def test_onclose_runs_once_when_the_handler_fails(server: Server, name: str) -> 
 VICTIM = """
 import sys
 from websockets.sync.client import connect
+
+engines = USUAL
 sockets = [connect(sys.argv[1], proxy=None) for _ in range(5)]
 for socket in sockets:
     socket.send("x")

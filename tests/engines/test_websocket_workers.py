@@ -13,9 +13,11 @@ from urllib.parse import urlencode
 
 import psutil
 import pytest
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 WORKERS = 4

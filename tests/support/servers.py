@@ -24,6 +24,8 @@ ENDS_WITHIN = 20.0
 """Seconds."""
 
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
+USUAL = ("skitai", "granian", "uvicorn")
+"""Engines that the tests of layers run on: in what engines differ, the tests of core show."""
 
 
 def free_port() -> int:

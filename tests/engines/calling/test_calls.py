@@ -9,7 +9,9 @@ import httpx
 import pytest
 from support.board import wait_until
 from support.faults import Faults
-from support.servers import Server
+from support.servers import USUAL, Server
+
+engines = USUAL
 
 NORMAL, NETERR, TIMEOUT, REQFAIL = 3, 2, 1, -1
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 from support.board import wait_until
 from support.faults import Faults
-from support.servers import Server
+from support.servers import USUAL, Server
 from support.wire import Broken, Connection
+
+engines = USUAL
 
 UPSTREAM = Path(__file__).parents[1] / "apps" / "upstream.py"
 
