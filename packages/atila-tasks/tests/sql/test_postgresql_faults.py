@@ -151,8 +151,8 @@ def test_a_server_that_is_not_there(server: PostgreSQLServer, ask: Client) -> No
 
 def test_a_connection_that_was_ended(ask: Client) -> None:
     assert ask(one) == 1
-    ask(lambda was: was.db("@admin").execute(
-        CONNECTED.replace("pid FROM", "pg_terminate_backend(pid, 9999) FROM")).commit())  # fmt: skip
+    ended = CONNECTED.replace("pid FROM", "pg_terminate_backend(pid, 9999) FROM")
+    ask(lambda was: was.db("@admin").execute(ended).commit())
     assert ask.all(one, 5) == [1] * 5
 
 
