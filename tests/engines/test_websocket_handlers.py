@@ -15,10 +15,12 @@ from typing import Any
 import httpx
 import pytest
 from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import USUAL, Server, serving
 from support.sockets import UPGRADE, by_websocket_client, by_websockets, clients
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 MOST_UNREAD = 24 * 1024 * 1024
@@ -248,7 +250,6 @@ VICTIM = """
 import sys
 from websockets.sync.client import connect
 
-engines = USUAL
 sockets = [connect(sys.argv[1], proxy=None) for _ in range(5)]
 for socket in sockets:
     socket.send("x")

@@ -24,13 +24,12 @@ from atila_auth.ratelimit import rate_limit
 from atila_auth.session import Session
 from atila_auth.users import User, a1
 
-# A property is placed on the context's class as it is, so that it is never out of date.
-
 
 def _set_user(was: Any, user: Any) -> None:
     was.request.user = user
 
 
+# A property is placed on the context's class as it is, so that it is never out of date.
 _user: Any = property(lambda was: was.request.user, _set_user)
 
 layer = Layer(
