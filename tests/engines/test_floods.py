@@ -7,7 +7,6 @@ import json
 import time
 
 import httpx
-import psutil
 import pytest
 from support.servers import Server
 
@@ -15,16 +14,6 @@ MEGABYTE = 1024 * 1024
 ALLOWED = 30 * MEGABYTE
 PAUSE = 0.01
 """Seconds without a byte after every eight megabytes."""
-
-
-def resident(server: Server) -> int:
-    total = 0
-    for process in server.processes():
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            pass
-    return total
 
 
 def test_memory_of_a_long_slow_stream(server: Server) -> None:
@@ -36,14 +25,14 @@ def test_memory_of_a_long_slow_stream(server: Server) -> None:
     with server.connect() as connection:
         connection.ask("/upload", "POST", body=piece)
         assert connection.read().status == 200
-    before = most = resident(server)
+    before = most = server.resident()
     with server.connect() as connection:
         connection.ask("/upload", "POST", [("Content-Length", str(size))])
         for number in range(count):
             connection.send(piece)
             digest.update(piece)
             if number % 8 == 0:
-                most = max(most, resident(server))
+                most = max(most, server.resident())
                 time.sleep(PAUSE)
         answer = json.loads(connection.read().body)
     assert answer["length"] == size

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 from support.board import wait_until
 from support.servers import Server, serving
@@ -211,20 +210,10 @@ UPLOAD = 200 * MEGABYTE
 ALLOWED = 30 * MEGABYTE
 
 
-def resident(server: Server) -> int:
-    total = 0
-    for process in server.processes():
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            pass
-    return total
-
-
 def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
     # What is loaded at the first upload is not of this one.
     client.post("/describe", files={"file": ("a", os.urandom(2 * MEGABYTE))})
-    before = most = resident(server)
+    before = most = server.resident()
     head = opening("file", "large.bin")
     piece = os.urandom(MEGABYTE)
     digest = hashlib.sha256()
@@ -240,14 +229,14 @@ def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
             connection.send(piece)
             digest.update(piece)
             if time.monotonic() - looked > 0.05:
-                most = max(most, resident(server))
+                most = max(most, server.resident())
                 looked = time.monotonic()
         connection.send(END)
         connection.socket.setblocking(False)
         deadline = time.monotonic() + 30
         answer = b""
         while not answer and time.monotonic() < deadline:
-            most = max(most, resident(server))
+            most = max(most, server.resident())
             try:
                 answer = connection.socket.recv(65536)
             except BlockingIOError:

@@ -150,6 +150,14 @@ class Server:
             self._known |= {main, *main.children(recursive=True)}
         return {process for process in self._known if _is_alive(process)}
 
+    def resident(self) -> int:
+        """Bytes of memory that all of its processes have."""
+        total = 0
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
+
     def terminate(self) -> None:
         """Ask it to end when the requests under way are answered."""
         self.processes()

@@ -336,8 +336,6 @@ class Atila:
         return precedence.ranked(self.routes, self.unrouted)
 
     def _compile_all(self) -> None:
-        # Refusals run through an endpoint too, for its hooks and error pages.
-        self.refusing = self._refusing(())
         self.router = Router()
         self._endpoints = {}
         routes = self._ranked()
@@ -348,6 +346,7 @@ class Atila:
         with problems.piece():
             self._add_openapi()
         with problems.piece():
+            # Refusals run through an endpoint too, for its hooks and error pages.
             self.refusing = self._refusing(
                 Steps(headers=headers)
                 for layer in self.layers.values()

@@ -80,12 +80,8 @@ def routes(target: str) -> str:
     Raises:
         SetupError: it has a mistake in it.
     """
-    launch.read(target)
-    site = launch.build_site(trial=True)
-    try:
+    with launch.trial(target) as site:
         return table(lines(site))
-    finally:
-        site.shutdown(0.0)
 
 
 def check(target: str) -> tuple[list[SetupError], int]:
@@ -95,9 +91,6 @@ def check(target: str) -> tuple[list[SetupError], int]:
         What is wrong with it, and the number of its routes.
     """
     count = 0
-    with problems.gathered() as found, problems.piece():
-        launch.read(target)
-        site = launch.build_site(trial=True)
+    with problems.gathered() as found, problems.piece(), launch.trial(target) as site:
         count = len(lines(site))
-        site.shutdown(0.0)
     return found, count

@@ -248,11 +248,25 @@ def examine(target: str) -> dict[str, Any]:
         return executor.submit(_examine, target).result()
 
 
-def _examine(target: str) -> dict[str, Any]:
-    options = read(target).options
+@contextlib.contextmanager
+def trial(target: str) -> Iterator[Site]:
+    """The site of a target, for as long as it is looked at; nobody is served.
+
+    Raises:
+        SetupError: as `read`, or an app has a mistake in it.
+    """
+    read(target)
     site = build_site(trial=True)
-    places = reloading.places_of(site)
-    site.shutdown(0.0)
+    try:
+        yield site
+    finally:
+        site.shutdown(0.0)
+
+
+def _examine(target: str) -> dict[str, Any]:
+    with trial(target) as site:
+        places = reloading.places_of(site)
+    options = current.options
     plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
     return plain | {PLACES: places}
 

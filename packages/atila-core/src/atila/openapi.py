@@ -64,12 +64,8 @@ def of_target(target: str) -> Document:
     Raises:
         SetupError: it has a mistake in it.
     """
-    launch.read(target)
-    site = launch.build_site(trial=True)
-    try:
+    with launch.trial(target) as site:
         return of_site(site, info_of(site.mounts[0].app))
-    finally:
-        site.shutdown(0.0)
 
 
 def info_of(app: Atila) -> dict[str, Any]:

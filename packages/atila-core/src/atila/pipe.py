@@ -74,7 +74,7 @@ class _Detour:
             value, after = self._endpoint.call(was)
             if isinstance(value, Awaitable):
                 return self._finish_later(value, after)
-            return _finish(was, value, after)
+            return finish(was, value, after)
         finally:
             self._come_back(state)
 
@@ -101,10 +101,11 @@ class _Detour:
         from atila import streams
 
         result = await value
-        return await streams.in_worker(self._was, _finish, self._was, result, after)
+        return await streams.in_worker(self._was, finish, self._was, result, after)
 
 
-def _finish(was: Was, value: Any, after: Sequence[After]) -> Any:
+def finish(was: Was, value: Any, after: Sequence[After]) -> Any:
+    """What the steps after a handler make of its value; they may block."""
     for step in after:
         replaced = step(was, value)
         if replaced is not None:

@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+from atila import HTTPError
+from atila_tasks.result import STA_UNSENT
+
 if TYPE_CHECKING:
     from atila import Site
     from atila.config import Config
     from atila.pool import WorkerPool
+    from atila_tasks.task import Task
 
 
 class Closing(Protocol):
@@ -57,6 +61,20 @@ def kept(site: Site, make: Callable[[Config], Kept]) -> Kept:
                 of_site[make] = make(config)
     backend: Kept = of_site[make]  # type: ignore[assignment]  # made by `make`
     return backend
+
+
+def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: str) -> None:
+    """Have a thread of a pool carry out a task, which fails if too many wait for one already.
+
+    Args:
+        pool: whose thread.
+        run: called with the task.
+        task: the task.
+        wanted: what the tasks wait for: "a thread".
+    """
+    if not pool.submit(run, task):
+        error = HTTPError(503, f"too many tasks wait for {wanted}", 0, BUSY)
+        task.fail(error, STA_UNSENT)
 
 
 async def _close_all(backends: dict[Any, Closing]) -> None:

@@ -173,6 +173,15 @@ class Task(Waitable):
         else:
             self._conclude(Result(STA_NORMAL, filtered, None, response))
 
+    def settle_by(self, func: Callable[[], Any]) -> None:
+        """Finish with what func() gives, or with the error that it raises."""
+        try:
+            data = func()
+        except BaseException as error:
+            self.fail(error)
+        else:
+            self.settle(data)
+
     def fail(self, error: BaseException, status: int | None = None) -> None:
         """Finish with an error.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
 from atila.context import current
+from atila.pipe import finish
 from atila.request import Request
 from atila.responders import arrived
 from atila.response import ANSWERED, FileBody, Response
@@ -85,7 +86,7 @@ def call(was: Was, name: str, params: Params) -> Any:
     value, after = endpoint.call(inner)
     if hasattr(type(value), "__await__"):
         return _later(was, inner, value, after)
-    return _plain(inner, _finished(inner, value, after))
+    return _plain(inner, finish(inner, value, after))
 
 
 def _by_name(endpoint: Endpoint, params: Params) -> dict[str, Any]:
@@ -95,6 +96,18 @@ def _by_name(endpoint: Endpoint, params: Params) -> dict[str, Any]:
     if len(params) > len(order):
         raise CallFault(INVALID_PARAMS, f"{len(order)} are taken, {len(params)} given")
     return dict(zip(order, params, strict=False))
+
+
+def respond(content_type: str, was: Was, body: bytes) -> bytes:
+    """The answer to calls: whatever they set of status and validators is not about this.
+
+    Nothing but notifications is answered with an empty 200, too: clients take no other status.
+    """
+    response = was.response
+    response.set_status(200)
+    response.etag, response.mtime = "", None
+    response.set_header("content-type", content_type)
+    return body
 
 
 def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict[str, Any]) -> Was:
@@ -120,16 +133,8 @@ async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> An
     current.set(inner)
     value = await arrived(inner, value)
     if after:
-        value = await in_worker(inner, _finished, inner, value, after)
+        value = await in_worker(inner, finish, inner, value, after)
     return _plain(inner, value)
-
-
-def _finished(was: Was, value: Any, after: Sequence[After]) -> Any:
-    for step in after:
-        replaced = step(was, value)
-        if replaced is not None:
-            value = replaced
-    return value
 
 
 def _plain(was: Was, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from atila import HTTPError, Was
 
 JSON_TYPE = "application/json"
+_respond = partial(calling.respond, JSON_TYPE)
 
 
 def answer(was: Was) -> Any:
@@ -62,15 +64,6 @@ def answer_error(was: Was, error: HTTPError) -> None:
     head = [("content-type", JSON_TYPE), *error.headers]
     body = _reply_fault(of_error(was, error), None, "2.0")
     was.exchange.respond(http_status(error), head, body)
-
-
-def _respond(was: Was, body: bytes) -> bytes:
-    response = was.response
-    # Nothing but notifications is answered with an empty 200: clients take no other status.
-    response.set_status(200)
-    response.etag, response.mtime = "", None
-    response.set_header("content-type", JSON_TYPE)
-    return body
 
 
 class _Call:

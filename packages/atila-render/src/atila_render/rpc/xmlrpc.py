@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MULTICALL = "system.multicall"
 XML_TYPE = "text/xml; charset=utf-8"
+_respond = partial(calling.respond, XML_TYPE)
 
 
 def answer(was: Was) -> Any:
@@ -52,14 +54,6 @@ def answer_error(was: Was, error: HTTPError) -> None:
     """Answer with an error of the request as a whole."""
     head = [("content-type", XML_TYPE), *error.headers]
     was.exchange.respond(http_status(error), head, _written(of_error(was, error)))
-
-
-def _respond(was: Was, body: bytes) -> bytes:
-    response = was.response
-    response.set_status(200)
-    response.etag, response.mtime = "", None
-    response.set_header("content-type", XML_TYPE)
-    return body
 
 
 # Calls --------------------------------------------------------------------------------------------

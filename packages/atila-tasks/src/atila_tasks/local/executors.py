@@ -10,12 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
-from atila import HTTPError
 from atila.pool import WorkerPool
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled
 from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import BUSY
+from atila_tasks.site_backends import submit
 from atila_tasks.task import Task
 
 _THREADS = 2
@@ -38,8 +37,7 @@ class Executors(Backend):
         self._pending: set[Future[Any]] = set()
 
     def start(self, task: Task) -> None:
-        if not self._pool.submit(self._run, task):
-            task.fail(HTTPError(503, "too many tasks wait for a process", 0, BUSY), STA_UNSENT)
+        submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
         if task.claim():

@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from functools import partial
 
-from atila import HTTPError
 from atila.pool import WorkerPool
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled
 from atila_tasks.local.children import Child, ProcessDied, open_answer
 from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import BUSY, drained
+from atila_tasks.site_backends import drained, submit
 from atila_tasks.task import Task
 
 
@@ -38,8 +38,7 @@ class Processes(Backend):
         self._is_closed = False
 
     def start(self, task: Task) -> None:
-        if not self._pool.submit(self._run, task):
-            task.fail(HTTPError(503, "too many tasks wait for a process", 0, BUSY), STA_UNSENT)
+        submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
         if task.claim():
@@ -82,7 +81,7 @@ class Processes(Backend):
             # One whose time is over has failed by that already.
             task.fail(ProcessDied(status) if isinstance(problem, EOFError) else problem)
         elif answer:
-            task.context.run(_finish, task, answer)
+            task.context.run(task.settle_by, partial(open_answer, answer))
 
     def _take(self) -> Child:
         while True:
@@ -107,12 +106,3 @@ class Processes(Backend):
             while self._idle:
                 with contextlib.suppress(IndexError):
                     self._idle.pop().end()
-
-
-def _finish(task: Task, answer: bytes) -> None:
-    try:
-        data = open_answer(answer)
-    except BaseException as error:
-        task.fail(error)
-    else:
-        task.settle(data)

@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila import HTTPError
 from atila.pool import WorkerPool
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled
 from atila_tasks.local.programs import Program, argv_of, run
 from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import BUSY, drained, kept
+from atila_tasks.site_backends import drained, kept, submit
 from atila_tasks.task import Task
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class Subprocesses(Backend):
         self._running: set[Task] = set()
 
     def start(self, task: Task) -> None:
-        if not self._pool.submit(self._run, task):
-            task.fail(HTTPError(503, "too many tasks wait for a program", 0, BUSY), STA_UNSENT)
+        submit(self._pool, self._run, task, "a program")
 
     def cancel(self, task: Task) -> None:
         if task.claim():

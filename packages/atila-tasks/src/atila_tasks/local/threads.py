@@ -8,12 +8,11 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from atila import HTTPError
 from atila.pool import WorkerPool
 from atila_tasks.backend import Backend
 from atila_tasks.errors import TaskCancelled
 from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import BUSY, drained, kept
+from atila_tasks.site_backends import drained, kept, submit
 from atila_tasks.task import Task
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ class Threads(Backend):
         await drained(self._pool)
 
     def start(self, task: Task) -> None:
-        if not self._pool.submit(self._run, task):
-            task.fail(HTTPError(503, "too many tasks wait for a thread", 0, BUSY), STA_UNSENT)
+        submit(self._pool, self._run, task, "a thread")
 
     def cancel(self, task: Task) -> None:
         # A thread cannot be stopped: what has begun goes on.
@@ -55,16 +53,7 @@ class Threads(Backend):
     def _run(self, task: Task) -> None:
         self._local.is_ours = True
         if task.claim():
-            task.context.run(_carry_out, task)
-
-
-def _carry_out(task: Task) -> None:
-    try:
-        data = task.work()
-    except BaseException as error:
-        task.fail(error)
-    else:
-        task.settle(data)
+            task.context.run(task.settle_by, task.work)
 
 
 def _make(config: Config) -> Threads:
