@@ -1,7 +1,9 @@
 """WebSockets: memory of an idle connection, and echoes: ``python -m benchmarks.websockets``.
 
-Every contestant is measured in each round, one server alive at a time. Connections are raw sockets
-without compression. Ratios are to Starlette on uvicorn in the same run.
+Memory is measured with one server alive at a time; echoes with all of them, which are idle but for
+the one whose turn it is: turns are short, since the speed of a machine changes from second to
+second. Connections are raw sockets without compression. Ratios are to Starlette on uvicorn in the
+same round, and medians of the rounds.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 from benchmarks import memory
 from benchmarks.contestants import ATILA_SERVE, GRANIAN, ON_UVICORN, OURS, UVICORN, Contestant
@@ -68,20 +71,33 @@ PATHS = ("/echo", "/chatty", "/nopool", "/reporty")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What one server did in one round.
+class Memory:
+    """What connections cost one server.
 
     Attributes:
-        idle_bytes: resident bytes of an open connection on which nothing was sent yet.
-        used_bytes: the same after one echo on each.
-        echoes: messages per second that came back, by path.
-        cpu_us: microseconds of processor that the server took for each, by path.
+        idle: resident bytes of an open connection on which nothing was sent yet.
+        used: the same after one echo on each.
     """
 
-    idle_bytes: float
-    used_bytes: float
-    echoes: dict[str, float]
-    cpu_us: dict[str, float]
+    idle: float
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What one server did in one turn.
+
+    Attributes:
+        rate: messages per second that came back.
+        cpu: microseconds of processor that the server took for each.
+    """
+
+    rate: float
+    cpu: float
+
+
+Echoes = dict[str, list[Speed]]
+"""By the name of the contestant and the path, the rounds."""
 
 
 def connect(port: int, path: str) -> socket.socket:
@@ -180,17 +196,17 @@ def _cpu(server: Server) -> float:
     return sum(usage.cpu for usage in memory.snapshot(server.pid).values())
 
 
-def measure(server: Server, count: int, seconds: float, paths: tuple[str, ...]) -> Figures:
-    """Measure one server."""
+def measure_memory(server: Server, count: int, path: str) -> Memory:
+    """Open connections, and use each of them once."""
     with contextlib.ExitStack() as stack:
-        warm = [stack.enter_context(connect(server.port, paths[0])) for _ in range(WARM_UP)]
+        warm = [stack.enter_context(connect(server.port, path)) for _ in range(WARM_UP)]
         for connection in warm:
             echo_once(connection)
         settle(warm, SETTLE_SECONDS)
         before = _resident(server)
         idle: list[socket.socket] = []
         while len(idle) < count:
-            idle.append(stack.enter_context(connect(server.port, paths[0])))
+            idle.append(stack.enter_context(connect(server.port, path)))
             if len(idle) % STEP == 0:
                 settle([*warm, *idle], 0.01)
         settle([*warm, *idle], SETTLE_SECONDS)
@@ -201,68 +217,77 @@ def measure(server: Server, count: int, seconds: float, paths: tuple[str, ...]) 
                 settle([*warm, *idle], 0.01)
         settle([*warm, *idle], SETTLE_SECONDS)
         used = _resident(server)
-    echoes, cpu = {}, {}
-    for path in paths:
-        with contextlib.ExitStack() as stack:
-            busy = [stack.enter_context(connect(server.port, path)) for _ in range(ECHOING)]
-            echo_rate(busy, min(1.0, seconds))
-            for connection in busy:
-                receive(connection)
-            began = _cpu(server)
-            number = echo_rate(busy, seconds)
-            echoes[path], cpu[path] = number / seconds, 1e6 * (_cpu(server) - began) / number
-    return Figures((opened - before) / count, (used - before) / count, echoes, cpu)
+    return Memory((opened - before) / count, (used - before) / count)
 
 
-def run(rounds: int, count: int, seconds: float, only: set[str]) -> dict[str, list[Figures]]:
-    """All contestants, round by round."""
-    found: dict[str, list[Figures]] = {}
-    for number in range(rounds):
-        for contestant in CONTESTANTS:
-            if only and contestant.name not in only | {BASE}:
-                continue
-            print(f"round {number + 1}/{rounds}  {contestant.name}", file=sys.stderr, flush=True)
-            paths = PATHS if contestant.kind == "ours" else PATHS[:1]
-            try:
-                with running(contestant) as server:
-                    figures = measure(server, count, seconds, paths)
-            except (OSError, ServerFailed) as error:
-                print(f"  FAILED: {error}", file=sys.stderr, flush=True)
-                continue
-            found.setdefault(contestant.name, []).append(figures)
+def measure_speed(server: Server, seconds: float, path: str) -> Speed:
+    """One turn of echoes."""
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(connect(server.port, path)) for _ in range(ECHOING)]
+        echo_rate(busy, seconds / 4)
+        for connection in busy:
+            receive(connection)
+        began = _cpu(server)
+        number = echo_rate(busy, seconds)
+        return Speed(number / seconds, 1e6 * (_cpu(server) - began) / number)
+
+
+def run_memory(chosen: list[Contestant], count: int) -> dict[str, Memory]:
+    """All contestants, one after the other."""
+    found = {}
+    for contestant in chosen:
+        print(f"memory  {contestant.name}", file=sys.stderr, flush=True)
+        try:
+            with running(contestant) as server:
+                found[contestant.name] = measure_memory(server, count, PATHS[0])
+        except (OSError, ServerFailed) as error:
+            print(f"  FAILED: {error}", file=sys.stderr, flush=True)
     return found
 
 
-def table(found: dict[str, list[Figures]]) -> list[str]:
-    """The medians as lines of text, each with its ratio to Starlette."""
-    lines = [
-        "| contestant | KiB/connection, idle | after an echo | path | echoes/s | CPU µs/echo |"
-    ]
-    lines.append("|---|---|---|---|---|---|")
+def run_echoes(chosen: list[Contestant], rounds: int, seconds: float) -> Echoes:
+    """All contestants and their paths, in turns."""
+    found: Echoes = {}
+    with contextlib.ExitStack() as stack:
+        servers = {contestant: stack.enter_context(running(contestant)) for contestant in chosen}
+        for number in range(rounds):
+            print(f"echoes  round {number + 1}/{rounds}", file=sys.stderr, flush=True)
+            for contestant, server in servers.items():
+                for path in PATHS if contestant.kind == "ours" else PATHS[:1]:
+                    speed = measure_speed(server, seconds, path)
+                    found.setdefault(f"{contestant.name} {path}", []).append(speed)
+    return found
+
+
+def memory_table(found: dict[str, Memory]) -> list[str]:
+    """The memory of connections as lines of text, with ratios to Starlette."""
     base = found[BASE]
-    idle_base = median(f.idle_bytes for f in base)
-    used_base = median(f.used_bytes for f in base)
-    rate_base = median(f.echoes["/echo"] for f in base)
-    cpu_base = median(f.cpu_us["/echo"] for f in base)
-    for name, figures in found.items():
-        idle = median(f.idle_bytes for f in figures)
-        used = median(f.used_bytes for f in figures)
-        for path in figures[0].echoes:
-            rate = median(f.echoes[path] for f in figures)
-            cpu = median(f.cpu_us[path] for f in figures)
-            lines.append(
-                f"| {name} | {idle / 1024:.1f} ({idle / idle_base:.2f}x)"
-                f" | {used / 1024:.1f} ({used / used_base:.2f}x) | {path}"
-                f" | {rate:.0f} ({rate / rate_base:.2f}x) | {cpu:.1f} ({cpu / cpu_base:.2f}x) |"
-            )
+    lines = ["| contestant | KiB/connection, idle | after an echo |", "|---|---|---|"]
+    for name, each in found.items():
+        lines.append(
+            f"| {name} | {each.idle / 1024:.1f} ({each.idle / base.idle:.2f}x)"
+            f" | {each.used / 1024:.1f} ({each.used / base.used:.2f}x) |"
+        )
+    return lines
+
+
+def echo_table(found: Echoes) -> list[str]:
+    """The echoes as lines of text, with ratios to Starlette."""
+    base = found[f"{BASE} {PATHS[0]}"]
+    lines = ["| contestant | echoes/s | CPU µs/echo |", "|---|---|---|"]
+    for name, rounds in found.items():
+        rate, cpu = median(each.rate for each in rounds), median(each.cpu for each in rounds)
+        rates = median(ours.rate / theirs.rate for ours, theirs in zip(rounds, base, strict=True))
+        cpus = median(ours.cpu / theirs.cpu for ours, theirs in zip(rounds, base, strict=True))
+        lines.append(f"| {name} | {rate:.0f} ({rates:.2f}x) | {cpu:.1f} ({cpus:.2f}x) |")
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.websockets", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
-    parser.add_argument("--duration", type=float, default=5.0)
+    parser.add_argument("--duration", type=float, default=0.7, help="seconds of a turn")
     parser.add_argument("--only", default="", help="names, separated by commas")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
@@ -270,11 +295,22 @@ def main() -> None:
     # Servers inherit it; Starlette's side needs it as well as ours.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     only = set(filter(None, options.only.split(",")))
-    found = run(options.rounds, options.connections, options.duration, only)
+    chosen = [each for each in CONTESTANTS if not only or each.name in only | {BASE}]
+    used = run_memory(chosen, options.connections) if options.connections else {}
+    echoes = run_echoes(chosen, options.rounds, options.duration) if options.rounds else {}
     if options.json:
-        print(json.dumps({name: [asdict(f) for f in each] for name, each in found.items()}))
-    else:
-        print("\n".join(table(found)))
+        print(json.dumps({"memory": _plain(used), "echoes": _plain(echoes)}))
+        return
+    print(
+        "\n".join([*(memory_table(used) if used else []), *(echo_table(echoes) if echoes else [])])
+    )
+
+
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: [asdict(each) for each in value] if isinstance(value, list) else asdict(value)
+        for name, value in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ one for each request and gives it to `Site`; docs/architecture.md draws the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -60,8 +60,19 @@ class WebSocketTransport(Protocol):
     async def receive(self) -> str | bytes | None:
         """The next message; None once the connection is closed, and ever after."""
 
-    async def send(self, message: str | bytes) -> None:
+    def send(self, message: str | bytes) -> Awaitable[None]:
         """Send one message.
+
+        Returns:
+            What ends when the next one may be sent; it must be awaited, but for
+            `atila.waiting.DONE`.
+
+        Raises:
+            ClientGone: the connection is closed; this or what is awaited.
+        """
+
+    async def flushed(self) -> None:
+        """Return when the system has what was sent.
 
         Raises:
             ClientGone: the connection is closed.
@@ -69,9 +80,6 @@ class WebSocketTransport(Protocol):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake. Closing twice does nothing."""
-
-    # One that returns from `send` before the system has the message has a method more:
-    # async def flushed(self) -> None, which returns when it has.
 
 
 class Exchange:

@@ -198,6 +198,9 @@ class TestWebSocket:
             raise ClientGone
         self._to_client.put(message)
 
+    async def flushed(self) -> None:
+        """What was sent is there."""
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         if self.close_code is None:
             self.close_code = code

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from atila.exchange import ClientGone
+from atila.waiting import DONE
 from atila_ws.messages import Malformed, Message
 from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
 
@@ -139,8 +140,7 @@ class WebSocket:
     def start(self, transport: WebSocketTransport) -> None:
         """Begin to send and receive: the handshake has been accepted. On the task loop."""
         self._transport = transport
-        flushed = getattr(transport, "flushed", _flushed)
-        self._outbox.attach(Wire(transport.send, flushed, self._broken))
+        self._outbox.attach(Wire(transport.send, transport.flushed, self._broken))
         self._reader = asyncio.create_task(self._read_to_end(transport))
         self._watch()
         self._start_closing(transport)
@@ -162,7 +162,7 @@ class WebSocket:
         self.put(message)
         self._sends += 1
         if self._outbox.has_room() and self._sends % TURN:
-            return _NOTHING
+            return DONE
         return _Waiting(self.flush)
 
     def put(self, message: Any) -> None:
@@ -438,22 +438,6 @@ class _Waiting:
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
-
-
-class _Nothing:
-    """Is over before it is awaited."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return iter(())  # type: ignore[return-value]  # all that an await needs
-
-
-_NOTHING = _Nothing()
-
-
-async def _flushed() -> None:
-    """Of engines whose `send` returns when the system has the message."""
 
 
 def _is_longer(message: Message, limit: int) -> bool:

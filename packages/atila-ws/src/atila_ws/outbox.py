@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atila.exchange import ClientGone
+from atila.waiting import DONE, begin
 from atila_ws.messages import Message
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Wire:
     """The way to the client.
 
     Attributes:
-        send: sends a message; raises ClientGone.
+        send: sends a message; gives `atila.waiting.DONE` or what to await; raises ClientGone.
         flushed: returns when the system has what was sent.
         broken: called when `send` has failed.
     """
@@ -135,6 +136,16 @@ class Outbox:
             ClientGone: the outbox has ended.
             Overflow: no room came about in time, or the limit was passed by far.
         """
+        wire = self._wire
+        if self._roused or self._ended or wire is None or not self._loop.is_current():
+            self._queue(item, patience)
+        elif (sending := self._begin(wire, item)) is not DONE:
+            with self._lock:
+                self._size += _size(item)
+                self._roused = True
+            self._go_on_after(wire, sending, item)
+
+    def _queue(self, item: Message | Receipt, patience: float) -> None:
         with self._lock:
             if patience and not self.has_room() and not self._wait_for_room(patience):
                 raise Overflow
@@ -168,56 +179,46 @@ class Outbox:
                     self._roused = False
                     return
                 item = self._messages.pop(0)
-            sending = self._send(wire, item)
-            try:
-                waits_for = sending.send(None)
-            except StopIteration:
-                continue
-            except ClientGone:
-                wire.broken()
+            sending = self._begin(wire, item)
+            if sending is not DONE:
+                self._go_on_after(wire, sending, item)
                 return
-            except Exception:
-                log.exception("a WebSocket broke")
-                wire.broken()
-                return
-            self.since = self._loop.loop.time()
-            self._task = asyncio.create_task(self._wait(wire, _Begun(sending, waits_for)))
-            return
+            self._over(item)
         self._loop.loop.call_soon(self._go_on)
 
-    async def _wait(self, wire: Wire, sending: _Begun) -> None:
+    def _begin(self, wire: Wire, item: Message | Receipt) -> Awaitable[None]:
+        """Send a message as far as that needs no waiting; DONE if nothing is left to do."""
+        try:
+            if isinstance(item, Receipt):
+                return begin(_deliver(wire, item))
+            sending = wire.send(item)
+            return sending if sending is DONE else begin(sending)
+        except Exception as error:
+            self._fail(wire, error)
+            return DONE
+
+    def _go_on_after(self, wire: Wire, sending: Awaitable[None], item: Message | Receipt) -> None:
+        self.since = self._loop.loop.time()
+        self._task = asyncio.create_task(self._wait(wire, sending, item))
+
+    async def _wait(self, wire: Wire, sending: Awaitable[None], item: Message | Receipt) -> None:
         try:
             await sending
-        except ClientGone:
-            wire.broken()
-        except Exception:
-            log.exception("a WebSocket broke")
-            wire.broken()
+        except Exception as error:
+            self._fail(wire, error)
         finally:
             self.since = 0.0
             self._task = None
-            self._notify()
+            self._over(item)
         self._go_on()
 
-    async def _send(self, wire: Wire, item: Message | Receipt) -> None:
-        try:
-            if not isinstance(item, Receipt):
-                await wire.send(item)
-            elif not item.taken.done():
-                item.sending = True
-                await wire.send(item.message)
-                await wire.flushed()
-                item.settle(True)
-        finally:
-            if isinstance(item, Receipt):
-                item.settle(False)
-            # It counts until it is sent: a client that does not read leaves no room.
-            with self._lock:
-                self._size -= _size(item)
-                if self._changed is not None:
-                    self._changed.notify_all()
-            if self._sent is not None:
-                self._notify()
+    def _over(self, item: Message | Receipt) -> None:
+        """A message counts until it is sent: a client that does not read leaves no room."""
+        with self._lock:
+            self._size -= _size(item)
+            if self._changed is not None:
+                self._changed.notify_all()
+        self._notify()
 
     def _notify(self) -> None:
         if self._sent is not None:
@@ -240,45 +241,42 @@ class Outbox:
         # Others may wait for the same.
         await asyncio.shield(self._sent)
 
+    def _fail(self, wire: Wire, error: Exception) -> None:
+        if not isinstance(error, ClientGone):
+            log.error("a WebSocket broke", exc_info=error)
+        self._forget()
+        wire.broken()
+
     def end(self, *, drop: bool = False) -> None:
         """Take no more messages; `drop` forgets those that wait as well. On the loop only."""
-        dropped: list[Message | Receipt] = []
         with self._lock:
             self._ended = True
-            if drop:
-                dropped.extend(self._messages)
-                self._messages.clear()
             if self._changed is not None:
                 self._changed.notify_all()
+        if drop:
+            self._forget()
+            if self._task is not None:
+                self._task.cancel()
+        self._notify()
+
+    def _forget(self) -> None:
+        """Drop what waits; nobody could send it."""
+        with self._lock:
+            dropped, self._messages = self._messages, []
         for item in dropped:
             if isinstance(item, Receipt):
                 item.settle(False)
-        if drop and self._task is not None:
-            self._task.cancel()
-        self._notify()
 
 
-class _Begun:
-    """A coroutine that has run up to where it waits for something, to be awaited by a task."""
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        coroutine, waits_for = self._coroutine, self._waits_for
-        while True:
-            try:
-                try:
-                    value = yield waits_for
-                except BaseException as error:
-                    waits_for = coroutine.throw(error)
-                else:
-                    waits_for = coroutine.send(value)
-            except StopIteration:
-                return
+async def _deliver(wire: Wire, item: Receipt) -> None:
+    try:
+        if not item.taken.done():
+            item.sending = True
+            await wire.send(item.message)
+            await wire.flushed()
+            item.settle(True)
+    finally:
+        item.settle(False)
 
 
 def _size(item: Message | Receipt) -> int:

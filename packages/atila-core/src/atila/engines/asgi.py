@@ -375,6 +375,9 @@ class _WebSocket:
             self._closed(1006)
             raise ClientGone from error
 
+    async def flushed(self) -> None:
+        """The server took it when it was sent."""
+
     async def _look_ahead(self) -> None:
         """See whether the client has left, for a sender where nobody receives."""
         ahead = self._ahead

@@ -7,12 +7,13 @@ over, and these are handed over in batches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.waiting import DONE
 
 if TYPE_CHECKING:
     from atila.loop import TaskLoop
@@ -150,7 +151,7 @@ class RSGIExchange(Exchange):
     def over(self) -> Awaitable[None]:
         """What ends when the request does; granian waits for it. On the loop."""
         if self._ended:
-            return _NOTHING
+            return DONE
         self._waiter = self._loop.loop.create_future()
         return self._waiter
 
@@ -164,16 +165,6 @@ class RSGIExchange(Exchange):
             self._finish()
         else:
             self._loop.call(self._finish)
-
-
-class _Nothing:
-    """Is over before it is awaited."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield from ()
-
-
-_NOTHING = _Nothing()
 
 
 def _address(text: str) -> Address:
@@ -268,17 +259,33 @@ class _WebSocket:
         data: str | bytes = message.data
         return data
 
-    async def send(self, message: str | bytes) -> None:
+    def send(self, message: str | bytes) -> Awaitable[None]:
         # granian begins to send when it is asked to. To wait for its end each time would have its
         # threads wake this one for nothing: about a third of what an echo costs.
-        if self._under_way is not None:
-            await self.flushed()
+        under_way = self._under_way
+        if under_way is not None and not under_way.done():
+            return self._send_next(message)
+        self._send(message)
+        return DONE
+
+    async def _send_next(self, message: str | bytes) -> None:
+        await self.flushed()
+        self._send(message)
+
+    def _send(self, message: str | bytes) -> None:
         if self.close_code is not None:
             raise ClientGone
-        if isinstance(message, str):
-            self._under_way = self._transport.send_str(message)
-        else:
-            self._under_way = self._transport.send_bytes(message)
+        under_way = self._under_way
+        try:
+            if under_way is not None:
+                under_way.result()
+            if isinstance(message, str):
+                self._under_way = self._transport.send_str(message)
+            else:
+                self._under_way = self._transport.send_bytes(message)
+        except RuntimeError as error:
+            self._closed(1006)
+            raise ClientGone from error
 
     async def flushed(self) -> None:
         """Return when the system has what was sent.

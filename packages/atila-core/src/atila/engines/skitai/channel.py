@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from rs4 import asyncore
 from skitai import lifetime
@@ -21,6 +21,8 @@ from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
 from atila.engines.skitai.heads import plain_response
+from atila.engines.skitai.outlet import Outlet
+from atila.engines.skitai.poller import Poller
 
 MAX_HEAD = 65536
 """Bytes of a request's head; a longer one is answered 431."""
@@ -57,15 +59,16 @@ class Mended:
     """What our channels add to Skitai's. Main thread only.
 
     Attributes:
-        paused: nothing is read from the client for now.
+        poller: of this process, see `atila.engines.skitai.poller`; None if Skitai's own polls.
         heard: when something last came from the client (time.monotonic).
         tenant: who is told of timeouts, of the client's end of sending, and of the close: an
             object with `timed_out()`, `ended()` (True if it deals with that) and `lost()`.
     """
 
-    paused = False
+    poller: ClassVar[Poller | None] = None
     heard = 0.0
     tenant: Any = None
+    _paused = False
     _lingering = 0
 
     # Of Skitai's channel, for the type checker.
@@ -80,9 +83,75 @@ class Mended:
     bytes_in: Any
     bytes_out: Any
     event_time: int
+    _http_channel__is_flushable: bool
     ac_in_buffer: bytes
 
-    # Called by the poll (rs4.asyncore.poll and its kin) in each round, for each channel.
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the client for now."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, value: bool) -> None:
+        self._paused = value
+        self._stir()
+
+    # What the poll has to know.
+
+    def add_channel(self, map: dict[int, Any] | None = None) -> None:
+        """Enter the socket map."""
+        super().add_channel(map)  # type: ignore[misc]
+        if self.poller is not None:
+            self.poller.add(self)
+
+    def del_channel(self, map: dict[int, Any] | None = None) -> None:
+        """Leave the socket map."""
+        if self.poller is not None:
+            self.poller.remove(self)
+        super().del_channel(map)  # type: ignore[misc]
+
+    def _stir(self) -> None:
+        if self.poller is not None:
+            self.poller.stir(self)
+
+    def is_at_rest(self) -> bool:
+        """Whether it waits for the client alone, or for an outlet, which begins by `handle_write`.
+
+        Relies on `await_fifo.l`, the sources; and on `http_channel.__is_flushable`, set where
+        HTTP/2 has sources of its own.
+        """
+        if self._http_channel__is_flushable or self.producer_fifo.has_None:
+            return False
+        return all(
+            isinstance(source, Outlet) and not source.ready() for source in self.producer_fifo.l
+        )
+
+    def push(self, data: bytes) -> None:
+        """Send some bytes."""
+        super().push(data)  # type: ignore[misc]
+        self._stir()
+
+    def push_with_producer(self, source: Any) -> None:
+        """Send what a source has."""
+        super().push_with_producer(source)  # type: ignore[misc]
+        self._stir()
+
+    def handle_write(self) -> None:
+        """Send on."""
+        super().handle_write()  # type: ignore[misc]
+        self._stir()
+
+    def close_when_done(self) -> None:
+        """Close when all is sent."""
+        super().close_when_done()  # type: ignore[misc]
+        self._stir()
+
+    def reject(self) -> None:
+        """Read no more."""
+        super().reject()  # type: ignore[misc]
+        self._stir()
+
+    # Called by the poll (rs4.asyncore.poll and its kin, or ours).
 
     def readable(self) -> bool:
         """Whether to wait for bytes from the client."""
@@ -192,7 +261,7 @@ class Mended:
     def refuse(self, status: int, detail: str) -> None:
         """Answer a request that no application can be asked about, and close."""
         self.in_buffer = b""
-        self.push(plain_response(status, detail))  # type: ignore[attr-defined]
+        self.push(plain_response(status, detail))
         self.close_gently()
 
     def close_gently(self) -> None:
@@ -204,7 +273,7 @@ class Mended:
         if self.closed:
             return
         if not self.is_flushed():
-            self.close_when_done()  # type: ignore[attr-defined]
+            self.close_when_done()
             return
         self.tenant = self.current_request = None
         self._lingering = LINGER_BYTES

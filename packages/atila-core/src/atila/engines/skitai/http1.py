@@ -144,7 +144,7 @@ class Http1Exchange(SkitaiExchange):
     def _allow_body(self) -> None:
         if self._continue:
             self._continue = False
-            self._channel.push(b"HTTP/1.1 100 Continue\r\n\r\n")  # type: ignore[attr-defined]
+            self._channel.push(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def read(self, size: int) -> bytes:
         """See `Exchange`."""
@@ -356,11 +356,11 @@ class Http1Exchange(SkitaiExchange):
 
     def _push(self, source: BytesSource | FileSource | Outlet) -> None:
         self._source = source
-        self._channel.push_with_producer(source)  # type: ignore[attr-defined]
+        self._channel.push_with_producer(source)
 
     def _flush(self) -> None:
         if not self._channel.closed:
-            self._channel.handle_write()  # type: ignore[attr-defined]
+            self._channel.handle_write()
 
     def _accept(self, head: bytes, websocket: WebSocket) -> None:
         channel = self._channel
@@ -369,7 +369,7 @@ class Http1Exchange(SkitaiExchange):
             return
         self._responding = True
         self._worker.log(self._request, 101, 0)
-        channel.push(head)  # type: ignore[attr-defined]
+        channel.push(head)
         self._push(websocket.outlet)
         ahead, self._ahead = self._ahead, b""
         channel.paused = False

@@ -12,13 +12,13 @@ from typing import Any
 
 import skitai
 from rs4 import asyncore
-from rs4.protocols import lifetime as poller
+from rs4.protocols import lifetime as polling
 from skitai import lifetime
 
 from atila.config import DEFAULTS
-from atila.engines.skitai import restart_worker
+from atila.engines.skitai import poller, restart_worker
 from atila.engines.skitai.base import SkitaiExchange
-from atila.engines.skitai.channel import Acceptor
+from atila.engines.skitai.channel import Acceptor, Mended
 from atila.engines.skitai.front import Front
 from atila.engines.skitai.patch import show_g
 from atila.engines.skitai.pump import Pump
@@ -56,6 +56,7 @@ class Worker:
 
     def __init__(self, wasc: Any, site: Site) -> None:
         server = wasc.httpserver
+        Mended.poller = poller.install()
         self.pump = DrainingPump(self)
         self.site = site
         self.loop = site.loop
@@ -68,7 +69,7 @@ class Worker:
         self.pump.call(lambda: show_g(site.g))
         wasc.register("atila_exit", Leaver(wasc), False)
         signal.signal(signal.SIGINT, self._interrupted)
-        skitai.sched(ZOMBIE_SECONDS, poller.maintern_zombie_channel)
+        skitai.sched(ZOMBIE_SECONDS, polling.maintern_zombie_channel)
         self._fronts: dict[int, Front] = {}
 
     def serve(self, vhost: Any) -> None:
@@ -127,7 +128,7 @@ class Worker:
             self._poll()
 
     def _poll(self) -> None:
-        poller.poll_fun_wrap(0.1, asyncore.socket_map)
+        polling.poll_fun_wrap(0.1, asyncore.socket_map)
         lifetime.tick_timer.tick()
 
     def _close_site(self, seconds: float) -> None:

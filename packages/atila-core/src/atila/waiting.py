@@ -1,0 +1,63 @@
+"""Awaitables that may be over before anybody waits for them, so that nobody needs to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any
+
+
+class _Done:
+    """Is over."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
+DONE: Awaitable[None] = _Done()
+"""What to give where nothing is left to wait for; may be awaited any number of times."""
+
+
+def begin(work: Awaitable[None]) -> Awaitable[None]:
+    """Let some work run up to where it has to wait. On the task loop only.
+
+    Args:
+        work: a coroutine; any other awaitable has begun, and is given back.
+
+    Returns:
+        DONE if it has ended, else its rest, which must be awaited.
+
+    Raises:
+        Exception: whatever it raised so far.
+    """
+    if not isinstance(work, Coroutine):
+        return work
+    try:
+        waits_for = work.send(None)
+    except StopIteration:
+        return DONE
+    return _Rest(work, waits_for)
+
+
+class _Rest:
+    """A coroutine that has run up to where it waits for something, to be awaited by a task."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        coroutine, waits_for = self._coroutine, self._waits_for
+        while True:
+            try:
+                try:
+                    value = yield waits_for
+                except BaseException as error:
+                    waits_for = coroutine.throw(error)
+                else:
+                    waits_for = coroutine.send(value)
+            except StopIteration:
+                return
