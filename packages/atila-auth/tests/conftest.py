@@ -38,8 +38,8 @@ class Browser:
 
     def request(self, method, url, **options):
         headers = dict(options.pop("headers", None) or {})
-        if cookies := self.cookies(url.partition("?")[0]):
-            headers.setdefault("Cookie", cookies)
+        # Even without any: the client's own would be sent instead.
+        headers.setdefault("Cookie", self.cookies(url.partition("?")[0]))
         self.answer = self.client.request(method, url, headers=headers, **options)
         for line in self.set_cookies:
             name, value = re.match(r"([^=]+)=([^;]*)", line).groups()

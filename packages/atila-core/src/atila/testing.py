@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 
+from atila.client_cookies import ClientCookies
 from atila.errors import HTTPError, reason_phrase
 from atila.exchange import Address, ClientGone, Exchange, Header, Headers
 
@@ -237,12 +238,18 @@ class TestClient:
 
     Args:
         app: the app.
+
+    Attributes:
+        app: the app.
+        cookies: what the app has set, by name; it is sent back, unless a request has a Cookie
+            header of its own.
     """
 
     __test__ = False
 
     def __init__(self, app: Atila) -> None:
         self.app = app
+        self.cookies = ClientCookies()
 
     @classmethod
     def of(cls, target: str | os.PathLike[str]) -> TestClient:
@@ -294,10 +301,17 @@ class TestClient:
         Raises:
             TimeoutError: no answer came within `WAIT` seconds.
         """
-        exchange = _exchange(method, url, params, headers, data, json)
+        exchange = _exchange(method, url, params, self._with_cookies(url, headers), data, json)
         self._start(exchange)
         answer: TestResponse = _get(exchange.answers)
+        self.cookies.take(url, answer.header_list)
         return answer
+
+    def _with_cookies(self, url: str, headers: Mapping[str, str] | None) -> Mapping[str, str]:
+        given = dict(headers or {})
+        if "cookie" not in map(str.lower, given) and (cookies := self.cookies.header(url)):
+            given["cookie"] = cookies
+        return given
 
     def _start(self, exchange: _TestExchange) -> None:
         site = self.app.site
@@ -317,7 +331,7 @@ class TestClient:
         Raises:
             ConnectionRefusedError: the app answered the handshake with an error.
         """
-        exchange = _exchange("GET", url, None, headers, None, None)
+        exchange = _exchange("GET", url, None, self._with_cookies(url, headers), None, None)
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
