@@ -29,7 +29,9 @@ def test_file(client: httpx.Client) -> None:
     assert answer.headers["accept-ranges"] == "bytes"
     named = client.get("/download")
     assert named.headers["content-type"] == "application/octet-stream"
-    assert named.headers["content-disposition"] == "attachment; filename*=UTF-8''stil%20%C3%A9.css"
+    assert named.headers["content-disposition"] == (
+        "attachment; filename=\"stil _.css\"; filename*=UTF-8''stil%20%C3%A9.css"
+    )
 
 
 def test_head_and_conditions_of_a_file(client: httpx.Client) -> None:

@@ -74,8 +74,8 @@ def test_file(app: Atila, client: TestClient, tmp_path: Path) -> None:
     assert "content-disposition" not in answer.headers
     named = client.get("/named")
     assert named.headers["content-type"] == "text/x"
-    assert (
-        named.headers["content-disposition"] == "attachment; filename*=UTF-8''a%22%C3%BC%0D%0A.xlsx"
+    assert named.headers["content-disposition"] == (
+        "attachment; filename=\"a____.xlsx\"; filename*=UTF-8''a%22%C3%BC%0D%0A.xlsx"
     )
     head = client.head("/")
     assert (head.content, head.headers) == (b"", answer.headers)
@@ -148,7 +148,7 @@ def test_an_open_file(app: Atila, client: TestClient, tmp_path: Path) -> None:
     assert opened[0].closed
     made = client.get("/made")
     assert (made.text, made.headers["content-type"]) == ("häl", "text/x")
-    assert made.headers["content-disposition"] == "attachment; filename*=UTF-8''a.txt"
+    assert made.headers["content-disposition"] == 'attachment; filename="a.txt"'
 
 
 def test_what_is_no_file_is_a_404(app: Atila, client: TestClient, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Layer, Mount, SetupError, Site, launch, mounting
+from atila import Atila, Layer, Mount, SetupError, Site, launch
 from atila.packages import Package
 from atila.testing import TestClient
 
@@ -272,42 +272,6 @@ def test_a_failed_mount_leaves_the_app_as_it_was(app: Atila) -> None:
     assert app.test_client().get("/x").text == "x"
 
 
-def test_reload_mounts_what_the_modules_are_now(app: Atila, tmp_path, monkeypatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    source = "def __mount__(app):\n    app.route('/x')(lambda was: {!r})\n"
-    file = tmp_path / "reloadable_pages.py"
-    file.write_text(source.format("old"))
-    import reloadable_pages  # type: ignore[import-not-found]
-
-    from atila import mounting
-
-    events: list[str] = []
-    for event in ("before_reload", "reloaded", "mounted", "mounted_or_reloaded"):
-        app.on(event)(lambda was, event=event: events.append(event))
-    app.mount("/", reloadable_pages)
-    Site([Mount("/", app)])
-    client = app.test_client()
-    assert client.get("/x").text == "old"
-    assert events == ["mounted", "mounted_or_reloaded"]
-    del events[:]
-    file.write_text(source.format("newer"))
-    mounting.reload(app)
-    assert client.get("/x").text == "newer"
-    assert events == ["before_reload", "reloaded", "mounted_or_reloaded"]
-    file.write_text("1 / 0")
-    with pytest.raises(ZeroDivisionError):
-        mounting.reload(app)
-    assert client.get("/x").text == "newer"
-    file.write_text("def __mount__(app):\n    raise OSError('no models')")
-    with pytest.raises(OSError, match="no models"):
-        mounting.reload(app)
-    assert client.get("/x").text == "newer"
-    file.write_text(source.format("the newest"))
-    mounting.reload(app)
-    assert client.get("/x").text == "the newest"
-
-
 # Preferences ------------------------------------------------------------------------------------
 
 
@@ -485,6 +449,5 @@ def test_a_module_that_is_mounted_anew_may_inspect_above_its_route() -> None:
 
     app.mount("/", mount)
     for _ in range(2):
-        assert app.test_client().get("/?number=1").text == "2"
-        mounting.reload(app)
-    app.site.shutdown()
+        with app.test_client() as client:
+            assert client.get("/?number=1").text == "2"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 import stat
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +24,10 @@ _TEXTS = frozenset(
 )
 BINARY_TYPE = "application/octet-stream"
 
+# Neither quotes nor what some browsers decode in them.
+_PLAIN = re.compile(r"[A-Za-z0-9 ._()+\-]+")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._()+\-]")
+
 
 def type_of(path: str) -> str:
     """The media type of a file, by its name; text is taken for UTF-8."""
@@ -37,9 +42,12 @@ def type_of(path: str) -> str:
 
 def attachment(filename: str) -> Header:
     """The header that makes an answer a download (RFC 6266, section 4.1)."""
-    # The extended form carries every character.
+    if _PLAIN.fullmatch(filename):
+        return "content-disposition", f'attachment; filename="{filename}"'
+    # The extended form carries every character; the other is for programs that do not know it.
     name = quote(filename.encode("utf-8", "replace"), safe="")
-    return "content-disposition", f"attachment; filename*=UTF-8''{name}"
+    plain = _NOT_PLAIN.sub("_", filename)
+    return "content-disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{name}"
 
 
 def send(was: Was, file: FileBody) -> None:

@@ -11,7 +11,6 @@ one first, then the app, then those it extends, the first one first.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 from collections import deque
@@ -209,20 +208,15 @@ class Mounting:
         self._waiting.clear()
         self.is_done = is_done
 
-    def farewells(self) -> list[Callable[..., Any]]:
-        """The `__umount__` hooks of all that is mounted, last mounted first."""
-        hooks = [part.hook("__umount__") for part in reversed(self._mounted)]
-        return [hook for hook in hooks if hook is not None]
-
-    def umount(self, farewells: list[Callable[..., Any]] | None = None) -> None:
-        """Call the `__umount__` hooks; what fails is logged.
-
-        Args:
-            farewells: these, where the modules have others by now.
+    def umount(self) -> None:
+        """Call the `__umount__` hooks of all that is mounted, last mounted first; what fails is
+        logged.
         """
-        for hook in self.farewells() if farewells is None else farewells:
+        for part in reversed(self._mounted):
+            hook = part.hook("__umount__")
             try:
-                call_hook(hook, self._app)
+                if hook is not None:
+                    call_hook(hook, self._app)
             except Exception:
                 log.exception("%s failed", source_of(hook) or "__umount__")
         self._mounted = []
@@ -350,26 +344,6 @@ def leave(app: Atila) -> None:
     """Forget what the hooks of packages have defined, so that the app can be mounted anew."""
     app.mounting.end(is_done=False)
     app.mounting.forget()
-
-
-def reload(app: Atila) -> None:
-    """Import the modules that are mounted on an app anew, and mount them as they are now.
-
-    Requests go on meanwhile, and are answered by what was there before if this fails.
-
-    Raises:
-        Exception: whatever importing or mounting them raises.
-    """
-    app.bus.announce("before_reload")
-    farewells = app.mounting.farewells()
-    for module in app.mounting.modules:
-        importlib.reload(module)
-    app.mounting.umount(farewells)
-    leave(app)
-    with entered(app):
-        app._compile_all()
-    app.bus.announce("reloaded")
-    app.bus.announce("mounted_or_reloaded")
 
 
 # What an app has of it --------------------------------------------------------------------------
