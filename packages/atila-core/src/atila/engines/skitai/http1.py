@@ -281,7 +281,7 @@ class Http1Exchange(SkitaiExchange):
         if self._gone:
             raise ClientGone("the client has left")
         deflate = None
-        agreed = agree(self.header("sec-websocket-extensions"), self._limit)
+        agreed = agree(self.header("sec-websocket-extensions"))
         if agreed is not None:
             deflate, answer = agreed
             headers = [*headers, ("Sec-WebSocket-Extensions", answer)]

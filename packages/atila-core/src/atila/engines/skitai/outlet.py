@@ -170,8 +170,10 @@ class Outlet:
             data: them.
             size: what the sender was charged for them, if not their number.
         """
-        self._pieces.append(data)
-        self.backlog += len(data)
+        if data:
+            # An empty piece would be the end.
+            self._pieces.append(data)
+            self.backlog += len(data)
         if size is not None:
             self._taken += size - len(data)
         self._flush()

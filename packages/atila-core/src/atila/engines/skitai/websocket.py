@@ -1,21 +1,23 @@
-"""WebSockets over Skitai's connections, framed by wsproto (RFC 6455).
+"""WebSockets over Skitai's connections, framed by websockets (RFC 6455).
 
 Skitai's own reader of frames knows no fragments, takes unmasked frames and messages of any size,
-answers a close with a pong, and drops empty messages; so its bytes go to wsproto.
+answers a close with a pong, and drops empty messages; so its bytes go to the Sans-I/O core of
+websockets.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import hashlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
-from wsproto.utilities import LocalProtocolError
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
 
 from atila.engines.skitai.heads import Head
 from atila.engines.skitai.inbox import Inbox
@@ -24,17 +26,21 @@ from atila.errors import HTTPError
 from atila.exchange import ClientGone, Header
 
 if TYPE_CHECKING:
-    from atila.engines.skitai.deflate import Deflate
+    from websockets.extensions import Extension
+
     from atila.engines.skitai.worker import Worker
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 GOING_AWAY = 1001
 ABNORMAL = 1006
-TOO_BIG = 1009
+NO_TEXT = 1007
 FRAME = 10
 """Bytes that a message counts beside its own."""
 CLOSE_SECONDS = 5.0
 """How long the peer may take to answer a close."""
+
+_PONG = b"\x8a"
+_Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 def handshake_fault(method: str, header: Callable[[str], str | None]) -> HTTPError | None:
@@ -64,16 +70,28 @@ def handshake_head(key: str, headers: Sequence[Header]) -> bytes:
     return head.encode()
 
 
+class _Frames(Protocol):
+    """The state of a connection, and its frames."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """A frame is complete."""
+        if frame.opcode is Opcode.CLOSE:
+            # A client may close in the middle of a fragmented message (RFC 6455, section 5.4),
+            # which websockets takes for an error.
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class WebSocket:
     """An accepted WebSocket.
 
     The public methods of `WebSocketTransport` are for the task loop, all others for the main
-    thread, where wsproto's state lives.
+    thread, where the state of the frames lives.
 
     Args:
         worker: what serves it.
         channel: its connection.
-        limit: the most bytes (characters, of text) of a message.
+        limit: the most bytes of a message.
         hang_up: called on the main thread when the last frame is out.
         deflate: the compression that was agreed on, if one was.
     """
@@ -84,18 +102,19 @@ class WebSocket:
         channel: Any,
         limit: int,
         hang_up: Callable[[], object],
-        deflate: Deflate | None = None,
+        deflate: Extension | None = None,
     ) -> None:
         self.close_code: int | None = None
         self._worker = worker
         self._channel = channel
-        self._limit = limit
         call = worker.pump.call
         self.outlet = Outlet(worker.loop, call, self._flush, lambda: call(hang_up))
         self._inbox = Inbox(worker.loop, call, self._pause)
-        self._frames = Connection(ConnectionType.SERVER, [deflate] if deflate else [])
+        self._frames = _Frames(Side.SERVER, state=State.OPEN, max_size=limit)
+        self._frames.extensions = [deflate] if deflate else []
+        # Of a message in fragments: its pieces, and what makes text of them.
         self._parts: list[Any] = []
-        self._size = 0
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._code: int | None = None
         self._pinged_at = 0.0
 
@@ -112,13 +131,8 @@ class WebSocket:
         """See `WebSocketTransport`."""
         if self.close_code is not None or self.outlet.gone:
             raise ClientGone("the WebSocket is closed")
-        event: Message[Any]
-        if isinstance(message, str):
-            event = TextMessage(message)
-        else:
-            event = BytesMessage(bytes(message))
         size = len(message) + FRAME
-        await self.outlet.send_by(size, self._put, event, size)
+        await self.outlet.send_by(size, self._send, message, size)
 
     async def flushed(self) -> None:
         """Return when the main thread has given all that was sent to the system, as far as it takes
@@ -150,17 +164,31 @@ class WebSocket:
         if not self._channel.closed:
             self._channel.handle_write()
 
-    def _put(self, event: Any, size: int) -> None:
-        """Send a frame, for which the sender was charged `size` bytes."""
+    def _send(self, message: str | bytes, size: int) -> None:
+        """Send a message, for which the sender was charged `size` bytes."""
         try:
-            data = self._frames.send(event)
-        except LocalProtocolError:
-            data = b""  # Closed, or closing: nothing more goes out.
-        self.outlet.put(data, size)
+            if isinstance(message, str):
+                self._frames.send_text(message.encode())
+            else:
+                self._frames.send_binary(message)
+        except InvalidState:
+            pass  # Closed, or closing: nothing more goes out.
+        self._put(size)
+
+    def _put(self, size: int = 0) -> None:
+        """Hand over the frames that are to go out."""
+        frames = self._frames.data_to_send()
+        if not frames and not size:
+            return
+        if self.outlet.backlog >= HIGH:
+            # A client that reads no pongs gets no more of them.
+            frames = [frame for frame in frames if not frame.startswith(_PONG)]
+        self.outlet.put(b"".join(frames), size)
 
     def _close(self, code: int, reason: str) -> None:
-        if self._frames.state is ConnectionState.OPEN and not self._channel.closed:
-            self._put(CloseConnection(code, reason), 0)
+        if self._frames.state is State.OPEN and not self._channel.closed:
+            self._frames.send_close(code, reason)
+            self._put()
             self._worker.later(CLOSE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
@@ -178,7 +206,9 @@ class WebSocket:
             channel.close()
         else:
             self._pinged_at = time.monotonic()
-            self._put(Ping(), 0)
+            if self._frames.state is State.OPEN:
+                self._frames.send_ping(b"")
+                self._put()
 
     # The main thread's: receiving.
 
@@ -189,44 +219,40 @@ class WebSocket:
         """Bytes from the client."""
         if self._code is not None:
             return
-        self._frames.receive_data(data)
-        for event in self._frames.events():
-            self._handle(event)
-            if self._code is not None:
-                return
+        frames = self._frames
+        frames.receive_data(data)
+        try:
+            for frame in frames.events_received():
+                self._handle(frame)  # type: ignore[arg-type]  # no others come after a handshake
+        except UnicodeDecodeError:
+            frames.fail(NO_TEXT)
+        self._put()
+        if frames.close_rcvd is not None:
+            self._end(frames.close_rcvd.code)
+        elif frames.eof_sent and frames.close_sent is not None:
+            # The client broke the protocol, or a limit, and was told so.
+            self._end(frames.close_sent.code)
 
-    def _handle(self, event: Any) -> None:
-        if isinstance(event, Message):
-            self._parts.append(event.data)
-            self._size += len(event.data)
-            if self._size > self._limit:
-                self._fail(TOO_BIG)
-            elif event.message_finished:
-                self._inbox.put(self._join(event))
-        elif isinstance(event, Ping):
-            # A client that reads no pongs gets no more of them.
-            if self.outlet.backlog < HIGH:
-                self._put(event.response(), 0)
-        elif isinstance(event, CloseConnection):
-            # A peer that breaks the protocol is reported so too, with the state left open.
-            if self._frames.state is ConnectionState.OPEN:
-                self._fail(event.code)
-                return
-            if self._frames.state is ConnectionState.REMOTE_CLOSING:
-                self._put(event.response(), 0)
-            self._end(event.code)
+    def _handle(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT and frame.fin:
+            self._inbox.put(str(frame.data, "utf-8"))
+        elif opcode is Opcode.BINARY and frame.fin:
+            self._inbox.put(bytes(frame.data))
+        elif opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if opcode is not Opcode.CONT:
+                self._decoder = _Decoder() if opcode is Opcode.TEXT else None
+            self._collect(bytes(frame.data), is_last=frame.fin)
 
-    def _join(self, event: Any) -> str | bytes:
-        parts, self._parts, self._size = self._parts, [], 0
-        if isinstance(event, TextMessage):
-            return "".join(parts)
-        return b"".join(parts)
-
-    def _fail(self, code: int) -> None:
-        """The client broke the protocol, or a limit."""
-        if self._frames.state is ConnectionState.OPEN:
-            self._put(CloseConnection(code), 0)
-        self._end(code)
+    def _collect(self, data: bytes, *, is_last: bool) -> None:
+        """A fragment of a message; wrong text is noticed at once."""
+        decoder = self._decoder
+        part = data if decoder is None else decoder.decode(data, is_last)
+        if part:
+            self._parts.append(part)
+        if is_last:
+            parts, self._parts = self._parts, []
+            self._inbox.put(b"".join(parts) if decoder is None else "".join(parts))
 
     def _end(self, code: int) -> None:
         """The closing handshake is done, or pointless."""
