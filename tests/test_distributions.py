@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from support.board import wait_until
@@ -52,6 +53,13 @@ def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 def evaluate(python: Path, code: str, folder: Path, *path: Path) -> str:
     return run(python, "-c", code, cwd=folder, PYTHONPATH=os.pathsep.join(map(str, path))).strip()
+
+
+def test_what_type_checkers_read_is_in_the_wheels(wheels: dict[str, Path]) -> None:
+    with ZipFile(wheels["atila-core"]) as core, ZipFile(wheels["atila-auth"]) as auth:
+        stubs = {f"atila/{name}.pyi" for name in ("absent_layers", "installed", "installed_layers")}
+        assert {*stubs, "atila/py.typed"} <= set(core.namelist())
+        assert {"atila_auth/names.py", "atila_auth/py.typed"} <= set(auth.namelist())
 
 
 def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> None:

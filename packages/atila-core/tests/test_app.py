@@ -490,3 +490,29 @@ def test_params_are_those_of_the_rule_as_the_handler_gets_them(
     assert client.get("/users?id=7").text == "id"
     assert client.post("/users/7", {"id": "8", "b": "1"}).text == "id"
     assert client.post("/users/7", json={"id": [8]}).text == "id"
+
+
+def test_an_error_of_a_property_is_no_missing_layer() -> None:
+    class Broken(Atila):
+        @property
+        def site(self):
+            return self.sight.first
+
+        @property
+        def sight(self):
+            return None
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'first'"):
+        Broken(__name__).site
+
+
+def test_a_client_that_was_never_used_mounts_nothing() -> None:
+    app = Atila(__name__)
+    mounted = []
+    app.on("mounted")(lambda was: mounted.append(1))
+    with app.test_client():
+        pass
+    assert mounted == []
+    with app.test_client() as client:
+        client.get("/")
+    assert mounted == [1]

@@ -1,36 +1,24 @@
 """Access control for Atila: the layer "auth"."""
 
-from typing import Any
-
 from atila import PROTOCOL, Layer
+from atila.layers import names_of
 from atila_auth import (
     authentication,
     cors,
     csrf,
     jwt_keys,
     jwts,
+    names,
     otp,
-    ott,
-    permissions,
     policy,
     revocations,
     sealed_cookie,
-    state,
 )
 from atila_auth.compiler import compile_route
 from atila_auth.mbox import MessageBox
 from atila_auth.passwords import hash_password, verify_password
-from atila_auth.ratelimit import rate_limit
 from atila_auth.session import Session
 from atila_auth.users import User, a1
-
-
-def _set_user(was: Any, user: Any) -> None:
-    was.request.user = user
-
-
-# A property is placed on the context's class as it is, so that it is never out of date.
-_user: Any = property(lambda was: was.request.user, _set_user)
 
 layer = Layer(
     name="auth",
@@ -41,35 +29,13 @@ layer = Layer(
         "csrf_token": csrf.token,
         "csrf_token_input": csrf.token_input,
     },
-    methods={
-        "verify_csrf": csrf.verify,
-        "remove_csrf": csrf.remove,
-        "generate_otp": otp.generate,
-        "verify_otp": otp.verify,
-        "encode_ott": ott.encode,
-        "decode_ott": ott.decode,
-        "revoke_ott": ott.revoke,
-        "encode_jwt": jwts.encode_jwt,
-        "decode_jwt": jwts.decode_jwt,
-        "dejwt": jwts.dejwt,
-        "user": _user,
-    },
+    methods=names_of(names.WasOfAuth),
     request={
-        "session": lambda was: was.session,  # type: ignore[attr-defined]  # a name of this layer
-        "mbox": lambda was: was.mbox,  # type: ignore[attr-defined]  # a name of this layer
+        "session": lambda was: was.session,
+        "mbox": lambda was: was.mbox,
         "JWT": jwts.of_request,
     },
-    app={
-        "csrf_verification_required": csrf.required,
-        "permission_handler": state.permission_handler,
-        "permission_required": permissions.permission_required,
-        "login_required": permissions.login_required,
-        "identification_required": permissions.identification_required,
-        "authorization_required": authentication.authorization_required,
-        "authorization_handler": state.authorization_handler,
-        "bearer_handler": state.bearer_handler,
-        "rate_limit": rate_limit,
-    },
+    app=names_of(names.AppOfAuth),
     config={
         **revocations.DEFAULTS,
         **sealed_cookie.DEFAULTS,

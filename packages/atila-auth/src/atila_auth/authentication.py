@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
 from atila_auth import basic, bearer, digest
-from atila_auth.state import Decorator, Function, declarations, declare, state_of
+from atila_auth.state import Function, declarations, declare, state_of
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -37,7 +37,7 @@ class _Declaration:
     scheme: Any
 
 
-def authorization_required(app: Atila, scheme: str) -> Decorator[Function]:
+def authorization_required(app: Atila, scheme: str) -> Callable[[Function], Function]:
     """Let nobody in who has not logged in by a scheme; the same as @app.route(authenticate=…).
 
     Args:

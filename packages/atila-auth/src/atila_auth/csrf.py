@@ -20,7 +20,6 @@ from atila.errors import source_of
 from atila_auth import keys
 from atila_auth.sealed_cookie import SealedCookie, at_head
 from atila_auth.sealing import sealer
-from atila_auth.session import Session
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -79,7 +78,7 @@ class _Csrf:
                 )
             self._secret = secrets.token_urlsafe(16)
             self._is_altered = True
-        session = _session(self._was).default
+        session = self._was.session.default
         # The session may begin with this very answer: then it has this id.
         return self._sealer.seal([self._secret, session.id, session.is_known])
 
@@ -90,7 +89,7 @@ class _Csrf:
         if found is None or self._secret is None:
             return False
         secret, session_id, had_session = found
-        session = _session(self._was).default
+        session = self._was.session.default
         is_bound = _same(session_id, session.id) if session.is_known else not had_session
         self._is_verified = _same(secret, self._secret) and is_bound
         if self._is_verified:
@@ -116,11 +115,6 @@ class _Csrf:
 
 def _same(given: str, known: str) -> bool:
     return hmac.compare_digest(given.encode(), known.encode())
-
-
-def _session(was: Was) -> Session:
-    session: Session = was.session  # type: ignore[attr-defined]  # a name of this layer
-    return session
 
 
 def _of(was: Was) -> _Csrf:

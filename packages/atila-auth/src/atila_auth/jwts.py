@@ -54,8 +54,7 @@ def dejwt(was: Was, *token: str | None) -> Claims:
 
 def claims_of(was: Was) -> Claims:
     """`was.request.JWT`, which is read once in a request."""
-    claims: Claims = was.request.JWT  # type: ignore[attr-defined]  # a name of this layer
-    return claims
+    return was.request.JWT
 
 
 def of_request(was: Was) -> Claims:

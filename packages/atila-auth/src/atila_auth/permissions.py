@@ -11,7 +11,7 @@ from atila import HTTPError, SetupError
 from atila.params import Signature
 from atila_auth.authentication import realm_of
 from atila_auth.bearer import challenge, challenge_with
-from atila_auth.state import Decorator, Function, declarations, declare, state_of
+from atila_auth.state import Function, declarations, declare, state_of
 from atila_auth.verdict import asked, is_about_nobody
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Declaration:
 
 def permission_required(
     app: Atila, permissions: Iterable[str] = (), **others: Iterable[str]
-) -> Decorator[Function]:
+) -> Callable[[Function], Function]:
     """Let nobody in whom the permission handler refuses.
 
         @app.permission_required(["user"], id=["staff"], DELETE=["admin"])

@@ -8,13 +8,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from atila import HTTPError, SetupError
 from atila.hooks import plain
-from atila_auth.state import Decorator, Function, declarations, declare
+from atila_auth.state import Function, declarations, declare
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SPACE = "auth rate"
 _ROUNDING = 1e-6
 Key = Callable[["Was"], Any]
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class _Declaration:
 
 
 def rate_limit(
-    app: Atila, requests: int, seconds: float = 60, key: str | Key = "address"
-) -> Decorator[Function]:
+    app: Atila, requests: int, seconds: float = 60, key: str | Callable[[Context], Any] = "address"
+) -> Callable[[Function], Function]:
     """Refuse with 429 who uses a route too often. For what guesses passwords, above all.
 
     A request counts whatever its answer is, but those that are refused with 429. Of the last window

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from atila.routing import Router
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
 
 _STATE = "_access_control"
 _MARK = "__atila_access__"

@@ -1,14 +1,16 @@
 """Atila: web back ends of plain functions, concurrent when they ask for it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atila.app import Atila
 from atila.context import current
+from atila.endpoint import Endpoint
 from atila.engines.skitai import register
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.exchange import ClientGone, Exchange
 from atila.layers import PROTOCOL, Layer, Steps
 from atila.response import ANSWERED
+from atila.routing import Route
 from atila.site import Mount, Site
 from atila.was import Was
 
@@ -20,11 +22,13 @@ __all__ = [
     "PROTOCOL",
     "Atila",
     "ClientGone",
+    "Endpoint",
     "Exchange",
     "HTTPError",
     "Layer",
     "MissingLayer",
     "Mount",
+    "Route",
     "SetupError",
     "Site",
     "Steps",
@@ -33,9 +37,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if TYPE_CHECKING:
+    __version__: str
+else:
 
-        return version("atila-core")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("atila-core")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from atila import (
     announce,
     chains,
     events,
+    health,
     inspection,
     layers,
     maintenance,
@@ -32,8 +33,11 @@ from atila.uploads import FlashFile, Upload, send_back
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
+    from atila.installed import AppNames
     from atila.layers import Finder, Responder
     from atila.testing import TestClient
+else:
+    AppNames = object
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,7 +47,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CORE_OPTIONS = frozenset({"input_stream"})
 
 
-class Atila:
+class Atila(AppNames):
     """An application: routes, hooks and settings; itself what ASGI, WSGI and RSGI servers call.
 
     Args:
@@ -55,6 +59,9 @@ class Atila:
         SetupError: two distributions have one layer and `layers` chooses none, or one of them is
             written for another protocol.
     """
+
+    shared: str | None
+    """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
 
     def __init__(self, import_name: str, *, layers: Choice | None = None) -> None:
         self.import_name = import_name
@@ -72,6 +79,7 @@ class Atila:
         self._endpoints: dict[int, Endpoint] = {}
         self.bus = events.Bus(self)
         self.jobs: dict[str, maintenance.Job] = {}
+        self.readiness: dict[str, Callable[..., Any]] = {}
         self.store = SharedStore()
         """Values of JSON for all requests of this app in all workers."""
         self.g = Store(self.store)
@@ -114,6 +122,9 @@ class Atila:
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
+            if hasattr(type(self), name):
+                # A property of core raised it: nothing but that error tells what is wrong.
+                return object.__getattribute__(self, name)
             try:
                 value = self.__dict__["_layer_names"][name]
             except KeyError:
@@ -211,6 +222,7 @@ class Atila:
     if_file_modified = chains.if_file_modified
     if_cache_updated = chains.if_cache_updated
     maintain = maintenance.maintain
+    readiness_check = health.readiness_check
 
     on = events.on
     emit = events.emit
@@ -343,8 +355,9 @@ class Atila:
             with problems.piece():
                 self._compile(route)
         self.resources = Resources(routes)
-        with problems.piece():
-            self._add_openapi()
+        for add in (self._add_openapi, self._add_metrics, self._add_health):
+            with problems.piece():
+                add()
         with problems.piece():
             # Refusals run through an endpoint too, for its hooks and error pages.
             self.refusing = self._refusing(
@@ -370,7 +383,21 @@ class Atila:
         from atila import openapi_page
 
         for route in openapi_page.routes(self):
-            self.router.add(route.rule, self._endpoint(route), ("GET", "HEAD"))
+            self._add_own(self._endpoint(route))
+
+    def _add_metrics(self) -> None:
+        if self.config.METRICS is not None:
+            from atila import metrics
+
+            self._add_own(metrics.endpoint(self))
+
+    def _add_health(self) -> None:
+        if self.config.HEALTH is not None:
+            for endpoint in health.endpoints(self):
+                self._add_own(endpoint)
+
+    def _add_own(self, endpoint: Endpoint) -> None:
+        self.router.add(endpoint.route.rule, endpoint, ("GET", "HEAD"))
 
     def _compile(self, route: Route) -> None:
         endpoint = self._endpoints[id(route)] = self._endpoint(route)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from atila.was import Was
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
 
 _NOTES = "__atila_steps__"
 
@@ -37,7 +38,7 @@ def _note(function: Function, steps: Steps) -> Function:
     return function
 
 
-def testpass_required(app: Atila, test: Callable[[Was], Any]) -> Decorator[Function]:
+def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Let nobody in who does not pass a test.
 
     Args:
@@ -59,13 +60,13 @@ def testpass_required(app: Atila, test: Callable[[Was], Any]) -> Decorator[Funct
 testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test
 
 
-def run_before(app: Atila, *functions: Callable[[Was], Any]) -> Decorator[Function]:
+def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Call functions before a handler, in order; what one gives, if not None, is the answer."""
     steps = [plain(_checked(function, "run_before")) for function in functions]
     return lambda function: _note(function, Steps(before=steps))
 
 
-def run_after(app: Atila, *functions: Callable[[Was], Any]) -> Decorator[Function]:
+def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Call functions after a handler, in order; what they give is ignored."""
     called = [plain(_checked(function, "run_after")) for function in functions]
 
@@ -78,7 +79,7 @@ def run_after(app: Atila, *functions: Callable[[Was], Any]) -> Decorator[Functio
 
 def if_file_modified(
     app: Atila, path: str, work: Callable[..., Any], interval: float = 1.0
-) -> Decorator[Function]:
+) -> Callable[[Function], Function]:
     """Do something before a handler runs if a file was modified since it was done last.
 
     Args:
@@ -108,7 +109,7 @@ def if_file_modified(
 
 def if_cache_updated(
     app: Atila, names: str | Iterable[str], work: Callable[..., Any], interval: float = 1.0
-) -> Decorator[Function]:
+) -> Callable[[Function], Function]:
     """Do something before a handler runs if shared things were updated since it was done last.
 
     Args:

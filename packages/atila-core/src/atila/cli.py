@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from atila import launch, reloading, static
+from atila import launch, logs, reloading, static
 from atila.errors import SetupError
 
 TARGET = click.argument("target")
@@ -62,6 +62,11 @@ def main() -> None:
     flag_value="combined",
     help="Write a line for each request; combined if no format is given.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "text"]),
+    help="How all other messages are written.",
+)
 @click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
 @click.option(
     "--grpc-port",
@@ -74,6 +79,7 @@ def serve(
     disable_static: bool,
     devel: bool,
     grpc_port: int | None,
+    log_format: str | None,
     **options: Any,
 ) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
@@ -89,6 +95,8 @@ def serve(
             from atila.engines.granian import serve as serve_with
         else:
             from atila.engines.skitai.serve import serve as serve_with
+        if log_format:
+            os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
         if grpc_port:

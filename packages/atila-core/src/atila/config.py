@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from atila.errors import SetupError
 
 DEFAULTS: dict[str, Any] = {
     "MAX_UPLOAD_SIZE": 256 * 1024 * 1024,
@@ -14,6 +17,11 @@ DEFAULTS: dict[str, Any] = {
     "QUEUE_SIZE": 1024,
     "SHUTDOWN_TIMEOUT": 30.0,
     "ACCESS_LOG": None,
+    "TRUSTED_PROXIES": (),
+    "LOG_FORMAT": None,
+    "METRICS": None,
+    "HEALTH": None,
+    "HEALTH_TIMEOUT": 5.0,
     "OPENAPI": None,
     "OPENAPI_INFO": None,
 }
@@ -31,6 +39,16 @@ DEFAULTS: dict[str, Any] = {
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
+- TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; what
+  they tell of the client in X-Forwarded-For and X-Forwarded-Proto is believed. "unix" stands for
+  peers of a Unix socket.
+- LOG_FORMAT: "json", so that what apps and framework log is one object of JSON a line, or "text";
+  where nobody else has configured logging. The environment variable ATILA_LOG_FORMAT goes before.
+- METRICS: a path below the app's mount point, "/metrics", where the metrics of the whole site are,
+  for Prometheus; None for none, and nothing is counted.
+- HEALTH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as the
+  process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
+- HEALTH_TIMEOUT: seconds that each readiness check has.
 - OPENAPI: a path below the app's mount point, "/openapi", where a page shows what the app answers
   and lets one try it; the document itself is there as "/openapi.json". None for neither.
 - OPENAPI_INFO: title, version and what else is told of the app in it: {"title": "Shop"}.
@@ -54,3 +72,15 @@ class Config(dict[str, Any]):
             del self[name]
         except KeyError:
             raise AttributeError(f"there is no setting {name!r}") from None
+
+
+def path_of(config: Config, name: str) -> str:
+    """The path that a setting names, below the app's mount point.
+
+    Raises:
+        SetupError: it is no path.
+    """
+    path = config[name]
+    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
+        raise SetupError(f'app.config.{name} is None or a path: "/{name.lower()}", not {path!r}')
+    return path

@@ -57,6 +57,7 @@ class Endpoint:
         websocket: answers WebSocket handshakes, and nothing else.
         fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
             error handlers and error pages.
+        is_quiet: its requests are not written to the access log.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Endpoint:
         "fault",
         "headers",
         "inspector",
+        "is_quiet",
         "max_body",
         "max_upload",
         "optional",
@@ -113,6 +115,19 @@ class Endpoint:
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
         self.fault: Callable[[Was, HTTPError], object] | None = None
+        self.is_quiet = False
+
+    def quiet(self, *, alone: bool = False) -> Endpoint:
+        """The same endpoint for what watches the site: its requests are not in the access log.
+
+        Args:
+            alone: not even hooks that clean up run.
+        """
+        twin = copy.copy(self)
+        twin.is_quiet = True
+        if alone:
+            twin._teardown = ()
+        return twin
 
     def with_uploads(self) -> Endpoint:
         """The same endpoint for requests that leave something on the disk, to be deleted at last.
@@ -161,7 +176,7 @@ class Endpoint:
 
     def run(self, was: Was) -> None:
         """Process a request and see to its answer; never raises."""
-        current.set(was)
+        token = current.set(was)
         try:
             if was.refusal is not None:
                 raise was.refusal
@@ -181,6 +196,9 @@ class Endpoint:
             self.fail(was, error)
             if threading.current_thread() is threading.main_thread():
                 raise
+        finally:
+            # What is logged on this thread between requests is no part of this one.
+            current.reset(token)
 
     def call(self, was: Was) -> tuple[Any, list[After]]:
         """What it gives for a request that is piped to it, and the steps that are to follow.
@@ -236,7 +254,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._call(was, self.fail, was, error)
         else:
-            await self._call(was, self._close, was)
+            if self._teardown:
+                await self._call(was, self._close, was)
         finally:
             was.cancels = None
             watch.stop()

@@ -125,8 +125,13 @@ class Exchange:
 
     @property
     def client(self) -> Address:
-        """Address of the peer: host and port; ("", 0) if there is none, as on a Unix socket."""
+        """Address of the client: host and port; ("", 0) if there is none, as on a Unix socket."""
         raise NotImplementedError
+
+    @property
+    def peer(self) -> Address:
+        """Address at the other end of the connection: the client's, or that of a trusted proxy."""
+        return self.client
 
     @property
     def server(self) -> Address:

@@ -112,6 +112,16 @@ class Layer:
     refusal_headers: Callable[[Atila], Callable[[Was], Sequence[Header]] | None] | None = None
 
 
+def names_of(names: type) -> dict[str, Any]:
+    """The functions and descriptors in the body of a class, by their names, as `Layer` takes them.
+
+    Args:
+        names: a class that says what a layer adds to `was` or to the app: for `Layer`, and as a
+            base class for type checkers. Names that are only annotated are not among them.
+    """
+    return {name: value for name, value in vars(names).items() if not name.startswith("_")}
+
+
 Choice = Mapping[str, "str | Layer | None"]
 """Layer name to: the distribution to take it from, a layer itself, or None to leave it out."""
 
@@ -342,4 +352,4 @@ def _installed() -> Iterator[Layer]:
             continue
 
 
-__all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Steps", "find"]
+__all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Steps", "find", "names_of"]

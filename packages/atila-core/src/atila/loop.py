@@ -8,9 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger("atila.loop")
+
+Value = TypeVar("Value")
 
 
 class TaskLoop:
@@ -82,15 +84,22 @@ class TaskLoop:
             context: the context variables it runs with; None for a copy of the loop's own.
         """
         if self.is_current():
-            self._create_task(coroutine, context)
+            _ = self._create_task(coroutine, context)
         else:
             self.call(self._create_task, coroutine, context)
 
-    def _create_task(self, coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
+        """Like `spawn`, for who waits for it or cancels it. On the loop only."""
+        return self._create_task(coroutine, None)
+
+    def _create_task(
+        self, coroutine: Coroutine[Any, Any, Value], context: Context | None
+    ) -> asyncio.Task[Value]:
         task = self.loop.create_task(coroutine, context=context)
         # asyncio itself holds its tasks weakly.
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

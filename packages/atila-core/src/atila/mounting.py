@@ -214,9 +214,10 @@ class Mounting:
         """
         for part in reversed(self._mounted):
             hook = part.hook("__umount__")
+            if hook is None:
+                continue
             try:
-                if hook is not None:
-                    call_hook(hook, self._app)
+                call_hook(hook, self._app)
             except Exception:
                 log.exception("%s failed", source_of(hook) or "__umount__")
         self._mounted = []
@@ -245,7 +246,7 @@ class Mounting:
             dict(app.unrouted),
             app.hooks.snapshot(),
             app.bus.snapshot(),
-            dict(app.jobs),
+            (dict(app.jobs), dict(app.readiness)),
             (dict(app.error_handlers), app._default_error_handler),
         )
 
@@ -254,7 +255,8 @@ class Mounting:
         app, state = self._app, self._state
         if state is None:
             return
-        self._asked, app.routes, app.unrouted, hooks, listeners, app.jobs, errors = state
+        self._asked, app.routes, app.unrouted, hooks, listeners, named, errors = state
+        app.jobs, app.readiness = named
         app.hooks.restore(hooks)
         app.bus.close(EVENTS_END_WITHIN)
         app.bus.restore(listeners)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila import openapi
+from atila import config, openapi
 from atila.errors import SetupError
 from atila.openapi_operation import Document
 from atila.routing import Route
@@ -34,11 +34,9 @@ def routes(app: Atila) -> Iterator[Route]:
     Raises:
         SetupError: a setting makes no sense.
     """
-    path, info = app.config.OPENAPI, app.config.OPENAPI_INFO or {}
-    if path is None:
+    if app.config.OPENAPI is None:
         return
-    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
-        raise SetupError(f'app.config.OPENAPI is None or a path such as "/openapi", not {path!r}')
+    path, info = config.path_of(app.config, "OPENAPI"), app.config.OPENAPI_INFO or {}
     if not isinstance(info, Mapping):
         raise SetupError('app.config.OPENAPI_INFO is a dict: {"title": "Shop", "version": "1.0"}')
     yield Route(path, _page(path, info), ("GET",), automatic=True)

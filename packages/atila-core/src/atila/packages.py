@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from atila.app import Atila
 
 _OWN = frozenset(
-    {"bus", "g", "hooks", "import_name", "jobs", "mounting", "router", "routes", "store"}
+    {"bus", "g", "hooks", "import_name", "jobs", "mounting", "readiness", "router", "routes"}
+    | {"store"}
 )
 _URLS = ("STATIC_URL", "MEDIA_URL")
 

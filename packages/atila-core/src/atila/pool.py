@@ -64,6 +64,17 @@ class WorkerPool:
         """Whether `submit` would refuse a job now."""
         return len(self._jobs) >= self.queue_size or self._closing
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return len(self._jobs)
+
+    @property
+    def threads(self) -> tuple[int, int]:
+        """How many threads there are: those that work, those that have nothing to do."""
+        idle = min(len(self._asleep), len(self._threads))
+        return len(self._threads) - idle, idle
+
     def submit(self, func: Callable[..., object], *args: Any) -> bool:
         """Have a thread call func(*args). From any thread.
 

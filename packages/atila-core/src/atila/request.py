@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
     from atila.cookies import Cookies
     from atila.environ import Environ
+    from atila.installed import RequestNames
     from atila.was import Was
+else:
+    RequestNames = object
 
 
-class Request:
+class Request(RequestNames):
     """One request.
 
     Attributes:

@@ -90,6 +90,19 @@ def _started(pid: int) -> str:
             return "0"
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is that of a run, this one or another."""
+    return path.name.startswith(_PREFIX)
+
+
+def hold(folder: Path) -> int:
+    """Keep others from sweeping a folder away for as long as what this opens is open."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(folder / ALIVE, flags, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
+
+
 def make(folder: Path) -> None:
     """Make the folder if nobody has, readable to this user alone, and sweep.
 

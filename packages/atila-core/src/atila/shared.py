@@ -395,8 +395,7 @@ def _current(writer: sqlite3.Connection, space: str, name: str) -> Entry | None:
 
 def _open_files(folder: Path) -> _Files:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    alive = os.open(folder / runs.ALIVE, flags, 0o600)
-    fcntl.flock(alive, fcntl.LOCK_SH)
+    alive = runs.hold(folder)
     lock = os.open(folder / "counts", flags, 0o600)
     # One after the other: who comes first makes the table.
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila import hosts, logs, problems, shared, store
+from atila import forwarded, hosts, logs, observed, problems, shared, store
 from atila.apps import Apps
 from atila.bodies import BodySink, Spool
 from atila.errors import HTTPError, SetupError
@@ -27,7 +27,9 @@ from atila.uploads import MULTIPART_TYPE
 
 if TYPE_CHECKING:
     from atila.app import Atila
+    from atila.config import Config
     from atila.endpoint import Endpoint
+    from atila.metrics import Metrics
     from atila.routing import Match
     from atila.was import Was
 
@@ -112,6 +114,10 @@ class Site:
         self._is_trial = trial
         self._is_over = False
         self._has_begun = False
+        self.is_draining = False
+        """Whether it is about to end, and wants no further requests."""
+        self.metrics: Metrics | None = None
+        """What it counts; None without the setting METRICS."""
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
         self.g: SharedStore = SharedStore()
@@ -129,12 +135,16 @@ class Site:
         # None, where there are none, costs a request the least.
         is_served = self.static.roots and not self.static.is_disabled()
         self.files = self.static if is_served else None
-        if access_log or config.ACCESS_LOG:
-            # In place of the method, so that sites without an access log do nothing for it.
-            opener = logs.access_logged(self.open, access_log or config.ACCESS_LOG)
-            self.__dict__["open"] = opener
-        if not trial:
-            logs.ensure(debug=mounts[0].app.debug)
+        if observers := self._observers(config, access_log):
+            # In place of the method, so that sites without any do nothing for them.
+            self.__dict__["open"] = observed.opening(self.open, observers)
+        if config.TRUSTED_PROXIES:
+            # Around these, which tell of the client too.
+            self.__dict__["open"] = forwarded.believing(self.open, config.TRUSTED_PROXIES)
+        if trial:
+            logs.formatter(config.LOG_FORMAT)
+        else:
+            logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
             self._announce("mounted")
             self._announce("mounted_or_reloaded")
             for tell in begun:
@@ -142,6 +152,19 @@ class Site:
             self._serve_stores()
             self._maintainer = Maintainer([mount.app for mount in mounts])
             self._maintainer.start()
+
+    def _observers(self, config: Config, access_log: str | None) -> list[observed.Observer]:
+        """Who is told of each request: the access log, the metrics, or nobody."""
+        found: list[observed.Observer] = []
+        if form := access_log or config.ACCESS_LOG:
+            found.append(logs.AccessLog(form))
+        if not self._is_trial and any(m.app.config.METRICS is not None for m in self.mounts):
+            from atila import metrics
+
+            self.metrics = metrics.Metrics(self.pool)
+            self.on_shutdown(self.metrics.close)
+            found.append(self.metrics)
+        return found
 
     def _serve_stores(self) -> None:
         self.g.serve()
@@ -356,7 +379,7 @@ class Site:
         """
         if self._is_over:
             return
-        self._is_over = True
+        self._is_over = self.is_draining = True
         if timeout is None:
             timeout = self._shutdown_timeout
         deadline = time.monotonic() + timeout

@@ -47,7 +47,7 @@ class Root:
         self.url = url
         self.folders = folders
         self.app = app
-        self.endpoint = Endpoint(app, Route("", _serve), ())
+        self.endpoint = Endpoint(app, Route("", _serve, name=url), ())
 
     def find(self, name: str) -> File | None:
         """A file, by its path below the URL."""

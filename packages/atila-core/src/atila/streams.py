@@ -13,6 +13,7 @@ from atila.response import ANSWERED, HTML, head
 
 if TYPE_CHECKING:
     from atila.exchange import Header, ResponseStream
+    from atila.pool import WorkerPool
     from atila.was import Was
 
 CHUNK = 65536
@@ -43,6 +44,13 @@ def read_file(file: IO[Any]) -> Iterator[Any]:
 
 def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
     """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
+    return in_pool(was.site.pool, was, func, *args)
+
+
+def in_pool(
+    pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any
+) -> asyncio.Future[Any]:
+    """The same in a thread of another pool."""
     loop = was.site.loop
     future: asyncio.Future[Any] = loop.loop.create_future()
 
@@ -55,15 +63,17 @@ def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[
             future.set_exception(error)
 
     def work() -> None:
-        current.set(was)
+        token = current.set(was)
         try:
             result = func(*args)
         except BaseException as error:
             loop.call(finish, None, _for_future(error))
         else:
             loop.call(finish, result, None)
+        finally:
+            current.reset(token)
 
-    was.site.pool.resubmit(work)
+    pool.resubmit(work)
     return future
 
 

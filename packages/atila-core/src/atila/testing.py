@@ -269,8 +269,9 @@ class TestClient:
         return cls(site.mounts[-1].app)
 
     def close(self) -> None:
-        """Unmount the app, with its whole site."""
-        self.app.site.shutdown()
+        """Unmount the app, with its whole site; nothing if it was never asked anything."""
+        if self.app.mounting.is_done:
+            self.app.site.shutdown()
 
     def __enter__(self) -> TestClient:
         return self

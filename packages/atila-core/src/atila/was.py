@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from atila.apps import Apps
     from atila.endpoint import Endpoint
     from atila.exchange import Exchange, Header, WebSocketTransport
+    from atila.installed import WasNames
     from atila.site import Site
     from atila.store import SharedStore
+else:
+    WasNames = object
 
 _SANE_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
 
 log = logging.getLogger("atila.app")
 
 
-class Was:
+class Was(WasNames):
     """The context of one request. Names of layers are made at their first use.
 
     Attributes:
@@ -297,8 +300,13 @@ def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def __getattr__(name: str) -> Any:
-    """What layers have for programs that are no app: `from atila.was import generate_otp`."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return layers.exported(name)
+if TYPE_CHECKING:
+    from atila.installed_layers import django_model as django_model
+    from atila.installed_layers import generate_otp as generate_otp
+else:
+
+    def __getattr__(name: str) -> Any:
+        """What layers have for programs that are no app: `from atila.was import generate_otp`."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return layers.exported(name)

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from atila import PROTOCOL, Layer
+from atila.layers import names_of
+from atila_tasks import names
 from atila_tasks.access import Database
-from atila_tasks.aliases import Alias, Member, alias, app_alias
+from atila_tasks.aliases import Alias, Member, alias
 from atila_tasks.backend import Backend
 from atila_tasks.coroutine import compile_route
 from atila_tasks.databases.django import django_model
@@ -36,13 +38,7 @@ from atila_tasks.interfaces import (
     add_database_interface,
 )
 from atila_tasks.local.children import ProcessDied, ProcessFailed
-from atila_tasks.local.process import process
 from atila_tasks.local.programs import OutputTooLong, ProgramFailed
-from atila_tasks.local.queues import queue
-from atila_tasks.local.subprocesses import subprocess
-from atila_tasks.local.threads import thread, thread_pass
-from atila_tasks.mapping import map, mapped, render_or_map, render_or_mapped
-from atila_tasks.mask import mask
 from atila_tasks.result import (
     STA_NETERR,
     STA_NORMAL,
@@ -56,7 +52,6 @@ from atila_tasks.task import Task
 from atila_tasks.waitable import Waitable
 from atila_tasks.web.grpc_stubs import Grpc
 from atila_tasks.web.http import PROTO_HTTP, PROTO_HTTPS
-from atila_tasks.web.proxy import proxy_pass
 from atila_tasks.web.rpc import JsonRpc, XmlRpc, batch
 from atila_tasks.web.stubs import SHORTCUTS, Stubs
 
@@ -75,21 +70,8 @@ layer = Layer(
         "xmlrpc": XmlRpc,
         **SHORTCUTS,
     },
-    methods={
-        "Map": map,
-        "Mapped": mapped,
-        "Mask": mask,
-        "Process": process,
-        "ProxyPass": proxy_pass,
-        "Queue": queue,
-        "Subprocess": subprocess,
-        "Tasks": Tasks,
-        "Thread": thread,
-        "ThreadPass": thread_pass,
-        "render_or_Map": render_or_map,
-        "render_or_Mapped": render_or_mapped,
-    },
-    app={"alias": app_alias},
+    methods=names_of(names.WasOfTasks),
+    app=names_of(names.AppOfTasks),
     config=DEFAULTS,
     options=frozenset({"coroutine"}),
     compile=compile_route,
@@ -109,13 +91,15 @@ layer = Layer(
 )
 
 
-def __getattr__(name: str) -> Any:
-    # It brings sqlphile with it, which sites without SQL need not load.
-    if name == "Q":
-        from atila_tasks.databases.conditions import Q
+if not TYPE_CHECKING:
 
-        return Q
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # It brings sqlphile with it, which sites without SQL need not load.
+        if name == "Q":
+            from atila_tasks.databases.conditions import Q
+
+            return Q
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
     from atila import Was
     from atila_tasks.aliases import Alias
+    from atila_tasks.task import Task
+    from atila_tasks.waitable import Waitable
 
 
-def one(was: Was, alias: Alias, request: Any, **options: Any) -> Any:
+def one(was: Was, alias: Alias, request: Any, **options: Any) -> Task:
     """A task that carries out a request at one member, whichever is in turn."""
     return call(was, lambda: seats_of(was.site, alias).perform(request), **options)
 
 
-def balanced(was: Was, alias: Alias, request: Any, **options: Any) -> Any:
+def balanced(was: Was, alias: Alias, request: Any, **options: Any) -> Task:
     """A task that carries out a request at one member, or the next if that cannot be reached."""
     return call(was, lambda: seats_of(was.site, alias).balance(request), **options)
 
 
-def mapped(was: Was, alias: Alias, request: Any, **options: Any) -> Any:
+def mapped(was: Was, alias: Alias, request: Any, **options: Any) -> Tasks:
     """Tasks that carry out a request at all members, in their order."""
     tasks = []
     for number in range(len(alias.members)):
@@ -64,7 +66,7 @@ class Starter:
         self,
         was: Was,
         alias: Alias,
-        way: Callable[..., Any],
+        way: Callable[..., Waitable],
         options: dict[str, Any],
         cache: CacheUse | None = None,
     ) -> None:
@@ -96,7 +98,7 @@ class Access:
         way: `one`, `balanced` or `mapped`.
     """
 
-    def __init__(self, was: Was, way: Callable[..., Any] = one) -> None:
+    def __init__(self, was: Was, way: Callable[..., Waitable] = one) -> None:
         self._was = was
         self._way = way
 

@@ -117,6 +117,21 @@ class Tasks(Waitable):
             _ = await member
 
 
+def tasks(was: Was, /, *members: Any, **named: Any) -> Tasks:
+    """Several tasks waited for as one: `was.Tasks(a, b)` or `was.Tasks(a=a, b=b)`; see `Tasks`.
+
+    Args:
+        was: the request.
+        members: tasks by position; a single list or dict of them is taken as a whole.
+        named: tasks by name.
+
+    Raises:
+        TypeError: a member is no task.
+        ValueError: two names name the same.
+    """
+    return Tasks(was, *members, **named)
+
+
 def _commit(member: Waitable) -> None:
     # Of a member that stays out of a dict the error at least must not pass unseen.
     member.commit()

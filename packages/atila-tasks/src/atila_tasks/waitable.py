@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila_tasks.then import Then
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from atila import Was
+
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
 
 
 class Waitable(ABC):
@@ -94,7 +97,7 @@ class Waitable(ABC):
             _refuse_on_loop()
             self._block()
 
-    def then(self, func: Callable[[Was, Self], Any]) -> Then:
+    def then(self, func: Callable[[Context, Self], Any]) -> Then:
         """Answer later: `return task.then(func)` gives the handler's thread back at once.
 
         Args:

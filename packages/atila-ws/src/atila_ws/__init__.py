@@ -3,11 +3,11 @@
 from typing import Any
 
 from atila import PROTOCOL, Layer
+from atila.layers import names_of
 from atila.was import Was
+from atila_ws import names
 from atila_ws.compiler import compile_route
 from atila_ws.connection import WebSocket
-from atila_ws.declaration import websocket
-from atila_ws.sending import websocket_broadcast, websocket_send
 from atila_ws.settings import DEFAULTS
 from atila_ws.specs import (
     WS_CHATTY,
@@ -31,11 +31,7 @@ layer = Layer(
     name="ws",
     protocol=PROTOCOL,
     was={"websocket": _no_websocket},
-    app={
-        "websocket": websocket,
-        "websocket_send": websocket_send,
-        "websocket_broadcast": websocket_broadcast,
-    },
+    app=names_of(names.AppOfWebSocket),
     config=DEFAULTS,
     compile=compile_route,
     # The other numbers are Skitai's own.

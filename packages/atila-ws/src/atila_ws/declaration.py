@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from atila import Atila, Was
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Hook = Callable[["Was"], Any]
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
+Hook = Callable[..., Any]
 
 _MARK = "__atila_websocket__"
 _WHOLE = "__atila_websocket_signature__"
@@ -42,8 +44,8 @@ def websocket(
     app: Atila,
     spec: int = WS_CHATTY,
     timeout: float | None = 60,
-    onopen: Hook | None = None,
-    onclose: Hook | None = None,
+    onopen: Callable[[Context], Any] | None = None,
+    onclose: Callable[[Context], Any] | None = None,
     *,
     encoding: str = "text",
     origins: Sequence[str] | None = None,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from atila.site import Site
     from atila.was import Was
 
+_SECURE = frozenset({"https", "wss"})
 REPLY_SECONDS = 1.0
 """How long the peer may take to answer a close."""
 
@@ -46,7 +47,7 @@ class RSGIExchange(Exchange):
 
     @property
     def scheme(self) -> str:
-        return "https" if self._scope.scheme in ("https", "wss") else "http"
+        return "https" if self._scope.scheme in _SECURE else "http"
 
     @property
     def version(self) -> str:
@@ -223,7 +224,7 @@ class _Stream:
 
     def _find_peer(self) -> Peer | None:
         try:
-            return Peer(self._exchange.client, self._exchange.server)
+            return Peer(self._exchange.peer, self._exchange.server)
         except LookupError:
             return None
 
@@ -324,11 +325,11 @@ class _WebSocket:
     def _tell(self, code: int, reason: str) -> bool:
         """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
         exchange = self._exchange
-        if exchange.scheme != "http" or exchange.version[0] != "1":
+        if exchange._scope.scheme in _SECURE or exchange.version[0] != "1":
             return False
         body = code.to_bytes(2, "big") + reason.encode()
         frame = bytes((0x88, len(body))) + body
-        return peer.tell(exchange.client, exchange.server, frame)
+        return peer.tell(exchange.peer, exchange.server, frame)
 
     def _closed(self, code: int) -> None:
         if self.close_code is None:

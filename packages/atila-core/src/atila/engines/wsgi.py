@@ -248,7 +248,7 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
     exchange = WSGIExchange(environ)
     was = site.open(exchange)
     if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
-        was = site.refusal(exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
+        was = site.refusal(was.exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
     if site.wants_body(was):
         sink = site.sink(was)
         try:
@@ -256,7 +256,7 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
             site.take_body(was, sink)
         except HTTPError as fault:
             sink.close()
-            was = site.refusal(exchange, was.app, fault)
+            was = site.refusal(was.exchange, was.app, fault)
     was.endpoint.run(was)
     answer = exchange.answers.get()
     status = f"{answer.status} {reason_phrase(answer.status)}"

@@ -118,7 +118,7 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
     inner._response = was.response
     inner._request_id = was.request_id
     # What layers have made for one call, as a session, is there for the next.
-    inner.__dict__ = was.__dict__  # type: ignore[misc]  # the class made for the app has one
+    inner.__dict__ = was.__dict__
     request = inner._request = Request(inner)
     request.user = was.request.user
     empty: dict[str, Any] = {}

@@ -60,7 +60,7 @@ class Model(AbstractModel, models.Model):  # type: ignore[misc]  # sqlphile has 
                 f"{cls.__name__} makes tasks of a request, and there is none here; use"
                 f" {cls.__name__}.objects, which waits"
             )
-        return was.db(_alias_of(router.db_for_write(cls)))  # type: ignore[attr-defined]
+        return was.db(_alias_of(router.db_for_write(cls)))
 
     @classmethod
     def get_table_name(cls) -> str:

@@ -60,7 +60,7 @@ def request_headers(was: Was) -> Headers:
     """The headers that a passed request carries, but for the length of its body."""
     exchange = was.exchange
     headers = [pair for pair in _end_to_end(exchange.headers()) if pair[0] not in _SAID_ANEW]
-    address = exchange.client[0]
+    address = exchange.peer[0]
     if forwarded := [text for text in (exchange.header("x-forwarded-for"), address) if text]:
         headers.append(("x-forwarded-for", ", ".join(forwarded)))
     if host := exchange.header("host"):

@@ -14,6 +14,7 @@ from atila_tasks.web.reach import OF_STUBS, Reach, refuse_unknown
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from atila_tasks.waitable import Waitable
     from atila_tasks.web.grpc_methods import GrpcMethod
     from atila_tasks.web.stubs import Sending
 
@@ -70,7 +71,7 @@ class BoundMethod:
 
     def __call__(
         self, message: Any, timeout: float | None = OF_STUB, metadata: Metadata = ()
-    ) -> Any:
+    ) -> Waitable:
         """Call it.
 
         Args:

@@ -20,6 +20,7 @@ from atila_tasks.web.outgoing import basic, checked_headers
 if TYPE_CHECKING:
     from atila import Was
     from atila.exchange import Headers
+    from atila_tasks.waitable import Waitable
 
 Auth = str | tuple[str, str]
 """A token, sent as Bearer (RFC 6750), or user and password (RFC 7617)."""
@@ -60,13 +61,13 @@ class Reach:
         ValueError: the address is malformed.
     """
 
-    def __init__(self, was: Was, way: Callable[..., Any], address: str) -> None:
+    def __init__(self, was: Was, way: Callable[..., Waitable], address: str) -> None:
         root, self.base = targets.split(address)
         self._was = was
         self._way = way
         self._headers: Headers = []
         self.prefix = self.server = ""
-        self.start: Callable[..., Any]
+        self.start: Callable[..., Waitable]
         if root.startswith("@"):
             alias = resolve(was, root)
             if not issubclass(find(alias.kind, root), Http):
@@ -88,11 +89,11 @@ class Reach:
         seats = seats_of(self._was.site, resolve(self._was, self.root))
         return await (seats.balance if self._way is balanced else seats.perform)(request)
 
-    def _at_web(self, request: Any, **options: Any) -> Any:
+    def _at_web(self, request: Any, **options: Any) -> Waitable:
         was = self._was
         return call(was, lambda: web_of(was.site).perform(request), **options)
 
-    def _map_web(self, request: Any, **options: Any) -> Any:
+    def _map_web(self, request: Any, **options: Any) -> Waitable:
         return Tasks(self._was, self._at_web(request, **options))
 
     def headers(self, given: Any, auth: Auth | None) -> Headers:

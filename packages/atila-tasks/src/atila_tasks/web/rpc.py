@@ -22,6 +22,7 @@ from atila_tasks.web.reach import OF_STUBS, Reach, refuse_unknown
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from atila_tasks.waitable import Waitable
     from atila_tasks.web.http import Http
     from atila_tasks.web.stubs import Sending
 
@@ -69,7 +70,7 @@ class Method:
 
     __slots__ = ("_name", "_start")
 
-    def __init__(self, start: Callable[..., Any], name: str) -> None:
+    def __init__(self, start: Callable[..., Waitable], name: str) -> None:
         self._start = start
         self._name = name
 
@@ -78,7 +79,7 @@ class Method:
             raise AttributeError(name)
         return Method(self._start, f"{self._name}.{name}")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Waitable:
         return self._start(self._name, args, kwargs)
 
 
@@ -104,13 +105,13 @@ class RpcStub:
             raise AttributeError(name)
         return Method(self._call, name)
 
-    def _call(self, name: str, args: Any, kwargs: Any) -> Any:
+    def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
         if kwargs:
             raise TypeError("methods of XML-RPC take no arguments by name")
         body = xmlrpc.dumps(tuple(args), name, allow_none=True).encode()
         return self._send(body, lambda server, data: _from_xml(server, name, data))
 
-    def _send(self, body: bytes, decode: Callable[[str, bytes], Any]) -> Any:
+    def _send(self, body: bytes, decode: Callable[[str, bytes], Any]) -> Waitable:
         options = self._options
         headers = self._reach.headers(options.get("headers"), options.get("auth"))
         headers.append(("content-type", self._content_type))
@@ -128,14 +129,14 @@ class JsonRpcStub(RpcStub):
 
     _content_type = "application/json"
 
-    def _call(self, name: str, args: Any, kwargs: Any) -> Any:
+    def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
         call = _json_call(name, args, kwargs)
         return self._send(
             orjson.dumps(call),
             lambda server, data: _result(server, call, _json(server, data)),
         )
 
-    def _batch(self, calls: Sequence[tuple[Any, ...]]) -> Any:
+    def _batch(self, calls: Sequence[tuple[Any, ...]]) -> Waitable:
         """Call several methods at once.
 
         Args:
@@ -152,7 +153,7 @@ class JsonRpcStub(RpcStub):
         )
 
 
-def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Any:
+def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
     """Call several methods of JSON-RPC in one request: `batch(stub, ("add", 1, 2), ("now",))`.
 
     A function, since any name of the stub is a method of the server.

@@ -15,6 +15,8 @@ from atila_tasks.web.reach import OF_REQUESTS, OF_STUBS, Auth, Reach, refuse_unk
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from atila_tasks.waitable import Waitable
+
 
 class Sending(TypedDict, total=False):
     """What a request may be told by name, and a stub for all of its requests.
@@ -78,31 +80,31 @@ class Stub:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def get(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def get(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """GET."""
         return self._request("GET", path, values, options)
 
-    def options(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def options(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """OPTIONS."""
         return self._request("OPTIONS", path, values, options)
 
-    def delete(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def delete(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """DELETE; a payload may follow the values."""
         return self._request("DELETE", path, values, options, takes_payload=True)
 
-    def post(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def post(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """POST, with the payload after the values."""
         return self._request("POST", path, values, options, takes_payload=True)
 
-    def put(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def put(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """PUT, with the payload after the values."""
         return self._request("PUT", path, values, options, takes_payload=True)
 
-    def patch(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def patch(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """PATCH, with the payload after the values."""
         return self._request("PATCH", path, values, options, takes_payload=True)
 
-    def upload(self, path: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def upload(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """POST of multipart/form-data (RFC 7578), files among it read while they are sent.
 
         The last value is a dict of the fields: text or a number; for a file its `pathlib.Path`, an
@@ -123,7 +125,7 @@ class Stub:
         *,
         takes_payload: bool = False,
         body: payloads.Body = None,
-    ) -> Any:
+    ) -> Waitable:
         reach = self._reach
         if options:
             refuse_unknown(options, OF_REQUESTS)
@@ -184,11 +186,12 @@ class Shortcut(Access):
 
     verb: ClassVar[str]
 
-    def __call__(self, address: str, *values: Any, **options: Unpack[Request]) -> Any:
+    def __call__(self, address: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """Send it; see the method of `Stub` by this name."""
         root, path = targets.split(address)
         stub = Stub(Reach(self._was, self._way, root), {})
-        return getattr(stub, self.verb)(path, *values, **options)
+        task: Waitable = getattr(stub, self.verb)(path, *values, **options)
+        return task
 
 
 def _shortcut(name: str) -> type[Shortcut]:

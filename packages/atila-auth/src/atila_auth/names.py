@@ -1,0 +1,118 @@
+"""What this layer adds to `was`, its request and the app; for `Layer`, type checkers and editors.
+
+Functions stand here as they are, and are the methods of `was` and of the app. What is only
+annotated is made at its first use, by the factories of `Layer.was` and `Layer.request`, or, of the
+app, a setting that it may be given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from atila_auth import authentication, csrf, jwts, otp, ott, permissions, ratelimit, state
+from atila_auth.jwt_signer import Claims
+from atila_auth.mbox import MessageBox
+from atila_auth.otp import generate_otp
+from atila_auth.session import Session
+
+if TYPE_CHECKING:
+    from atila import Was
+
+Strings = list[str] | tuple[str, ...] | set[str] | frozenset[str]
+
+
+class Users(Protocol):
+    """Gives what is known of users: a dict, or a store of one's own."""
+
+    def get(self, username: str, /) -> Any:
+        """A password, (password, encrypted), (password, encrypted, userinfo), or None."""
+
+
+class WasOfAuth:
+    """Names of `was`."""
+
+    decode_jwt = jwts.decode_jwt
+    decode_ott = ott.decode
+    dejwt = jwts.dejwt
+    encode_jwt = jwts.encode_jwt
+    encode_ott = ott.encode
+    generate_otp = otp.generate
+    remove_csrf = csrf.remove
+    revoke_ott = ott.revoke
+    verify_csrf = csrf.verify
+    verify_otp = otp.verify
+
+    session: Session
+    """What the app remembers of the client."""
+    mbox: MessageBox
+    """Messages for the client, kept until they are shown."""
+    csrf_token: str
+    """A token for a page: to be sent back in the field _csrf_token, or the header X-CSRF-Token."""
+    csrf_token_input: csrf.Html
+    """The token as a hidden field of a form."""
+
+    # It stands on the context's class as it is, so that it is never out of date.
+    @property
+    def user(self) -> Any:
+        """Who is asking: the same as `was.request.user`."""
+        return cast("Was", self).request.user
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        cast("Was", self).request.user = user
+
+
+class RequestOfAuth:
+    """Names of `was.request`."""
+
+    JWT: Claims
+    """What the token of the Authorization header says, or {"err": what is wrong with it}."""
+    session: Session
+    """The same as `was.session`."""
+    mbox: MessageBox
+    """The same as `was.mbox`."""
+
+
+class AppOfAuth:
+    """Names of the app, and what a user may set on it, or by `pref` in a launch script."""
+
+    authorization_handler = state.authorization_handler
+    authorization_required = authentication.authorization_required
+    bearer_handler = state.bearer_handler
+    csrf_verification_required = csrf.required
+    identification_required = permissions.identification_required
+    login_required = permissions.login_required
+    permission_handler = state.permission_handler
+    permission_required = permissions.permission_required
+    rate_limit = ratelimit.rate_limit
+
+    securekey: str | list[str] | tuple[str, ...]
+    """The secret that sessions and tokens are sealed with; of several the first is in use."""
+    otp_key: str | list[str] | tuple[str, ...]
+    """The secret of one-time passwords, if it is not the securekey."""
+    session_timeout: float
+    """Seconds without a change after which a session ends."""
+    authenticate: str | None
+    """How who asks logs in, if a route says nothing else: "basic", "digest" or "bearer"."""
+    authorization: str | None
+    """The same as `authenticate`."""
+    realm: str
+    """What the users of the app are users of."""
+    users: Users
+    """Passwords: {"name": "password"}, or what has a `get(username)`."""
+    digest_algorithms: list[str] | tuple[str, ...]
+    """What digest authentication offers: "SHA-256", "MD5"."""
+    access_control_allow_origin: Strings
+    """Whose pages may use the app: ["https://example.com"], or ["*"]."""
+    access_control_allow_credentials: bool
+    """Whether their requests may carry cookies and Authorization."""
+    access_control_allow_headers: Strings
+    """Headers that they may send; none for all."""
+    access_control_expose_headers: Strings
+    """Headers of answers that they may read."""
+    access_control_max_age: int | None
+    """Seconds that a browser may keep the answer to a preflight."""
+
+
+# Core's stub imports all that stands here: the classes, and what Layer.exports has.
+__all__ = ["AppOfAuth", "RequestOfAuth", "WasOfAuth", "generate_otp"]

@@ -1,0 +1,77 @@
+"""What this layer adds to `was` and to the app; for `Layer`, and for type checkers and editors.
+
+Functions stand here as they are, and are the methods of `was` and of the app. What is only
+annotated is made at its first use, by the factories of `Layer.was`.
+"""
+
+from __future__ import annotations
+
+from atila_tasks.access import Database
+from atila_tasks.aliases import app_alias
+from atila_tasks.databases.django import django_model
+from atila_tasks.group import tasks
+from atila_tasks.local.process import process
+from atila_tasks.local.queues import queue
+from atila_tasks.local.subprocesses import subprocess
+from atila_tasks.local.threads import thread, thread_pass
+from atila_tasks.mapping import map, mapped, render_or_map, render_or_mapped
+from atila_tasks.mask import mask
+from atila_tasks.task import Task as TaskClass
+from atila_tasks.web.grpc_stubs import Grpc
+from atila_tasks.web.proxy import proxy_pass
+from atila_tasks.web.rpc import JsonRpc, XmlRpc
+from atila_tasks.web.stubs import Shortcut, Stubs
+
+
+class WasOfTasks:
+    """Names of `was`."""
+
+    Map = map
+    Mapped = mapped
+    Mask = mask
+    Process = process
+    ProxyPass = proxy_pass
+    Queue = queue
+    Subprocess = subprocess
+    Tasks = tasks
+    Thread = thread
+    ThreadPass = thread_pass
+    render_or_Map = render_or_map
+    render_or_Mapped = render_or_mapped
+
+    Task: type[TaskClass]
+    """The class of tasks."""
+    db: Database
+    """Databases: `was.db("@mypg")`."""
+    grpc: Grpc
+    """Services of gRPC: `was.grpc("@myapi/package.Service")`."""
+    jsonrpc: JsonRpc
+    """Methods of JSON-RPC: `was.jsonrpc("@myapi/rpc")`."""
+    xmlrpc: XmlRpc
+    """Methods of XML-RPC: `was.xmlrpc("@myapi/rpc2")`."""
+    stub: Stubs
+    """Servers of HTTP: `was.stub("@myapi/api")`."""
+    get: Shortcut
+    """One GET: `was.get("@myapi/profiles/{}", 100)`."""
+    post: Shortcut
+    """One POST: `was.post("@myapi/profiles", {"name": "Hans"})`."""
+    put: Shortcut
+    """One PUT: `was.put("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
+    patch: Shortcut
+    """One PATCH: `was.patch("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
+    delete: Shortcut
+    """One DELETE: `was.delete("@myapi/profiles/{}", 100)`."""
+    options: Shortcut
+    """One OPTIONS: `was.options("@myapi/profiles")`."""
+    upload: Shortcut
+    """One POST of a form with files: `was.upload("@myapi/files", {"file": path})`."""
+
+
+class AppOfTasks:
+    """Names of the app."""
+
+    alias = app_alias
+
+
+# Core's stub imports all that stands here: the classes, and what Layer.exports has.
+__all__ = ["AppOfTasks", "WasOfTasks", "django_model"]
