@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ WSGI_THREADS = 4
 RESPAWN_INTERVAL = 0.1
 """Seconds after which a worker that died is replaced."""
 KILL_TIMEOUT = 40
-"""Seconds after which a worker is killed that was told to end; one that was still starting does
-not know. Longer than the setting SHUTDOWN_TIMEOUT."""
+"""Seconds after which a worker is killed that was told to end. Longer than the setting
+SHUTDOWN_TIMEOUT."""
 
 
 class Service:
@@ -86,6 +87,9 @@ def serve(settings: launch.Settings) -> None:
         ) from error
 
     logs.configure()
+    # A worker is a fork, which takes the signals that end granian for its master's until it listens
+    # to them itself: one that was told to end while it started did not.
+    os.register_at_fork(after_in_child=_end_by_signals)
     os.environ[TARGET] = settings.target
     if settings.threads:
         os.environ[THREADS] = str(settings.threads)
@@ -115,6 +119,11 @@ def serve(settings: launch.Settings) -> None:
     )
     with runs.running():
         server.serve()
+
+
+def _end_by_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _python_filter() -> Any:

@@ -1,0 +1,62 @@
+"""A server that is told to end while its workers are still starting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from support.board import Board, wait_until
+
+SLOW = """
+import os
+import time
+from pathlib import Path
+
+from atila import Atila
+
+folder = Path(os.environ["ATILA_BOARD"])
+if "ATILA_TARGET" in os.environ:
+    # A worker: it never gets further.
+    with (folder / "importing").open("a") as note:
+        note.write(".")
+    while folder.exists():
+        time.sleep(0.01)
+app = Atila(__name__)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_granian_ends_while_its_workers_start(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    board = Board(tmp_path)
+    arguments = ["serve", "--engine", "granian", "--workers", "2", "--port", str(free_port())]
+    with subprocess.Popen(
+        [sys.executable, "-m", "atila", *arguments, "slow:app"],
+        cwd=tmp_path,
+        env={**os.environ, "ATILA_BOARD": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            wait_until(lambda: board.count("importing") >= 2, "both workers import the app")
+            workers = psutil.Process(server.pid).children(recursive=True)
+            server.send_signal(number)
+            server.wait(10)
+            wait_until(lambda: not any(map(psutil.pid_exists, [w.pid for w in workers])), "ended")
+        finally:
+            for process in psutil.Process(server.pid).children() if server.poll() is None else ():
+                process.kill()
+            server.kill()
