@@ -147,6 +147,18 @@ def test_the_end_of_a_connection(world):
     assert (newcomer.got, leaving.got) == (b"x", b"")
 
 
+def test_who_has_left_is_not_asked_again(world):
+    poller, map, make = world
+    leaving, _ = make()
+    poller(0, map)
+    poller.remove(leaving)
+    leaving.del_channel(map)
+    leaving.socket.close()
+    poller.stir(leaving)
+    poller(0, map)
+    assert leaving.asked == 1
+
+
 def test_a_descriptor_that_somebody_else_closed_ends_the_connection(world):
     poller, map, make = world
     broken, _ = make()

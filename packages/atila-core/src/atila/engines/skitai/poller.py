@@ -59,7 +59,9 @@ class Poller:
 
     def stir(self, connection: Connection) -> None:
         """The connection may wait for something else than before. From any thread."""
-        self._stirred.add(connection)
+        # What was sent last may have ended it.
+        if connection in self._connections:
+            self._stirred.add(connection)
 
     def __call__(self, timeout: float, map: dict[int, Any]) -> None:
         """One round.
