@@ -208,32 +208,15 @@ def test_who_asks_at_the_same_time_shares_a_run(app: Atila) -> None:
     assert runs[0] < 5
 
 
-def test_they_answer_while_the_queue_is_full(app: Atila) -> None:
-    app.config.THREADS = app.config.QUEUE_SIZE = 1
-    started, gate = threading.Semaphore(0), threading.Event()
+def test_they_answer_while_the_queue_is_full(app: Atila, full_queue) -> None:
     app.readiness_check(lambda was: None)
     app.default_error_handler(lambda was, error: "error")
-
-    @app.route("/waits")
-    def waits(was):
-        started.release()
-        gate.wait(10)
-        return "done"
-
-    client = app.test_client()
-    threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(2)]
-    threads[0].start()
-    started.acquire(timeout=10)
-    threads[1].start()
-    wait_until(lambda: app.site.pool.is_full)
-    waiting = app.site.pool.waiting
-    for _ in range(5):
-        assert client.get("/health/live").status_code == 200
-        assert client.get("/health/ready").status_code == 200
-    assert app.site.pool.waiting == waiting
-    gate.set()
-    for thread in threads:
-        thread.join()
+    with full_queue(app) as client:
+        waiting = app.site.pool.waiting
+        for _ in range(5):
+            assert client.get("/health/live").status_code == 200
+            assert client.get("/health/ready").status_code == 200
+        assert app.site.pool.waiting == waiting
 
 
 def test_a_process_that_ends_is_not_ready(app: Atila) -> None:

@@ -279,29 +279,12 @@ def test_metrics_of_the_app_are_on_the_page(app: Atila) -> None:
         REGISTRY.unregister(mode)
 
 
-def test_it_answers_while_the_queue_is_full(app: Atila) -> None:
-    app.config.THREADS = app.config.QUEUE_SIZE = 1
-    started, gate = threading.Semaphore(0), threading.Event()
-
-    @app.route("/waits")
-    def waits(was):
-        started.release()
-        gate.wait(10)
-        return "done"
-
-    client = app.test_client()
-    threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(2)]
-    threads[0].start()
-    started.acquire(timeout=10)
-    threads[1].start()
-    wait_until(lambda: app.site.pool.is_full)
-    assert client.get("/waits").status_code == 503
-    page = samples(client.get("/metrics").text)
-    assert page["atila_queued_requests",] == 1.0
-    assert page["atila_worker_threads", "busy"] == 1.0
-    gate.set()
-    for thread in threads:
-        thread.join()
+def test_it_answers_while_the_queue_is_full(app: Atila, full_queue) -> None:
+    with full_queue(app) as client:
+        assert client.get("/waits").status_code == 503
+        page = samples(client.get("/metrics").text)
+        assert page["atila_queued_requests",] == 1.0
+        assert page["atila_worker_threads", "busy"] == 1.0
 
 
 def test_hooks_guard_the_page(app: Atila) -> None:
