@@ -50,7 +50,7 @@ def measure(count: int) -> Routing:
 
 def lookup_of(routes: Sequence[Route]) -> Callable[[str], object]:
     """The function that finds a path's route among these, or nothing."""
-    from atila.routing import Router
+    from atila.routing.router import Router
 
     router = Router()
     for route in routes:

@@ -14,7 +14,7 @@ import skitai
 from support.specified import blocks, run
 
 from atila import Atila
-from atila.packages import prefer
+from atila.launch.packages import prefer
 from atila.testing import TestResponse
 
 BLOCKS = blocks(Path(__file__).with_name("access_blocks.txt"))

@@ -20,8 +20,8 @@ from support.protos import generated
 from support.servers import TESTS, serving
 
 from atila import Atila, Layer, Steps
-from atila_tasks import aliases
 from atila_tasks.testing import PostgreSQLServer, RedisServer
+from atila_tasks.upstream import aliases
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted(

@@ -18,7 +18,7 @@ from support.wire import Answer
 from websockets.sync.client import connect
 
 from atila.was import generate_otp
-from atila_auth.sealing import sealer
+from atila_auth.sealing.seal import sealer
 
 engines = USUAL
 

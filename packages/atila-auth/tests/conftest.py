@@ -91,6 +91,7 @@ class Clock:
 def clock(monkeypatch):
     """The time as this layer sees it."""
     clock = Clock()
-    for module in ("session_state", "mbox", "otp", "ott"):
+    times = ("sessions.state", "sessions.message_box")
+    for module in (*times, "tokens.one_time_password", "tokens.one_time_token"):
         monkeypatch.setattr(f"atila_auth.{module}.time", clock)
     return clock

@@ -9,7 +9,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from atila.testing import _exchange
+from atila.testing.client import _exchange
 
 _spec = importlib.util.spec_from_file_location("digests", Path(__file__).with_name("digests.py"))
 digests = importlib.util.module_from_spec(_spec)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import SetupError
-from atila_auth import credentials, hash_password
+from atila_auth import authorization_header, hash_password
 
 REALM = "Partner App Area of mysite.com"
 
@@ -136,7 +136,7 @@ def test_an_unknown_user_takes_as_much_work_as_a_known_one(app, ask, monkeypatch
         asked.append(hashed.split("$")[2])
         return False
 
-    monkeypatch.setattr("atila_auth.passwords.verify_password", verify)
+    monkeypatch.setattr("atila_auth.login.passwords.verify_password", verify)
     app.users = {"hansroh": hash_password("1234", cost=5, block=1, parallel=1)}
     ask(basic("hansroh", "x"))
     ask(basic("nobody", "x"))
@@ -254,20 +254,20 @@ def test_mistakes_fail_at_mount(app, prepare, says):
 )
 def test_what_was_sent_is_what_is_read(name, password):
     value = basic(name, password).removeprefix("Basic ")
-    assert credentials.parse_basic(value) == (name, password)
+    assert authorization_header.parse_basic(value) == (name, password)
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.text(max_size=20)))
 def test_parameters_are_read_as_they_were_written(given):
-    header = ",".join(f"{name}={credentials.quoted(text)}" for name, text in given.items())
-    assert credentials.parse_parameters(header) == given
+    header = ",".join(f"{name}={authorization_header.quoted(text)}" for name, text in given.items())
+    assert authorization_header.parse_parameters(header) == given
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_parameters_or_malformed(text):
     try:
-        found = credentials.parse_parameters(text)
-    except credentials.Malformed:
+        found = authorization_header.parse_parameters(text)
+    except authorization_header.Malformed:
         return
     assert all(isinstance(value, str) for value in found.values())
 
@@ -275,8 +275,8 @@ def test_any_text_is_parameters_or_malformed(text):
 def test_long_headers_are_read_in_linear_time():
     for text in ('a="' + "\\" * 4000, "a=" * 4000, 'a="b",' * 1300 + "x", " " * 8000, "a " * 4000):
         started = time.perf_counter()
-        with contextlib.suppress(credentials.Malformed):
-            credentials.parse_parameters(text)
+        with contextlib.suppress(authorization_header.Malformed):
+            authorization_header.parse_parameters(text)
         assert time.perf_counter() - started < 0.5
 
 

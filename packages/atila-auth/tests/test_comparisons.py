@@ -7,7 +7,7 @@ import pytest
 
 import atila_auth
 
-SOURCES = sorted(Path(atila_auth.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(atila_auth.__file__).parent.rglob("*.py"))
 SECRETS = {
     *("password", "secret", "signature", "signed", "mac", "hmac", "digest", "response", "hash"),
     *("hashed", "expected", "a1", "nonce", "opaque", "sign", "token", "otp", "code", "securekey"),

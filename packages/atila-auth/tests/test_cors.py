@@ -3,8 +3,8 @@
 import pytest
 
 from atila import Mount, SetupError, Site
-from atila.routing import Route
-from atila_auth.cors import compile_route
+from atila.routing.router import Route
+from atila_auth.protection.cors import compile_route
 
 A, B, C = "https://a.org", "http://b.org:5001", "https://c.org"
 
@@ -62,7 +62,7 @@ def test_settings_of_the_app_count_for_all_routes_even_if_they_come_later(app):
 def test_settings_of_a_preference(app):
     import skitai
 
-    from atila.packages import prefer
+    from atila.launch.packages import prefer
 
     with skitai.preference() as pref:
         pref.access_control_allow_origin = [B]
@@ -420,7 +420,7 @@ def test_one_route_that_opens_itself(app):
 def test_overload_and_ends_of_bodies(app):
     """What the site and its engines refuse with."""
     from atila import HTTPError
-    from atila.testing import _exchange
+    from atila.testing.client import _exchange
 
     app.access_control_allow_origin = [A]
     app.route("/", methods=["POST"])(lambda was: "x")

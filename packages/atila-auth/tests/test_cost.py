@@ -6,7 +6,7 @@ import pytest
 
 import atila_auth
 from atila import Atila
-from atila.testing import _exchange
+from atila.testing.client import _exchange
 
 
 def made(layer, prepare=lambda app: None):

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from atila import SetupError
-from atila.testing import _exchange
-from atila_auth import csrf
-from atila_auth.csrf import COOKIE, FIELD, HEADER
+from atila.testing.client import _exchange
+from atila_auth.protection import csrf
+from atila_auth.protection.csrf import COOKIE, FIELD, HEADER
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import strategies as st
 
 from atila import SetupError
-from atila.testing import _exchange
-from atila_auth import a1, digest, digest_response, hash_password, nonces
-from atila_auth.users import HASHES
+from atila.testing.client import _exchange
+from atila_auth import a1, hash_password
+from atila_auth.login import digest, digest_response, nonces
+from atila_auth.login.users import HASHES
 
 # Test modules are imported one by one here, so what they share is not beside them on the path.
 _spec = importlib.util.spec_from_file_location("digests", Path(__file__).with_name("digests.py"))
@@ -181,7 +182,7 @@ def test_a_nonce_ends(ask, challenge, app, monkeypatch):
 
 
 def foreign(monkeypatch, scope="elsewhere"):
-    from atila.shared import LocalShared
+    from atila.runtime.shared import LocalShared
 
     return nonces.Nonces(scope, 300).new(LocalShared())
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from atila import SetupError
-from atila_auth.jwt_signer import ERRORS, Claims, MissingClaim
+from atila_auth.tokens.jwt_signer import ERRORS, Claims, MissingClaim
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
@@ -353,6 +353,6 @@ def test_mistakes_fail_at_mount_and_show_no_key(app, prepare, says):
 
 
 def test_keys_are_in_no_repr(app):
-    from atila_auth.jwt_keys import signer_of
+    from atila_auth.tokens.jwt_keys import signer_of
 
     assert KEY not in repr(signer_of(app))

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from atila import HTTPError
-from atila.testing import _exchange
-from atila_auth.mbox import COOKIE
+from atila.testing.client import _exchange
+from atila_auth.sessions.message_box import COOKIE
 
 
 @pytest.fixture

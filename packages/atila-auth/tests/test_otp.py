@@ -3,9 +3,9 @@
 import pyotp
 import pytest
 
-from atila.testing import _TestExchange
+from atila.testing.client import _TestExchange
 from atila.was import generate_otp
-from atila_auth import otp
+from atila_auth.tokens import one_time_password as otp
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 

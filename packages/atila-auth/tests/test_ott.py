@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from atila.testing import _exchange
-from atila_auth.sealing import LONGEST
+from atila.testing.client import _exchange
+from atila_auth.sealing.seal import LONGEST
 
 
 @pytest.fixture

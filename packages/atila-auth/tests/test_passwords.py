@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atila_auth import a1, hash_password, passwords, users, verify_password
+from atila_auth import a1, hash_password, verify_password
+from atila_auth.login import passwords, users
 
 QUICK = {"cost": 4, "block": 1, "parallel": 1}
 

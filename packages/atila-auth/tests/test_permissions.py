@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from atila import HTTPError, SetupError
-from atila.testing import _exchange
+from atila.testing.client import _exchange
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from atila import SetupError
-from atila_auth import ratelimit
+from atila_auth.protection import rate_limit
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     assert clock.now % 60 == 0
-    for module in ("atila_auth.ratelimit.time", "atila.shared.time"):
+    for module in ("atila_auth.protection.rate_limit.time", "atila.runtime.shared.time"):
         monkeypatch.setattr(module, clock)
     return clock
 
@@ -93,9 +93,9 @@ def test_workers_count_together(app, ask, clock):
     app.route("/")(app.rate_limit(3, 60)(lambda was: "in"))
     assert ask() == (200, None)
     shared = app.site.shared
-    (name,) = shared.names(ratelimit.SPACE)
-    assert shared.incr(ratelimit.SPACE, name) == 2
-    assert shared.incr(ratelimit.SPACE, name) == 3
+    (name,) = shared.names(rate_limit.SPACE)
+    assert shared.incr(rate_limit.SPACE, name) == 2
+    assert shared.incr(rate_limit.SPACE, name) == 3
     assert ask()[0] == 429
 
 
@@ -115,9 +115,9 @@ def test_refused_requests_write_nothing(app, ask, clock, monkeypatch):
 def test_counts_are_forgotten(app, ask, clock):
     app.route("/")(app.rate_limit(2, 60)(lambda was: "in"))
     ask()
-    assert len(app.site.shared.names(ratelimit.SPACE)) == 1
+    assert len(app.site.shared.names(rate_limit.SPACE)) == 1
     clock.now += 200
-    assert app.site.shared.names(ratelimit.SPACE) == []
+    assert app.site.shared.names(rate_limit.SPACE) == []
 
 
 def test_by_a_function(app, ask, clock):
@@ -132,7 +132,7 @@ def test_by_a_function(app, ask, clock):
     # None is not counted.
     assert [ask("/login")[0] for _ in range(5)] == [200] * 5
     # Neither as they are, nor of their length.
-    names = app.site.shared.names(ratelimit.SPACE)
+    names = app.site.shared.names(rate_limit.SPACE)
     assert all("hans" not in name and len(name) < 100 for name in names)
 
 
@@ -176,7 +176,7 @@ def test_the_key_of_a_user(app, user, key):
     @app.route("/")
     def index(was):
         was.request.user = user
-        return ratelimit._user(was)
+        return rate_limit._user(was)
 
     assert app.test_client().get("/").text == key
 
@@ -199,7 +199,7 @@ def test_the_key_of_an_address(address, key):
     class Was:
         exchange = Exchange
 
-    assert ratelimit._address(Was) == key
+    assert rate_limit._address(Was) == key
 
 
 def test_guessing_passwords_is_limited_before_they_are_looked_at(app, ask, clock):

@@ -4,7 +4,7 @@ import pytest
 
 import atila_auth
 from atila import Atila, SetupError
-from atila.testing import _exchange
+from atila.testing.client import _exchange
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 

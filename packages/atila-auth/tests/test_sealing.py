@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import atila_auth
 from atila import SetupError
-from atila_auth import keys
-from atila_auth.sealing import LONGEST, Sealer, length_of, sealer
+from atila_auth.sealing import keys
+from atila_auth.sealing.seal import LONGEST, Sealer, length_of, sealer
 
 KEY, OTHER = "ds8fdsflksdjf9879dsf;?<>Asda", "another secret of sixteen or more"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from atila import HTTPError, SetupError
-from atila.testing import _exchange
-from atila_auth import csrf, mbox, ott, session, session_state
-from atila_auth.sealing import sealer
+from atila.testing.client import _exchange
+from atila_auth.protection import csrf
+from atila_auth.sealing.seal import sealer
+from atila_auth.sessions import message_box, session, state
+from atila_auth.tokens import one_time_token
 
 COOKIE = session.COOKIE
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
@@ -435,7 +437,7 @@ def test_mounts_that_cannot_be(secure_app, browser, options):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_flags(session_app, browser, scheme, monkeypatch):
-    from atila.testing import _TestExchange
+    from atila.testing.client import _TestExchange
 
     monkeypatch.setattr(_TestExchange, "scheme", scheme)
     browser.get("/set?a=1")
@@ -503,7 +505,7 @@ def test_not_taken_for_anything_else(secure_app, browser):
     token, ott_text = browser.get("/").text.split()
     values = [*browser.jar.values(), token, ott_text]
     assert len(values) == 7
-    names = [COOKIE, mbox.COOKIE, csrf.COOKIE, COOKIE + "-A"]
+    names = [COOKIE, message_box.COOKIE, csrf.COOKIE, COOKIE + "-A"]
     right = {name: browser.jar[name, "/"] for name in names}
     for name in names:
         for value in values:
@@ -705,11 +707,11 @@ def test_a_plain_route_pays_nothing(session_app, browser, monkeypatch):
         raise AssertionError("crypto on a plain route")
 
     for module, name in (
-        (session_state, "SealedCookie"),
+        (state, "SealedCookie"),
         (session, "SealedCookie"),
-        (mbox, "SealedCookie"),
+        (message_box, "SealedCookie"),
         (csrf, "SealedCookie"),
-        (ott, "sealer"),
+        (one_time_token, "sealer"),
     ):
         monkeypatch.setattr(module, name, fail)
     answer = browser.get("/plain")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from atila.response import head
-from atila.shared import EmbeddedShared, LocalShared
-from atila.testing import _exchange
-from atila_auth import session_records as records
+from atila.http.response import head
+from atila.runtime.shared import EmbeddedShared, LocalShared
+from atila.testing.client import _exchange
+from atila_auth.sessions import late_changes as records
 
 TIMEOUT = 1200
 names = st.sampled_from("abc")
@@ -128,7 +128,7 @@ def test_against_a_model(secure_app, happening):
     if not secure_app.routes:
         secure_app.route("/")(lambda was: "")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("atila_auth.session_state.time", clock)
+        patch.setattr("atila_auth.sessions.state.time", clock)
         for step in happening:
             kind = step[0]
             if kind == "replay":

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from atila import announce
-from atila.apidocs import Body, Reference, body_of
-from atila.app import Atila
+from atila.app.application import Atila
+from atila.serving import route_header
+from atila.testing.api_reference import Body, Reference, body_of
 
 CONFTEST = """
 from atila.pytest_hooks import *
@@ -153,18 +153,18 @@ def told(debug: bool, headers: dict[str, str]) -> str | None:
     def index(was: object) -> str:
         return "index"
 
-    return app.test_client().get("/", headers=headers).headers.get(announce.ANSWER)
+    return app.test_client().get("/", headers=headers).headers.get(route_header.ANSWER)
 
 
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(announce.VARIABLE, raising=False)
+    monkeypatch.delenv(route_header.VARIABLE, raising=False)
     monkeypatch.delenv("SKITAIENV", raising=False)
 
 
 @pytest.mark.usefixtures("production")
 def test_the_route_is_told_to_who_asks_in_development() -> None:
-    asking = {announce.ASK: "1"}
+    asking = {route_header.ASK: "1"}
     assert '"rule": "/"' in (told(True, asking) or "")
     assert told(True, {}) is None
     assert told(False, asking) is None
@@ -185,8 +185,8 @@ def test_the_route_is_told_to_who_asks_in_development() -> None:
 def test_the_route_is_told_on_this_machine_only(
     monkeypatch: pytest.MonkeyPatch, client: str, is_told: bool
 ) -> None:
-    monkeypatch.setattr("atila.testing._TestExchange.client", (client, 1))
-    assert (told(True, {announce.ASK: "1"}) is not None) is is_told
+    monkeypatch.setattr("atila.testing.client._TestExchange.client", (client, 1))
+    assert (told(True, {route_header.ASK: "1"}) is not None) is is_told
 
 
 # Bodies -------------------------------------------------------------------------------------------

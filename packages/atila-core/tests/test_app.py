@@ -288,7 +288,7 @@ def test_no_handler_can_end_the_server(app: Atila, client: TestClient, error) ->
 
 
 def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
-    from atila.testing import _TestExchange
+    from atila.testing.client import _TestExchange
 
     left, cancelled = asyncio.Event(), threading.Event()
 

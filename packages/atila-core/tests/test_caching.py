@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila.caching import http_date, make_etag, parse_date
-from atila.testing import TestClient, TestResponse, _TestExchange
+from atila.http.caching import http_date, make_etag, parse_date
+from atila.testing.client import TestClient, TestResponse, _TestExchange
 
 CHANGED = 784111777
 """Sun, 06 Nov 1994 08:49:37 GMT"""
@@ -293,7 +293,7 @@ def test_if_range(client: TestClient, url: str, condition: str, status: int) -> 
 
 @given(st.text(st.sampled_from("0123456789-, =bytes\t"), max_size=40), st.integers(0, 20))
 def test_ranges_never_fail(text: str, size: int) -> None:
-    from atila.caching import _merged, _parse_ranges
+    from atila.http.caching import _merged, _parse_ranges
 
     ranges = _parse_ranges(text, size)
     if ranges and (part := _merged(ranges)):

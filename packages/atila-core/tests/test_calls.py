@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from atila import PROTOCOL, Atila, HTTPError, Layer
-from atila.cli import main
-from atila.site import Mount, Site
+from atila.launch.cli import main
+from atila.serving.site import Mount, Site
 
 SHOUT = "application/shout"
 

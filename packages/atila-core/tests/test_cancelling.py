@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from atila import PROTOCOL, Atila, Layer, Was, testing
-from atila.exchange import ClientGone
+from atila import PROTOCOL, Atila, Layer, Was
+from atila.http.exchange import ClientGone
+from atila.testing import client as testing
 
 
 class Late:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from atila import scaffold
+from atila.launch import scaffold
 
-COMMAND = "from atila.cli import main; main()"
+COMMAND = "from atila.launch.cli import main; main()"
 
 
 def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila.cookies import CENTURY, build, parse
-from atila.site import Mount, Site
+from atila.http.cookies import CENTURY, build, parse
+from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
 
 
@@ -80,7 +80,7 @@ def test_defaults_can_be_declined(app: Atila) -> None:
 
 
 def test_secure_under_https(app: Atila, client: TestClient, monkeypatch) -> None:
-    from atila import testing
+    from atila.testing import client as testing
 
     monkeypatch.setattr(testing._TestExchange, "scheme", "https")
     assert "Secure" in one(app, "a", "1")

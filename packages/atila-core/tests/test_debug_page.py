@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atila.app import Atila
+from atila.app.application import Atila
 from atila.testing import TestResponse
 
 

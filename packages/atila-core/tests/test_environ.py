@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila.accept import parse_accept, weight_of
-from atila.site import Mount, Site
+from atila.http.accept import parse_accept, weight_of
+from atila.serving.site import Mount, Site
 from atila.testing import TestClient
 
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila, SetupError
-from atila.files import type_of
-from atila.paths import below
-from atila.site import Mount, Site
+from atila.http.files import type_of
+from atila.http.paths import below
+from atila.serving.site import Mount, Site
 from atila.testing import TestClient
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from atila import Atila, SetupError
-from atila.forwarded import Proxies
+from atila.http.proxies import Proxies
 
 LOCAL = ("127.0.0.1", 0)
 

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from atila import Atila, HTTPError, Mount, SetupError, Site, logs
-from atila.context import current
+from atila import Atila, HTTPError, Mount, SetupError, Site
+from atila.monitoring import logs
+from atila.runtime.context import current
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila, SetupError
-from atila.checks import KEYWORDS
-from atila.inspection import parse
-from atila.inspector import Place
-from atila.operators import OPERATORS
 from atila.testing import TestClient, TestResponse
+from atila.validation.converters import KEYWORDS
+from atila.validation.declaration import parse
+from atila.validation.inspector import Place
+from atila.validation.operators import OPERATORS
 
 PHONE = re.compile("[0-9]{3}-[0-9]{3}-[0-9]{4}")
 

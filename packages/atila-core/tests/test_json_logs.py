@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atila import Atila, SetupError, logs
+from atila import Atila, SetupError
 from atila.json_logs import JSONFormatter
+from atila.monitoring import logs
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 

@@ -190,7 +190,7 @@ def test_a_route_that_no_layer_wants_has_no_steps() -> None:
 
 
 def _exchange():
-    from atila.testing import _TestExchange
+    from atila.testing.client import _TestExchange
 
     return _TestExchange("GET", "/", [], b"", None)
 

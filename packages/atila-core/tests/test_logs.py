@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from atila import Atila, Mount, SetupError, Site, logs
+from atila import Atila, Mount, SetupError, Site
+from atila.monitoring import logs
 
 access = logging.getLogger("atila.access")
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from atila.loop import TaskLoop
+from atila.runtime.loop import TaskLoop
 
 WAIT = 10.0
 

@@ -211,7 +211,7 @@ def test_requests_that_are_dropped_are_no_longer_under_way(app: Atila) -> None:
     site = app.site
     metrics = site.metrics
     assert metrics is not None
-    from atila.testing import _TestExchange
+    from atila.testing.client import _TestExchange
 
     was = site.open(_TestExchange("GET", "/", [], b"", None))
     assert len(metrics._active) == 1
@@ -301,7 +301,7 @@ def test_hooks_guard_the_page(app: Atila) -> None:
 def test_the_page_is_not_in_the_access_log(
     app: Atila, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from atila import logs
+    from atila.monitoring import logs
 
     lines: list[str] = []
     monkeypatch.setattr(logs._log, "info", lambda form, line: lines.append(line))
@@ -436,7 +436,7 @@ def test_a_folder_of_others_is_used_and_not_swept(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_the_run(tmp_path: Path) -> None:
-    early = "from atila import runs; run = runs.running(); run.__enter__()"
+    early = "from atila.runtime import server_run; run = server_run.running(); run.__enter__()"
     page = run(SERVES.format(early=early), tmp_path, TMPDIR=str(tmp_path))
     # What was counted before the fork is in each of the three: nobody knew of the folder yet.
     found = samples(page)
@@ -471,7 +471,7 @@ def test_what_a_killed_process_left(tmp_path: Path) -> None:
         from pathlib import Path
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(Path(sys.argv[0]).parent)
         from prometheus_client import Counter, Gauge
-        from atila import metrics_files
+        from atila.monitoring import metrics_files
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         counter, gauge = Counter("a", "A."), Gauge("b", "B.", multiprocess_mode="livesum")
         pids = []

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Layer, Mount, SetupError, Site, launch
-from atila.packages import Package
+from atila import Atila, Layer, Mount, SetupError, Site
+from atila.launch import script
+from atila.launch.packages import Package
 from atila.testing import TestClient
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -303,7 +304,7 @@ def test_pref_layers_chooses_for_the_apps_made_meanwhile() -> None:
 
 def test_pref_layers_comes_too_late_for_an_app(app: Atila) -> None:
     with pytest.raises(SetupError, match=r"pref.layers comes too late"):
-        launch.record_mount("/", app, {"layers": NO_LAYERS})
+        script.record_mount("/", app, {"layers": NO_LAYERS})
 
 
 # Extending and overriding -----------------------------------------------------------------------

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from atila import PROTOCOL, Atila, Layer, SetupError, Was, openapi
+from atila import PROTOCOL, Atila, Layer, SetupError, Was
+from atila.openapi import document as openapi
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 INFO = {"title": "Shop", "version": "1"}

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from atila.pool import WorkerPool
+from atila.runtime.pool import WorkerPool
 
 WAIT = 10.0
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atila import routing
 from atila.errors import SetupError
-from atila.routing import Router, parse_rule
+from atila.routing import router as routing
+from atila.routing.router import Router, parse_rule
 
 
 def router(*rules: str, methods: tuple[str, ...] = ("GET",)) -> Router:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from atila import Atila, Mount, SetupError, Site, runs
-from atila.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
-from atila.store import SharedStore, Store
-from atila.updates import Updates
+from atila import Atila, Mount, SetupError, Site
+from atila.runtime import server_run
+from atila.runtime.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
+from atila.runtime.store import SharedStore, Store
+from atila.runtime.updates import Updates
 
 FORK = multiprocessing.get_context("fork")
 
@@ -358,23 +359,23 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path, tmp_path: Path, trap
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.delenv(runs.RUN, raising=False)
+    monkeypatch.delenv(server_run.RUN, raising=False)
     return tmp_path
 
 
 def test_who_is_alone_shares_nothing(temporary: Path) -> None:
-    assert runs.find_folder() is None
+    assert server_run.find_folder() is None
     assert isinstance(choose(), LocalShared)
 
 
 def test_workers_find_the_folder_of_their_master(temporary: Path) -> None:
-    with runs.running() as folder:
-        assert runs.find_folder() == folder
+    with server_run.running() as folder:
+        assert server_run.find_folder() == folder
         in_child(lambda: serving(choose()).set("x", 1))
         assert serving(choose())["x"] == 1
         assert isinstance(choose(alone=True), LocalShared)
     assert not folder.exists()
-    assert runs.RUN not in os.environ
+    assert server_run.RUN not in os.environ
 
 
 def test_workers_of_others_have_their_parent_in_common(temporary: Path) -> None:
@@ -387,21 +388,21 @@ def test_workers_of_others_have_their_parent_in_common(temporary: Path) -> None:
 def test_a_run_of_another_server_is_not_taken(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(runs.RUN, "1:/nowhere")
-    assert runs.find_folder() is None
+    monkeypatch.setenv(server_run.RUN, "1:/nowhere")
+    assert server_run.find_folder() is None
 
 
 def test_what_killed_runs_left_is_removed(temporary: Path) -> None:
     over = temporary / "atila-run-999999999-17-abc"
     used = temporary / "atila-run-999999999-18"
-    mine = temporary / f"atila-run-{os.getpid()}-{runs._started(os.getpid())}"
+    mine = temporary / f"atila-run-{os.getpid()}-{server_run._started(os.getpid())}"
     stranger = temporary / "atila-run-x"
     for each in (mine, stranger):
         each.mkdir(mode=0o700)
     user = EmbeddedShared(used)
     user.get("s", "x")
     over.mkdir(mode=0o700)
-    with runs.running() as folder:
+    with server_run.running() as folder:
         choose().get("s", "x")
         mine_too = folder.name
         assert {path.name for path in temporary.iterdir()} == {

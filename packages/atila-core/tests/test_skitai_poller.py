@@ -11,7 +11,7 @@ if not hasattr(select, "epoll"):
 
 from rs4 import asyncore  # noqa: E402
 
-from atila.engines.skitai.poller import Poller  # noqa: E402
+from atila.skitai.poller import Poller  # noqa: E402
 
 
 class Counting(asyncore.dispatcher):
@@ -123,7 +123,7 @@ def test_skitais_own_are_asked_in_each_round(world):
 
 def test_one_of_skitais_own_that_comes_for_another(world, monkeypatch):
     poller, map, make = world
-    monkeypatch.setattr("atila.engines.skitai.poller.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("atila.skitai.poller.LOOK_SECONDS", 0.0)
     old, _ = make(ours=False)
     poller(0, map)
     old.del_channel(map)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila.bodies import IN_MEMORY, BodySink, Spool
 from atila.errors import HTTPError
-from atila.paths import MAX_NAME, safe_name
+from atila.http.bodies import IN_MEMORY, BodySink, Spool
+from atila.http.paths import MAX_NAME, safe_name
+from atila.http.uploads import Form, Upload
 from atila.testing import TestClient, TestResponse
-from atila.uploads import Form, Upload
 
 BOUNDARY = "----b"
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}

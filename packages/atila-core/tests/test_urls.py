@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atila import Atila, Mount, Site, detached
-from atila.forms import parse_query
+from atila import Atila, Mount, Site
+from atila.http.forms import parse_query
+from atila.serving import background_context
 from atila.testing import TestClient
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -54,7 +55,7 @@ def was(app: Atila) -> Any:
     other = Atila("other", layers=NO_LAYERS)
     other.route("/cart/<id>")(_cart)
     Site([Mount("/my shop", app), Mount("/", other, name="others")])
-    return detached.context(app)
+    return background_context.context(app)
 
 
 def _cart(was, id): ...
@@ -206,7 +207,7 @@ def test_a_built_url_leads_back(made) -> None:
     def target(was, **params): ...
 
     Site([Mount("/shop", app)])
-    url = detached.context(app).urlfor("target", **values, **query)
+    url = background_context.context(app).urlfor("target", **values, **query)
     path, _, sent = url.partition("?")
     assert url.isascii()
     assert " " not in url

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup, escape
 
-from atila_render import compiler
-from atila_render.compiler import PageEnvironment, escaped
+from atila_render.pages import compiler
+from atila_render.pages.compiler import PageEnvironment, escaped
 
 TEMPLATES = [
     "{{ a }}|{{ b.name }}|{{ b['name'] }}|{{ c[0] }}|{{ nothing }}|{{ b.nothing }}"

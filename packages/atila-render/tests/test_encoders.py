@@ -20,8 +20,8 @@ import orjson
 import pytest
 
 from atila import HTTPError
-from atila_render.dates import NAMED
-from atila_render.json import Unwritable, to_json, writer
+from atila_render.data.dates import NAMED
+from atila_render.data.json import Unwritable, to_json, writer
 
 SEOUL = datetime.timezone(datetime.timedelta(hours=9))
 MOMENT = datetime.datetime(2024, 2, 29, 10, 0, tzinfo=SEOUL)
@@ -47,7 +47,7 @@ def test_named(encoder: str | None, expected: Any) -> None:
 
 ELSEWHERE = """
 import datetime, sys
-from atila_render.json import writer
+from atila_render.data.json import writer
 naive = datetime.datetime(2024, 7, 1, 12)
 for name in (None, "iso", "str"):
     print(writer(name)([naive, datetime.datetime.min, naive.date()]).decode())

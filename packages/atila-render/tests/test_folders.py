@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from atila_render.folders import home_of
+from atila_render.pages.folders import home_of
 
 APP = """
 import atila_render
@@ -65,7 +65,7 @@ def test_script(tree: Path) -> None:
 
 def test_no_file_at_all(tree: Path) -> None:
     code = (
-        "from atila_render.folders import home_of;"
+        "from atila_render.pages.folders import home_of;"
         "print(home_of('__main__'), home_of('no.such'), home_of(''))"
     )
     assert shown(tree, "-c", code) == "/ / /"

@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import atila_render
 from atila import Atila, SetupError
-from atila.site import Mount, Site
+from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
 from atila_render import GrpcError
 from atila_render.grpc.wire import frame

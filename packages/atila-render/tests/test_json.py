@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atila_render.json import to_json
+from atila_render.data.json import to_json
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila_render.minify import minifier, strip
+from atila_render.pages.minify import minifier, strip
 
 Write = Callable[[str, str], Path]
 

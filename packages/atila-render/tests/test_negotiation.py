@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila
-from atila_render.negotiation import best, vary_by_accept
+from atila_render.data.negotiation import best, vary_by_accept
 
 OFFERS = ("application/json", "application/xml", "text/xml")
 CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

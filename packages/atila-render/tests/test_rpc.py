@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import atila_render
 from atila import Atila, HTTPError, Layer, SetupError, Steps
-from atila.site import Mount, Site
+from atila.serving.site import Mount, Site
 from atila.testing import TestClient
 from atila_render.rpc.faults import CallFault
 from atila_render.rpc.xml_reading import parse

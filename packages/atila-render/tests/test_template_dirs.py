@@ -6,7 +6,7 @@ import pytest
 
 import atila_render
 from atila import Atila
-from atila_render.folders import folders_of
+from atila_render.pages.folders import folders_of
 
 
 @pytest.fixture

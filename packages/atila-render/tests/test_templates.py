@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from jinja2 import TemplateNotFound
 
-from atila import Atila, Was, runs
+from atila import Atila, Was
+from atila.runtime import server_run
 from atila.testing import TestResponse
-from atila_render.media import is_markup, media_type_of
-from atila_render.templates import Rendering
+from atila_render.pages.media import is_markup, media_type_of
+from atila_render.pages.templates import Rendering
 
 Write = Callable[[str, str], Path]
 Render = Callable[..., TestResponse]
@@ -373,7 +374,7 @@ def test_no_markup_out_of_values(write: Write, render: Render, attack: str) -> N
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The private folder of a server's run, as its workers see it."""
     folder = tmp_path / "run"
-    monkeypatch.setenv(runs.RUN, f"{os.getpid()}:{folder}")
+    monkeypatch.setenv(server_run.RUN, f"{os.getpid()}:{folder}")
     return folder
 
 
@@ -426,7 +427,7 @@ def test_nothing_is_kept(
     elif why == "debug":
         app.debug = True
     elif why == "alone":
-        monkeypatch.delenv(runs.RUN)
+        monkeypatch.delenv(server_run.RUN)
     else:
         run.mkdir(mode=0o755)
     assert render("a.html").text == "x"

@@ -10,8 +10,8 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atila_render.json import Unwritable, to_json
-from atila_render.xml import to_xml
+from atila_render.data.json import Unwritable, to_json
+from atila_render.data.xml import to_xml
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 

@@ -19,7 +19,7 @@ from atila_tasks import (
     add_database_interface,
     alias,
 )
-from atila_tasks.aliases import Member
+from atila_tasks.upstream.aliases import Member
 
 Run = Callable[[Callable[[Was], Any]], Any]
 

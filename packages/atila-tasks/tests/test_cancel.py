@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Was, testing
-from atila.exchange import ClientGone
+from atila import Atila, Was
+from atila.http.exchange import ClientGone
+from atila.testing import client as testing
 from atila_tasks import STA_UNSENT
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, SetupError, Was, current
-from atila_tasks.coroutine import compile_route
+from atila_tasks.core.coroutine import compile_route
 
 Run = Callable[..., Any]
 JSON = {"accept": "application/json"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import atila_tasks
 from atila import PROTOCOL, Atila, Layer, Was
 from atila_tasks import STA_NORMAL, STA_REQFAIL
-from atila_tasks.picks import Pick
+from atila_tasks.core.selectors import Pick
 
 Run = Callable[..., Any]
 JSON = {"accept": "application/json"}

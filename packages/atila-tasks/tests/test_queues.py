@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Was, current, testing
-from atila.exchange import ClientGone
+from atila import Atila, Was, current
+from atila.http.exchange import ClientGone
+from atila.testing import client as testing
 from atila_tasks.local.queues import Queue
 
 JSON = {"accept": "application/json"}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from atila import Atila, Was, current
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, OutputTooLong, ProgramFailed
-from atila_tasks.local.leashed import Leashed
+from atila_tasks.local.child_process import Leashed
 from atila_tasks.local.programs import argv_of
 
 Run = Callable[..., Any]
@@ -255,7 +255,7 @@ def test_ends_with_a_process_that_is_killed(line: str) -> None:
     # Even a program that takes no notice of signals.
     source = f"""
 import sys, time
-from atila_tasks.local.leashed import Leashed
+from atila_tasks.local.child_process import Leashed
 Leashed(["sh", "-c", "trap '' TERM HUP INT IO; {line} & {line}"])
 print("started", flush=True)
 time.sleep(60)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import atila_ws
 from atila import Atila, SetupError
 from atila_ws import WS_CHATTY, WS_REPORTY
+from atila_ws.delivery.envelope import Parcel
 from atila_ws.messages import ENCODINGS, Malformed
-from atila_ws.parcels import Parcel
 
 VALUES = st.recursive(
     st.none()

@@ -6,7 +6,7 @@ import pytest
 
 import atila_ws
 from atila import Atila
-from atila.loop import TaskLoop
+from atila.runtime.loop import TaskLoop
 from atila_ws import WS_CHATTY
 
 

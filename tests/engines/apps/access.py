@@ -6,7 +6,7 @@ import time
 import skitai
 from support.board import Board
 
-import atila_auth.nonces
+import atila_auth.login.nonces
 from atila import Atila
 
 board = Board(os.environ["ATILA_BOARD"])
@@ -19,7 +19,7 @@ class Clock:
         return time.time() + (1000 if board.is_open("later") else 0)
 
 
-atila_auth.nonces.time = Clock()
+atila_auth.login.nonces.time = Clock()
 
 app = Atila(__name__)
 app.securekey = "ds8fdsflksdjf9879dsf;?<>Asda"

@@ -8,8 +8,8 @@ from sqlphile import Q
 from support.board import Board
 
 from atila import Atila
-from atila_tasks.aliases import resolve
-from atila_tasks.members import seats_of
+from atila_tasks.upstream.aliases import resolve
+from atila_tasks.upstream.balancing import seats_of
 
 board = Board(os.environ["ATILA_BOARD"])
 address = os.environ["ATILA_POSTGRESQL"]

@@ -2,23 +2,16 @@
 
 from atila import PROTOCOL, Layer
 from atila.layers import names_of
-from atila_auth import (
-    authentication,
-    cors,
-    csrf,
-    jwt_keys,
-    jwts,
-    names,
-    otp,
-    policy,
-    revocations,
-    sealed_cookie,
-)
+from atila_auth import names
 from atila_auth.compiler import compile_route
-from atila_auth.mbox import MessageBox
-from atila_auth.passwords import hash_password, verify_password
-from atila_auth.session import Session
-from atila_auth.users import User, a1
+from atila_auth.login import authentication
+from atila_auth.login.passwords import hash_password, verify_password
+from atila_auth.login.users import User, a1
+from atila_auth.protection import cors, cors_policy, csrf
+from atila_auth.sealing import cookie, revocations
+from atila_auth.sessions.message_box import MessageBox
+from atila_auth.sessions.session import Session
+from atila_auth.tokens import jwt, jwt_keys, one_time_password
 
 layer = Layer(
     name="auth",
@@ -33,19 +26,19 @@ layer = Layer(
     request={
         "session": lambda was: was.session,
         "mbox": lambda was: was.mbox,
-        "JWT": jwts.of_request,
+        "JWT": jwt.of_request,
     },
     app=names_of(names.AppOfAuth),
     config={
         **revocations.DEFAULTS,
-        **sealed_cookie.DEFAULTS,
+        **cookie.DEFAULTS,
         **authentication.DEFAULTS,
         **jwt_keys.DEFAULTS,
     },
-    options=policy.NAMES | {authentication.OPTION},
+    options=cors_policy.NAMES | {authentication.OPTION},
     refusal_headers=cors.refusal_headers,
     compile=compile_route,
-    exports={"generate_otp": otp.generate_otp},
+    exports={"generate_otp": one_time_password.generate_otp},
     fields=frozenset({csrf.FIELD}),
 )
 

@@ -5,22 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atila import Steps
-from atila_auth import (
-    authentication,
-    cors,
-    csrf,
-    keys,
-    permissions,
-    ratelimit,
-    revocations,
-    sealed_cookie,
-)
-from atila_auth.state import check_declared
+from atila_auth.declarations import check_declared
+from atila_auth.login import authentication, permissions
+from atila_auth.protection import cors, csrf, rate_limit
+from atila_auth.sealing import cookie, keys, revocations
 
 if TYPE_CHECKING:
     from atila import Atila
     from atila.layers import Before
-    from atila.routing import Route
+    from atila.routing.router import Route
 
 
 def compile_route(route: Route, app: Atila) -> Steps | None:
@@ -32,7 +25,7 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
     """
     keys.check(app)
     revocations.check(app)
-    sealed_cookie.check(app)
+    cookie.check(app)
     check_declared(app)
     opening = cors.compile_route(route, app)
     asking = _asking(route, app)
@@ -46,7 +39,7 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
 
 def _asking(route: Route, app: Atila) -> list[Before]:
     """The steps that may refuse a request; one with a true `loop_safe` never blocks."""
-    first, last = ratelimit.compile_route(route, app)
+    first, last = rate_limit.compile_route(route, app)
     steps = [
         *first,
         authentication.compile_route(route, app),

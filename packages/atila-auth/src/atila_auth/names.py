@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from atila_auth import authentication, csrf, jwts, otp, ott, permissions, ratelimit, state
-from atila_auth.jwt_signer import Claims
-from atila_auth.mbox import MessageBox
-from atila_auth.otp import generate_otp
-from atila_auth.session import Session
+from atila_auth import declarations
+from atila_auth.login import authentication, permissions
+from atila_auth.protection import csrf
+from atila_auth.protection import rate_limit as ratelimit
+from atila_auth.sessions.message_box import MessageBox
+from atila_auth.sessions.session import Session
+from atila_auth.tokens import jwt, one_time_password, one_time_token
+from atila_auth.tokens.jwt_signer import Claims
+from atila_auth.tokens.one_time_password import generate_otp
 
 if TYPE_CHECKING:
     from atila import Was
@@ -31,16 +35,16 @@ class Users(Protocol):
 class WasOfAuth:
     """Names of `was`."""
 
-    decode_jwt = jwts.decode_jwt
-    decode_ott = ott.decode
-    dejwt = jwts.dejwt
-    encode_jwt = jwts.encode_jwt
-    encode_ott = ott.encode
-    generate_otp = otp.generate
+    decode_jwt = jwt.decode_jwt
+    decode_ott = one_time_token.decode
+    dejwt = jwt.dejwt
+    encode_jwt = jwt.encode_jwt
+    encode_ott = one_time_token.encode
+    generate_otp = one_time_password.generate
     remove_csrf = csrf.remove
-    revoke_ott = ott.revoke
+    revoke_ott = one_time_token.revoke
     verify_csrf = csrf.verify
-    verify_otp = otp.verify
+    verify_otp = one_time_password.verify
 
     session: Session
     """What the app remembers of the client."""
@@ -76,13 +80,13 @@ class RequestOfAuth:
 class AppOfAuth:
     """Names of the app, and what a user may set on it, or by `pref` in a launch script."""
 
-    authorization_handler = state.authorization_handler
+    authorization_handler = declarations.authorization_handler
     authorization_required = authentication.authorization_required
-    bearer_handler = state.bearer_handler
+    bearer_handler = declarations.bearer_handler
     csrf_verification_required = csrf.required
     identification_required = permissions.identification_required
     login_required = permissions.login_required
-    permission_handler = state.permission_handler
+    permission_handler = declarations.permission_handler
     permission_required = permissions.permission_required
     rate_limit = ratelimit.rate_limit
 

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from atila.app import Atila
-from atila.context import current
-from atila.endpoint import Endpoint
-from atila.engines.skitai import register
+from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError
-from atila.exchange import ClientGone, Exchange
+from atila.http.exchange import ClientGone, Exchange
+from atila.http.response import ANSWERED
 from atila.layers import PROTOCOL, Layer, Steps
-from atila.response import ANSWERED
-from atila.routing import Route
-from atila.site import Mount, Site
+from atila.routing.router import Route
+from atila.runtime.context import current
+from atila.serving.endpoint import Endpoint
+from atila.serving.site import Mount, Site
+from atila.skitai import register
 from atila.was import Was
 
 # What launch scripts expect of the `skitai` module, whichever of the two is imported first.

@@ -1,5 +1,5 @@
 """`python -m atila`: the command line."""
 
-from atila.cli import main
+from atila.launch.cli import main
 
 main()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from atila.exchange import Header
+from atila.http.exchange import Header
 
 
 class HTTPError(Exception):

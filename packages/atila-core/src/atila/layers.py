@@ -15,14 +15,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import MissingLayer, SetupError
-from atila.exchange import Header
+from atila.http.exchange import Header
 
 if TYPE_CHECKING:
-    from atila.app import Atila
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
-    from atila.routing import Match, Route
-    from atila.site import Site
+    from atila.app.application import Atila
+    from atila.http.exchange import Exchange
+    from atila.routing.router import Match, Route
+    from atila.serving.endpoint import Endpoint
+    from atila.serving.site import Site
     from atila.was import Was
 
 GROUP = "atila.layers"

@@ -11,22 +11,25 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Any
 
-from atila import files, forms, layers, pipe, updates, urls
-from atila.cookies import Cookies
-from atila.coroutines import Input
-from atila.environ import Environ
+from atila import layers
 from atila.errors import HTTPError, MissingLayer
-from atila.request import Request
-from atila.response import FileBody, Response
+from atila.http import files, forms
+from atila.http.cookies import Cookies
+from atila.http.environ import Environ
+from atila.http.request import Request
+from atila.http.response import FileBody, Response
+from atila.routing import pipe, urls
+from atila.runtime import updates
+from atila.runtime.coroutines import Input
 
 if TYPE_CHECKING:
-    from atila.app import Atila
-    from atila.apps import Apps
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange, Header, WebSocketTransport
+    from atila.app.application import Atila
+    from atila.http.exchange import Exchange, Header, WebSocketTransport
     from atila.installed import WasNames
-    from atila.site import Site
-    from atila.store import SharedStore
+    from atila.runtime.store import SharedStore
+    from atila.serving.apps import Apps
+    from atila.serving.endpoint import Endpoint
+    from atila.serving.site import Site
 else:
     WasNames = object
 

@@ -3,7 +3,7 @@
 from atila import PROTOCOL, Layer
 from atila.layers import names_of
 from atila_render import calls, names
-from atila_render.api import Payload, respond, respond_payload
+from atila_render.data.api import Payload, respond, respond_payload
 from atila_render.grpc.status import GrpcError
 from atila_render.settings import DEFAULTS, compile_route
 

@@ -13,11 +13,11 @@ from atila_render.rpc import finders as rpc_finders
 
 if TYPE_CHECKING:
     from atila import Atila
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
+    from atila.http.exchange import Exchange
     from atila.layers import Finder
-    from atila.routing import Match
-    from atila.site import Site
+    from atila.routing.router import Match
+    from atila.serving.endpoint import Endpoint
+    from atila.serving.site import Site
 
 DEFAULTS: dict[str, Any] = {**rpc_finders.DEFAULTS, **grpc_finder.DEFAULTS}
 """Settings; see `rpc.finders` and `grpc.finder`."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from atila_render import templates
-from atila_render.api import api, fault
-from atila_render.either import render_or_api
-from atila_render.environment import environment_of
+from atila_render.data.api import api, fault
+from atila_render.data.page_or_data import render_or_api
+from atila_render.pages import templates
+from atila_render.pages.environment import environment_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -10,13 +10,13 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
-from atila_render.folders import folders_of
-from atila_render.json import Writer, writer
-from atila_render.minify import Minifier, minifier
+from atila_render.data.json import Writer, writer
+from atila_render.pages.folders import folders_of
+from atila_render.pages.minify import Minifier, minifier
 
 if TYPE_CHECKING:
     from atila import Atila
-    from atila.routing import Route
+    from atila.routing.router import Route
 
 DEFAULTS: dict[str, Any] = {
     "JSON_ENCODER": None,

@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING, Any
 from atila import PROTOCOL, Layer
 from atila.layers import names_of
 from atila_tasks import names
-from atila_tasks.access import Database
-from atila_tasks.aliases import Alias, Member, alias
-from atila_tasks.backend import Backend
-from atila_tasks.coroutine import compile_route
-from atila_tasks.databases.django import django_model
-from atila_tasks.errors import (
+from atila_tasks.core.backend import Backend
+from atila_tasks.core.coroutine import compile_route
+from atila_tasks.core.errors import (
     BadResponse,
     DatabaseBusy,
     DatabaseError,
@@ -24,9 +21,24 @@ from atila_tasks.errors import (
     UpstreamStatus,
     UpstreamTimeout,
 )
-from atila_tasks.group import Tasks
-from atila_tasks.heads import Head
-from atila_tasks.interfaces import (
+from atila_tasks.core.group import Tasks
+from atila_tasks.core.result import (
+    STA_NETERR,
+    STA_NORMAL,
+    STA_REQFAIL,
+    STA_TIMEOUT,
+    STA_UNSENT,
+    Result,
+)
+from atila_tasks.core.task import Task
+from atila_tasks.core.waitable import Waitable
+from atila_tasks.databases.django import django_model
+from atila_tasks.local.children import ProcessDied, ProcessFailed
+from atila_tasks.local.programs import OutputTooLong, ProgramFailed
+from atila_tasks.settings import DEFAULTS
+from atila_tasks.upstream.access import Database
+from atila_tasks.upstream.aliases import Alias, Member, alias
+from atila_tasks.upstream.interfaces import (
     DB_MONGODB,
     DB_PGSQL,
     DB_POSTGRESQL,
@@ -37,26 +49,14 @@ from atila_tasks.interfaces import (
     Interface,
     add_database_interface,
 )
-from atila_tasks.local.children import ProcessDied, ProcessFailed
-from atila_tasks.local.programs import OutputTooLong, ProgramFailed
-from atila_tasks.result import (
-    STA_NETERR,
-    STA_NORMAL,
-    STA_REQFAIL,
-    STA_TIMEOUT,
-    STA_UNSENT,
-    Result,
-)
-from atila_tasks.settings import DEFAULTS
-from atila_tasks.task import Task
-from atila_tasks.waitable import Waitable
+from atila_tasks.upstream.response_head import Head
 from atila_tasks.web.grpc_stubs import Grpc
 from atila_tasks.web.http import PROTO_HTTP, PROTO_HTTPS
 from atila_tasks.web.rpc import JsonRpc, XmlRpc, batch
 from atila_tasks.web.stubs import SHORTCUTS, Stubs
 
 if TYPE_CHECKING:
-    from atila_tasks.databases.conditions import Q
+    from atila_tasks.databases.sql.conditions import Q
 
 layer = Layer(
     name="tasks",
@@ -96,7 +96,7 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         # It brings sqlphile with it, which sites without SQL need not load.
         if name == "Q":
-            from atila_tasks.databases.conditions import Q
+            from atila_tasks.databases.sql.conditions import Q
 
             return Q
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,17 +6,17 @@ annotated is made at its first use, by the factories of `Layer.was`.
 
 from __future__ import annotations
 
-from atila_tasks.access import Database
-from atila_tasks.aliases import app_alias
+from atila_tasks.core.group import tasks
+from atila_tasks.core.mapping import map, mapped, render_or_map, render_or_mapped
+from atila_tasks.core.mask import mask
+from atila_tasks.core.task import Task as TaskClass
 from atila_tasks.databases.django import django_model
-from atila_tasks.group import tasks
 from atila_tasks.local.process import process
 from atila_tasks.local.queues import queue
 from atila_tasks.local.subprocesses import subprocess
 from atila_tasks.local.threads import thread, thread_pass
-from atila_tasks.mapping import map, mapped, render_or_map, render_or_mapped
-from atila_tasks.mask import mask
-from atila_tasks.task import Task as TaskClass
+from atila_tasks.upstream.access import Database
+from atila_tasks.upstream.aliases import app_alias
 from atila_tasks.web.grpc_stubs import Grpc
 from atila_tasks.web.proxy import proxy_pass
 from atila_tasks.web.rpc import JsonRpc, XmlRpc

@@ -30,9 +30,9 @@ from atila_tasks import (
     add_database_interface,
     alias,
 )
-from atila_tasks.databases.rows import Row
-from atila_tasks.members import seats_of
+from atila_tasks.databases.sql.rows import Row
 from atila_tasks.testing import PostgreSQLServer
+from atila_tasks.upstream.balancing import seats_of
 
 Ask = Callable[[Callable[[Was], Any]], Any]
 
@@ -43,7 +43,7 @@ def mark(name: str, number: int) -> str:
 
 def interface_of(was: Was, name: str) -> Any:
     """What talks to a database; there once a task was carried out."""
-    from atila_tasks.aliases import resolve
+    from atila_tasks.upstream.aliases import resolve
 
     return seats_of(was.site, resolve(was, name)).all[0]._interface
 
@@ -572,7 +572,7 @@ def test_map_and_balance(app: Atila, postgresql: PostgreSQLServer) -> None:
 
 
 def test_the_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from atila_tasks import interfaces
+    from atila_tasks.upstream import interfaces
 
     monkeypatch.setitem(
         interfaces._interfaces,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlphile import D, V, const
 
 from atila import Was
-from atila_tasks.databases.conditions import Q
+from atila_tasks.databases.sql.conditions import Q
 
 Ask = Callable[[Callable[[Was], Any]], Any]
 

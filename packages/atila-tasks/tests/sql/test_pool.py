@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atila_tasks.core.errors import PoolExhausted
 from atila_tasks.databases.pool import Pool
-from atila_tasks.errors import PoolExhausted
 
 
 class Connection:

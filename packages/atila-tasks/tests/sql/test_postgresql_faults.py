@@ -23,9 +23,9 @@ from atila_tasks import (
     Unreachable,
     UpstreamError,
 )
-from atila_tasks.aliases import resolve
-from atila_tasks.members import seats_of
 from atila_tasks.testing import PostgreSQLServer
+from atila_tasks.upstream.aliases import resolve
+from atila_tasks.upstream.balancing import seats_of
 
 Ask = Callable[..., Any]
 

@@ -15,7 +15,7 @@ import atila_tasks
 from atila import Atila, SetupError, Was
 from atila_tasks import DB_SQLITE3
 from atila_tasks.databases.query_cache import QueryCache, cache_of
-from atila_tasks.databases.rows import Row
+from atila_tasks.databases.sql.rows import Row
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from sqlphile import Q as sqlphile_Q
 from sqlphile.dbtypes import DB_PGSQL, DB_SQLITE3
 from sqlphile.q import _Q
 
-from atila_tasks.databases.conditions import Q
-from atila_tasks.databases.statements import Builder, Query, Script
+from atila_tasks.databases.sql.conditions import Q
+from atila_tasks.databases.sql.statements import Builder, Query, Script
 
 
 class Maker(Builder):

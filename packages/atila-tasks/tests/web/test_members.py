@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from atila import Atila, Was
-from atila_tasks import STA_NETERR, STA_NORMAL, STA_REQFAIL, members
+from atila_tasks import STA_NETERR, STA_NORMAL, STA_REQFAIL
+from atila_tasks.upstream import balancing
 
 Fixture = Any
 
@@ -72,8 +73,8 @@ def test_dead_members_rest_and_are_tried_again(
 ) -> None:
     later = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later)
-    monkeypatch.setattr(members, "time", clock)
-    monkeypatch.setattr(members, "REST", 1000.0)
+    monkeypatch.setattr(balancing, "time", clock)
+    monkeypatch.setattr(balancing, "REST", 1000.0)
 
     def many(was: Was) -> Any:
         return [was.get.lb("@myapi/").fetch()[0] for _ in range(30)]

@@ -8,8 +8,7 @@ from atila.was import Was
 from atila_ws import names
 from atila_ws.compiler import compile_route
 from atila_ws.connection import WebSocket
-from atila_ws.settings import DEFAULTS
-from atila_ws.specs import (
+from atila_ws.flags import (
     WS_CHATTY,
     WS_COROUTINE,
     WS_NOPOOL,
@@ -17,6 +16,7 @@ from atila_ws.specs import (
     WS_SESSION,
     WS_THREADSAFE,
 )
+from atila_ws.settings import DEFAULTS
 
 
 def _no_websocket(was: Was) -> Any:

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError, Steps
-from atila_ws import chatty, conversation, coroutine, reporty, specs
+from atila_ws import flags
 from atila_ws.declaration import Declaration, declaration_of, message_parameter
 from atila_ws.messages import ENCODINGS
 from atila_ws.origins import checker
+from atila_ws.styles import chatty, conversation, coroutine, reporty
 
 if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.layers import Handler
-    from atila.routing import Route
+    from atila.routing.router import Route
     from atila_ws.connection import WebSocket
 
 Leader = Callable[["Was", "WebSocket", "Handler", Mapping[str, Any]], Awaitable[None]]
@@ -69,14 +70,14 @@ def _problem(route: Route, declared: Declaration) -> str:
 
 
 def _spec_problem(spec: Any) -> str:
-    if type(spec) is not int or spec <= 0 or spec & ~specs.KNOWN:
+    if type(spec) is not int or spec <= 0 or spec & ~flags.KNOWN:
         return (
             f"@app.websocket does not know the spec {spec!r}: write skitai.WS_CHATTY,"
             " skitai.WS_COROUTINE or skitai.WS_REPORTY"
         )
-    if spec & specs.WS_COROUTINE and spec & specs.WS_REPORTY:
+    if spec & flags.WS_COROUTINE and spec & flags.WS_REPORTY:
         return "WS_COROUTINE goes with neither WS_REPORTY nor WS_CHATTY: choose one of the three"
-    if not spec & (specs.WS_COROUTINE | specs.WS_REPORTY | specs.WS_SESSION):
+    if not spec & (flags.WS_COROUTINE | flags.WS_REPORTY | flags.WS_SESSION):
         return (
             f"the spec {spec} of @app.websocket has flags only: add skitai.WS_CHATTY,"
             " skitai.WS_COROUTINE or skitai.WS_REPORTY"
@@ -88,7 +89,7 @@ def _handler_problem(name: str, handler: Handler, declared: Declaration) -> str:
     if not declared.is_reporty:
         if inspect.isgeneratorfunction(handler) or inspect.iscoroutinefunction(handler):
             return ""
-        kind = "WS_COROUTINE" if declared.spec & specs.WS_COROUTINE else "WS_CHATTY"
+        kind = "WS_COROUTINE" if declared.spec & flags.WS_COROUTINE else "WS_CHATTY"
         wait = "yield was.Input()" if kind == "WS_COROUTINE" else "yield"
         return (
             f"{name} must be a generator function (msg = {wait} … yield answer) or async def"
@@ -109,14 +110,14 @@ def _is_number(value: object) -> bool:
 
 
 def _leader(written: Handler, declared: Declaration) -> Leader:
-    in_pool = not declared.spec & specs.WS_NOPOOL
+    in_pool = not declared.spec & flags.WS_NOPOOL
     if declared.is_reporty:
         return _reporter(written, in_pool=in_pool)
     if inspect.iscoroutinefunction(written):
         return lambda was, socket, handler, params: conversation.coroutine(
             was, socket, handler(was, **params)
         )
-    if declared.spec & specs.WS_COROUTINE:
+    if declared.spec & flags.WS_COROUTINE:
         return lambda was, socket, handler, params: conversation.coroutine(
             was,
             socket,

@@ -7,15 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
-from atila.exchange import ClientGone
-from atila.waiting import DONE
+from atila.http.exchange import ClientGone
+from atila.runtime.awaitables import DONE
 from atila_ws.messages import Malformed, Message
 from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
 
 if TYPE_CHECKING:
-    from atila.config import Config
-    from atila.exchange import WebSocketTransport
-    from atila_ws.hub import Hub
+    from atila.app.settings import Config
+    from atila.http.exchange import WebSocketTransport
+    from atila_ws.delivery.hub import Hub
     from atila_ws.messages import Encoding
 
 log = logging.getLogger("atila.ws")

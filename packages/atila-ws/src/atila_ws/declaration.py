@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila import SetupError
 from atila.errors import source_of
-from atila_ws.specs import WS_CHATTY, WS_REPORTY, WS_SESSION
+from atila_ws.flags import WS_CHATTY, WS_REPORTY, WS_SESSION
 
 if TYPE_CHECKING:
     from atila import Atila, Was

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from atila_ws.connection import WebSocket
 from atila_ws.declaration import websocket
-from atila_ws.sending import websocket_broadcast, websocket_send
+from atila_ws.delivery.sending import websocket_broadcast, websocket_send
 
 
 class WasOfWebSocket:

@@ -14,7 +14,7 @@ from atila import SetupError
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.routing import Route
+    from atila.routing.router import Route
     from atila_ws.declaration import Declaration
 
 CORS = "access_control_allow_origin"

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atila.exchange import ClientGone
-from atila.waiting import DONE, begin
+from atila.http.exchange import ClientGone
+from atila.runtime.awaitables import DONE, begin
 from atila_ws.messages import Message
 
 if TYPE_CHECKING:
-    from atila.loop import TaskLoop
+    from atila.runtime.loop import TaskLoop
 
 log = logging.getLogger("atila.ws")
 
@@ -60,7 +60,8 @@ class Wire:
     """The way to the client.
 
     Attributes:
-        send: sends a message; gives `atila.waiting.DONE` or what to await; raises ClientGone.
+        send: sends a message; gives `atila.runtime.awaitables.DONE` or what to
+            await; raises ClientGone.
         flushed: returns when the system has what was sent.
         broken: called when `send` has failed.
     """

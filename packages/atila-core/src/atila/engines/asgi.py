@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
-from atila.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.site import spare_collector
+from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.serving.site import spare_collector
 
 if TYPE_CHECKING:
-    from atila.loop import TaskLoop
-    from atila.site import Site
+    from atila.runtime.loop import TaskLoop
+    from atila.serving.site import Site
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

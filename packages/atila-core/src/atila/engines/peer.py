@@ -16,7 +16,7 @@ import struct
 import sys
 import time
 
-from atila.exchange import Address, ClientGone
+from atila.http.exchange import Address, ClientGone
 
 AHEAD = 1024 * 1024
 """Bytes that may be on their way to a client, in the buffers of server and kernel."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
-from atila.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
-from atila.waiting import DONE
+from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
-    from atila.loop import TaskLoop
-    from atila.site import Site
+    from atila.runtime.loop import TaskLoop
+    from atila.serving.site import Site
     from atila.was import Was
 
 _SECURE = frozenset({"https", "wss"})

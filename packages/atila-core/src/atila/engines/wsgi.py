@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from atila.bodies import PIECE
 from atila.errors import HTTPError, reason_phrase
-from atila.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.bodies import PIECE
+from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
-    from atila.app import Atila
-    from atila.bodies import BodySink
-    from atila.site import Site
+    from atila.app.application import Atila
+    from atila.http.bodies import BodySink
+    from atila.serving.site import Site
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

@@ -9,9 +9,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone, HTTPError
-from atila.responders import arrived
-from atila.response import Response, head
-from atila.streams import in_worker, iterate
+from atila.http.response import Response, head
+from atila.serving.responders import arrived
+from atila.serving.streams import in_worker, iterate
 from atila_render.grpc.messages import Messages
 from atila_render.grpc.refusals import HEAD
 from atila_render.grpc.status import (
@@ -24,7 +24,7 @@ from atila_render.grpc.wire import FrameReader, frame, parse_timeout
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.exchange import TrailingStream
+    from atila.http.exchange import TrailingStream
     from atila_render.grpc.methods import Method
 
 

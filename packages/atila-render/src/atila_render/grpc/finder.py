@@ -11,10 +11,10 @@ from atila_render.grpc.status import UNIMPLEMENTED, GrpcError
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
+    from atila.http.exchange import Exchange
     from atila.layers import Finder
-    from atila.routing import Match
+    from atila.routing.router import Match
+    from atila.serving.endpoint import Endpoint
 
 DEFAULTS: dict[str, Any] = {
     "GRPC_MAX_MESSAGE": 4 * 1024 * 1024,

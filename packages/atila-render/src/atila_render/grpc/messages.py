@@ -13,7 +13,7 @@ from atila import ClientGone
 from atila_render.grpc.status import INTERNAL, UNIMPLEMENTED, GrpcError
 
 if TYPE_CHECKING:
-    from atila.loop import TaskLoop
+    from atila.runtime.loop import TaskLoop
     from atila_render.grpc.wire import FrameReader
 
 

@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from atila import SetupError
-from atila.context import current
-from atila.coroutines import add_piece_type
-from atila.params import Signature
-from atila.routing import Match
+from atila.routing.router import Match
+from atila.routing.signature import Signature
+from atila.runtime.context import current
+from atila.runtime.coroutines import add_piece_type
 from atila_render.grpc import services
 from atila_render.grpc.answering import Call, is_on_loop
 from atila_render.grpc.refusals import answer_error, check_transport
@@ -22,8 +22,8 @@ from atila_render.grpc.status import UNIMPLEMENTED, GrpcError
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
+    from atila.http.exchange import Exchange
+    from atila.serving.endpoint import Endpoint
 
 log = logging.getLogger("atila.app")
 

@@ -14,14 +14,14 @@ import grpc
 from grpc import aio
 
 from atila import HTTPError
-from atila.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila_render.grpc.status import OK, UNKNOWN, status_of
 from atila_render.grpc.wire import HEAD
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.loop import TaskLoop
-    from atila.site import Site
+    from atila.runtime.loop import TaskLoop
+    from atila.serving.site import Site
 
 VARIABLE = "ATILA_GRPC_PORT"
 """The environment variable that `atila serve --grpc-port` sets."""

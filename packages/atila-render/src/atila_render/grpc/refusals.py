@@ -10,7 +10,7 @@ from atila_render.grpc.wire import ENCODINGS
 
 if TYPE_CHECKING:
     from atila import HTTPError, Was
-    from atila.exchange import Headers
+    from atila.http.exchange import Headers
 
 GRPC_TYPE = "application/grpc"
 HEAD = (("content-type", GRPC_TYPE), ("grpc-accept-encoding", ENCODINGS))

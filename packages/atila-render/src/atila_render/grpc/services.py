@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
-from atila.routing import Route
+from atila.routing.router import Route
 from atila_render.grpc.status import NOT_FOUND, GrpcError
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.endpoint import Endpoint
+    from atila.serving.endpoint import Endpoint
 
 HEALTH = "/grpc.health.v1.Health/"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/"

@@ -9,7 +9,7 @@ from urllib.parse import quote_from_bytes
 from atila import HTTPError
 
 if TYPE_CHECKING:
-    from atila.exchange import Header, Headers
+    from atila.http.exchange import Header, Headers
 
 # https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 OK = 0

@@ -7,21 +7,21 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
-from atila.context import current
-from atila.pipe import finish
-from atila.request import Request
-from atila.responders import arrived
-from atila.response import ANSWERED, FileBody, Response
-from atila.routing import Match
-from atila.streams import in_worker
-from atila.urls import shape_of
-from atila_render.api import Payload
+from atila.http.request import Request
+from atila.http.response import ANSWERED, FileBody, Response
+from atila.routing.pipe import finish
+from atila.routing.router import Match
+from atila.routing.urls import shape_of
+from atila.runtime.context import current
+from atila.serving.responders import arrived
+from atila.serving.streams import in_worker
+from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.endpoint import Endpoint
     from atila.layers import After
+    from atila.serving.endpoint import Endpoint
 
 Params = Sequence[Any] | Mapping[str, Any]
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
-from atila.routing import Match, Route
+from atila.routing.router import Match, Route
 from atila_render.rpc import jsonrpc, xmlrpc
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.endpoint import Endpoint
-    from atila.exchange import Exchange
+    from atila.http.exchange import Exchange
     from atila.layers import Finder
+    from atila.serving.endpoint import Endpoint
 
 DEFAULTS: dict[str, Any] = {
     "RPC": ("xmlrpc", "jsonrpc", "grpc"),

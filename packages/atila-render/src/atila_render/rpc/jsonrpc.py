@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila_render.json import to_json
+from atila_render.data.json import to_json
 from atila_render.rpc import calling, system
 from atila_render.rpc.faults import (
     INVALID_REQUEST,

@@ -26,8 +26,8 @@ from sqlphile.q import _Q
 from sqlphile.sql import SQL
 
 from atila import HTTPError, SetupError, current
-from atila_tasks.aliases import Alias, alias, known
-from atila_tasks.interfaces import DB_PGSQL, DB_SQLITE3
+from atila_tasks.upstream.aliases import Alias, alias, known
+from atila_tasks.upstream.interfaces import DB_PGSQL, DB_SQLITE3
 
 _KINDS = {"postgresql": DB_PGSQL, "postgis": DB_PGSQL, "sqlite3": DB_SQLITE3}
 _naming = threading.Lock()

@@ -11,21 +11,21 @@ from pymongo import AsyncMongoClient, errors, results
 
 from atila import SetupError
 from atila.errors import caller
-from atila_tasks.errors import (
+from atila_tasks.core.errors import (
     DatabaseError,
     DataConflict,
     PoolExhausted,
     Unreachable,
     UpstreamError,
 )
-from atila_tasks.interfaces import Interface, Start
+from atila_tasks.upstream.interfaces import Interface, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from atila_tasks.aliases import Alias, Member
-    from atila_tasks.task import Task
+    from atila_tasks.core.task import Task
+    from atila_tasks.upstream.aliases import Alias, Member
 
 PORT = 27017
 DATABASE = "test"

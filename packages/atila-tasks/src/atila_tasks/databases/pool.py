@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
-from atila_tasks.errors import PoolExhausted
+from atila_tasks.core.errors import PoolExhausted
 
 
 class Connected(Protocol):

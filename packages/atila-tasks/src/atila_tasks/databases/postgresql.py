@@ -13,17 +13,17 @@ import orjson
 
 from atila import SetupError
 from atila.errors import caller
-from atila_tasks.databases.parameters import fitted
 from atila_tasks.databases.pool import Pool
 from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated, unconnected
-from atila_tasks.databases.rows import Row
-from atila_tasks.databases.sql_interface import SQLInterface
-from atila_tasks.interfaces import DB_PGSQL
+from atila_tasks.databases.sql.interface import SQLInterface
+from atila_tasks.databases.sql.parameters import fitted
+from atila_tasks.databases.sql.rows import Row
+from atila_tasks.upstream.interfaces import DB_PGSQL
 
 if TYPE_CHECKING:
-    from atila_tasks.aliases import Alias, Member
-    from atila_tasks.databases.leases import Batches, Begin
-    from atila_tasks.databases.statements import Query
+    from atila_tasks.databases.sql.leases import Batches, Begin
+    from atila_tasks.databases.sql.statements import Query
+    from atila_tasks.upstream.aliases import Alias, Member
 
 Connection = Any
 """asyncpg has no types."""

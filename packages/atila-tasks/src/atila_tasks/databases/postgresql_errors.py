@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from atila_tasks.errors import (
+from atila_tasks.core.errors import (
     DatabaseBusy,
     DatabaseError,
     DataConflict,

@@ -15,19 +15,19 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila_tasks.calls import call
-from atila_tasks.databases.rows import Row
-from atila_tasks.errors import Unreachable
-from atila_tasks.mask import GIVEN
-from atila_tasks.site_backends import kept
-from atila_tasks.task import Task
+from atila_tasks.core.backends import kept
+from atila_tasks.core.errors import Unreachable
+from atila_tasks.core.mask import GIVEN
+from atila_tasks.core.task import Task
+from atila_tasks.databases.sql.rows import Row
+from atila_tasks.upstream.calls import call
 
 if TYPE_CHECKING:
     from atila import Site, Was
-    from atila.config import Config
-    from atila_tasks.access import Starter
-    from atila_tasks.databases.statements import Query, Script
-    from atila_tasks.waitable import Waitable
+    from atila.app.settings import Config
+    from atila_tasks.core.waitable import Waitable
+    from atila_tasks.databases.sql.statements import Query, Script
+    from atila_tasks.upstream.access import Starter
 
 _MUTABLE = (dict, list, set, bytearray)
 _CELL = 48

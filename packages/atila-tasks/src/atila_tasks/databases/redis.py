@@ -13,11 +13,11 @@ from redis.backoff import NoBackoff
 
 from atila import SetupError
 from atila.errors import caller
-from atila_tasks.errors import DatabaseError, PoolExhausted, Unreachable, UpstreamError
-from atila_tasks.interfaces import Command, Interface
+from atila_tasks.core.errors import DatabaseError, PoolExhausted, Unreachable, UpstreamError
+from atila_tasks.upstream.interfaces import Command, Interface
 
 if TYPE_CHECKING:
-    from atila_tasks.aliases import Alias, Member
+    from atila_tasks.upstream.aliases import Alias, Member
 
 PORT = 6379
 

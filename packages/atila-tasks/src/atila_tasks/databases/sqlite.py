@@ -18,17 +18,17 @@ import orjson
 
 from atila import SetupError, current
 from atila.errors import caller
-from atila_tasks.databases.leases import Begin
+from atila_tasks.core.errors import DatabaseBusy, DatabaseError, DataConflict, Unreachable
 from atila_tasks.databases.pool import Pool
-from atila_tasks.databases.rows import Row
-from atila_tasks.databases.sql_interface import SQLInterface
-from atila_tasks.errors import DatabaseBusy, DatabaseError, DataConflict, Unreachable
-from atila_tasks.interfaces import DB_SQLITE3
+from atila_tasks.databases.sql.interface import SQLInterface
+from atila_tasks.databases.sql.leases import Begin
+from atila_tasks.databases.sql.rows import Row
+from atila_tasks.upstream.interfaces import DB_SQLITE3
 
 if TYPE_CHECKING:
-    from atila_tasks.aliases import Alias, Member
-    from atila_tasks.databases.leases import Batches
-    from atila_tasks.databases.statements import Query
+    from atila_tasks.databases.sql.leases import Batches
+    from atila_tasks.databases.sql.statements import Query
+    from atila_tasks.upstream.aliases import Alias, Member
 
 T = TypeVar("T")
 

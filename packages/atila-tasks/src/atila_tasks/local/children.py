@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
-from atila_tasks.local.leashed import Leashed
+from atila_tasks.local.child_process import Leashed
 from atila_tasks.local.worker_process import DATA
 
 _SCRIPT = Path(__file__).with_name("worker_process.py")

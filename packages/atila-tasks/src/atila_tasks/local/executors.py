@@ -10,12 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
-from atila.pool import WorkerPool
-from atila_tasks.backend import Backend
-from atila_tasks.errors import TaskCancelled
-from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import submit
-from atila_tasks.task import Task
+from atila.runtime.pool import WorkerPool
+from atila_tasks.core.backend import Backend
+from atila_tasks.core.backends import submit
+from atila_tasks.core.errors import TaskCancelled
+from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.task import Task
 
 _THREADS = 2
 """Who hand tasks over: an executor may connect to somewhere, or start processes."""

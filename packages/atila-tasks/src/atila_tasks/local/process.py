@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from atila_tasks.core.backends import kept
+from atila_tasks.core.task import Task
 from atila_tasks.local.children import pickled
 from atila_tasks.local.executors import Executors
 from atila_tasks.local.processes import Processes
-from atila_tasks.site_backends import kept
-from atila_tasks.task import Task
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.config import Config
+    from atila.app.settings import Config
 
 
 def _make(config: Config) -> Processes | Executors:

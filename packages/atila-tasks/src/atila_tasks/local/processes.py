@@ -12,13 +12,13 @@ import threading
 from collections import deque
 from functools import partial
 
-from atila.pool import WorkerPool
-from atila_tasks.backend import Backend
-from atila_tasks.errors import TaskCancelled
+from atila.runtime.pool import WorkerPool
+from atila_tasks.core.backend import Backend
+from atila_tasks.core.backends import drained, submit
+from atila_tasks.core.errors import TaskCancelled
+from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.task import Task
 from atila_tasks.local.children import Child, ProcessDied, open_answer
-from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import drained, submit
-from atila_tasks.task import Task
 
 
 class Processes(Backend):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
 from typing import IO, Any
 
-from atila_tasks.local.leashed import Leashed
+from atila_tasks.local.child_process import Leashed
 
 STDERR_TAIL = 4096
 """Bytes of the standard error that are kept: the last ones."""

@@ -12,14 +12,14 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, current
-from atila.exchange import ClientGone
-from atila.pool import WorkerPool
-from atila.streams import to_bytes
-from atila_tasks.site_backends import BUSY, kept
+from atila.http.exchange import ClientGone
+from atila.runtime.pool import WorkerPool
+from atila.serving.streams import to_bytes
+from atila_tasks.core.backends import BUSY, kept
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.config import Config
+    from atila.app.settings import Config
 
 log = logging.getLogger("atila.tasks")
 

@@ -8,16 +8,16 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from atila.pool import WorkerPool
-from atila_tasks.backend import Backend
-from atila_tasks.errors import TaskCancelled
-from atila_tasks.result import STA_UNSENT
-from atila_tasks.site_backends import drained, kept, submit
-from atila_tasks.task import Task
+from atila.runtime.pool import WorkerPool
+from atila_tasks.core.backend import Backend
+from atila_tasks.core.backends import drained, kept, submit
+from atila_tasks.core.errors import TaskCancelled
+from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.task import Task
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.config import Config
+    from atila.app.settings import Config
 
 
 class Threads(Backend):

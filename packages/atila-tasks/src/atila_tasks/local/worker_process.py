@@ -38,11 +38,11 @@ class Calls(pickle.Unpickler):
 
 def _run_main() -> None:
     # A whole framework, for those who need it: without it the script might start a server.
-    from atila import launch
+    from atila.launch import script
 
     preparation = dict(_main)
     _main.clear()
-    with launch.capturing():
+    with script.capturing():
         spawn.prepare(preparation)
 
 

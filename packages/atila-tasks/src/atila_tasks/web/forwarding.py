@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from atila.response import head
+from atila.http.response import head
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.exchange import Headers
+    from atila.http.exchange import Headers
     from atila_tasks.web.incoming import Incoming
 
 _HOP_BY_HOP = frozenset(

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from atila_tasks.errors import BadResponse, RpcError, TaskTimeout, Unreachable, UpstreamError
+from atila_tasks.core.errors import BadResponse, RpcError, TaskTimeout, Unreachable, UpstreamError
 from atila_tasks.web import grpc_methods
 
 if TYPE_CHECKING:
-    from atila.exchange import Headers
+    from atila.http.exchange import Headers
     from atila_tasks.web.grpc_methods import GrpcMethod
     from atila_tasks.web.http import Http
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila_tasks.access import Access
-from atila_tasks.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.access import Access
+from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.web import grpc_methods
 from atila_tasks.web.grpc_calls import GrpcCall, GrpcOpening
-from atila_tasks.web.reach import OF_STUBS, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import OF_STUBS, Reach, refuse_unknown
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from atila_tasks.waitable import Waitable
+    from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.grpc_methods import GrpcMethod
     from atila_tasks.web.stubs import Sending
 

@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-from atila_tasks.aliases import Alias, Member
-from atila_tasks.errors import BadResponse, UpstreamStatus, UpstreamTimeout
-from atila_tasks.heads import Reply
-from atila_tasks.interfaces import Interface, add_database_interface
+from atila_tasks.core.errors import BadResponse, UpstreamStatus, UpstreamTimeout
+from atila_tasks.upstream.aliases import Alias, Member
+from atila_tasks.upstream.interfaces import Interface, add_database_interface
+from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import http_setup, redirects
 from atila_tasks.web.incoming import parse, read_all
 from atila_tasks.web.outgoing import basic, checked_headers
 
 if TYPE_CHECKING:
     from atila import Site
-    from atila.exchange import Headers
-    from atila_tasks.heads import Head
-    from atila_tasks.interfaces import Start
+    from atila.http.exchange import Headers
+    from atila_tasks.upstream.interfaces import Start
+    from atila_tasks.upstream.response_head import Head
     from atila_tasks.web.http_request import HttpRequest
     from atila_tasks.web.incoming import Connections, Incoming
 

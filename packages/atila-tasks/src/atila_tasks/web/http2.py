@@ -11,15 +11,15 @@ from typing import IO, TYPE_CHECKING, Any
 import httpx
 from multidict import CIMultiDict
 
-from atila_tasks.errors import Unreachable
-from atila_tasks.heads import Head
+from atila_tasks.core.errors import Unreachable
+from atila_tasks.upstream.response_head import Head
 from atila_tasks.web.incoming import broken, reason
 from atila_tasks.web.payloads import Multipart, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atila.exchange import Headers
+    from atila.http.exchange import Headers
     from atila_tasks.web.payloads import Body
 
 _PIECE = 65536

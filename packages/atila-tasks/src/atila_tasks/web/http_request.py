@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from atila_tasks.web.payloads import Body, is_replayable
 
 if TYPE_CHECKING:
-    from atila.exchange import Headers
-    from atila_tasks.heads import Reply
+    from atila.http.exchange import Headers
+    from atila_tasks.upstream.response_head import Reply
     from atila_tasks.web.http import Http
 
 _IDEMPOTENT = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})

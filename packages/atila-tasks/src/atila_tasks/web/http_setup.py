@@ -14,7 +14,7 @@ from atila.errors import caller
 from atila_tasks.web.outgoing import checked_headers
 
 if TYPE_CHECKING:
-    from atila_tasks.aliases import Alias, Member
+    from atila_tasks.upstream.aliases import Alias, Member
     from atila_tasks.web.incoming import Connections
 
 OPTIONS: Mapping[str, Any] = {

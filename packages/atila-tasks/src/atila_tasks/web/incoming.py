@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from atila import HTTPError
-from atila.forms import FORM_TYPE, is_json, media_type, parse_form
-from atila_tasks.errors import BadResponse, UpstreamError
+from atila.http.forms import FORM_TYPE, is_json, media_type, parse_form
+from atila_tasks.core.errors import BadResponse, UpstreamError
 
 if TYPE_CHECKING:
-    from atila.exchange import Headers
-    from atila_tasks.heads import Head
+    from atila.http.exchange import Headers
+    from atila_tasks.upstream.response_head import Head
     from atila_tasks.web.payloads import Body
 
 _TEXTS = frozenset(

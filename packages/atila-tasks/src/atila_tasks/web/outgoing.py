@@ -7,10 +7,10 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from atila.response import checked_header
+from atila.http.response import checked_header
 
 if TYPE_CHECKING:
-    from atila.exchange import Headers
+    from atila.http.exchange import Headers
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from atila.forms import FORM_TYPE, JSON_TYPE, media_type
+from atila.http.forms import FORM_TYPE, JSON_TYPE, media_type
 
 BINARY_TYPE = "application/octet-stream"
 TEXT_TYPE = "text/plain; charset=utf-8"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atila import HTTPError
-from atila.bodies import pieces
-from atila.exchange import ClientGone
-from atila.response import ANSWERED
-from atila_tasks.aliases import resolve
-from atila_tasks.errors import TaskTimeout, UpstreamError
-from atila_tasks.interfaces import find
-from atila_tasks.members import seats_of
+from atila.http.bodies import pieces
+from atila.http.exchange import ClientGone
+from atila.http.response import ANSWERED
+from atila_tasks.core.errors import TaskTimeout, UpstreamError
+from atila_tasks.upstream.aliases import resolve
+from atila_tasks.upstream.balancing import seats_of
+from atila_tasks.upstream.interfaces import find
 from atila_tasks.web import forwarding, targets
 from atila_tasks.web.http import Http
 from atila_tasks.web.http_request import HttpRequest
@@ -25,8 +25,8 @@ from atila_tasks.web.payloads import Body, Stream
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.exchange import Exchange, Headers
-    from atila_tasks.aliases import Alias
+    from atila.http.exchange import Exchange, Headers
+    from atila_tasks.upstream.aliases import Alias
     from atila_tasks.web.incoming import Incoming
 
 log = logging.getLogger("atila.tasks")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from atila_tasks.errors import BadResponse
+from atila_tasks.core.errors import BadResponse
 from atila_tasks.web.incoming import read_all
 from atila_tasks.web.payloads import is_replayable
 

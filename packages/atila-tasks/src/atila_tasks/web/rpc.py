@@ -11,18 +11,18 @@ from xmlrpc import client as xmlrpc
 import orjson
 from defusedxml.xmlrpc import DefusedExpatParser
 
-from atila_tasks.access import Access
-from atila_tasks.calls import DEFAULT_TIMEOUT
-from atila_tasks.errors import BadResponse, RpcError, UpstreamStatus
-from atila_tasks.heads import Reply
+from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
+from atila_tasks.upstream.access import Access
+from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import targets
 from atila_tasks.web.http_request import HttpRequest
-from atila_tasks.web.reach import OF_STUBS, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import OF_STUBS, Reach, refuse_unknown
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from atila_tasks.waitable import Waitable
+    from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.http import Http
     from atila_tasks.web.stubs import Sending
 

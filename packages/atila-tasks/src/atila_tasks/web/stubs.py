@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from urllib.parse import urlencode
 
-from atila_tasks.access import Access
-from atila_tasks.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.access import Access
+from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.web import payloads, targets
 from atila_tasks.web.http_request import HttpRequest
-from atila_tasks.web.reach import OF_REQUESTS, OF_STUBS, Auth, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import OF_REQUESTS, OF_STUBS, Auth, Reach, refuse_unknown
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from atila_tasks.waitable import Waitable
+    from atila_tasks.core.waitable import Waitable
 
 
 class Sending(TypedDict, total=False):

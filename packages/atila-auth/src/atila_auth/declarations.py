@@ -1,0 +1,169 @@
+"""What the access control of one app has been told by its decorators."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila import SetupError
+from atila.app.hooks import plain
+from atila.errors import source_of
+
+if TYPE_CHECKING:
+    from atila import Atila
+    from atila.layers import Before
+    from atila.routing.router import Router
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_STATE = "_access_control"
+_MARK = "__atila_access__"
+
+
+@dataclass(slots=True)
+class State:
+    """The handlers of an app, each called with the context of the request first.
+
+    Attributes:
+        permission: (was, permissions).
+        authorization: (was, username); gives a password.
+        bearer: (was, token).
+        declared: functions with a declaration that is not known yet to be of any use, each with the
+            decorator's name.
+    """
+
+    permission: Callable[..., Any] | None = None
+    authorization: Callable[..., Any] | None = None
+    bearer: Callable[..., Any] | None = None
+    declared: list[tuple[Callable[..., Any], str]] = field(default_factory=list)
+    steps: tuple[Router, dict[str, Before]] | None = None
+    """The steps that routes share, of one mount: that with this router."""
+
+    def shared_step(self, router: Router, name: str, make: Callable[[], Before]) -> Before:
+        """A step that all routes of a mount have in common, made for the first of them."""
+        if self.steps is None or self.steps[0] is not router:
+            self.steps = router, {}
+        steps = self.steps[1]
+        if name not in steps:
+            steps[name] = make()
+        return steps[name]
+
+
+def state_of(app: Atila) -> State:
+    """The state of an app."""
+    state: State = app.__dict__.setdefault(_STATE, State())
+    return state
+
+
+def permission_handler(app: Atila, function: Function) -> Function:
+    """Ask a function whether who asks may: permission_handler(was, permissions).
+
+    It sets `was.request.user` and raises an error, 401 or 403, for whom it refuses. `permissions`
+    is a list of all that is asked for, and each of them is meant; [] asks for a login only. What it
+    returns:
+
+    - None: it is fine, if `was.request.user` is not None by now; else the answer is 401.
+    - True: it is fine without a user too.
+    - False: the answer is 403.
+    - anything else is the answer.
+    """
+    state_of(app).permission = _checked(function, "permission_handler(was, permissions)")
+    return function
+
+
+def authorization_handler(app: Atila, function: Function) -> Function:
+    """Ask a function for the password of a user: authorization_handler(was, username).
+
+    It returns the password, (password, encrypted), (password, encrypted, userinfo), or None for a
+    user that there is not. See `atila_auth.login.users`.
+    """
+    state_of(app).authorization = _checked(function, "authorization_handler(was, username)")
+    return function
+
+
+def bearer_handler(app: Atila, function: Function) -> Function:
+    """Have a function look at bearer tokens, in place of the JWT handling: handler(was, token).
+
+    It sets `was.request.user` or raises an error; what it returns is understood as what a
+    permission handler returns.
+    """
+    state_of(app).bearer = _checked(function, "bearer_handler(was, token)")
+    return function
+
+
+def _checked(function: Callable[..., Any], form: str) -> Callable[..., Any]:
+    """A handler as it is called; an `async def` is waited for.
+
+    Raises:
+        SetupError: it cannot be called with two arguments.
+    """
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        raise SetupError(f"write it as def {form}", source_of(function)) from None
+    except ValueError:
+        pass  # Of a function that Python cannot look into.
+    return plain(function)
+
+
+def declare(app: Atila, function: Function, name: str, declaration: Any) -> Function:
+    """Leave what a decorator says on a handler, for the mount to compile.
+
+    Args:
+        app: the app.
+        function: the handler.
+        name: of the decorator, for messages.
+        declaration: what it says.
+
+    Raises:
+        SetupError: it is no function, or its route has been compiled already.
+    """
+    if not callable(function):
+        raise SetupError(f"@app.{name} decorates a handler, not {function!r}")
+    if app.mounting.is_done and any(route.handler is function for route in app.routes):
+        raise SetupError(f"here @app.{name} must stand under @app.route", source_of(function))
+    try:
+        setattr(function, _MARK, (declaration, *declarations(function, object)))
+    except AttributeError:
+        raise SetupError(f"@app.{name} is for functions; {function!r} is none") from None
+    state_of(app).declared.append((function, name))
+    return function
+
+
+T = TypeVar("T")
+
+
+def declarations(function: Callable[..., Any], kind: type[T]) -> tuple[T, ...]:
+    """The declarations of one kind on a handler, the uppermost first."""
+    found = getattr(function, _MARK, ())
+    return tuple(each for each in found if isinstance(each, kind))
+
+
+def check_declared(app: Atila) -> None:
+    """Find what would protect nothing, since no route has the function that it is on.
+
+    Raises:
+        SetupError: there is such a function: between its decorator and @app.route there is another
+            one, say, which made a new function of it.
+    """
+    state = state_of(app)
+    if not state.declared:
+        return
+    handlers = {id(route.handler) for route in app.routes}
+    # Of the same function, imported anew after a mount that failed, only the last counts.
+    latest = {_place(function): (function, name) for function, name in state.declared}
+    state.declared = []
+    for function, name in latest.values():
+        if id(function) not in handlers:
+            raise SetupError(
+                f"@app.{name} protects nothing here, for no route has this function: write"
+                f" @app.{name} right under @app.route",
+                source_of(inspect.unwrap(function)),
+            )
+
+
+def _place(function: Callable[..., Any]) -> tuple[Any, ...]:
+    name = getattr(function, "__qualname__", None)
+    return getattr(function, "__module__", None), name or id(function)

@@ -1,0 +1,108 @@
+"""Which routes want to know who asks, and by which scheme: basic, digest or bearer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from atila import SetupError
+from atila_auth.declarations import Function, declarations, declare, state_of
+from atila_auth.login import basic, bearer, digest
+
+if TYPE_CHECKING:
+    from atila import Atila
+    from atila.layers import Before
+    from atila.routing.router import Route
+
+OPTION = "authenticate"
+DEFAULTS: dict[str, Any] = {"DIGEST_NONCE_SECONDS": 300}
+"""Settings:
+
+- DIGEST_NONCE_SECONDS: how long a nonce of digest authentication is good; a client asks for another
+  one by itself.
+"""
+REALM = "App"
+"""Of an app that has no `app.realm`."""
+
+_SCHEMES: dict[str, Callable[[Atila, str, str], Before]] = {
+    "basic": basic.compiled,
+    "digest": digest.compiled,
+    "bearer": bearer.compiled,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    scheme: Any
+
+
+def authorization_required(app: Atila, scheme: str) -> Callable[[Function], Function]:
+    """Let nobody in who has not logged in by a scheme; the same as @app.route(authenticate=…).
+
+    Args:
+        app: the app.
+        scheme: "basic", "digest" or "bearer".
+
+    Raises:
+        SetupError: it comes too late for the handler's route. What is wrong with the scheme is told
+            when the app is mounted.
+    """
+    if callable(scheme):
+        raise SetupError('write @app.authorization_required("digest"), with the scheme')
+    name = "authorization_required"
+    return lambda function: declare(app, function, name, _Declaration(scheme))
+
+
+def realm_of(app: Atila) -> str:
+    """What the users of an app are users of: `app.realm`.
+
+    Raises:
+        SetupError: it cannot be sent in a header.
+    """
+    realm = getattr(app, "realm", REALM)
+    if not isinstance(realm, str) or not realm.isascii() or not realm.isprintable():
+        raise SetupError(f"app.realm is {realm!r}; it must be a text of printable ASCII characters")
+    return realm
+
+
+def compile_route(route: Route, app: Atila) -> Before | None:
+    """The step that sets `was.request.user`; None for a route that does not ask.
+
+    Raises:
+        SetupError: the scheme is unknown, or lacks what it needs.
+    """
+    # Who asks for OPTIONS that nobody wrote learns the methods of a path and no more.
+    if route.automatic:
+        return None
+    scheme = _scheme(route, app)
+    if scheme is None:
+        return None
+    if not isinstance(scheme, str) or scheme not in _SCHEMES:
+        raise SetupError(
+            f"authenticate is {scheme!r}; it must be one of {', '.join(_SCHEMES)}", route.source
+        )
+    if route.options.get(OPTION) != scheme:
+        # So that the reference of the API tells of it, however it was written.
+        route.options = {**route.options, OPTION: scheme}
+    make = _SCHEMES[scheme]
+    try:
+        return state_of(app).shared_step(
+            app.router, scheme, lambda: make(app, realm_of(app), route.source)
+        )
+    except SetupError as error:
+        # Of the app's settings it is not known where they are; of who needs them it is.
+        raise SetupError(error.problem, error.source or route.source) from None
+
+
+def _scheme(route: Route, app: Atila) -> Any:
+    declared = [each.scheme for each in declarations(route.handler, _Declaration)]
+    if OPTION in route.options:
+        declared.append(route.options[OPTION] or None)
+    if any(scheme != declared[0] for scheme in declared):
+        raise SetupError(
+            f"the route asks for more than one way to log in: {declared}", route.source
+        )
+    if declared:
+        return declared[0]
+    return getattr(app, OPTION, None) or getattr(app, "authorization", None) or None

@@ -1,0 +1,218 @@
+"""Which routes ask the permission handler, and for what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from atila import HTTPError, SetupError
+from atila.routing.signature import Signature
+from atila_auth.declarations import Function, declarations, declare, state_of
+from atila_auth.login.authentication import realm_of
+from atila_auth.login.bearer import challenge, challenge_with
+from atila_auth.login.verdict import asked, is_about_nobody
+
+if TYPE_CHECKING:
+    from atila import Atila, Was
+    from atila.layers import Before
+    from atila.routing.router import Route
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MINE = "me"
+"""The value of a parameter that stands for who asks."""
+
+log = logging.getLogger("atila.auth")
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    always: Any = ()
+    others: Mapping[str, Any] = field(default_factory=dict)
+    is_required: bool = True
+
+
+def permission_required(
+    app: Atila, permissions: Iterable[str] = (), **others: Iterable[str]
+) -> Callable[[Function], Function]:
+    """Let nobody in whom the permission handler refuses.
+
+        @app.permission_required(["user"], id=["staff"], DELETE=["admin"])
+
+    The handler is given all that is asked for by a request in one list, and each of them is meant:
+    here ["user", "staff", "admin"] for DELETE /animals/100.
+
+    Args:
+        app: the app.
+        permissions: what is always asked for; nothing means a login only.
+        others: by the name of a parameter, what is asked for besides if the request gives it and it
+            is not "me"; by a method, what is asked for besides for it. GET is for HEAD too.
+
+    Raises:
+        SetupError: it comes too late for the handler's route. What is wrong with the arguments is
+            told when the app is mounted.
+    """
+    if callable(permissions):
+        raise SetupError('write @app.permission_required(["staff"]), with the permissions')
+    name = "permission_required"
+    return lambda function: declare(app, function, name, _Declaration(permissions, others))
+
+
+def login_required(app: Atila, function: Function) -> Function:
+    """Let nobody in whom the permission handler does not know: @app.permission_required([])."""
+    return declare(app, function, "login_required", _Declaration())
+
+
+def identification_required(app: Atila, function: Function) -> Function:
+    """Have the permission handler find out who asks, but let everybody in.
+
+    If it raises an error or returns False, `was.request.user` is what it was before.
+    """
+    name = "identification_required"
+    return declare(app, function, name, _Declaration(is_required=False))
+
+
+def compile_route(route: Route, app: Atila) -> Before | None:
+    """The step that asks the permission handler; None for a route that asks for nothing.
+
+    Raises:
+        SetupError: there is no permission handler, or the declaration does not fit the route.
+    """
+    declared = declarations(route.handler, _Declaration)
+    if not declared or route.automatic:
+        return None
+    handler = state_of(app).permission
+    if handler is None:
+        raise SetupError(
+            "nobody knows who may what: write @app.permission_handler over"
+            " def permission_handler(was, permissions)",
+            route.source,
+        )
+    required = [each for each in declared if each.is_required]
+    if not required:
+        return Identification(handler)
+    compiler = _Compiler(route)
+    for each in required:
+        compiler.take(each)
+    text = challenge(realm_of(app))
+    return Permission(handler, compiler.always, compiler.by_parameter, compiler.by_method, text)
+
+
+class Permission:
+    """The step of routes that want permissions.
+
+    Args:
+        handler: (was, permissions).
+        always: what is asked for.
+        by_parameter: what is asked for besides if the request gives a parameter.
+        by_method: what is asked for besides for a method.
+        challenge: what goes with a 401.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        always: list[str],
+        by_parameter: dict[str, list[str]],
+        by_method: dict[str, list[str]],
+        challenge: str,
+    ) -> None:
+        self._handler = handler
+        self._always = always
+        self._by_parameter = by_parameter
+        self._by_method = by_method
+        self._challenge = challenge
+
+    def __call__(self, was: Was) -> Any:
+        """See `verdict.asked`."""
+        try:
+            return asked(was, self._handler, self.wanted(was))
+        except HTTPError as error:
+            challenge_with(error, self._challenge)
+            raise
+
+    def wanted(self, was: Was) -> list[str]:
+        """What a request is asked for; a list of its own, each once."""
+        wanted = list(self._always)
+        if self._by_parameter:
+            # Those that the handler will get, from wherever: a form wins over the path.
+            args = was.args
+            # The arguments of a call by RPC are not among them, so they may be anything.
+            is_call = was.endpoint.fault is not None
+            for name, permissions in self._by_parameter.items():
+                if is_call or args.get(name) not in (None, MINE):
+                    wanted += permissions
+        if self._by_method:
+            wanted += self._by_method.get(was.exchange.method, ())
+        return list(dict.fromkeys(wanted))
+
+
+class Identification:
+    """The step of routes that want to know who asks, and let everybody in.
+
+    Args:
+        handler: (was, permissions).
+    """
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self._handler = handler
+
+    def __call__(self, was: Was) -> None:
+        """Have `was.request.user` set; never fails."""
+        before = was.request.user
+        try:
+            if self._handler(was, []) in (None, True):
+                return
+        except HTTPError:
+            pass
+        except Exception as error:
+            if not (isinstance(error, AttributeError) and is_about_nobody(was, error)):
+                log.exception("request %s: nobody could be identified", was.request_id)
+        # Whom the handler has refused in the end is nobody, whatever it had set by then.
+        was.request.user = before
+
+
+class _Compiler:
+    """Puts together what all decorators of a route ask for."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._signature = Signature(route)
+        self.always: list[str] = []
+        self.by_parameter: dict[str, list[str]] = {}
+        self.by_method: dict[str, list[str]] = {}
+
+    def take(self, declared: _Declaration) -> None:
+        """Add what one decorator asks for."""
+        self.always += self._strings(declared.always, "")
+        for name, value in declared.others.items():
+            permissions = self._strings(value, f"{name}=")
+            if name in METHODS or name in self._route.methods:
+                self._take_method(name, permissions)
+            else:
+                self._take_parameter(name, permissions)
+
+    def _take_method(self, name: str, permissions: list[str]) -> None:
+        methods = self._route.methods
+        if name not in methods and not (name == "HEAD" and "GET" in methods):
+            raise self._error(f"asks for permissions for {name}, which the route does not answer")
+        self.by_method.setdefault(name, []).extend(permissions)
+        if name == "GET":
+            self.by_method.setdefault("HEAD", []).extend(permissions)
+
+    def _take_parameter(self, name: str, permissions: list[str]) -> None:
+        known = self._signature.names
+        if known and name not in known and not self._signature.takes_any:
+            raise self._error(f"asks for permissions for {name!r}, which the handler does not take")
+        self.by_parameter.setdefault(name, []).extend(permissions)
+
+    def _strings(self, value: Any, keyword: str) -> list[str]:
+        if not isinstance(value, list | tuple | set | frozenset) or not all(
+            isinstance(item, str) for item in value
+        ):
+            raise self._error(f'wants lists of strings: {keyword}["staff"], not {keyword}{value!r}')
+        return list(value)
+
+    def _error(self, problem: str) -> SetupError:
+        return SetupError(f"@app.permission_required {problem}", self._route.source)

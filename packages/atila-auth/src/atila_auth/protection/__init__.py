@@ -1,0 +1,1 @@
+"""What protects an app from other pages and from floods: CORS, CSRF, rate limits."""

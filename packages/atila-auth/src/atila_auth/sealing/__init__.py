@@ -1,0 +1,1 @@
+"""Values that only we can read and write: keys, sealed cookies, revocations."""

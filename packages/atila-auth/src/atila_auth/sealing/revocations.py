@@ -1,0 +1,80 @@
+"""Where it is noted that something is not valid any more: for all workers, and if wanted for the
+time after the server is started anew.
+"""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atila import SetupError
+from atila.runtime.shared import EmbeddedShared
+
+if TYPE_CHECKING:
+    from atila import Atila, Was
+    from atila.runtime.shared import Shared
+
+DEFAULTS = {"REVOCATIONS": None}
+"""Settings of an app:
+
+- REVOCATIONS: a folder in which ended sessions, revoked one-time tokens and used one-time passwords
+  are noted, so that they stay so when the server is started anew; None to forget them with it.
+"""
+
+_KEPT = "_revocations"
+_opening = threading.Lock()
+
+
+def of(was: Was) -> Shared:
+    """What notes them for an app.
+
+    Raises:
+        SetupError: the folder cannot be used.
+    """
+    if was.app.config.REVOCATIONS is None:
+        return was.site.shared
+    kept: Shared | None = was.app.__dict__.get(_KEPT)
+    return kept or _open(was)
+
+
+def check(app: Atila) -> None:
+    """Find what is wrong with the setting when the app is mounted.
+
+    Raises:
+        SetupError: the folder cannot be used.
+    """
+    if app.config.REVOCATIONS is not None:
+        _folder(app)
+
+
+def _open(was: Was) -> Shared:
+    app = was.app
+    with _opening:
+        kept: Shared | None = app.__dict__.get(_KEPT)
+        if kept is None:
+            shared = EmbeddedShared(_folder(app))
+            app.__dict__[_KEPT] = kept = shared
+
+            def close() -> None:
+                del app.__dict__[_KEPT]
+                shared.close()
+
+            was.site.on_shutdown(close)
+    return kept
+
+
+def _folder(app: Atila) -> Path:
+    folder = Path(app.config.REVOCATIONS)
+    name = f"app.config.REVOCATIONS = {str(folder)!r}"
+    if not folder.is_absolute():
+        raise SetupError(f"{name} must be an absolute path: servers start in many folders")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat().st_mode
+    except OSError as error:
+        raise SetupError(f"{name} cannot be used: {error}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SetupError(f"{name} is open to other users. Mend: chmod 700 {folder}")
+    return folder

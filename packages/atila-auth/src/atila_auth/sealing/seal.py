@@ -1,0 +1,126 @@
+"""Sealing: text that only who has the key can read, or make (authenticated encryption)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from atila import SetupError
+from atila_auth.sealing.keys import Secrets, derive
+
+_VERSION = b"\x01"
+"""Of the format below; bound to the content, as the context is."""
+_NONCE = 12
+_TAG = 16
+_OVERHEAD = len(_VERSION) + _NONCE + _TAG
+LONGEST = 16384
+"""Characters of a sealed text that is looked at."""
+
+# What JSON has no type for would come back as something else.
+_PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+class Sealer:
+    """Seals for one purpose: AES-256-GCM-SIV (RFC 8452) with a random nonce.
+
+    A nonce that comes twice, with whatever bad luck or broken random numbers, tells no more than
+    that two contents are alike; so a key never wears out.
+
+    Args:
+        secrets: of the app; the first seals, all of them open.
+        purpose: what for; what is sealed for one purpose is opened for no other.
+    """
+
+    __slots__ = ("_ciphers",)
+
+    def __init__(self, secrets: Sequence[str], purpose: str) -> None:
+        try:
+            self._ciphers = [AESGCMSIV(derive(secret, purpose)) for secret in secrets]
+        except UnsupportedAlgorithm as error:
+            raise SetupError(
+                "the cryptography library of this machine is built with an OpenSSL before 3.2,"
+                " which has no AES-GCM-SIV. Mend: pip install --only-binary :all: cryptography"
+            ) from error
+
+    def seal(self, value: Any, context: str = "") -> str:
+        """Seal a value: letters, digits, "-" and "_" (RFC 4648, section 5).
+
+        Args:
+            value: None, a bool, number, str, or a list or dict of them.
+            context: what must be the same when it is opened.
+
+        Raises:
+            TypeError: it is a value that JSON has no type for.
+        """
+        return self.seal_bytes(dump(value), context)
+
+    def seal_bytes(self, content: bytes, context: str = "") -> str:
+        """The same for a value that `dump` has made bytes of."""
+        nonce = os.urandom(_NONCE)
+        sealed = self._ciphers[0].encrypt(nonce, content, _VERSION + context.encode())
+        return _encode(_VERSION + nonce + sealed)
+
+    def open(self, text: object, context: str = "") -> Any:
+        """The value that was sealed; None for whatever else it is given. Never fails.
+
+        Args:
+            text: what may be a sealed value.
+            context: what it was sealed with.
+        """
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
+            return None
+        raw = _decode(text)
+        if raw is None or raw[:1] != _VERSION or len(raw) < _OVERHEAD:
+            return None
+        nonce, sealed = raw[1 : 1 + _NONCE], raw[1 + _NONCE :]
+        for cipher in self._ciphers:
+            try:
+                content = cipher.decrypt(nonce, sealed, _VERSION + context.encode())
+            except InvalidTag:
+                continue
+            return orjson.loads(content)
+        return None
+
+    def __repr__(self) -> str:
+        return "<Sealer>"
+
+
+@lru_cache(256)
+def sealer(secrets: Secrets, purpose: str) -> Sealer:
+    """What seals for a purpose; made once, for deriving keys takes its time."""
+    return Sealer(secrets, purpose)
+
+
+def dump(value: Any) -> bytes:
+    """A value as JSON.
+
+    Raises:
+        TypeError: it is a value that JSON has no type for.
+    """
+    return orjson.dumps(value, option=_PLAIN)
+
+
+def length_of(size: int) -> int:
+    """How long the text is that `size` bytes of JSON are sealed to."""
+    return (size + _OVERHEAD) * 8 // 6 + 1
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes | None:
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # One value, one text: the bits that the last character has to spare are no second spelling.
+    return raw if _encode(raw) == text else None

@@ -1,0 +1,1 @@
+"""What a client keeps for us: sessions and the message box."""

@@ -1,0 +1,103 @@
+"""What workers share of sessions, by their ids: that one is over, and what came too late for its
+cookie.
+
+A session is in its cookie. A copy of the cookie stays what it was when the session ends, so that is
+noted here, and looked up for each session that is read. What a WebSocket, or a stream that has
+begun, changes of its session cannot be sent to the client; it is kept here with a number. A cookie
+has the number up to which it knows of these changes, and gets the others when it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from atila_auth.sealing.seal import dump
+
+if TYPE_CHECKING:
+    from atila.runtime.shared import Shared
+
+_SPACE = "sessions"
+_OVER = b"null"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of a session besides its cookie.
+
+    Attributes:
+        is_over: it has been ended, or has another id now.
+        last: the number of the last change.
+        changes: by name, the number of the change, and in a list the value, or nothing if the
+            name was removed.
+    """
+
+    is_over: bool = False
+    last: int = 0
+    changes: dict[str, tuple[int, list[Any]]] = field(default_factory=dict)
+
+    def applied(self, values: dict[str, Any], seen: int) -> dict[str, Any]:
+        """The values of a session with the changes that it does not know.
+
+        Args:
+            values: of the session.
+            seen: the number of the last change that it knows.
+        """
+        applied = dict(values)
+        for name, (number, value) in self.changes.items():
+            if number <= seen:
+                continue
+            if value:
+                applied[name] = value[0]
+            else:
+                applied.pop(name, None)
+        return applied
+
+
+_NOTHING = Record()
+
+
+def find(shared: Shared, session_id: str) -> Record:
+    """What is known of a session."""
+    found = shared.get(_SPACE, session_id)
+    if found is None:
+        return _NOTHING
+    if found == _OVER:
+        return Record(is_over=True)
+    last, changes = orjson.loads(found)
+    return Record(False, last, changes)
+
+
+def end(shared: Shared, session_id: str, seconds: float) -> None:
+    """Have all cookies of a session refused.
+
+    Args:
+        shared: the state.
+        session_id: of the session.
+        seconds: that any of them may still be valid.
+    """
+    shared.set(_SPACE, session_id, _OVER, seconds)
+
+
+def change(shared: Shared, session_id: str, name: str, value: list[Any], seconds: float) -> None:
+    """Keep a change that no cookie can bring to the client.
+
+    Args:
+        shared: the state.
+        session_id: of the session.
+        name: of the value.
+        value: the value in a list, or [] if it is removed.
+        seconds: that it is kept.
+
+    Raises:
+        TypeError: it is a value that JSON has no type for.
+    """
+    with shared.lock(_SPACE):
+        record = find(shared, session_id)
+        if record.is_over:
+            return
+        number = record.last + 1
+        changes = {**record.changes, name: (number, value)}
+        shared.set(_SPACE, session_id, dump([number, changes]), seconds)

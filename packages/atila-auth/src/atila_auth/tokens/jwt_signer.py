@@ -1,0 +1,106 @@
+"""Making and reading JSON Web Tokens with one algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import jwt
+
+from atila import HTTPError, SetupError
+from atila_auth import authorization_header
+
+ERRORS = {
+    "no token": None,
+    "token expired": jwt.ExpiredSignatureError,
+    "token not valid yet": jwt.ImmatureSignatureError,
+    "wrong issuer": jwt.InvalidIssuerError,
+    "wrong audience": jwt.InvalidAudienceError,
+    "claim missing": jwt.MissingRequiredClaimError,
+    "algorithm not allowed": jwt.InvalidAlgorithmError,
+    "wrong signature": jwt.InvalidSignatureError,
+    "malformed token": None,
+}
+"""The values of "err", and which of PyJWT's errors they stand for."""
+
+
+class MissingClaim(HTTPError, KeyError):
+    """A claim that a handler wants and a token does not have: 401."""
+
+
+class Claims(dict[str, Any]):
+    """What a token says. A claim that is not there raises `MissingClaim`."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise MissingClaim(401, self.get("err") or f"the token has no claim {name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Makes and reads the tokens of an app.
+
+    Attributes:
+        algorithm: the only one.
+        private: what tokens are signed with; None if none are made here.
+        public: what they are verified with: any of these.
+        leeway: seconds.
+        issuer: what iss must be.
+        audience: what aud must be.
+        required: claims that must be there.
+    """
+
+    algorithm: str
+    private: Any = field(repr=False)
+    public: tuple[Any, ...] = field(repr=False)
+    leeway: float = 0
+    issuer: str | None = None
+    audience: str | None = None
+    required: tuple[str, ...] = ()
+
+    def encode(self, claims: Mapping[str, Any]) -> str:
+        """A token; see `encode_jwt`."""
+        if self.private is None:
+            raise SetupError("tokens cannot be made without a private key: app.config.JWT_KEY")
+        own = {"iss": self.issuer, "aud": self.audience}
+        given = {name: value for name, value in own.items() if value is not None}
+        return jwt.encode({**given, **claims}, self.private, self.algorithm)
+
+    def decode(self, token: Any) -> Claims:
+        """What a token says; never fails."""
+        if not isinstance(token, str) or not token:
+            return Claims(err="no token")
+        if len(token) > authorization_header.LONGEST:
+            return Claims(err="malformed token")
+        found = Claims(err="no token")
+        for key in self.public:
+            found = self._decode(token, key)
+            if found.get("err") != "wrong signature":
+                break
+        return found
+
+    def _decode(self, token: str, key: Any) -> Claims:
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                [self.algorithm],
+                options={"require": list(self.required), "verify_sub": False, "verify_jti": False},
+                issuer=self.issuer,
+                audience=self.audience,
+                leeway=self.leeway,
+            )
+        except jwt.InvalidTokenError as error:
+            return Claims(err=_named(error))
+        # What PyJWT leaves to Python: numbers without end, lists in lists in lists.
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return Claims(err="malformed token")
+        # It would be taken for an error by whoever reads it.
+        return Claims(err="malformed token") if "err" in claims else Claims(claims)
+
+
+def _named(error: jwt.InvalidTokenError) -> str:
+    for name, kinds in ERRORS.items():
+        if kinds is not None and isinstance(error, kinds):
+            return name
+    return "malformed token"

@@ -1,0 +1,1 @@
+"""What a user writes to: the application, its settings, hooks, events and mounts."""

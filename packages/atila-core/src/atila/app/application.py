@@ -1,0 +1,476 @@
+"""`Atila`, the application: what a user writes to."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from types import MethodType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila import layers, problems
+from atila.app import decorators, events, mounting
+from atila.app.hooks import Hooks, plain
+from atila.app.settings import DEFAULTS, Config
+from atila.errors import MissingLayer, SetupError, source_of
+from atila.http.uploads import FlashFile, Upload, send_back
+from atila.layers import Choice, Layer, Steps
+from atila.monitoring import health
+from atila.routing import precedence
+from atila.routing.resources import Resources
+from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.runtime.store import SharedStore, Store
+from atila.serving import maintenance, route_header
+from atila.serving.endpoint import Endpoint
+from atila.serving.site import Mount, Site, spare_collector
+from atila.validation import declaration
+from atila.was import Was, class_for
+
+if TYPE_CHECKING:
+    from atila.installed import AppNames
+    from atila.layers import Finder, Responder
+    from atila.testing.client import TestClient
+else:
+    AppNames = object
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""What a route answers that names no methods; HEAD comes with GET, OPTIONS with all."""
+
+_CORE_OPTIONS = frozenset({"input_stream"})
+
+
+class Atila(AppNames):
+    """An application: routes, hooks and settings; itself what ASGI, WSGI and RSGI servers call.
+
+    Args:
+        import_name: the module that it is defined in: `__name__`.
+        layers: which layers it uses, where that is not plain from what is installed: by name, the
+            distribution to take it from, a `Layer`, or None to leave it out.
+
+    Raises:
+        SetupError: two distributions have one layer and `layers` chooses none, or one of them is
+            written for another protocol.
+    """
+
+    shared: str | None
+    """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
+
+    def __init__(self, import_name: str, *, layers: Choice | None = None) -> None:
+        self.import_name = import_name
+        self._layers_choice: Choice = layers or {}
+        self.debug = False
+        self.hooks = Hooks()
+        self.error_handlers: dict[int, Callable[..., Any]] = {}
+        self._default_error_handler: Callable[..., Any] | None = None
+        self.routes: list[Route] = []
+        self.unrouted: dict[str, int] = {}
+        self.router = Router()
+        self.calls: dict[str, Finder] = {}
+        """By the media type of a POST's body, what finds the endpoint of a call; see `Layer`."""
+        self.resources = Resources()
+        self._endpoints: dict[int, Endpoint] = {}
+        self.bus = events.Bus(self)
+        self.jobs: dict[str, maintenance.Job] = {}
+        self.readiness: dict[str, Callable[..., Any]] = {}
+        self.store = SharedStore()
+        """Values of JSON for all requests of this app in all workers."""
+        self.g = Store(self.store)
+        """Values of any type for all requests of this app in this process; those of `store` show
+        through where it has none of a name."""
+        self.mounting = mounting.Mounting(self)
+        self._site: Site | None = None
+        self._entering: Site | None = None
+        # Held again by what asks for the site while it is made.
+        self._mounting = threading.RLock()
+        self.mount_prefix = ""
+        self._take_layers()
+        # Servers ask whether app.__call__ is a coroutine function to tell ASGI from WSGI. They
+        # look at the instance, while calling the app goes to the class.
+        self.__dict__["__call__"] = self._asgi
+
+    def _take_layers(self) -> None:
+        self.layers: dict[str, Layer] = layers.find(self._layers_choice)
+        self._layer_names = layers.merged_names(self.layers, "app")
+        self.config = Config(DEFAULTS)
+        self.config.update(layers.merged_names(self.layers, "config"))
+        self.was_class = class_for(
+            self,
+            layers.merged_names(self.layers, "was"),
+            layers.merged_names(self.layers, "methods"),
+            layers.merged_names(self.layers, "request"),
+        )
+        self.layer_fields = frozenset[str]().union(*(v.fields for v in self.layers.values()))
+        self.responders: dict[type, Responder | None] = {
+            object: None,
+            Upload: send_back,
+            FlashFile: send_back,
+        }
+        for layer in self.layers.values():
+            self.responders.update(layer.responders)
+        self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            if hasattr(type(self), name):
+                # A property of core raised it: nothing but that error tells what is wrong.
+                return object.__getattribute__(self, name)
+            try:
+                value = self.__dict__["_layer_names"][name]
+            except KeyError:
+                raise MissingLayer(layers.missing("app", name, self.layers)) from None
+            if hasattr(value, "__get__"):
+                return value.__get__(self, type(self))
+            return MethodType(value, self)
+
+    def __repr__(self) -> str:
+        return f"<Atila {self.import_name}: {len(self.routes)} routes>"
+
+    # What a user defines ------------------------------------------------------------------------
+
+    def route(
+        self,
+        rule: str,
+        *,
+        methods: Sequence[str] | None = None,
+        content_types: Sequence[str] = (),
+        **options: Any,
+    ) -> Callable[[Function], Function]:
+        """Answer requests to a path with a function.
+
+        Args:
+            rule: the path below the app's mount point: "/users/<int:id>". A parameter is <name>,
+                <int:name>, <float:name> or <path:name>; one at the end may be left out of a request
+                if the function has a default for it.
+            methods: what it answers; all but CONNECT and TRACE if not given.
+            content_types: media types of bodies that it takes; others are refused with 415.
+            options: those of the layers, and input_stream=True for a handler that reads the body
+                piece by piece.
+
+        Raises:
+            SetupError: an option is unknown, or belongs to a layer that is not there.
+        """
+        names = METHODS if methods is None else tuple(name.upper() for name in methods)
+
+        def decorate(function: Function) -> Function:
+            source = source_of(function)
+            for option in options:
+                with problems.piece():
+                    if option not in self._options:
+                        raise SetupError(layers.missing("options", option, self.layers), source)
+            scope = self.mounting.scope
+            route = Route(
+                scope.rule(rule, source),
+                function,
+                names,
+                tuple(content_types),
+                options,
+                scope.qualify(getattr(function, "__name__", "")),
+                source,
+                mntopt=scope.options(self.debug),
+                rank=scope.rank,
+            )
+            self.routes.append(route)
+            if self.mounting.is_done:
+                self._compile(route)
+                self.resources = Resources(self._ranked())
+            return function
+
+        return decorate
+
+    def inspect(self, *scope: str, **rules: Any) -> Callable[[Function], Function]:
+        """Check the parameters of a request before a handler is called, and convert them.
+
+        Args:
+            scope: the part of the request that the rules are for: "URL", "FORM", "JSON", "DATA" or
+                "ARGS", which is all of it and the default.
+            rules: lists of names by keyword, `ints=["id"]`; a type or what has a search method by
+                name, `id=int`; what to compare with by name and operator, `id__gte=1`. See
+                `atila.validation.declaration` for all of them.
+
+        Raises:
+            SetupError: it comes too late for the handler's route. What is wrong with the rules
+                themselves is told when the app is mounted.
+        """
+
+        def decorate(function: Function) -> Function:
+            declaration.declare(self, function, declaration.Declaration(scope, rules))
+            return function
+
+        return decorate
+
+    require = inspect
+
+    unroute = precedence.unroute
+    mount = mounting.mount
+    extends = mounting.extends
+    overrides = mounting.overrides
+
+    testpass_required = decorators.testpass_required
+    run_before = decorators.run_before
+    run_after = decorators.run_after
+    if_file_modified = decorators.if_file_modified
+    if_cache_updated = decorators.if_cache_updated
+    maintain = maintenance.maintain
+    readiness_check = health.readiness_check
+
+    on = events.on
+    emit = events.emit
+    before_mount = events.life_cycle("before_mount")
+    mounted = events.life_cycle("mounted")
+    before_reload = events.life_cycle("before_reload")
+    reloaded = events.life_cycle("reloaded")
+    mounted_or_reloaded = events.life_cycle("mounted_or_reloaded")
+    before_umount = events.life_cycle("before_umount")
+    umounted = events.life_cycle("umounted")
+
+    def before_request(self, function: Function) -> Function:
+        """Call function(was) before each handler; what it returns, if not None, is the answer."""
+        self.hooks.before.append(plain(function))
+        return function
+
+    def finish_request(self, function: Function) -> Function:
+        """Call function(was, response) after each handler; a result not None replaces it."""
+        self.hooks.finish.append(plain(function))
+        return function
+
+    def failed_request(self, function: Function) -> Function:
+        """Call function(was, exc_info) when a request failed."""
+        self.hooks.failed.append(plain(function))
+        return function
+
+    def teardown_request(self, function: Function) -> Function:
+        """Call function(was) when a request is over, whether it failed or not."""
+        self.hooks.teardown.append(plain(function))
+        return function
+
+    def error_handler(self, code: int) -> Callable[[Function], Function]:
+        """Answer errors of a status code with function(was, error)."""
+
+        def decorate(function: Function) -> Function:
+            self.error_handlers[code] = function
+            return function
+
+        return decorate
+
+    def default_error_handler(self, function: Function) -> Function:
+        """Answer errors that have no handler of their own with function(was, error)."""
+        self._default_error_handler = function
+        return function
+
+    def error_handler_for(self, code: int) -> Callable[..., Any] | None:
+        """The function that answers errors of this code, if any."""
+        return self.error_handlers.get(code, self._default_error_handler)
+
+    @property
+    def loop_safe(self) -> bool:
+        """Whether an error, and the end of a request, call nothing that may block."""
+        return not (
+            self.hooks.failed
+            or self.hooks.teardown
+            or self.error_handlers
+            or self._default_error_handler
+        )
+
+    # Mounting -----------------------------------------------------------------------------------
+
+    @property
+    def site(self) -> Site:
+        """What the app is mounted on; by itself at "/" if nothing else was said."""
+        return self._site or self._mount_alone()
+
+    def _mount_alone(self) -> Site:
+        with self._mounting:
+            return self._site or Site([Mount("/", self)])
+
+    @property
+    def site_in_sight(self) -> Site:
+        """The same for who runs while it is mounted, and needs what there is of it already."""
+        return self._entering or self.site
+
+    @property
+    def module(self) -> Any:
+        """The module that it was made in; None if it is not imported."""
+        return sys.modules.get(self.import_name)
+
+    def enter(self, site: Site, prefix: str) -> None:
+        """Mount all packages and compile all routes, as a part of a site.
+
+        Args:
+            site: the site.
+            prefix: what the app's paths begin with: "" or "/shop".
+
+        Raises:
+            SetupError: the app is in another site already, or has a mistake in it.
+        """
+        if self._site is not None:
+            raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
+        self.mount_prefix = prefix
+        self._entering = site
+        try:
+            with mounting.entered(self):
+                self._compile_all()
+        finally:
+            self._entering = None
+        # Last: whoever sees it may use all of the above.
+        self._site = site
+
+    def leave(self) -> None:
+        """The end of the site; the app may be mounted anew."""
+        mounting.leave(self)
+        self._site = None
+
+    def endpoint_of(self, route: Route) -> Endpoint:
+        """The endpoint that a route was compiled to."""
+        return self._endpoints[id(route)]
+
+    def endpoint_for(self, route: Route) -> Endpoint:
+        """An endpoint for a route that nobody wrote, with the app's hooks and its layers' steps."""
+        return self._endpoint(route)
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """All compiled routes, without those that nobody wrote."""
+        return list(self._endpoints.values())
+
+    def _ranked(self) -> list[Route]:
+        """The routes that answer, in the order of their precedence."""
+        return precedence.ranked(self.routes, self.unrouted)
+
+    def _compile_all(self) -> None:
+        self.router = Router()
+        self._endpoints = {}
+        routes = self._ranked()
+        for route in routes:
+            with problems.piece():
+                self._compile(route)
+        self.resources = Resources(routes)
+        for add in (self._add_openapi, self._add_metrics, self._add_health):
+            with problems.piece():
+                add()
+        with problems.piece():
+            # Refusals run through an endpoint too, for its hooks and error pages.
+            self.refusing = self._refusing(
+                Steps(headers=headers)
+                for layer in self.layers.values()
+                if layer.refusal_headers is not None
+                and (headers := layer.refusal_headers(self)) is not None
+            )
+        self.calls = {}
+        for layer in self.layers.values():
+            if layer.calls is not None:
+                with problems.piece():
+                    self.calls.update(layer.calls(self))
+
+    def _refusing(self, steps: Iterable[Steps]) -> Endpoint:
+        endpoint = Endpoint(self, Route("", _refused), tuple(steps))
+        endpoint.blocking = not self.loop_safe
+        return endpoint
+
+    def _add_openapi(self) -> None:
+        if self.config.OPENAPI is None:
+            return
+        from atila.openapi import page
+
+        for route in page.routes(self):
+            self._add_own(self._endpoint(route))
+
+    def _add_metrics(self) -> None:
+        if self.config.METRICS is not None:
+            from atila.monitoring import metrics
+
+            self._add_own(metrics.endpoint(self))
+
+    def _add_health(self) -> None:
+        if self.config.HEALTH is not None:
+            for endpoint in health.endpoints(self):
+                self._add_own(endpoint)
+
+    def _add_own(self, endpoint: Endpoint) -> None:
+        self.router.add(endpoint.route.rule, endpoint, ("GET", "HEAD"))
+
+    def _compile(self, route: Route) -> None:
+        endpoint = self._endpoints[id(route)] = self._endpoint(route)
+        methods = set(route.methods)
+        if "GET" in methods and not endpoint.websocket:
+            methods.add("HEAD")
+        rule = route.rule or ("" if self.mount_prefix else "/")
+        leaves = self.router.add(rule, endpoint, methods, endpoint.optional, route.source)
+        names = names_of(parse_rule(rule))
+        for leaf in leaves:
+            if leaf.options is None:
+                leaf.options = Match(self._endpoint(_options_route(route)), names)
+            names = names[:-1]
+
+    def _endpoint(self, route: Route) -> Endpoint:
+        hooks = Steps(before=self.hooks.before, after=self.hooks.finish)
+        steps = [
+            step
+            for layer in self.layers.values()
+            if layer.compile is not None and (step := layer.compile(route, self)) is not None
+        ]
+        if (telling := route_header.steps(self)) is not None:
+            steps.append(telling)
+        return Endpoint(self, route, [*steps, hooks, *decorators.steps_of(route.handler)])
+
+    # Servers ------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any) -> Any:
+        """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
+        if len(args) == 2:
+            from atila.engines.wsgi import begin, serve
+
+            return serve(self._site or begin(self), *args)
+        return self._asgi(*args)
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        from atila.engines.asgi import serve
+
+        await serve(self.site, scope, receive, send)
+
+    def __rsgi__(self, scope: Any, protocol: Any) -> Any:
+        from atila.engines.rsgi import serve
+
+        return serve(self.site, scope, protocol)
+
+    def __rsgi_init__(self, loop: Any) -> None:
+        self.site.adopt_loop(loop)
+        spare_collector()
+
+    def __rsgi_del__(self, loop: Any) -> None:
+        self.site.shutdown()
+
+    def run(self, **options: Any) -> None:
+        """Serve the app alone, at "/", until the process is told to end.
+
+        Args:
+            options: those of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
+        """
+        import skitai
+
+        skitai.mount("/", self)
+        skitai.run(**options)
+
+    def test_client(self) -> TestClient:
+        """A client that calls the app in this process, without a server."""
+        from atila.testing.client import TestClient
+
+        return TestClient(self)
+
+
+def _refused(was: Was) -> None:
+    """Never called: a refusal is raised before the handler."""
+
+
+def _options_route(route: Route) -> Route:
+    """The route that answers OPTIONS where nobody wrote one (RFC 9110, section 9.3.7)."""
+
+    def options(was: Was, **params: Any) -> Any:
+        allowed = was.app.router.allowed(was.exchange.path[len(was.app.mount_prefix) :])
+        return was.response(204, None, [("allow", ", ".join(allowed))])
+
+    return Route(route.rule, options, ("OPTIONS",), (), {}, "", route.source, automatic=True)

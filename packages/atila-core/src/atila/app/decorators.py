@@ -1,0 +1,165 @@
+"""What runs around single handlers: tests, conditional work, work before and after.
+
+The decorators leave a function as it is and note what belongs to it; a route of the function is
+compiled with it. So they may stand above `@app.route` or below it, and run from top to bottom.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila.app.hooks import call, plain
+from atila.errors import HTTPError, SetupError, source_of
+from atila.layers import Steps
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.was import Was
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
+
+_NOTES = "__atila_steps__"
+
+
+def steps_of(function: Callable[..., Any]) -> list[Steps]:
+    """What was noted for a function, outermost first."""
+    return list(getattr(function, _NOTES, ()))
+
+
+def _note(function: Function, steps: Steps) -> Function:
+    # Decorators are applied from the bottom to the top.
+    setattr(function, _NOTES, [steps, *steps_of(function)])
+    return function
+
+
+def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[Function], Function]:
+    """Let nobody in who does not pass a test.
+
+    Args:
+        app: the app.
+        test: called with the context; None and True let the request in, False refuses it with 403,
+            and anything else is the answer.
+    """
+    examine = plain(_checked(test, "testpass_required"))
+
+    def step(was: Was) -> Any:
+        verdict = examine(was)
+        if verdict is False:
+            raise HTTPError(403, "the test was not passed")
+        return None if verdict is True else verdict
+
+    return lambda function: _note(function, Steps(before=[step]))
+
+
+testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test
+
+
+def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
+    """Call functions before a handler, in order; what one gives, if not None, is the answer."""
+    steps = [plain(_checked(function, "run_before")) for function in functions]
+    return lambda function: _note(function, Steps(before=steps))
+
+
+def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
+    """Call functions after a handler, in order; what they give is ignored."""
+    called = [plain(_checked(function, "run_after")) for function in functions]
+
+    def step(was: Was, response: Any) -> None:
+        for each in called:
+            each(was)
+
+    return lambda function: _note(function, Steps(after=[step]))
+
+
+def if_file_modified(
+    app: Atila, path: str, work: Callable[..., Any], interval: float = 1.0
+) -> Callable[[Function], Function]:
+    """Do something before a handler runs if a file was modified since it was done last.
+
+    Args:
+        app: the app.
+        path: the file; nothing is done while it does not exist.
+        work: called as work(was, path). What it gives is ignored; if it fails the request fails,
+            and it is tried again with the next one.
+        interval: seconds between two looks at the file.
+    """
+    _checked(work, "if_file_modified")
+    path = os.fspath(path)
+
+    def changes(was: Was, seen: dict[str, float]) -> Iterable[tuple[str, float]]:
+        try:
+            modified = os.stat(path).st_mtime
+        except OSError:
+            return []
+        return [(path, modified)] if modified != seen.get(path) else []
+
+    watch = _Watch(changes, work, interval)
+    try:
+        watch.seen[path] = os.stat(path).st_mtime
+    except OSError:
+        pass  # When it is made, it is a modification.
+    return lambda function: _note(function, Steps(before=[watch]))
+
+
+def if_cache_updated(
+    app: Atila, names: str | Iterable[str], work: Callable[..., Any], interval: float = 1.0
+) -> Callable[[Function], Function]:
+    """Do something before a handler runs if shared things were updated since it was done last.
+
+    Args:
+        app: the app.
+        names: of the things, as given to `was.setlu`: "tables.users", or several of them.
+        work: called as work(was, name) for each that was updated; see `if_file_modified`.
+        interval: seconds between two looks.
+    """
+    _checked(work, "if_cache_updated")
+    watched = [names] if isinstance(names, str) else list(names)
+
+    def changes(was: Was, seen: dict[str, float]) -> Iterable[tuple[str, float]]:
+        updates = was.site.updates
+        times = [(name, updates.get(name)) for name in watched]
+        return [(name, at) for name, at in times if at != seen.get(name, 0.0)]
+
+    watch = _Watch(changes, work, interval)
+    return lambda function: _note(function, Steps(before=[watch]))
+
+
+class _Watch:
+    """A step that looks from time to time for changes, and does some work for each."""
+
+    def __init__(
+        self,
+        changes: Callable[[Was, dict[str, float]], Iterable[tuple[str, float]]],
+        work: Callable[..., Any],
+        interval: float,
+    ) -> None:
+        self.seen: dict[str, float] = {}
+        self._changes = changes
+        self._work = work
+        self._interval = interval
+        self._due = 0.0
+        self._working = threading.Lock()
+
+    def __call__(self, was: Was) -> None:
+        # While one request does the work, others go on with what there is.
+        if time.monotonic() < self._due or not self._working.acquire(blocking=False):
+            return
+        try:
+            for name, changed in self._changes(was, self.seen):
+                call(was, self._work, name)
+                self.seen[name] = changed
+            self._due = time.monotonic() + self._interval
+        finally:
+            self._working.release()
+
+
+def _checked(function: Any, decorator: str) -> Any:
+    if not callable(function):
+        raise SetupError(f"@app.{decorator} wants functions, not {function!r}", source_of(function))
+    return function

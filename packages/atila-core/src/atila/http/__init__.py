@@ -1,0 +1,1 @@
+"""One request and its answer; knows no app, no site and no thread."""

@@ -1,0 +1,202 @@
+"""What an engine hands over: one request, and the way to answer it.
+
+Everything above this line of the framework is engine-free. An engine subclasses `Exchange`, makes
+one for each request and gives it to `Site`; docs/architecture.md draws the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from atila.http.bodies import Body
+
+Header = tuple[str, str]
+Headers = list[Header]
+Address = tuple[str, int]
+
+
+class ClientGone(ConnectionError):
+    """The client went away while its answer was still being sent."""
+
+
+class ResponseStream(Protocol):
+    """An answer whose head has been sent and whose body follows. Used on the task loop only."""
+
+    async def send(self, chunk: bytes) -> None:
+        """Send a piece of the body; return when the engine can take more.
+
+        Raises:
+            ClientGone: nobody reads any more; the sender should stop.
+        """
+
+    async def close(self) -> None:
+        """End the body regularly."""
+
+    def abort(self) -> None:
+        """End the connection so that the client sees the body is incomplete."""
+
+
+class TrailingStream(Protocol):
+    """An answer that ends with trailers (RFC 9110, section 6.5). Used on the task loop only."""
+
+    async def send(self, chunk: bytes) -> None:
+        """See `ResponseStream`."""
+
+    async def close(self, trailers: Sequence[Header] = ()) -> None:
+        """End the body regularly, with these fields after it."""
+
+    def abort(self) -> None:
+        """See `ResponseStream`."""
+
+
+class WebSocketTransport(Protocol):
+    """An accepted WebSocket (RFC 6455). Used on the task loop only."""
+
+    close_code: int | None
+    """The code of the closing handshake; 1006 if there was none, None while it is open."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None once the connection is closed, and ever after."""
+
+    def send(self, message: str | bytes) -> Awaitable[None]:
+        """Send one message.
+
+        Returns:
+            What ends when the next one may be sent; it must be awaited, but for
+            `atila.runtime.awaitables.DONE`.
+
+        Raises:
+            ClientGone: the connection is closed; this or what is awaited.
+        """
+
+    async def flushed(self) -> None:
+        """Return when the system has what was sent.
+
+        Raises:
+            ClientGone: the connection is closed.
+        """
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake. Closing twice does nothing."""
+
+
+class Exchange:
+    """One HTTP request or WebSocket handshake, and its answer.
+
+    Exactly one of `respond`, `respond_file`, `respond_stream`, `respond_trailing` and `accept` is
+    called, once.
+    """
+
+    __slots__ = ("body", "method", "path", "query")
+
+    method: str
+    """Upper case: "GET"; also for a WebSocket handshake over HTTP/2."""
+    path: str
+    """Percent-decoded, begins with a slash."""
+    query: str
+    """As sent, without the question mark; "" if there is none."""
+    body: Body
+    """The whole request body, put here by `Site.take_body` before `Site.start`; b"" until then. A
+    long one is a `Spool`: `bytes(body)` reads it."""
+
+    can_upgrade: bool = True
+    """Whether the engine has WebSockets at all."""
+    is_websocket: bool = False
+    """Whether this is a WebSocket handshake (then `accept`, or `respond` to refuse it)."""
+    accepts_headers: bool = True
+    """Whether the answer to a WebSocket handshake can have headers of ours."""
+
+    @property
+    def can_trail(self) -> bool:
+        """Whether this answer may end with trailers, see `respond_trailing`."""
+        return False
+
+    @property
+    def scheme(self) -> str:
+        """ "http" or "https" (also for a WebSocket)."""
+        raise NotImplementedError
+
+    @property
+    def version(self) -> str:
+        """HTTP version: "1.0", "1.1", "2.0" or "3.0"."""
+        raise NotImplementedError
+
+    @property
+    def client(self) -> Address:
+        """Address of the client: host and port; ("", 0) if there is none, as on a Unix socket."""
+        raise NotImplementedError
+
+    @property
+    def peer(self) -> Address:
+        """Address at the other end of the connection: the client's, or that of a trusted proxy."""
+        return self.client
+
+    @property
+    def server(self) -> Address:
+        """Address that the client connected to: host and port."""
+        raise NotImplementedError
+
+    def header(self, name: str) -> str | None:
+        """A request header by its lower-case name; repeated ones are joined by ", "."""
+        raise NotImplementedError
+
+    def headers(self) -> Headers:
+        """All request headers in the order sent, names in lower case, repetitions kept."""
+        raise NotImplementedError
+
+    def has_body(self) -> bool:
+        """Whether the request head announces a body (RFC 9112, section 6)."""
+        length = self.header("content-length")
+        return (length is not None and length != "0") or self.header(
+            "transfer-encoding"
+        ) is not None
+
+    async def read(self, size: int) -> bytes:
+        """The next piece of a body that the route streams; b"" at its end. On the task loop only.
+
+        At most `size` bytes, at least one. The engine stops reading from the client while nobody
+        calls this.
+
+        Raises:
+            ClientGone: the client left before the body was complete.
+        """
+        raise NotImplementedError
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Answer, whole. From any thread; never waits for the client.
+
+        The engine adds Content-Length if it is missing. For HEAD, 204 and 304 `body` is b"". The
+        `headers` may be shared between requests: an engine never changes them.
+        """
+        raise NotImplementedError
+
+    def respond_file(
+        self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
+    ) -> None:
+        """Answer with `size` bytes of a file, from `offset`. From any thread.
+
+        `headers` hold Content-Length already.
+        """
+        raise NotImplementedError
+
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
+        """Send the head of an answer whose body follows in pieces. On the task loop only."""
+        raise NotImplementedError
+
+    async def respond_trailing(self, status: int, headers: Sequence[Header]) -> TrailingStream:
+        """Like `respond_stream`, for an answer that ends with trailers. Only where `can_trail`."""
+        raise NotImplementedError
+
+    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+        """Complete the WebSocket handshake. On the task loop only. Handlers call `was.accept`.
+
+        Raises:
+            ClientGone: the client left before that.
+        """
+        raise NotImplementedError
+
+    async def disconnected(self) -> None:
+        """Return when the client has left; never, where an engine cannot know. On the task loop."""
+        raise NotImplementedError

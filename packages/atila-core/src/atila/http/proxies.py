@@ -1,0 +1,158 @@
+"""Who the client is where proxies stand in between: X-Forwarded-For and X-Forwarded-Proto.
+
+Anybody can send these headers. They count as far as proxies of the setting TRUSTED_PROXIES wrote
+them: read from the right, each entry was added by the address after it, the last one by the peer.
+
+It is compiled in or out: a site without trusted proxies runs no line of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from atila.errors import SetupError
+from atila.http.exchange import Address, Exchange
+
+if TYPE_CHECKING:
+    from atila.was import Was
+
+Opener = Callable[[Exchange], "Was"]
+Network = IPv4Network | IPv6Network
+
+UNIX = "unix"
+"""Stands for whoever is connected through a Unix socket."""
+
+
+class Proxies:
+    """The proxies that are believed.
+
+    Args:
+        names: addresses and networks, "10.0.0.0/8"; "unix" for peers of a Unix socket.
+
+    Raises:
+        SetupError: one of them is neither.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        if isinstance(names, str):
+            raise SetupError(f"TRUSTED_PROXIES = {names!r} must be a list: [{names!r}]")
+        self._networks: list[Network] = []
+        self._has_unix = False
+        for name in names:
+            if name == UNIX:
+                self._has_unix = True
+                continue
+            try:
+                self._networks.append(ip_network(name))
+            except ValueError as error:
+                raise SetupError(
+                    f"TRUSTED_PROXIES has {name!r}: {error}. Mend: addresses, networks such as"
+                    f' "10.0.0.0/8", or "{UNIX}"'
+                ) from None
+        # Few proxies, many requests; bounded, since clients choose what they send.
+        self.trusts = lru_cache(1024)(self._trusts)
+
+    def _trusts(self, host: str) -> bool:
+        if not host:
+            return self._has_unix
+        try:
+            address: Any = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        # What an IPv6 socket calls an IPv4 address.
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._networks)
+
+    def client(self, peer: Address, forwarded: str | None) -> tuple[Address, int]:
+        """The client, and how many entries of the header, from the right, lead to it.
+
+        Args:
+            peer: who is connected.
+            forwarded: the header X-Forwarded-For.
+
+        Returns:
+            The first address from the right that is no proxy's, the leftmost if all are; the peer
+            itself, and 0, if it is none, or says nothing that is an address.
+        """
+        client, depth = peer, 0
+        for entry in reversed((forwarded or "").split(",")):
+            found = _address(entry.strip())
+            if found is None or not self.trusts(client[0]):
+                break
+            client, depth = found, depth + 1
+        return client, depth
+
+
+def _address(text: str) -> Address | None:
+    """An entry of X-Forwarded-For: an address, maybe with a port."""
+    host, port = text, "0"
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":") or "0"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        return str(ip_address(host)), int(port) if port.isdecimal() else 0
+    except ValueError:
+        return None
+
+
+class _Forwarded:
+    """What an engine's exchange is besides; mixed into its class."""
+
+    __slots__: Sequence[str] = ()
+
+    proxies: ClassVar[Proxies]
+
+    # Of the engine's exchange, for the type checker.
+    if TYPE_CHECKING:
+        header: Callable[[str], str | None]
+
+    @property
+    def peer(self) -> Address:
+        address: Address = super().client  # type: ignore[misc]
+        return address
+
+    @property
+    def client(self) -> Address:
+        return self.proxies.client(self.peer, self.header("x-forwarded-for"))[0]
+
+    @property
+    def scheme(self) -> str:
+        given: str = super().scheme  # type: ignore[misc]
+        told = self.header("x-forwarded-proto")
+        if not told or not self.proxies.trusts(self.peer[0]):
+            return given
+        # Where each proxy adds one, that of the outermost counts which is believed.
+        values = [value.strip().lower() for value in told.split(",")]
+        _, depth = self.proxies.client(self.peer, self.header("x-forwarded-for"))
+        value = values[-min(max(depth, 1), len(values))]
+        return {"https": "https", "wss": "https", "http": "http", "ws": "http"}.get(value, given)
+
+
+def believing(opened: Opener, names: Iterable[str]) -> Opener:
+    """`Site.open` for a site behind proxies.
+
+    Args:
+        opened: the `open` without any.
+        names: see `Proxies`.
+
+    Raises:
+        SetupError: see `Proxies`.
+    """
+    proxies = Proxies(names)
+    classes: dict[type, type] = {}
+
+    def open_forwarded(exchange: Exchange) -> Was:
+        # Of another class, not wrapped: an engine knows its exchanges, and asks them for more.
+        kind = type(exchange)
+        if kind not in classes:
+            members = {"__slots__": (), "proxies": proxies}
+            classes[kind] = type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)
+        exchange.__class__ = classes[kind]
+        return opened(exchange)
+
+    return open_forwarded

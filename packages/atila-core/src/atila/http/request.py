@@ -1,0 +1,240 @@
+"""`was.request`: the request, each part of it read when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from atila import layers
+from atila.errors import MissingLayer
+from atila.http import forms
+from atila.http.accept import parse_accept, weight_of
+from atila.http.exchange import Headers
+from atila.http.uploads import MULTIPART_TYPE, Form
+from atila.routing.router import names_of, parse_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atila.http.cookies import Cookies
+    from atila.http.environ import Environ
+    from atila.installed import RequestNames
+    from atila.was import Was
+else:
+    RequestNames = object
+
+
+class Request(RequestNames):
+    """One request.
+
+    Attributes:
+        args: all parameters, by name: of the path, the query, and the form or JSON body; the latter
+            win over the former. As soon as the handler is called, its defaults too.
+        g: a dict for whatever hooks and handler of this request want to share.
+        user: who is asking; for an authentication layer to set.
+    """
+
+    def __init__(self, was: Was) -> None:
+        self._was = was
+        self._exchange = was.exchange
+        self.user: Any = None
+        self.form: Form | None = None
+        """The multipart body, once it has been read."""
+
+    @property
+    def method(self) -> str:
+        """Upper case: "GET"."""
+        return self._exchange.method
+
+    @property
+    def path(self) -> str:
+        """Percent-decoded, with the mount point."""
+        return self._exchange.path
+
+    @property
+    def query(self) -> str:
+        """The query string as sent, without question mark."""
+        return self._exchange.query
+
+    @property
+    def uri(self) -> str:
+        """Path and query as one."""
+        query = self._exchange.query
+        return f"{self._exchange.path}?{query}" if query else self._exchange.path
+
+    @property
+    def version(self) -> str:
+        """HTTP version: "1.0", "1.1", "2.0", "3.0"."""
+        return self._exchange.version
+
+    @property
+    def scheme(self) -> str:
+        """ "http" or "https"."""
+        return self._exchange.scheme
+
+    @property
+    def body(self) -> bytes:
+        """The whole body as sent; a long one is read from the disk each time."""
+        return bytes(self._exchange.body)
+
+    @cached_property
+    def g(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def id(self) -> str:
+        """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
+        return self._was.request_id
+
+    @property
+    def args(self) -> dict[str, Any]:
+        was = self._was
+        args = was.args
+        if was.is_bound:
+            for name, default in was.endpoint.defaults.items():
+                args.setdefault(name, default)
+        return args
+
+    @property
+    def ARGS(self) -> dict[str, Any]:
+        return self.args
+
+    @property
+    def PARAMS(self) -> Mapping[str, Any]:
+        """The parameters of the rule, with the values that the handler gets: a body wins over the
+        path, and what the path leaves out may be given elsewhere."""
+        args = self._was.args
+        names = names_of(parse_rule(self._was.endpoint.route.rule))
+        return {name: args[name] for name in names if name in args}
+
+    @cached_property
+    def URL_QUERY(self) -> dict[str, Any]:
+        """The fields of the query string."""
+        return forms.parse_query(self._exchange.query, self._was.app.config.MAX_FIELDS)
+
+    @cached_property
+    def URL(self) -> dict[str, Any]:
+        """The parameters of query and path."""
+        return {**self.URL_QUERY, **self._was.path_params}
+
+    @cached_property
+    def FORM(self) -> dict[str, Any]:
+        """The fields of an URL-encoded or multipart body, an `Upload` where it has a file; {} for a
+        body of another type."""
+        kind = self.get_content_type()
+        if kind == forms.FORM_TYPE:
+            return forms.parse_form(self.body, self._was.app.config.MAX_FIELDS)
+        if kind != MULTIPART_TYPE or not self._exchange.body:
+            return {}
+        content_type = self._exchange.header("content-type") or ""
+        self.form = Form(self._exchange.body, content_type, self._was.app.config)
+        return self.form.fields
+
+    @cached_property
+    def JSON(self) -> Any:
+        """The value of a JSON body; None for a body of another type."""
+        if not forms.is_json(self.get_content_type()):
+            return None
+        return forms.parse_json(self.body)
+
+    @cached_property
+    def DATA(self) -> dict[str, Any]:
+        """The parameters of the body: of a form, or of a JSON object."""
+        if forms.is_json(self.get_content_type()):
+            return self.JSON if isinstance(self.JSON, dict) else {}
+        return self.FORM
+
+    @property
+    def routed(self) -> Callable[..., Any]:
+        """The handler."""
+        return self._was.endpoint.route.handler
+
+    @property
+    def routable(self) -> dict[str, Any]:
+        """What the route was defined with."""
+        route = self._was.endpoint.route
+        return {
+            "methods": list(route.methods),
+            "content_types": list(route.content_types),
+            "options": dict(route.options),
+            "mntopt": dict(route.mntopt),
+        }
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """A header by its name in any case; repeated ones are joined by ", "."""
+        value = self._exchange.header(name.lower())
+        return default if value is None else value
+
+    def get_headers(self) -> Headers:
+        """All headers in the order sent, names in lower case."""
+        return self._exchange.headers()
+
+    def get_body(self) -> bytes:
+        """The whole body as sent."""
+        return self.body
+
+    def get_remote_addr(self) -> str:
+        """The client's IP address."""
+        return self._exchange.client[0]
+
+    def get_user_agent(self) -> str:
+        """The User-Agent header; "" if there is none."""
+        return self._exchange.header("user-agent") or ""
+
+    def get_content_type(self) -> str:
+        """The media type of the body, lower case and without parameters; "" if none is given."""
+        return forms.media_type(self._exchange.header("content-type"))
+
+    def get_main_type(self) -> str:
+        """ "text" of "text/html"."""
+        return self.get_content_type().partition("/")[0]
+
+    def get_sub_type(self) -> str:
+        """ "html" of "text/html"."""
+        return self.get_content_type().partition("/")[2]
+
+    @property
+    def cookie(self) -> Cookies:
+        """The cookies of the client; the same as `was.cookie`."""
+        return self._was.cookie
+
+    @property
+    def env(self) -> Environ:
+        """The request as variables of CGI and WSGI; the same as `was.env`."""
+        return self._was.env
+
+    def split_uri(self) -> tuple[str, str | None, str | None, str | None]:
+        """Script, parameters (";a=1"), query string ("?b=2") and fragment ("#c") of the URI.
+
+        Each with the sign that it begins with; None for what there is not. Clients do not send
+        fragments (RFC 9110, section 7.1).
+        """
+        script, sign, parameters = self._exchange.path.partition(";")
+        query = self._exchange.query
+        return script, sign + parameters or None, f"?{query}" if query else None, None
+
+    @cached_property
+    def acceptables(self) -> dict[str, float]:
+        """The media ranges of the Accept header and their weights, 0 to 1, the best first."""
+        return parse_accept(self._exchange.header("accept"))
+
+    def acceptable(self, media: str) -> bool:
+        """Whether the client takes a media type, by name or by a wildcard (RFC 9110, 12.5.1)."""
+        return weight_of(media, self.acceptables) > 0
+
+    def accepts(self, media: str) -> bool:
+        """Whether the Accept header names a media type, itself and not by a wildcard."""
+        return media in (self._exchange.header("accept") or "").lower()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            was = self.__dict__["_was"]
+            factory = was.request_names.get(name)
+            if factory is None:
+                raise MissingLayer(layers.missing("request", name, was.app.layers))
+            value = self.__dict__[name] = factory(was)
+            return value

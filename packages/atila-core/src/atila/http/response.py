@@ -1,0 +1,266 @@
+"""`was.response`: status and headers of the answer, and answers made by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from atila.errors import parse_status, reason_phrase
+from atila.http import caching
+from atila.http.exchange import Header, Headers
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from atila.http.exchange import Exchange
+    from atila.was import Was
+
+HTML: Header = ("content-type", "text/html; charset=utf-8")
+BINARY: Header = ("content-type", "application/octet-stream")
+_FORBIDDEN = ("\r", "\n", "\0")
+
+
+def checked_header(name: str, value: object) -> Header:
+    """A header that is safe to send, its name in lower case.
+
+    Raises:
+        ValueError: CR, LF or NUL is in it, which would let its value add headers of its own
+            (RFC 9110, section 5.5).
+    """
+    text = str(value)
+    for forbidden in _FORBIDDEN:
+        if forbidden in text or forbidden in name:
+            raise ValueError(f"the header {name!r} has a line break or NUL in its name or value")
+    return name.lower(), text
+
+
+class Response:
+    """The answer to one request, but for its body.
+
+    Calling it makes an answer to return: `return was.response("201 Created", body)`.
+    """
+
+    __slots__ = (
+        "_exchange",
+        "body",
+        "etag",
+        "given_reason",
+        "given_status",
+        "headers",
+        "last_headers",
+        "mtime",
+        "trailers",
+    )
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.given_status = 0
+        """0 while nothing set it: then 200, or 204 if there is no body."""
+        self.given_reason = ""
+        self.headers: list[Header] = []
+        self.last_headers: list[Callable[[], Iterable[Header]]] | None = None
+        """What `at_head` was given."""
+        self.trailers: tuple[Header, ...] = ()
+        self.body: Any = None
+        self.etag = ""
+        """Entity tag of the answer, with its quotes; "" if it has none."""
+        self.mtime: float | None = None
+        """When it changed, in seconds since 1970; None if that is not known."""
+
+    def __call__(
+        self,
+        status: int | str = "200 OK",
+        body: Any = None,
+        headers: Iterable[Header] | Mapping[str, str] | None = None,
+    ) -> Response:
+        """Set status, body and more headers at once.
+
+        Args:
+            status: 201, or "201 Created".
+            body: anything that a handler may return.
+            headers: added to those that are set already; Content-Type replaces its default.
+
+        Returns:
+            Itself, to be returned by the handler.
+        """
+        self.set_status(status)
+        self.body = body
+        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        for name, value in pairs:
+            self.add_header(name, value)
+        return self
+
+    @property
+    def status_code(self) -> int:
+        """The status; 200 while nothing set another."""
+        return self.given_status or 200
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase of the status, as it was given or as it is usual."""
+        return self.given_reason or reason_phrase(self.status_code)
+
+    def set_status(self, status: int | str) -> None:
+        """Set the status: 201, or "201 Created"."""
+        self.given_status, self.given_reason = parse_status(status)
+
+    def add_header(self, name: str, value: object) -> None:
+        """Add a header, even if there is one of this name."""
+        self.headers.append(checked_header(name, value))
+
+    def add_trailer(self, name: str, value: object) -> None:
+        """Add a field that follows the body: trailing metadata of gRPC. Other answers have none."""
+        self.trailers = (*self.trailers, checked_header(name, value))
+
+    def set_header(self, name: str, value: object) -> None:
+        """Set a header in place of all of this name."""
+        header = checked_header(name, value)
+        self.del_header(name)
+        self.headers.append(header)
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """The value of the first header of this name that was set."""
+        name = name.lower()
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return default
+
+    def del_header(self, name: str, default: object = None) -> None:
+        """Remove all headers of this name; `default` is taken for the specification's sake."""
+        name = name.lower()
+        self.headers = [header for header in self.headers if header[0] != name]
+
+    __setitem__ = set_header
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get_header(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return self.get_header(name) is not None
+
+    def at_head(self, provide: Callable[[], Iterable[Header]]) -> None:
+        """Have headers added that are known only when the head is sent.
+
+        Kept for the answer of an error below 500. Not called if a request fails: what it was about
+        to tell the client is given up with all else.
+
+        Args:
+            provide: gives the headers; may be called twice, if a first answer cannot be sent.
+        """
+        if self.last_headers is None:
+            self.last_headers = []
+        self.last_headers.append(provide)
+
+    # Caching; see atila.http.caching.
+
+    def set_etag(self, key: object, max_age: int | None = None) -> None:
+        """Tell by a key which version the answer is; to be called before the work for it is done.
+
+        Args:
+            key: what identifies the version, the same for the same content only.
+            max_age: seconds that caches may keep it without asking.
+
+        Raises:
+            NotModified: the client has this version: 304 is the answer.
+            HTTPError: 412, the client wants another version than this to be there.
+        """
+        self._validate(caching.make_etag(key), None, max_age)
+
+    def set_mtime(self, time: float | datetime, max_age: int | None = None) -> None:
+        """Tell when the answer changed last; see `set_etag`.
+
+        Args:
+            time: seconds since 1970, or a datetime; a naive one is local time.
+            max_age: seconds that caches may keep it without asking.
+
+        Raises:
+            NotModified: the client has this version: 304 is the answer.
+            HTTPError: 412, it was changed after the time that the client names.
+        """
+        seconds = time if isinstance(time, int | float) else time.timestamp()
+        self._validate("", seconds, max_age)
+
+    def set_max_age(self, seconds: int) -> None:
+        """Tell how long caches may keep the answer, in the way of the client's HTTP version.
+
+        Args:
+            seconds: 0 for an answer to be asked for each time.
+        """
+        for name, value in caching.age_headers(self._exchange.version, int(seconds)):
+            self.set_header(name, value)
+
+    def set_validators(self, etag: str, mtime: float | None) -> None:
+        """Set ETag, with its quotes, and Last-Modified; "" and None leave them as they are."""
+        if etag:
+            self.etag = etag
+            self.set_header("etag", etag)
+        if mtime is not None:
+            self.mtime = mtime
+            # Never in the future (RFC 9110, section 8.8.2.1).
+            self.set_header("last-modified", caching.http_date(min(mtime, time.time())))
+
+    def _validate(self, etag: str, mtime: float | None, max_age: int | None) -> None:
+        self.set_validators(etag, mtime)
+        if max_age is not None:
+            self.set_max_age(max_age)
+        caching.check(self._exchange, self.etag or None, self.mtime)
+
+    def status_line(self) -> str:
+        """ "200 OK"."""
+        return f"{self.status_code} {self.reason}"
+
+
+class FileBody:
+    """A file to answer with.
+
+    Args:
+        path: where it is.
+        content_type: its media type; None to guess it from the name.
+        filename: what a browser shall save it as; None to show it instead.
+    """
+
+    __slots__ = ("content_type", "filename", "path")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        content_type: str | None = None,
+        filename: str | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.content_type = content_type
+        self.filename = filename
+
+
+class _Answered:
+    def __repr__(self) -> str:
+        return "ANSWERED"
+
+
+ANSWERED: Final = _Answered()
+"""What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
+
+
+def head(was: Was, default: Header | None) -> Headers:
+    """The headers of the answer: set by the handler, by default, and by the route's layers.
+
+    Args:
+        was: the request.
+        default: a Content-Type for an answer that has none; None for an answer without a body.
+    """
+    response = was.response
+    headers = list(response.headers)
+    if response.last_headers is not None:
+        for last in response.last_headers:
+            headers.extend(last())
+    if default is not None and response.get_header("content-type") is None:
+        headers.append(default)
+    for provide in was.endpoint.headers:
+        headers.extend(provide(was))
+    return headers

@@ -1,0 +1,1 @@
+"""From a script or a command to a running site."""

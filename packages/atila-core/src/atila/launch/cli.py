@@ -1,0 +1,218 @@
+"""The command line: `atila serve`, `routes`, `check`, `new`, and what deployment needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from atila.errors import SetupError
+from atila.launch import reloading, script
+from atila.monitoring import logs
+from atila.serving import static
+
+TARGET = click.argument("target")
+OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    """End with a mistake of the developer as a message, not as a traceback."""
+    try:
+        yield
+    except SetupError as error:
+        click.echo(f"atila: {error}", err=True)
+        sys.exit(2)
+
+
+@click.group()
+@click.version_option(package_name="atila-core")
+def main() -> None:
+    """Atila, a web framework of plain functions."""
+
+
+@main.command()
+@click.argument("target")
+@click.option(
+    "--engine",
+    type=click.Choice(["granian", "skitai"]),
+    help="The server; granian if it is installed, else skitai.",
+)
+@click.option("--host", help="Address to listen on; 127.0.0.1 if not given.")
+@click.option("--port", type=click.IntRange(1, 65535), help="TCP port; 5000 if not given.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
+@click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
+@click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
+@click.option("--devel", is_flag=True, help="Development mode: --reload, and errors in full.")
+@click.option(
+    "--interface",
+    type=click.Choice(["rsgi", "wsgi"]),
+    default="rsgi",
+    help="How granian calls the app; wsgi is faster for sites of short `def` handlers alone, and"
+    " has no WebSockets.",
+)
+@click.option(
+    "--access-log",
+    type=click.Choice(["combined", "json"]),
+    is_flag=False,
+    flag_value="combined",
+    help="Write a line for each request; combined if no format is given.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "text"]),
+    help="How all other messages are written.",
+)
+@click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(1, 65535),
+    help="A port of its own for gRPC, which granian cannot serve itself.",
+)
+def serve(
+    target: str,
+    engine: str | None,
+    disable_static: bool,
+    devel: bool,
+    grpc_port: int | None,
+    log_format: str | None,
+    **options: Any,
+) -> None:
+    """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
+
+    Options not given are those of skitai.run(...) in the launch script.
+    """
+    if engine is None:
+        engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
+    reloading.ask(development=devel, reload=options["reload"])
+    try:
+        settings = script.settle(target, options)
+        if engine == "granian":
+            from atila.launch.granian import serve as serve_with
+        else:
+            from atila.skitai.serve import serve as serve_with
+        if log_format:
+            os.environ[logs.LOG_FORMAT] = log_format
+        if disable_static:
+            os.environ[static.DISABLE] = "1"
+        if grpc_port:
+            if importlib.util.find_spec("grpc") is None:
+                raise SetupError('gRPC is not installed. Mend: pip install "atila-render[grpc]"')
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            os.environ[script.GRPC_PORT] = f"{host}:{grpc_port}"
+        # Emptied too: it may come of the server that started this one.
+        os.environ[script.ACCESS_LOG] = settings.access_log or ""
+        click.echo(
+            f"Serving {target} with {engine}: http://{settings.host}:{settings.port}"
+            " (Ctrl-C ends it)",
+            err=True,
+        )
+        serve_with(settings)
+    except SetupError as error:
+        click.echo(f"atila: {error}", err=True)
+        sys.exit(2)
+
+
+@main.command()
+@TARGET
+def routes(target: str) -> None:
+    """Show what TARGET answers: methods, path, name, and where the handler is."""
+    from atila.launch import routes_table
+
+    with _mistakes_told():
+        click.echo(routes_table.routes(target))
+
+
+@main.command()
+@TARGET
+def check(target: str) -> None:
+    """Mount all that TARGET has and tell everything that is wrong with it."""
+    from atila.launch import routes_table
+
+    found, count = routes_table.check(target)
+    for problem in found:
+        click.echo(str(problem), err=True)
+    if found:
+        click.echo(f"{len(found)} problem{'s'[: len(found) > 1]} in {target}", err=True)
+        sys.exit(1)
+    click.echo(f"{target}: {count} routes, no problems")
+
+
+@main.command()
+@TARGET
+@OUTPUT
+def openapi(target: str, output: Path | None) -> None:
+    """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
+    from atila.openapi.document import of_target
+    from atila.openapi.page import to_json
+
+    with _mistakes_told():
+        _put(to_json(of_target(target)).decode() + "\n", output)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where; ./NAME if not given.")
+def new(name: str, folder: Path | None) -> None:
+    """Begin a project: the package NAME, its templates, static files, tests and serve.py."""
+    from atila.launch import scaffold
+
+    folder = folder or Path(name)
+    with _mistakes_told():
+        for path in scaffold.create(name, folder):
+            click.echo(f"  {path}")
+    click.echo(f"Start it: cd {folder} && python serve.py --devel")
+
+
+@main.command()
+@TARGET
+@click.option("--name", default="", help="Of the service; that of skitai.run if not given.")
+@click.option("--user", default="", help="Who runs it; you if not given.")
+@OUTPUT
+@click.argument("options", nargs=-1)
+def systemd(
+    target: str, name: str, user: str, output: Path | None, options: tuple[str, ...]
+) -> None:
+    """Show a systemd unit that serves TARGET. OPTIONS, after --, are those of `atila serve`."""
+    from atila.launch import deploy
+
+    with _mistakes_told():
+        _put(deploy.systemd_unit(deploy.prepare(target), name, user, *options), output)
+
+
+@main.command("nginx-conf")
+@TARGET
+@click.argument("domain")
+@OUTPUT
+def nginx_conf(target: str, domain: str, output: Path | None) -> None:
+    """Show a configuration of Nginx that puts it in front of TARGET, as DOMAIN."""
+    from atila.launch import deploy
+
+    with _mistakes_told():
+        _put(deploy.nginx_conf(deploy.prepare(target), domain), output)
+
+
+@main.command("collect-static")
+@TARGET
+@click.option("--folder", type=click.Path(path_type=Path), help="Where; else dep/nginx/…")
+def collect_static(target: str, folder: Path | None) -> None:
+    """Copy the static files of TARGET into one folder, for Nginx."""
+    from atila.launch import deploy
+
+    with _mistakes_told():
+        folder, count = deploy.collect_static(deploy.prepare(target), folder)
+        click.echo(f"{count} static files collected in {folder}")
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
+        click.echo(f"written: {output}", err=True)

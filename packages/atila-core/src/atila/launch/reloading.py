@@ -1,0 +1,160 @@
+"""Development mode, and the watch on the files of a project: `--devel` and `--reload`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atila.serving.site import Site
+
+VARIABLE = "ATILA_RELOAD"
+"""Environment variable: whether servers start their workers anew when a file changes."""
+MODE = "SKITAIENV"
+"""Environment variable of Skitai, for the mode that a site runs in."""
+INTERVAL = 0.25
+"""Seconds between two looks at the files."""
+_PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+Stamps = dict[str, tuple[int, int]]
+"""Time of the last change in ns, and size, by path."""
+
+
+def is_development() -> bool:
+    """Whether the site runs in development mode, by --devel."""
+    return os.environ.get(MODE) == "DEVEL"
+
+
+def is_on() -> bool:
+    """Whether workers are to be started anew when a file changes."""
+    return is_development() or bool(os.environ.get(VARIABLE))
+
+
+def ask(*, development: bool, reload: bool) -> None:
+    """Note what the command line asks for, for this process and its workers."""
+    if development:
+        os.environ[MODE] = "DEVEL"
+    if reload:
+        os.environ[VARIABLE] = "1"
+
+
+def prepare() -> None:
+    """Have modules compiled anew whenever they are imported, if files are watched.
+
+    Compiled code is known by second and size of its source: two changes in a second look alike.
+    """
+    if is_on():
+        sys.dont_write_bytecode = True
+
+
+class Files:
+    """The Python files of a project, as they were.
+
+    Args:
+        folder: that of the project; environments and hidden folders in it are passed over.
+        more: files and folders besides; see `places_of`.
+    """
+
+    def __init__(self, folder: str, more: Iterable[str] = ()) -> None:
+        self._folder = folder
+        self._more = set(more)
+        self.stamps = self._look()
+
+    def add(self, places: Iterable[str]) -> None:
+        """Look at more files and folders from now on."""
+        self._more.update(places)
+        self.stamps = self._look()
+
+    def _look(self) -> Stamps:
+        stamps: Stamps = {}
+        for path in (p for place in (self._folder, *self._more) for p in _python_files(place)):
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            stamps[path] = found.st_mtime_ns, found.st_size
+        return stamps
+
+    def changed(self) -> bool:
+        """Whether any was changed, added or removed since the last time."""
+        before, self.stamps = self.stamps, self._look()
+        return before != self.stamps
+
+    def changed_since(self, moment: int) -> bool:
+        """Whether any has changed since a moment, `time.time_ns()`."""
+        return any(changed > moment for changed, _ in self.stamps.values())
+
+    def wait(self) -> None:
+        """Wait until any changes."""
+        while not self.changed():
+            time.sleep(INTERVAL)
+
+    def watch(self, react: Callable[[], object]) -> None:
+        """Call react() once, in a thread, when any has changed."""
+
+        def run() -> None:
+            self.wait()
+            react()
+
+        threading.Thread(target=run, name="atila-reloading", daemon=True).start()
+
+    def forget_modules(self) -> None:
+        """Have what comes from these files imported anew at the next import of it."""
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if name != "__main__" and file is not None and os.path.abspath(file) in self.stamps:
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+
+def _python_files(place: str) -> Iterator[str]:
+    if place.endswith(".py"):
+        yield place
+    for parent, folders, names in os.walk(place):
+        folders[:] = [
+            name
+            for name in folders
+            if name[0] != "."
+            and name not in _PASSED_OVER
+            and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
+        ]
+        yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
+
+
+def announce(site: Site, event: str) -> None:
+    """Have the apps of a site told of "before_reload" and "reloaded"."""
+    for mount in site.mounts:
+        mount.app.bus.announce(event)
+
+
+def files_of(target: str, places: Iterable[str] = ()) -> Files:
+    """The files to be watched for a target.
+
+    Args:
+        target: a launch script, or "package.module:app".
+        places: files and folders besides its own; see `places_of`.
+    """
+    return Files(folder_of(target), places)
+
+
+def places_of(site: Site) -> list[str]:
+    """Where the packages and modules are that are mounted on a site; see `places`."""
+    return places(module for mount in site.mounts for module in mount.app.mounting.modules)
+
+
+def places(modules: Iterable[object]) -> list[str]:
+    """Where modules are: the folder of a package, the file of another module."""
+    named = (getattr(module, "__file__", None) for module in modules)
+    files = {os.path.abspath(file) for file in named if file}
+    return sorted(os.path.dirname(f) if f.endswith("__init__.py") else f for f in files)
+
+
+def folder_of(target: str) -> str:
+    """The folder of a project: that of its launch script, or else the working directory."""
+    return str(Path(target).resolve().parent if target.endswith(".py") else Path.cwd())

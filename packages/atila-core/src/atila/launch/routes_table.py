@@ -1,0 +1,97 @@
+"""What a site answers, told to developers: `atila routes`, `atila check`, and the API reference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from atila import problems
+from atila.errors import SetupError
+from atila.launch import script
+from atila.routing.router import names_of, parse_rule
+from atila.serving.endpoint import Endpoint
+from atila.serving.site import Site
+
+HEADINGS = ("METHODS", "PATH", "NAME", "HANDLER")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A route, as it is shown.
+
+    Attributes:
+        methods: "GET, POST"; "WS" for a WebSocket.
+        path: the rule, with the mount point; ahead of it the host, if it is for one only.
+        name: what `urlfor` calls it.
+        handler: where it is: "shop/orders.py:12".
+    """
+
+    methods: str
+    path: str
+    name: str
+    handler: str
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.methods, self.path, self.name, self.handler))
+
+
+def path_of(endpoint: Endpoint) -> str:
+    """The rule of an endpoint with the mount point of its app: "/shop/orders/<int:id>"."""
+    return (endpoint.app.mount_prefix + endpoint.route.rule) or "/"
+
+
+def url_parameters(endpoint: Endpoint) -> tuple[str, ...]:
+    """The names of the parameters in the path."""
+    return names_of(parse_rule(endpoint.route.rule))
+
+
+def lines(site: Site) -> list[Line]:
+    """The routes of a site, by path."""
+    found = []
+    for mount in site.mounts:
+        host = "" if mount.host == "default" else mount.host
+        for endpoint in mount.app.endpoints:
+            route = endpoint.route
+            methods = "WS" if endpoint.websocket else ", ".join(route.methods)
+            found.append(Line(methods, host + path_of(endpoint), route.name, _near(route.source)))
+    return sorted(found, key=lambda line: (line.path, line.methods))
+
+
+def _near(source: str) -> str:
+    """A "file:line", from here if it is below the working directory."""
+    beside = os.path.relpath(source) if source else ""
+    return source if beside.startswith("..") else beside
+
+
+def table(rows: Iterable[Iterable[str]]) -> str:
+    """Text in columns, under `HEADINGS`."""
+    cells = [HEADINGS, *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(_row(row, widths) for row in cells)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def routes(target: str) -> str:
+    """The table of the routes of a launch script or app.
+
+    Raises:
+        SetupError: it has a mistake in it.
+    """
+    with script.trial(target) as site:
+        return table(lines(site))
+
+
+def check(target: str) -> tuple[list[SetupError], int]:
+    """Mount all that a launch script or app has.
+
+    Returns:
+        What is wrong with it, and the number of its routes.
+    """
+    count = 0
+    with problems.gathered() as found, problems.piece(), script.trial(target) as site:
+        count = len(lines(site))
+    return found, count

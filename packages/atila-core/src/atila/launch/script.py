@@ -1,0 +1,343 @@
+"""Launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
+
+A script is read the same way for every engine: its mounts are recorded here, and so are the
+options of `run` where another engine than Skitai is to serve.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from atila import problems
+from atila.errors import SetupError
+from atila.launch import reloading, wsgi_mount
+from atila.launch.packages import Package, configure, prefer
+from atila.serving.site import Mount, Site
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+
+
+DEFAULT_PORT = 5000
+PLACES = "mounted packages"
+ACCESS_LOG = "ATILA_ACCESS_LOG"
+"""The environment variable by which workers get to know `Settings.access_log`."""
+GRPC_PORT = "ATILA_GRPC_PORT"
+"""That by which the layer that serves gRPC gets to know where: "127.0.0.1:50051"."""
+
+
+@dataclass(slots=True)
+class Launch:
+    """What is to be served.
+
+    Attributes:
+        mounts: the apps, and packages whose apps are made in each worker.
+        options: those of `skitai.run`: port, address, workers, threads, name, …
+    """
+
+    mounts: list[Mount | Package] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+current = Launch()
+"""What this process's launch script asked for so far."""
+
+overrides: dict[str, Any] = {}
+"""Options of `run` that the command line has set, against the script."""
+
+source = ""
+"""What this process serves, see `read`; "" for the launch script that it was started with."""
+
+_capturing = False
+
+
+def record_mount(
+    point: str, target: object, pref: Mapping[str, Any] | None, **options: Any
+) -> bool:
+    """Take a mount, if its target is an app of ours.
+
+    Args:
+        point: the path: "/".
+        target: what is mounted.
+        pref: attributes for the app, and in `config` its settings.
+        options: of `skitai.mount`: name, host, subscribe.
+
+    Returns:
+        Whether it was taken; otherwise it is Skitai's.
+    """
+    from atila.app.application import Atila
+
+    name, host = options.pop("name", None) or "", options.pop("host", None) or "default"
+    subscribe = options.pop("subscribe", None) or ()
+    names = (subscribe,) if isinstance(subscribe, str) else tuple(subscribe)
+    if isinstance(target, Atila):
+        if pref is not None and pref.get("layers"):
+            raise SetupError(
+                f"{target!r} is there already, so pref.layers comes too late; write"
+                " Atila(__name__, layers=…), or mount a module with __app__"
+            )
+        prefer(target, pref or {})
+        current.mounts.append(Mount(point, target, name, host, names))
+        return True
+    if not isinstance(target, ModuleType) or not hasattr(target, "__app__"):
+        return _capturing and _record_wsgi(point, target, options.get("appname"), name, host)
+    pref = pref if pref is not None else _no_preference()
+    configure(target, pref)
+    for path in ("path", "appname"):
+        options.pop(path, None)  # Skitai's own.
+    current.mounts.append(Package(point, target, pref, name, host, names, options))
+    return True
+
+
+def _record_wsgi(point: str, target: object, appname: str | None, name: str, host: str) -> bool:
+    """Take a WSGI application, which on Skitai is Skitai's own business."""
+    application = wsgi_mount.load(target, appname or "app", os.path.dirname(sys.argv[0]))
+    if application is None:
+        return False
+    app = wsgi_mount.app_of(application, "__main__")
+    current.mounts.append(Mount(point, app, name or f"wsgi {point}", host))
+    return True
+
+
+def _no_preference() -> Any:
+    import skitai
+
+    return skitai.preference()
+
+
+def record_run(options: dict[str, Any]) -> bool:
+    """Take the options of `skitai.run`, and change them to what the command line says.
+
+    Returns:
+        Whether another engine serves, so that Skitai is not to run.
+    """
+    options.update(overrides)
+    current.options = options
+    return _capturing
+
+
+def read(target: str) -> Launch:
+    """Read what a target serves, without serving it.
+
+    Args:
+        target: a launch script, "serve.py", or an app in a module, "package.module:app".
+
+    Raises:
+        SetupError: there is no such script, module or app, or it mounts nothing.
+    """
+    global current
+    current = Launch()
+    reloading.prepare()
+    if target.endswith(".py"):
+        _capture(target)
+    else:
+        current.mounts.append(Mount("/", load_app(target)))
+    if not current.mounts:
+        raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
+    return current
+
+
+def reread(files: reloading.Files) -> None:
+    """Read in a worker what the server that it was forked from has read, as it is now.
+
+    Args:
+        files: those of the project.
+
+    Raises:
+        Exception: whatever the code of the project raises.
+    """
+    global current
+    target, options = source, current.options
+    files.forget_modules()
+    current = Launch()
+    try:
+        with capturing():
+            if target.endswith(".py"):
+                run_script(target)
+            else:
+                current.mounts.append(Mount("/", load_app(target)))
+    finally:
+        current.options = options
+
+
+@contextlib.contextmanager
+def capturing() -> Iterator[None]:
+    """Have launch scripts that run meanwhile mount and run nothing in Skitai."""
+    global _capturing
+    _capturing = True
+    try:
+        yield
+    finally:
+        _capturing = False
+
+
+def is_captured() -> bool:
+    """Whether a launch script is only read, so that Skitai is to mount and run nothing."""
+    return _capturing
+
+
+def _capture(target: str) -> None:
+    path = Path(target).resolve()
+    if not path.is_file():
+        raise SetupError(f"there is no launch script {target}")
+    # As if it were started by itself: Skitai resolves relative paths against argv[0].
+    sys.argv = [os.fspath(path)]
+    with capturing():
+        run_script(os.fspath(path))
+
+
+def run_script(path: str) -> None:
+    """Run a launch script as the main program of this process, which it stays."""
+    sys.path.insert(0, os.path.dirname(path))
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__dict__["__builtins__"] = builtins
+    # Not by runpy, which takes the module away again: templates and child processes look for it.
+    sys.modules["__main__"] = main
+    exec(compile(Path(path).read_bytes(), path, "exec"), main.__dict__)  # noqa: S102 - it is asked for
+
+
+def load_app(target: str) -> Atila:
+    """The app at "package.module:app".
+
+    Raises:
+        SetupError: there is no such module, or no app in it.
+    """
+    from atila.app.application import Atila
+
+    module_name, _, attribute = target.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise SetupError(
+            f'there is no module {module_name!r}; a target is "serve.py" or "package.module:app"'
+        ) from None
+    app = getattr(module, attribute or "app", None)
+    if not isinstance(app, Atila):
+        raise SetupError(f"{module_name}:{attribute or 'app'} is no Atila app")
+    return app
+
+
+def examine(target: str) -> dict[str, Any]:
+    """Read a target in a process of its own, and give the options of its `run`, and
+    as PLACES where the mounted packages are.
+
+    The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
+    told at once, and once.
+
+    Raises:
+        SetupError: as `read`, or an app has a mistake in it.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor:
+        return executor.submit(_examine, target).result()
+
+
+@contextlib.contextmanager
+def trial(target: str) -> Iterator[Site]:
+    """The site of a target, for as long as it is looked at; nobody is served.
+
+    Raises:
+        SetupError: as `read`, or an app has a mistake in it.
+    """
+    read(target)
+    site = build_site(trial=True)
+    try:
+        yield site
+    finally:
+        site.shutdown(0.0)
+
+
+def _examine(target: str) -> dict[str, Any]:
+    with trial(target) as site:
+        places = reloading.places_of(site)
+    options = current.options
+    plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
+    return plain | {PLACES: places}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an engine shall serve.
+
+    Attributes:
+        target: see `read`; the path of a script is absolute.
+        host: address to listen on.
+        port: TCP port to listen on.
+        workers: processes.
+        threads: the most worker threads in each; None for what the target says.
+        reload: start the workers anew when a file changes.
+        places: mounted packages and modules, whose files are watched besides those of the target.
+        access_log: the format of a line for each request, "combined" or "json"; None for none
+            but what the target says.
+        interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
+            handlers, which it then runs in its own threads.
+    """
+
+    target: str
+    host: str
+    port: int
+    workers: int
+    threads: int | None
+    reload: bool
+    places: tuple[str, ...]
+    access_log: str | None
+    interface: str = "rsgi"
+
+
+def settle(target: str, options: Mapping[str, Any]) -> Settings:
+    """How to serve a target: as the command line says, or else its script, or else by default.
+
+    Raises:
+        SetupError: see `examine`.
+    """
+    asked = examine(target)
+    return Settings(
+        target=os.path.abspath(target) if target.endswith(".py") else target,
+        host=options["host"] or asked.get("address") or "127.0.0.1",
+        port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
+        workers=options["workers"] or int(asked.get("workers") or 1),
+        threads=options["threads"],
+        reload=options["reload"] or reloading.is_on(),
+        places=tuple(asked[PLACES]),
+        access_log=options["access_log"],
+        interface=options["interface"],
+    )
+
+
+def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
+    """The site of all that was mounted.
+
+    Args:
+        threads: the most worker threads; None for what the script says, or else the setting.
+        trial: see `Site`.
+    """
+    threads = threads or current.options.get("threads")
+    access_log = os.environ.get(ACCESS_LOG) or None
+    mounts: list[Mount] = []
+    for each in current.mounts:
+        with problems.piece():
+            mounts.append(each.load() if isinstance(each, Package) else each)
+            mounts[-1].app.debug |= reloading.is_development()
+    return Site(
+        mounts,
+        threads=int(threads) if threads else None,
+        trial=trial,
+        access_log=access_log,
+    )

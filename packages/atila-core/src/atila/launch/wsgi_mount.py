@@ -1,0 +1,135 @@
+"""WSGI applications mounted beside our own apps: Django's admin at "/admin", say (PEP 3333).
+
+On Skitai it is Skitai who serves them; on all other engines they become an app of one route.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import SetupError
+from atila.http.bodies import as_file
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.was import Was
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def load(target: object, name: str, folder: str) -> Application | None:
+    """The application that a launch script mounts, if it is one.
+
+    Args:
+        target: the application itself, or the path of the file that it is in, "shop/wsgi.py" or
+            "shop/wsgi.py:application".
+        name: of the application in the file.
+        folder: of the launch script.
+
+    Raises:
+        SetupError: there is no such file, or no application in it.
+    """
+    if callable(target):
+        return target
+    if not isinstance(target, str) or target.startswith("@"):
+        return None
+    path, _, named = target.partition(":")
+    path, name = os.path.join(folder, path), named or name
+    if not path.endswith(".py"):
+        return None
+    project = os.path.dirname(os.path.dirname(path))
+    if project not in sys.path:
+        sys.path.insert(0, project)
+    spec = importlib.util.spec_from_file_location(f"mounted {path}", path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):
+        raise SetupError(f"there is no {target}, which is mounted")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    application: Application | None = getattr(module, name, None)
+    if application is None:
+        raise SetupError(f"there is no {name} in {target}, which is mounted")
+    return application
+
+
+def app_of(application: Application, name: str) -> Atila:
+    """An app that hands all of its requests to a WSGI application, in a worker thread."""
+    from atila.app.application import Atila
+
+    app = Atila(name, layers={})
+    for rule in ("/", "/<path:path>"):
+        app.route(rule, methods=_METHODS)(handler_of(application))
+    return app
+
+
+def handler_of(application: Application) -> Callable[..., Any]:
+    """A handler that answers with what a WSGI application does."""
+
+    def handler(was: Was, **_: Any) -> Any:
+        started: list[Any] = []
+        written: list[bytes] = []
+
+        def start_response(status: str, headers: Any, error: Any = None) -> Callable[..., Any]:
+            if error is not None and was.answering:
+                raise error[1].with_traceback(error[2])
+            started[:] = [status, headers]
+            return written.append
+
+        pieces = application(_environ(was), start_response)
+        body = _body(pieces, written)
+        first = next(body, b"")
+        if not started:
+            raise RuntimeError("a WSGI application gave a body before it called start_response")
+        status, headers = started
+        return was.response(status, _rest(first, body), headers)
+
+    return handler
+
+
+def _environ(was: Was) -> dict[str, Any]:
+    environ: dict[str, Any] = {
+        **was.env,
+        "wsgi.version": (1, 0),
+        "wsgi.input": as_file(was.exchange.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    # PEP 3333 has text hold bytes, one a character.
+    for key in ("SCRIPT_NAME", "PATH_INFO"):
+        environ[key] = environ[key].encode().decode("latin-1")
+    environ["CONTENT_LENGTH"] = str(len(was.exchange.body))
+    return environ
+
+
+def _body(pieces: Iterable[bytes], written: list[bytes]) -> Iterator[bytes]:
+    try:
+        for piece in pieces:
+            while written:
+                yield written.pop(0)
+            if piece:
+                yield piece
+        yield from written
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+
+
+def _rest(first: bytes, body: Iterator[bytes]) -> Iterator[bytes] | bytes:
+    second = next(body, None)
+    if second is None:
+        return first
+
+    def pieces() -> Iterator[bytes]:
+        yield first
+        yield second
+        yield from body
+
+    return pieces()

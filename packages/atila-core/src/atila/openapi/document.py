@@ -1,0 +1,135 @@
+"""OpenAPI 3.1: what a site answers, for programs that read it and for a page to try it.
+
+The document is made of what is there anyway: rules, methods, signatures, docstrings and
+`@app.inspect`. WebSockets are not in it, for which OpenAPI has no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from atila.launch import script
+from atila.launch.routes_table import path_of
+from atila.openapi.operation import Document, Operation
+from atila.openapi.schema import CONVERTED, Schema
+from atila.routing.router import parse_rule
+from atila.serving.endpoint import Endpoint
+from atila.serving.site import Site
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+
+VERSION = "3.1.0"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+"""What OpenAPI has a place for; a method of another name is left out."""
+
+
+def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document:
+    """The document of some endpoints (OpenAPI Specification 3.1.0).
+
+    Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it
+    has the more particular one alone; OpenAPI cannot tell them apart.
+
+    Args:
+        endpoints: those of one or more apps.
+        info: the Info Object; see `info_of`.
+    """
+    paths = _Paths()
+    for endpoint in sorted(endpoints, key=_order):
+        if not endpoint.websocket and not endpoint.route.automatic:
+            paths.add(endpoint)
+    components: Document = {"schemas": {"Error": _error_schema()}}
+    if paths.schemes:
+        components["securitySchemes"] = {
+            name: {"type": "http", "scheme": name} for name in sorted(paths.schemes)
+        }
+    return {
+        "openapi": VERSION,
+        "info": dict(info),
+        "paths": dict(sorted(paths.items.items())),
+        "components": components,
+    }
+
+
+def of_site(site: Site, info: Mapping[str, Any]) -> Document:
+    """The document of all apps of a site; of those for certain hosts too."""
+    endpoints = [endpoint for mount in site.mounts for endpoint in mount.app.endpoints]
+    return document(endpoints, info)
+
+
+def of_target(target: str) -> Document:
+    """The document of a launch script or app.
+
+    Raises:
+        SetupError: it has a mistake in it.
+    """
+    with script.trial(target) as site:
+        return of_site(site, info_of(site.mounts[0].app))
+
+
+def info_of(app: Atila) -> dict[str, Any]:
+    """The Info Object of an app: the setting OPENAPI_INFO, and what it must have."""
+    return {"title": app.import_name, "version": "0", **(app.config.OPENAPI_INFO or {})}
+
+
+def _order(endpoint: Endpoint) -> tuple[str, int]:
+    """By path; of one shape the more particular first, as the router has it."""
+    kinds = list(CONVERTED)
+    segments = parse_rule(endpoint.route.rule)
+    return path_of(endpoint), sum(kinds.index(s.kind) for s in segments if s.kind)
+
+
+class _Paths:
+    """The Paths Object, while endpoints are added to it."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Document] = {}
+        self.schemes: set[str] = set()
+        self._templates: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        self._identifiers: set[str] = set()
+
+    def add(self, endpoint: Endpoint) -> None:
+        segments = parse_rule(path_of(endpoint))
+        for left_out in range(endpoint.optional + 1):
+            shown = segments[: len(segments) - left_out] if left_out else segments
+            shape = tuple("{}" if segment.kind else segment.text for segment in shown)
+            own = [segment.text for segment in shown if segment.kind]
+            # Two templates of one shape must have the same names.
+            path, names = self._templates.setdefault(shape, (_template(shown), own))
+            item = self.items.setdefault(path, {})
+            for method in map(str.lower, endpoint.route.methods):
+                if method in METHODS and method not in item:
+                    operation = Operation(endpoint, method, dict(zip(own, names, strict=True)))
+                    item[method] = operation.object(self._identifier(endpoint, method))
+                    self.schemes.update(*item[method].get("security", ()))
+
+    def _identifier(self, endpoint: Endpoint, method: str) -> str:
+        name = endpoint.route.name
+        base = f"{name if name and '<' not in name else 'unnamed'}.{method}"
+        identifier, count = base, 1
+        while identifier in self._identifiers:
+            count += 1
+            identifier = f"{base}.{count}"
+        self._identifiers.add(identifier)
+        return identifier
+
+
+def _template(segments: Iterable[Any]) -> str:
+    parts = [f"{{{s.text}}}" if s.kind else s.text for s in segments]
+    return "/" + "/".join(parts)
+
+
+def _error_schema() -> Schema:
+    text: Schema = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["code", "message", "detail", "errno", "request_id"],
+        "properties": {
+            "code": {"type": "integer", "minimum": 400, "maximum": 599},
+            "message": text,
+            "detail": {**text, "description": "What is wrong."},
+            "errno": {"type": "integer", "description": "The application's own number for it."},
+            "request_id": {**text, "description": "To find it in the logs by."},
+        },
+    }

@@ -1,0 +1,166 @@
+"""One operation of a document of OpenAPI 3.1: what a route takes, by one of its methods."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from atila.http.forms import FORM_TYPE
+from atila.http.uploads import MULTIPART_TYPE
+from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.routing.router import parse_rule
+from atila.serving.endpoint import Endpoint
+from atila.validation.inspector import Choice, Rule
+
+ERROR = "#/components/schemas/Error"
+"""Where a document has the schema of errors."""
+
+Document = dict[str, Any]
+
+_BODIES = frozenset({"post", "put", "patch"})
+_SCHEMES = ("basic", "digest", "bearer")
+
+
+class Operation:
+    """One method of one path.
+
+    Args:
+        endpoint: what answers it.
+        method: lower case.
+        names: the parameters in this path, and what they are called in its template.
+    """
+
+    def __init__(self, endpoint: Endpoint, method: str, names: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
+        self._route = endpoint.route
+        self._method = method
+        self._names = names
+        self._kinds = {s.text: s.kind for s in parse_rule(self._route.rule) if s.kind}
+        parameters = list(inspect.signature(self._route.handler).parameters.values())[1:]
+        self._takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._taken = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD}
+        inspector = endpoint.inspector
+        self._rules: tuple[Rule, ...] = inspector.rules if inspector is not None else ()
+        self._choices: tuple[Choice, ...] = inspector.choices if inspector is not None else ()
+
+    def object(self, identifier: str) -> Document:
+        """The Operation Object."""
+        summary, _, description = (inspect.getdoc(self._route.handler) or "").partition("\n")
+        tag = self._route.name.rpartition(".")[0]
+        made: Document = {"operationId": identifier}
+        made.update({"tags": [tag]} if tag else {})
+        made.update({"summary": summary} if summary else {})
+        made.update({"description": text} if (text := description.strip()) else {})
+        if parameters := [*self._in_path(), *self._in_query()]:
+            made["parameters"] = parameters
+        if self._has_body():
+            made["requestBody"] = self._body()
+        if scheme := self._scheme():
+            made["security"] = [{scheme: []}]
+        made["responses"] = {
+            "200": {"description": "The answer."},
+            "default": {
+                "description": "An error.",
+                "content": {"application/json": {"schema": {"$ref": ERROR}}},
+            },
+        }
+        return made
+
+    def _scheme(self) -> str:
+        app = self._endpoint.app
+        asked = self._route.options.get("authenticate", getattr(app, "authenticate", None))
+        return asked if isinstance(asked, str) and asked in _SCHEMES else ""
+
+    def _about(self, name: str) -> list[Rule]:
+        return [rule for rule in self._rules if rule.place.name == name]
+
+    def _schema(self, name: str) -> Schema:
+        return of_parameter(self._taken.get(name), self._about(name))
+
+    def _in_path(self) -> Iterator[Document]:
+        for name, shown in self._names.items():
+            schema = self._schema(name) if self._about(name) else {}
+            yield {
+                "name": shown,
+                "in": "path",
+                "required": True,
+                "schema": {**CONVERTED[self._kinds[name]], **schema},
+            }
+
+    def _others(self) -> list[str]:
+        """The parameters that are not in the path of the rule."""
+        named = [*self._taken, *(rule.place.name for rule in self._rules)]
+        named += [name for choice in self._choices for name in choice.names]
+        return [name for name in dict.fromkeys(named) if name not in self._kinds]
+
+    def _only_in(self, name: str) -> str:
+        """Where a parameter must be, if rules are for one part of the request: "URL", "JSON"."""
+        scopes = {rule.scope for rule in self._about(name)}
+        return scopes.pop() if len(scopes) == 1 else "ARGS"
+
+    def _in_query(self) -> Iterator[Document]:
+        for name in self._others():
+            if self._has_body() and self._only_in(name) != "URL":
+                continue
+            made: Document = {"name": name, "in": "query", "schema": self._schema(name)}
+            if self._is_required(name):
+                made["required"] = True
+            yield made
+        if self._takes_any and not self._has_body():
+            yield {
+                "name": "more",
+                "in": "query",
+                "description": "Any other parameters.",
+                "style": "form",
+                "explode": True,
+                "schema": {"type": "object", "additionalProperties": True},
+            }
+
+    def _is_required(self, name: str) -> bool:
+        parameter = self._taken.get(name)
+        return parameter is not None and parameter.default is inspect.Parameter.empty
+
+    def _has_body(self) -> bool:
+        if self._method not in _BODIES:
+            return False
+        takes = self._takes_any or self._route.content_types or self._streams()
+        return bool(takes or any(self._only_in(name) != "URL" for name in self._others()))
+
+    def _streams(self) -> bool:
+        return bool(self._route.options.get("input_stream"))
+
+    def _body(self) -> Document:
+        names = [name for name in self._others() if self._only_in(name) != "URL"]
+        if self._streams() or not (names or self._takes_any):
+            kinds = self._route.content_types or ("application/octet-stream",)
+            return {"required": True, "content": {kind: {} for kind in kinds}}
+        schema: Schema = {
+            "type": "object",
+            "properties": {name: self._schema(name) for name in names},
+            "additionalProperties": self._takes_any,
+        }
+        if required := [name for name in names if self._is_required(name)]:
+            schema["required"] = required
+        for choice in self._choices:
+            keyword = "oneOf" if choice.keyword == "oneof" else "anyOf"
+            some = {keyword: [_given(name) for name in choice.names]}
+            schema.setdefault("allOf", []).append(some)
+        return {
+            "required": bool(required or self._choices),
+            "content": {kind: {"schema": schema} for kind in self._media()},
+        }
+
+    def _media(self) -> tuple[str, ...]:
+        if self._route.content_types:
+            return self._route.content_types
+        scopes = {rule.scope for rule in self._rules}
+        forms = (FORM_TYPE, MULTIPART_TYPE)
+        if scopes == {"JSON"}:
+            return ("application/json",)
+        return forms if scopes == {"FORM"} else ("application/json", *forms)
+
+
+def _given(name: str) -> Schema:
+    """An object has something of a name, which is not null."""
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}

@@ -1,0 +1,91 @@
+"""The setting OPENAPI: an app's own document, and a page to try what is in it.
+
+The page loads nothing but the document; its policy (Content Security Policy, level 3) allows no
+more than that.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from atila.app import settings
+from atila.errors import SetupError
+from atila.openapi import document as openapi
+from atila.openapi.operation import Document
+from atila.routing.router import Route
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.was import Was
+
+_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+def routes(app: Atila) -> Iterator[Route]:
+    """The routes of document and page, if the setting OPENAPI has a path for them.
+
+    Raises:
+        SetupError: a setting makes no sense.
+    """
+    if app.config.OPENAPI is None:
+        return
+    path, info = settings.path_of(app.config, "OPENAPI"), app.config.OPENAPI_INFO or {}
+    if not isinstance(info, Mapping):
+        raise SetupError('app.config.OPENAPI_INFO is a dict: {"title": "Shop", "version": "1.0"}')
+    yield Route(path, _page(path, info), ("GET",), automatic=True)
+    yield Route(f"{path}.json", _document(app), ("GET",), automatic=True)
+
+
+def _document(app: Atila) -> Callable[[Was], Any]:
+    made: dict[int, bytes] = {}
+
+    def show(was: Was) -> Any:
+        endpoints = app.endpoints
+        # It is made when first asked for; routes may still be added while an app serves.
+        if len(endpoints) not in made:
+            made.clear()
+            made[len(endpoints)] = to_json(openapi.document(endpoints, openapi.info_of(app)))
+        was.response.set_header("content-type", "application/json")
+        return made[len(endpoints)]
+
+    return show
+
+
+def to_json(document: Document) -> bytes:
+    """A document as JSON; values of rules that JSON has no type for as text."""
+    return orjson.dumps(document, str, orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+
+
+def _page(path: str, info: Mapping[str, Any]) -> Callable[[Was], Any]:
+    text = resources.files("atila.openapi").joinpath("page.html").read_text("utf-8")
+    policy = _policy(text)
+    text = text.replace("{{title}}", html.escape(str(info.get("title", "API"))))
+    text = text.replace("{{document}}", html.escape(path.rpartition("/")[2] + ".json"))
+
+    def show(was: Was) -> Any:
+        was.response.set_header("content-security-policy", policy)
+        was.response.set_header("x-content-type-options", "nosniff")
+        return text
+
+    return show
+
+
+def _policy(text: str) -> str:
+    """What the page may do: run its own script and style, and ask this site."""
+    hashes: dict[str, str] = {}
+    for kind, content in _INLINE.findall(text):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        hashes[kind] = f"'sha256-{digest}'"
+    return (
+        f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']};"
+        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )

@@ -1,0 +1,1 @@
+"""What a process has: threads, the loop, shared state; knows no HTTP."""

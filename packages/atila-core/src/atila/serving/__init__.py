@@ -1,0 +1,1 @@
+"""The way of a request: from an exchange to its answer."""

@@ -1,0 +1,63 @@
+"""Contexts without a request, and contexts that watch a request: for events and maintenance.
+
+The first have all of `was` but the request: asking that for what only a request has is an error
+that says so. The second see a request that others answer, with a response of their own which goes
+nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atila.http.exchange import Exchange, Headers
+from atila.routing.router import Route
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.was import Was
+
+_OF_REQUESTS = frozenset(
+    {"method", "path", "query", "body", "scheme", "version", "client", "server"}
+)
+
+
+class NoRequest(Exchange):
+    """Stands where a request would be."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OF_REQUESTS:
+            raise RuntimeError(
+                f"there is no request here, so nothing has a {name}: this context belongs to an"
+                " event or a maintenance job"
+            )
+        return super().__getattribute__(name)
+
+    def header(self, name: str) -> str | None:
+        """None."""
+        return None
+
+    def headers(self) -> Headers:
+        """No headers."""
+        return []
+
+
+def context(app: Atila) -> Was:
+    """A context of an app without a request."""
+    # Not at the top: endpoints import a good part of the framework.
+    from atila.serving.endpoint import Endpoint
+
+    return app.was_class(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
+
+
+def _idle(was: Was) -> None:
+    """Never called: an endpoint wants a handler."""
+
+
+def observer(was: Was) -> Was:
+    """A context that sees a request as `was` does, `was.request.g` included, but cannot answer."""
+    seen = type(was)(was.exchange, was.endpoint, was.path_params)
+    seen._request = was.request
+    seen._request_id = was.request_id
+    return seen

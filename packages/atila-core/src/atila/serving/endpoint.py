@@ -1,0 +1,393 @@
+"""An endpoint: one route, compiled to the steps that it needs, and the run of a request through it.
+
+This is the hot path; `run` is all that happens between engine and engine for a plain handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import HTTPError
+from atila.http import uploads
+from atila.http.caching import NotModified
+from atila.http.exchange import ClientGone
+from atila.http.response import ANSWERED
+from atila.routing.signature import Signature, binder
+from atila.runtime.context import current
+from atila.runtime.coroutines import generator_handler
+from atila.serving import debug_page, error_pages, responders, streams
+from atila.validation import declaration
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.http.exchange import Header, WebSocketTransport
+    from atila.layers import After, Before, Steps
+    from atila.routing.router import Route
+    from atila.was import Was
+
+log = logging.getLogger("atila.app")
+
+INTERNAL_ERROR = 1011
+"""The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
+WATCH_AFTER = 0.05
+"""Seconds that a request is under way on the task loop before its client is watched: most are
+answered sooner, and then it costs nothing."""
+
+
+class Endpoint:
+    """A compiled route.
+
+    Args:
+        app: the app it belongs to.
+        route: the route.
+        steps: what the app's hooks and layers add, outermost first.
+
+    Attributes:
+        headers: give headers that each answer carries.
+        inspector: checks the parameters before the handler is called; None for one without rules.
+        streams_body: the handler reads the body itself, so the engine does not collect it.
+        max_body: bytes that a collected body may have.
+        max_upload: bytes that it may have if it is multipart/form-data.
+        blocking: `run` may block, so it belongs into a worker thread.
+        websocket: answers WebSocket handshakes, and nothing else.
+        fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
+            error handlers and error pages.
+        is_quiet: its requests are not written to the access log.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_bind",
+        "_handler",
+        "_loop_safe",
+        "_teardown",
+        "_with_uploads",
+        "app",
+        "blocking",
+        "defaults",
+        "fault",
+        "headers",
+        "inspector",
+        "is_quiet",
+        "max_body",
+        "max_upload",
+        "optional",
+        "route",
+        "streams_body",
+        "websocket",
+    )
+
+    def __init__(self, app: Atila, route: Route, steps: Sequence[Steps]) -> None:
+        signature = Signature(route)
+        self.app = app
+        self.route = route
+        self.optional = signature.optional_tail(route)
+        self.defaults = signature.defaults
+        self._bind = binder(route, signature)
+        self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
+        self.inspector = declaration.compiled(route)
+        if self.inspector is not None:
+            # Innermost: who may not call the handler need not be told what it takes.
+            self._before = (*self._before, self.inspector)
+        self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.streams_body = bool(route.options.get("input_stream"))
+        self._handler = route.handler
+        if self.streams_body and inspect.isgeneratorfunction(route.handler):
+            # It yields was.Input(…), so it is no plain iterator of an answer.
+            self._handler = generator_handler(route.handler)
+        for step in reversed(steps):
+            if step.wrap is not None:
+                self._handler = step.wrap(self._handler)
+        self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
+            step.headers for step in steps if step.headers is not None
+        )
+        self._teardown = tuple(app.hooks.teardown)
+        self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
+        self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
+        self.max_upload: int = app.config.MAX_UPLOAD_SIZE
+        self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
+        self._with_uploads: Endpoint | None = None
+        self.websocket = any(step.websocket for step in steps)
+        self.fault: Callable[[Was, HTTPError], object] | None = None
+        self.is_quiet = False
+
+    def quiet(self, *, alone: bool = False) -> Endpoint:
+        """The same endpoint for what watches the site: its requests are not in the access log.
+
+        Args:
+            alone: not even hooks that clean up run.
+        """
+        twin = copy.copy(self)
+        twin.is_quiet = True
+        if alone:
+            twin._teardown = ()
+        return twin
+
+    def with_uploads(self) -> Endpoint:
+        """The same endpoint for requests that leave something on the disk, to be deleted at last.
+
+        So that all other requests need not even ask.
+        """
+        if self._with_uploads is None:
+            twin = copy.copy(self)
+            twin._teardown = (*self._teardown, uploads.discard)
+            twin._loop_safe = False
+            self._with_uploads = twin
+        return self._with_uploads
+
+    def twin(
+        self,
+        handler: Callable[[Was], Any],
+        fault: Callable[[Was, HTTPError], object],
+        *,
+        streams_body: bool = False,
+    ) -> Endpoint:
+        """An endpoint with the same steps, but for the inspection of parameters, that answers
+        calls of a protocol of its own. A step that answers in the handler's place refuses the call.
+
+        Args:
+            handler: called with the context alone, in place of the route's.
+            fault: answers with an error, in place of error handlers and error pages.
+            streams_body: the handler reads the body itself.
+        """
+        twin = copy.copy(self)
+        twin._handler, twin._bind, twin.fault = handler, None, fault
+        twin._before = tuple(_refusing(s) for s in self._before if s is not self.inspector)
+        twin.inspector = None
+        twin.streams_body = streams_body
+        twin.blocking = not (self._loop_safe and inspect.iscoroutinefunction(handler))
+        twin._with_uploads = None
+        return twin
+
+    async def finished(self, was: Was, value: Any) -> Any:
+        """What hooks and layers make of a value, for who answers by itself. On the task loop."""
+        return await self._replaced(was, self._after, value) if self._after else value
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The handler, within what layers wrap it in."""
+        return self._handler
+
+    def run(self, was: Was) -> None:
+        """Process a request and see to its answer; never raises."""
+        token = current.set(was)
+        try:
+            if was.refusal is not None:
+                raise was.refusal
+            value: Any = None
+            for step in self._before:
+                value = step(was)
+                if value is not None:
+                    break
+            if value is None:
+                bind = self._bind
+                value = self._handler(was) if bind is None else self._handler(was, **bind(was))
+            self._finish(was, value)
+        except Exception as error:
+            self.fail(was, error)
+        except BaseException as error:
+            # SystemExit, say. Its client is answered; in a worker thread it can end nothing else.
+            self.fail(was, error)
+            if threading.current_thread() is threading.main_thread():
+                raise
+        finally:
+            # What is logged on this thread between requests is no part of this one.
+            current.reset(token)
+
+    def call(self, was: Was) -> tuple[Any, list[After]]:
+        """What it gives for a request that is piped to it, and the steps that are to follow.
+
+        All but the hooks of the app, which run for the request as a whole.
+        """
+        hooks = self.app.hooks
+        after = [step for step in self._after if step not in hooks.finish]
+        for step in self._before:
+            if step not in hooks.before and (value := step(was)) is not None:
+                return value, after
+        bind = self._bind
+        return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
+
+    def _finish(self, was: Was, value: Any) -> None:
+        kind = type(value)
+        if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
+            was.site.loop.spawn(self._settle(was, value, self._after))
+            return
+        for step in self._after:
+            replaced = step(was, value)
+            if replaced is not None:
+                value = replaced
+        pending = responders.deliver(was, value)
+        if pending is not None:
+            was.site.loop.spawn(self._settle(was, pending, ()))
+            return
+        if was.cancels is not None:
+            was.cancels = None
+        if self._teardown:
+            self._close(was)
+
+    async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
+        """Wait for a value on the task loop, and answer with it."""
+        current.set(was)
+        watch = _Watch(was)
+        try:
+            while True:
+                value = await pending
+                if after:
+                    value = await responders.arrived(was, value)
+                if after and value is not ANSWERED:
+                    value = await self._replaced(was, after, value)
+                after = ()
+                following = responders.deliver(was, value)
+                if following is None:
+                    break
+                pending = following
+        except asyncio.CancelledError:
+            # The client left, or the server stops: a handler has no part in either.
+            was.cancel()
+            await self._call(was, self.fail, was, HTTPError(503, "the request was cancelled"))
+        except (Exception, SystemExit) as error:
+            await self._call(was, self.fail, was, error)
+        else:
+            if self._teardown:
+                await self._call(was, self._close, was)
+        finally:
+            was.cancels = None
+            watch.stop()
+
+    async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
+        for step in after:
+            replaced = await self._call(was, step, was, value)
+            if replaced is not None:
+                value = replaced
+        return value
+
+    async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
+        """Call from the task loop what belongs into a worker thread if hooks may block."""
+        if self._loop_safe and self.app.loop_safe:
+            return func(*args)
+        return await streams.in_worker(was, func, *args)
+
+    def fail(self, was: Was, error: BaseException) -> None:
+        """Answer with an error; never raises."""
+        if isinstance(error, NotModified) and not was.answering:
+            responders.send_not_modified(was)
+            self._close(was)
+            return
+        if isinstance(error, HTTPError):
+            reported = error
+        else:
+            reported = HTTPError(500, "the server could not process this request")
+            if self.app.debug:
+                reported.__cause__ = error
+            if not isinstance(error, ClientGone):
+                log.error("request %s failed", was.request_id, exc_info=error)
+        for hook in self.app.hooks.failed:
+            _guarded(was, hook, was, (type(error), error, error.__traceback__))
+        if not was.answering:
+            try:
+                self._send_error(was, reported)
+            except Exception as problem:
+                log.exception("request %s: its error page failed", was.request_id)
+                self._send_plain_error(was, reported, problem)
+        elif self.websocket:
+            self._hang_up(was)
+        self._close(was)
+
+    def _hang_up(self, was: Was) -> None:
+        """Close an accepted WebSocket whose handler has not."""
+        transport: WebSocketTransport | None = was.__dict__.get("transport")
+        if transport is not None and transport.close_code is None:
+            was.site.loop.spawn(transport.close(INTERNAL_ERROR))
+
+    def _send_error(self, was: Was, error: HTTPError) -> None:
+        if self.fault is not None:
+            self.fault(was, error)
+            return
+        response = was.renew_response(error)
+        if error.code >= 400:
+            response.headers.append(("x-request-id", was.request_id))
+        # Whoever keeps it must not give a page to a program: 404, 405, 410 may be kept (RFC 9111).
+        response.headers.append(("vary", "Accept"))
+        handler = self.app.error_handler_for(error.code)
+        if handler is None:
+            responders.deliver(was, error_pages.answer(was, error))
+            return
+        error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
+        value = handler(was, error)
+        if hasattr(type(value), "__await__"):
+            value = error_pages.suited_later(was, error, value)
+        else:
+            value = error_pages.suited(was, error, value)
+        pending = responders.deliver(was, value)
+        if pending is not None:
+            was.site.loop.spawn(self._settle(was, pending, ()))
+
+    def _send_plain_error(self, was: Was, error: HTTPError, problem: Exception) -> None:
+        """Answer with an error whose own page failed; in development, with why it did."""
+        if self.app.debug:
+            content_type, body = debug_page.build(was, problem, error.code)
+        else:
+            content_type, body = error_pages.build(was, error)
+        if was.exchange.method == "HEAD":
+            body = b""
+        told = ("x-request-id", was.request_id)
+        was.exchange.respond(error.code, [*error.headers, content_type, told], body)
+
+    def _close(self, was: Was) -> None:
+        for hook in self._teardown:
+            _guarded(was, hook, was)
+
+
+def _refusing(step: Before) -> Before:
+    def run(was: Was) -> None:
+        value = step(was)
+        if value is not None:
+            code = was.response.status_code
+            raise HTTPError(code if code >= 400 else 403, "refused before the call was made")
+
+    return run
+
+
+def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
+    try:
+        hook(*args)
+    except Exception:
+        log.exception("request %s: the hook %r failed", was.request_id, hook)
+
+
+class _Watch:
+    """Cancels the running asyncio task when the client leaves before `stop`."""
+
+    __slots__ = ("_exchange", "_target", "_task", "_timer")
+
+    def __init__(self, was: Was) -> None:
+        self._exchange = was.exchange
+        self._target = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        # A WebSocket's end is told by its transport.
+        if not was.exchange.is_websocket:
+            self._timer = was.site.loop.loop.call_later(WATCH_AFTER, self._start)
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await self._exchange.disconnected()
+        if self._target is not None:
+            self._target.cancel()
+
+    def stop(self) -> None:
+        """Let the task be."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,119 @@
+"""The body of an error answer: HTML for a browser, else JSON, or what a layer makes of a dict."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from atila.http.exchange import Header
+from atila.http.response import ANSWERED, Response
+
+if TYPE_CHECKING:
+    from atila.errors import HTTPError
+    from atila.was import Was
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{code} {message}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}}
+small{{color:#777}}</style></head>
+<body><h1>{code} {message}</h1><p>{detail}</p>
+<small>{url} &middot; {time} &middot; request {request_id}</small></body></html>
+"""
+
+HTML_TYPE: Header = ("content-type", "text/html; charset=utf-8")
+JSON_TYPE: Header = ("content-type", "application/json")
+
+
+def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
+    """The Content-Type and the body of an error answer.
+
+    Returns:
+        HTML if the Accept header names text/html, else JSON with code, message, detail, errno and
+        request_id. In development, for an error that was not expected, see `debug_page`.
+    """
+    if was.app.debug and error.__cause__ is not None and error.code >= 500:
+        from atila.serving import debug_page
+
+        return debug_page.build(was, error.__cause__, error.code)
+    if wants_page(was):
+        page = _PAGE.format(
+            code=error.code,
+            message=html.escape(error.message),
+            detail=html.escape(error.detail),
+            url=html.escape(was.exchange.path),
+            time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            request_id=was.request_id,
+        )
+        return HTML_TYPE, page.encode("utf-8", "replace")
+    body = _fields(was, error)
+    try:
+        return JSON_TYPE, orjson.dumps(body)
+    except TypeError:
+        # A lone surrogate out of the request's text; orjson writes valid UTF-8 only.
+        body["detail"] = error.detail.encode("utf-8", "replace").decode()
+        return JSON_TYPE, orjson.dumps(body)
+
+
+def answer(was: Was, error: HTTPError) -> bytes:
+    """The body of an error answer, whose Content-Type is set.
+
+    The same as `build`, but for programs it is as a dict would be answered, if a layer can: in
+    another format than JSON, if that is what the client accepts.
+    """
+    response = was.response
+    respond = was.app.responders.get(dict)
+    if respond is not None and not wants_page(was) and not was.app.debug:
+        before = response.headers[:]
+        try:
+            body = respond(was, _fields(was, error))
+        except Exception:
+            # Its text may be such that the layer refuses it. What is built here never fails.
+            body = None
+        if isinstance(body, bytes):
+            return body
+        response.headers = before
+    content_type, body = build(was, error)
+    response.set_header(*content_type)
+    return body
+
+
+def wants_page(was: Was) -> bool:
+    """Whether errors are told by a page: the Accept header names text/html."""
+    return "text/html" in (was.exchange.header("accept") or "").lower()
+
+
+def suited(was: Was, error: HTTPError, value: Any) -> Any:
+    """What an error handler gave; but no page for who does not accept pages: it gets the answer
+    that there would be without the handler.
+    """
+    if wants_page(was) or value is ANSWERED or not _is_page(was, value):
+        return value
+    return answer(was, error)
+
+
+async def suited_later(was: Was, error: HTTPError, pending: Awaitable[Any]) -> Any:
+    """The same of a value that has to be waited for."""
+    return suited(was, error, await pending)
+
+
+def _is_page(was: Was, value: Any) -> bool:
+    if isinstance(value, Response):
+        value = value.body
+    if not isinstance(value, str):
+        return False
+    kind = was.response.get_header("content-type")
+    return kind is None or kind.lower().startswith(("text/html", "application/xhtml"))
+
+
+def _fields(was: Was, error: HTTPError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "detail": error.detail,
+        "errno": error.errno,
+        "request_id": was.request_id,
+    }

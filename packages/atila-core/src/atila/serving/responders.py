@@ -1,0 +1,153 @@
+"""From what a handler returned to an answer of the engine.
+
+A returned value is simplified, by the responders of the layers, until it is one that is known
+here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable of all these.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from atila.http import caching, files
+from atila.http.response import ANSWERED, BINARY, HTML, FileBody, Response, head
+from atila.serving import streams
+
+if TYPE_CHECKING:
+    from atila.http.exchange import Headers
+    from atila.layers import Responder
+    from atila.was import Was
+
+_HTML_ONLY: Headers = [HTML]
+_BINARY_ONLY: Headers = [BINARY]
+_CONVERSIONS = 8
+_NO_BODY = frozenset({204, 304})
+_OF_THE_BODY = frozenset(
+    {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
+)
+
+
+def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
+    """Answer with what a handler returned.
+
+    Returns:
+        None if the answer is with the engine; else an awaitable that ends when it is, to be run on
+        the task loop, and whose value, unless it is `ANSWERED`, is to be delivered in turn.
+
+    Raises:
+        TypeError: nothing knows how to answer with a value of this type.
+    """
+    kind = type(value)
+    if kind is str:
+        _send(was, value.encode(), _HTML_ONLY)
+        return None
+    if kind is bytes:
+        _send(was, value, _BINARY_ONLY)
+        return None
+    value = simplify(was, value)
+    if isinstance(value, str):
+        _send(was, value.encode(), _HTML_ONLY)
+    elif isinstance(value, bytes | bytearray | memoryview):
+        _send(was, bytes(value), _BINARY_ONLY)
+    elif value is None:
+        _send_nothing(was)
+    elif isinstance(value, FileBody):
+        files.send(was, value)
+    elif value is not ANSWERED:
+        return _deferred(was, value)
+    return None
+
+
+def _deferred(was: Was, value: Any) -> Awaitable[Any]:
+    if inspect.isawaitable(value):
+        return value
+    if isinstance(value, AsyncIterator):
+        return streams.send_async(was, value)
+    if hasattr(value, "read"):
+        return streams.send_iterator(was, streams.read_file(value), BINARY)
+    if isinstance(value, Iterator) or (
+        isinstance(value, Iterable) and not isinstance(value, dict | set | frozenset)
+    ):
+        return streams.send_iterator(was, iter(value), HTML)
+    raise TypeError(
+        f"a handler returned {type(value).__name__}, which is no answer: return str, bytes, None, a"
+        " file, an iterator of str or bytes, or a type that a layer can answer with"
+        " (dict and list: atila-render)"
+    )
+
+
+def simplify(was: Was, value: Any) -> Any:
+    """Apply the responders of the layers until none fits any more, or it is an awaitable."""
+    responders = was.app.responders
+    for _ in range(_CONVERSIONS):
+        kind = type(value)
+        if kind is Response:
+            value = value.body
+            continue
+        try:
+            responder = responders[kind]
+        except KeyError:
+            responder = responders[kind] = _inherited(responders, kind)
+        if responder is None:
+            return value
+        value = responder(was, value)
+    raise TypeError(f"the responders of {type(value).__name__} never come to an end")
+
+
+async def arrived(was: Was, value: Any) -> Any:
+    """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
+    while hasattr(type(value), "__await__"):
+        responders = was.app.responders
+        kind = type(value)
+        responder = responders.get(kind) or _inherited(responders, kind)
+        value = await value if responder is None else responder(was, value)
+    return value
+
+
+def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:
+    for base in kind.__mro__[1:]:
+        if base in responders:
+            return responders[base]
+    return None
+
+
+def _send(was: Was, body: bytes, default: Headers) -> None:
+    exchange = was.exchange
+    if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
+        exchange.respond(200, default, body)
+        return
+    response = was.response
+    status = response.status_code
+    headers = head(was, default[0])
+    if status in _NO_BODY:
+        body = b""
+    elif status == 200 and (response.etag or response.mtime is not None):
+        status, body = _part(was, headers, body)
+    if status not in _NO_BODY and exchange.method == "HEAD":
+        if response.get_header("content-length") is None:
+            headers.append(("content-length", str(len(body))))
+        body = b""
+    exchange.respond(status, headers, body)
+
+
+def _part(was: Was, headers: Headers, body: bytes) -> tuple[int, bytes]:
+    """The part of a body that the request asks for, and its status."""
+    response = was.response
+    part = caching.find_range(was.exchange, len(body), response.etag, response.mtime)
+    headers.append(("accept-ranges", "bytes"))
+    if part is None:
+        return 200, body
+    headers.append(caching.range_header(part, len(body)))
+    return 206, body[slice(*part)]
+
+
+def _send_nothing(was: Was) -> None:
+    """An empty answer: 204, unless the handler has set another status."""
+    was.exchange.respond(was.response.given_status or 204, head(was, None), b"")
+
+
+def send_not_modified(was: Was) -> None:
+    """304, with what a cache is to know (RFC 9110, section 15.4.5), and nothing of the body."""
+    headers = [pair for pair in head(was, None) if pair[0] not in _OF_THE_BODY]
+    was.exchange.respond(304, headers, b"")

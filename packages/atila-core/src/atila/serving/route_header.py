@@ -1,0 +1,59 @@
+"""Which route answered: told to a test that asks, for the API reference.
+
+Only in development and under test, and only to a client on the same machine. A route that is
+mounted in production does not even have the step that this adds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from atila.layers import Steps
+from atila.routing.router import names_of, parse_rule
+
+if TYPE_CHECKING:
+    from atila.app.application import Atila
+    from atila.http.exchange import Exchange, Header
+    from atila.was import Was
+
+ASK = "x-atila-docs"
+"""Request header: the client wants to know."""
+ANSWER = "x-atila-route"
+"""Response header: the route, as JSON in ASCII."""
+VARIABLE = "ATILA_DOCS"
+"""Environment variable that `pytest --docs` sets, for the servers that its tests start too."""
+
+
+def steps(app: Atila) -> Steps | None:
+    """What a route needs to tell; None where nobody is told."""
+    wanted = app.debug or VARIABLE in os.environ or os.environ.get("SKITAIENV") == "PYTEST"
+    return Steps(headers=_tell, loop_safe=True) if wanted else None
+
+
+def _tell(was: Was) -> Sequence[Header]:
+    exchange = was.exchange
+    if exchange.header(ASK) is None or not _is_near(exchange):
+        return ()
+    return [(ANSWER, json.dumps(about(was)))]
+
+
+def _is_near(exchange: Exchange) -> bool:
+    host = exchange.client[0]
+    # A proxy on this machine forwards the requests of others.
+    is_forwarded = any(exchange.header(name) for name in ("x-forwarded-for", "forwarded"))
+    return not is_forwarded and (host == "::1" or host.removeprefix("::ffff:").startswith("127."))
+
+
+def about(was: Was) -> dict[str, Any]:
+    """What is told of the route of a request."""
+    app, route = was.app, was.endpoint.route
+    authenticate = route.options.get("authenticate", getattr(app, "authenticate", None))
+    return {
+        "rule": (app.mount_prefix + route.rule) or "/",
+        "name": route.name,
+        "parameters": names_of(parse_rule(route.rule)),
+        "authorization": str(authenticate or ""),
+    }

@@ -1,0 +1,183 @@
+"""Answers whose body is made while it is sent: iterators, generators and open files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from typing import IO, TYPE_CHECKING, Any
+
+from atila.http.exchange import ClientGone
+from atila.http.response import ANSWERED, HTML, head
+from atila.runtime.context import current
+
+if TYPE_CHECKING:
+    from atila.http.exchange import Header, ResponseStream
+    from atila.runtime.pool import WorkerPool
+    from atila.was import Was
+
+CHUNK = 65536
+"""Bytes read from an open file at a time."""
+
+_END: Any = object()
+
+
+def to_bytes(chunk: Any) -> bytes:
+    """A piece of a body as bytes; text as UTF-8.
+
+    Raises:
+        TypeError: it is neither text nor bytes.
+    """
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    raise TypeError(f"a piece of a streamed body must be str or bytes, not {type(chunk).__name__}")
+
+
+def read_file(file: IO[Any]) -> Iterator[Any]:
+    """The content of an open file, piece by piece; closes it at the end."""
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
+    return in_pool(was.site.pool, was, func, *args)
+
+
+def in_pool(
+    pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any
+) -> asyncio.Future[Any]:
+    """The same in a thread of another pool."""
+    loop = was.site.loop
+    future: asyncio.Future[Any] = loop.loop.create_future()
+
+    def finish(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        token = current.set(was)
+        try:
+            result = func(*args)
+        except BaseException as error:
+            loop.call(finish, None, _for_future(error))
+        else:
+            loop.call(finish, result, None)
+        finally:
+            current.reset(token)
+
+    pool.resubmit(work)
+    return future
+
+
+def _for_future(error: BaseException) -> BaseException:
+    """An error as a future can carry it.
+
+    SystemExit would end the loop on which it comes out; StopIteration no coroutine lets pass.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
+    carried.__cause__ = error
+    return carried
+
+
+async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
+    """Answer with the pieces of a blocking iterator.
+
+    A worker thread makes each piece, and is free while the client takes it.
+    """
+    return await send_async(was, iterate(was, chunks), kind)
+
+
+async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
+    """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    step: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            step = in_worker(was, next, values, _END)
+            try:
+                value = await asyncio.shield(step)
+            except asyncio.CancelledError:
+                # The thread must be left to end it, and told if it waits for tasks or the client.
+                was.cancel()
+                raise
+            if value is _END:
+                break
+            yield value
+    finally:
+        if step is not None and not step.done():
+            await asyncio.wait([step])
+            step.exception()
+        if (close := getattr(values, "close", None)) is not None:
+            await in_worker(was, close)
+
+
+async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None = None) -> Any:
+    """Answer with the pieces of an asynchronous iterator.
+
+    The head is sent with the first piece, so that an error before it is still answered properly;
+    one after it ends the connection, for the client to see that something is missing.
+
+    Returns:
+        response.ANSWERED
+    """
+    stream: ResponseStream | None = None
+    if not hasattr(chunks, "aclose"):
+        chunks = _closable(chunks)
+    async with aclosing(chunks):  # type: ignore[type-var]  # it has aclose, seen above
+        try:
+            async for chunk in chunks:
+                data = to_bytes(chunk)
+                if stream is None:
+                    stream = await open_stream(was, kind or HTML)
+                if data:
+                    await stream.send(data)
+            if stream is None:
+                stream = await open_stream(was, kind or HTML)
+            await stream.close()
+        except ClientGone:
+            was.cancel()
+            return ANSWERED
+        except BaseException:
+            if stream is not None:
+                stream.abort()
+            raise
+    return ANSWERED
+
+
+async def _closable(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+async def open_stream(was: Was, kind: Header) -> ResponseStream:
+    """Send the head of a streamed answer; a HEAD request gets nothing more than that."""
+    exchange = was.exchange
+    status = was.response.status_code
+    headers = head(was, kind)
+    was.answering = True
+    if exchange.method == "HEAD":
+        exchange.respond(status, headers, b"")
+        return _Nowhere()
+    return await exchange.respond_stream(status, headers)
+
+
+class _Nowhere:
+    """Where the body of an answer to HEAD goes."""
+
+    async def send(self, chunk: bytes) -> None:
+        raise ClientGone
+
+    async def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass

@@ -1,0 +1,255 @@
+"""What changes in the `skitai` module: `mount` and `run` are wrapped, missing names are added."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from mmap import mmap
+from typing import Any
+
+import wrapt
+
+from atila.errors import SetupError
+from atila.launch import reloading
+from atila.layers import launch_names
+from atila.serving import site
+
+NAMES: dict[str, Any] = {}
+"""Names of the specification that Skitai 0.57 lacks, with their values; the layers bring them."""
+
+
+def add_names(names: Mapping[str, Any]) -> None:
+    """Add names to the `skitai` module, now or when it is imported; its own stay."""
+    NAMES.update(names)
+    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
+        _set_names(module)
+
+
+def _set_names(module: Any) -> None:
+    for name, value in NAMES.items():
+        if name not in vars(module):
+            setattr(module, name, value)
+
+
+def _late_names(module: Any) -> Callable[[str], Any]:
+    """What finds the names of layers that were imported first, and were not ready at `install`."""
+
+    def find(name: str) -> Any:
+        if not name.startswith("__"):
+            NAMES.update(launch_names())
+            _set_names(module)
+            if name in NAMES:
+                return NAMES[name]
+        raise AttributeError(f"module 'skitai' has no attribute {name!r}")
+
+    return find
+
+
+def show_g(g: Any) -> None:
+    """Make `skitai.g` the values that all apps of the site share; Skitai's own are not for apps."""
+    global _g
+    _g = g
+    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
+        module.g = g  # type: ignore[attr-defined]
+
+
+_g: Any = None
+site.begun.append(lambda began: show_g(began.g))
+
+
+def install(module: Any) -> None:
+    """Change the `skitai` module; called once, when it has been imported.
+
+    Relies on its `mount`, `run`, `status`, `preference` and, of `skitai.wastuff.preference`,
+    `Preference`.
+    """
+    NAMES.update(launch_names())
+    _set_names(module)
+    module.__getattr__ = _late_names(module)
+    if _g is not None:
+        module.g = _g
+    launcher = Launcher(module)
+    wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
+    wrapt.wrap_function_wrapper(module, "run", launcher.run)
+    wrapt.wrap_function_wrapper(module, "test_client", _test_client)
+    module.add_option(None, "--nginx-conf=DOMAIN", desc="collect static files, configure Nginx")
+
+
+class Launcher:
+    """Sorts what is mounted into ours and Skitai's, and starts both.
+
+    Args:
+        module: the `skitai` module.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._skitai = module
+        self._points: set[tuple[str, str]] = set()
+        self._worker: Any = None
+        self._files: reloading.Files | None = None
+        # Shared with the workers: whether one of them has started.
+        self._started = mmap(-1, 1)
+
+    def mount(
+        self, mount: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> None:
+        """In place of `skitai.mount(point, target, [appname], [pref], host=, path=, name=, …)`."""
+        point, target, options = self._read_mount(*args, **kwargs)
+        # Without a point Skitai mounts its own media folder, while it starts.
+        if point is None or not self._take(point, target, dict(options)):
+            if not self._is_reread():
+                mount(*args, **kwargs)
+            return
+        host = options.get("host") or "default"
+        place = (host, point.rstrip("/") + "/")
+        if place not in self._points and not self._is_reread():
+            self._points.add(place)
+            from atila.skitai.placeholder import StandIn
+
+            # Apps without a name get one from Skitai that is not always unique.
+            name = options.get("name") or f"atila:{host}{place[1]}".replace("/", ".").rstrip(".")
+            pref = self._skitai.preference()
+            mount(point, StandIn(self._begin), pref, name=name, host=host)
+
+    def _is_reread(self) -> bool:
+        """Whether a worker reads the launch script once more; Skitai has mounted by then."""
+        from atila.launch import script
+
+        return script.is_captured() and self._skitai.status() != "CONFIGURING"
+
+    def _read_mount(
+        self, point: Any, target: Any, *args: Any, **options: Any
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        names = ["appname", "pref", "host", "path", "name"]
+        if args and isinstance(args[0], self._skitai.Preference):
+            names = ["pref", "host", "path", "name"]
+        return point, target, {**dict(zip(names, args, strict=False)), **options}
+
+    def _take(self, point: Any, target: Any, options: dict[str, Any]) -> bool:
+        from atila.launch import script
+
+        pref = options.pop("pref", None)
+        return script.record_mount(point, target, pref, **options)
+
+    def run(self, run: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """In place of `skitai.run(**conf)`."""
+        from atila.launch import script
+
+        if script.record_run(kwargs):
+            return None
+        if not self._points:
+            return run(**kwargs)
+        self._obey_switches(kwargs)
+        from atila.skitai.master import Watch, hurry
+
+        if reloading.is_on():
+            # Now, since Skitai changes the working directory.
+            script.source = script.source or os.path.abspath(sys.argv[0])
+            packages = (getattr(m, "module", None) for m in script.current.mounts)
+            self._files = reloading.files_of(script.source, reloading.places(packages))
+            reloading.prepare()
+            hurry()
+
+        if sys.platform == "linux" and _polls_by_default():
+            # Skitai's choice, select, ends the worker with the 1024th connection, and when a
+            # connection is lost in the middle of a poll. "--poll" still wins.
+            kwargs.setdefault("poll", "epoll")
+        from atila.runtime import server_run
+
+        Watch()
+        try:
+            with server_run.running():
+                return run(**kwargs)
+        except SystemExit as end:
+            if self._started[0] == FAILED and not end.code:
+                raise SystemExit(2) from None
+            raise
+
+    def _obey_switches(self, options: Mapping[str, Any]) -> None:
+        """What the command line asks for that Skitai cannot do, or not for all of our files."""
+        from atila.launch import deploy
+        from atila.serving import static
+
+        if self._skitai.has_option("--disable-static"):
+            os.environ[static.DISABLE] = "1"
+        domain = self._skitai.get_option("--nginx-conf")
+        if domain is None and not self._skitai.has_option("--collect-static"):
+            return
+        port = self._skitai.get_option("--port") or options.get("port")
+        try:
+            for line in deploy.from_switches(sys.argv[0], {**options, "port": port}, domain):
+                sys.stdout.write(f"{line}\n")
+        except SetupError as error:
+            raise SystemExit(f"{sys.argv[0]}: {error}") from None
+        raise SystemExit(0)
+
+    def _begin(self, wasc: Any, vhost: Any) -> None:
+        """Skitai mounts one of ours in a worker process."""
+        if os.name == "posix" and wasc.httpserver.worker_ident == "master":
+            return  # "--collect-static": nothing is served.
+        if self._worker is None:
+            self._worker = self._make_worker(wasc)
+        self._worker.serve(vhost)
+
+    def _make_worker(self, wasc: Any) -> Any:
+        from atila.launch import script
+        from atila.serving.site import spare_collector
+        from atila.skitai.worker import Worker
+
+        try:
+            is_reloaded = self._files is not None and self._files.changed()
+            if self._files is not None and is_reloaded:
+                script.reread(self._files)
+            threads = self._skitai.get_option("--threads")
+            worker = Worker(wasc, script.build_site(int(threads) if threads else None))
+            spare_collector()
+            if is_reloaded:
+                reloading.announce(worker.site, "reloaded")
+        except Exception:
+            if self._files is not None:
+                self._wait_for_mending(self._files)
+            if self._started[0] != STARTED:
+                self._started[0] = FAILED
+                traceback.print_exc()
+                # A mistake in the application: new workers would fail like this one, for ever.
+                os.kill(os.getppid(), signal.SIGTERM)
+                os._exit(2)
+            raise
+        self._started[0] = STARTED
+        if self._files is not None:
+            self._files.add(reloading.places_of(worker.site))
+            worker.watch(self._files)
+        return worker
+
+    def _wait_for_mending(self, files: reloading.Files) -> None:
+        """End this worker, whose app has a mistake, for another when a file has changed."""
+        traceback.print_exc()
+        # Skitai's handlers are for workers that serve.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        files.wait()
+        os._exit(RESTART)
+
+
+def _test_client(make: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+    """In place of `skitai.test_client`, which has no script only if it is told `dryrun=True`."""
+    if not (args or kwargs.get("script")) and "dry" not in kwargs:
+        kwargs = {"dryrun": True, **kwargs}
+    return make(*args, **kwargs)
+
+
+def _polls_by_default() -> bool:
+    """Whether `skitai.use_poll` was not called: it sets `rs4.protocols.lifetime.poll_fun`."""
+    from rs4 import asyncore
+    from rs4.protocols import lifetime
+
+    return lifetime.poll_fun is asyncore.poll
+
+
+RESTART = 3
+"""The exit code of a worker that is to be replaced."""
+STARTED, FAILED = 1, 2
+"""Whether a worker has ever come up."""

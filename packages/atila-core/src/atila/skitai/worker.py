@@ -1,0 +1,187 @@
+"""One worker process: the site, its task loop, and their orderly end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import skitai
+from rs4 import asyncore
+from rs4.protocols import lifetime as polling
+from skitai import lifetime
+
+from atila.app.settings import DEFAULTS
+from atila.launch.packages import Package
+from atila.launch.reloading import Files, announce
+from atila.serving.site import Mount, Site
+from atila.skitai import poller, restart_worker
+from atila.skitai.base import SkitaiExchange
+from atila.skitai.channel import Acceptor, Mended
+from atila.skitai.loop_bridge import Pump
+from atila.skitai.patch import show_g
+from atila.skitai.request_filter import Front
+
+CLOSE_SECONDS = 1.0
+"""How long the site may take to shut down at least, when requests have used up the time."""
+ZOMBIE_SECONDS = 5.0
+"""How often connections are looked at on which nothing moves; Skitai alone does so each minute."""
+
+log = logging.getLogger("atila.engines.skitai")
+
+
+class Worker:
+    """What serves our requests in this process. Made on its main thread, after the fork.
+
+    Args:
+        wasc: Skitai's context class.
+        site: the framework, made after the fork too.
+
+    Relied on, of Skitai's context class: `httpserver` (`handle_accept`, `ctx` if it is for TLS,
+    `server_name`, `port`, `ip`), `register`.
+
+    Attributes:
+        site: the framework.
+        loop: its task loop.
+        pump: the way to the main thread.
+        active: the requests under way.
+        draining: whether the worker shuts down.
+        scheme: "http" or "https".
+        address: what the clients connect to.
+    """
+
+    def __init__(self, wasc: Any, site: Site) -> None:
+        server = wasc.httpserver
+        Mended.poller = poller.install()
+        self.pump = DrainingPump(self)
+        self.site = site
+        self.loop = site.loop
+        self.active: set[SkitaiExchange] = set()
+        self.draining = False
+        self.scheme = "https" if hasattr(server, "ctx") else "http"
+        self.address = (server.ip or server.server_name, server.port)
+        server.handle_accept = Acceptor(server)
+        # Later: Skitai is about to put a memory of its own there, with `start_was`.
+        self.pump.call(lambda: show_g(site.g))
+        wasc.register("atila_exit", Leaver(wasc), False)
+        signal.signal(signal.SIGINT, self._interrupted)
+        skitai.sched(ZOMBIE_SECONDS, polling.maintern_zombie_channel)
+        self._fronts: dict[int, Front] = {}
+
+    def serve(self, vhost: Any) -> None:
+        """Serve the apps of a virtual host; once is enough."""
+        if id(vhost) not in self._fronts:
+            self._fronts[id(vhost)] = Front(self, vhost)
+
+    def log(self, request: Any, status: int, size: int) -> None:
+        """Write Skitai's own line into its request log, if it writes one for this address.
+
+        Relies on `http_response`: `reply_code`, `stime`, `htime`, and the `maybe_log` of its class.
+        """
+        response = request.response
+        now = time.time()
+        response.reply_code = status
+        response.htime = (now - response.stime) * 1000
+        response.stime = now
+        type(response).maybe_log(response, size)
+
+    def watch(self, files: Files) -> None:
+        """Give way to another worker when a file has changed."""
+
+        def give_way() -> None:
+            announce(self.site, "before_reload")
+            self.pump.call(restart_worker)
+
+        files.watch(give_way)
+
+    def later(self, seconds: float, func: Callable[[], object]) -> None:
+        """Have func() called on the main thread after a while."""
+        self.loop.call(self.loop.loop.call_later, seconds, self.pump.call, func)
+
+    def _interrupted(self, number: int, frame: Any) -> None:
+        # Skitai lets the KeyboardInterrupt loose in whatever the main thread is doing.
+        lifetime.shutdown(0, 1.0)
+
+    # The end.
+
+    def drain(self) -> None:
+        """Let requests end, then the site. New connections are no longer accepted by now."""
+        self.draining = self.site.is_draining = True
+        deadline = time.monotonic() + patience(self.site.mounts[0])
+        for exchange in tuple(self.active):
+            exchange.go_away()
+        while self.active and time.monotonic() < deadline:
+            self._poll()
+        if self.active:
+            log.warning("%d requests are broken off by the shut-down", len(self.active))
+        for exchange in tuple(self.active):
+            exchange.drop()
+        left = max(CLOSE_SECONDS, deadline - time.monotonic())
+        closing = threading.Thread(target=self._close_site, args=(left,), daemon=True)
+        closing.start()
+        deadline = time.monotonic() + left + 1.0
+        while closing.is_alive() and time.monotonic() < deadline:
+            self._poll()
+
+    def _poll(self) -> None:
+        polling.poll_fun_wrap(0.1, asyncore.socket_map)
+        lifetime.tick_timer.tick()
+
+    def _close_site(self, seconds: float) -> None:
+        try:
+            self.site.shutdown(seconds)
+        except Exception:
+            log.exception("the site did not shut down well")
+
+
+def patience(mount: Mount | Package) -> float:
+    """Seconds that requests under way may take to end when the server stops."""
+    config = mount.app.config if isinstance(mount, Mount) else {**DEFAULTS, **mount.pref.config}
+    return float(config["SHUTDOWN_TIMEOUT"])
+
+
+class DrainingPump(Pump):
+    """The pump, which Skitai also asks whether the worker may end.
+
+    Relies on `clean_shutdown_control(phase, seconds)`, which Skitai calls on each member of its
+    socket map; in phase 3 its server is closed, and it is about to close the connections, answered
+    or not. The pump was there before any connection, so it is asked before them.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+        self._drained = False
+
+    def clean_shutdown_control(self, phase: int, seconds: float) -> int:
+        """Whether the worker has to wait: no; the waiting happens in here."""
+        if phase == 3 and not self._drained:
+            self._drained = True
+            self._worker.drain()
+        return 0
+
+
+class Leaver:
+    """Ends the process when Skitai has cleaned up.
+
+    What it would do next, in a worker as in the master, is to kill all children of the master
+    (`rs4.psutil.kill.child_processes_gracefully`, whose default was computed before the fork):
+    one worker that ends would take the others with it.
+
+    Relies on `wasc.cleanup(phase)`, which calls `cleanup` of what is in `wasc.objects`: all but
+    logger and async_executor in phase 1, the rest in phase 2.
+    """
+
+    def __init__(self, wasc: Any, is_last: bool = False) -> None:
+        self._wasc = wasc
+        self._is_last = is_last
+
+    def cleanup(self) -> None:
+        """Skitai cleans up."""
+        if self._is_last:
+            os._exit(lifetime._exit_code)
+        self._wasc.register("atila_exit_last", Leaver(self._wasc, is_last=True), False)

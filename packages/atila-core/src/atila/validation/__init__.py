@@ -1,0 +1,1 @@
+"""`@app.inspect` and typed parameters."""

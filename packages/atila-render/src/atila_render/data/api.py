@@ -1,0 +1,127 @@
+"""`was.API` and `was.Fault`: values as answers for programs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import parse_status
+from atila_render.data.negotiation import negotiated
+from atila_render.data.xml import to_xml
+from atila_render.settings import settings_of
+
+if TYPE_CHECKING:
+    from atila import Was
+    from atila.http.response import Response
+
+JSON_TYPE = "application/json"
+MEDIA = (JSON_TYPE, "application/xml", "text/xml")
+"""What an answer for programs can be, the favourite first."""
+
+_XML = re.compile(r"(application|text)/([\w.\-]+\+)?xml\b.*", re.IGNORECASE)
+
+_ABSENT: Any = object()
+
+
+class Payload:
+    """The body of an answer for programs; written only when it is sent, so hooks can change it.
+
+    Attributes:
+        data: the value.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"<Payload: {type(self.data).__name__}>"
+
+
+def api(was: Was, /, *values: Any, **fields: Any) -> Response:
+    """Answer with a value: `was.API(name="Hans")`, `was.API({"name": "Hans"})`,
+    `was.API("201 Created", {"id": 7})`.
+
+    Args:
+        was: the request.
+        values: a status ("201 Created", or 201 before another value), then a value, each of
+            which may be left out.
+        fields: added to the value, which must be a dict then.
+
+    Raises:
+        TypeError: fields are given beside a value that is no dict, or there are too many values.
+        ValueError: the status is none.
+    """
+    status, data = _split(values)
+    if data is _ABSENT:
+        data = fields
+    elif fields:
+        if not isinstance(data, dict):
+            raise TypeError(
+                f"was.API cannot add the fields {', '.join(fields)} to a value of type"
+                f" {type(data).__name__}"
+            )
+        data = {**data, **fields}
+    response = was.response
+    if status is not None:
+        response.set_status(status)
+    response.body = Payload(data)
+    return response
+
+
+def _split(values: tuple[Any, ...]) -> tuple[int | str | None, Any]:
+    """Status and value out of what was.API is given by position."""
+    if not values:
+        return None, _ABSENT
+    first, *rest = values
+    if not rest:
+        return (first, _ABSENT) if isinstance(first, str) else (None, first)
+    if len(rest) > 1 or not isinstance(first, str | int):
+        raise TypeError(
+            'write was.API(value), was.API("201 Created", value) or was.API(name=value)'
+        )
+    return first, rest[0]
+
+
+def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more: Any) -> Response:
+    """Answer with an error of the same form as those that are raised, always for programs.
+
+    Unlike `raise was.Error(…)` it is an answer like others: no hook is told that a request failed.
+
+    Args:
+        was: the request.
+        status: 400 or "400 Bad Request".
+        detail: what is wrong, for the client to read.
+        errno: the application's own number for it.
+        more: further fields of the answer.
+    """
+    code, message = parse_status(status)
+    error = {"code": code, "message": message, "detail": detail, "errno": errno}
+    return api(was, status, {**error, "request_id": was.request_id, **more})
+
+
+def respond(was: Was, value: Any) -> bytes:
+    """The responder of dict and list, and what all answers for programs come to.
+
+    Its format is JSON or XML, whichever the client accepts, unless the handler has set the
+    Content-Type.
+
+    Raises:
+        HTTPError: 406, the client accepts neither.
+        Unwritable: something in the value cannot be written; the message tells where.
+    """
+    response = was.response
+    kind = response.get_header("content-type") if response.headers else None
+    if kind is None:
+        kind = negotiated(was, MEDIA)
+        response.headers.append(("content-type", kind))
+    to_json = settings_of(was.app).to_json
+    if kind == JSON_TYPE or not _XML.fullmatch(kind):
+        return to_json(value)
+    return to_xml(value, to_json)
+
+
+def respond_payload(was: Was, payload: Payload) -> bytes:
+    """The responder of `Payload`."""
+    return respond(was, payload.data)

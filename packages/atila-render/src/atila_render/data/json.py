@@ -1,0 +1,212 @@
+"""Values as JSON (RFC 8259)."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping, Set
+from decimal import Decimal
+from json import JSONEncoder
+from os import PathLike, fspath
+from typing import Any
+
+import orjson
+
+from atila import HTTPError
+from atila_render.data.dates import MOMENTS, NAMED
+
+Default = Callable[[Any], Any]
+Writer = Callable[[Any], bytes]
+
+_TEXTS = (
+    Decimal,
+    ipaddress.IPv4Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Address,
+    ipaddress.IPv6Network,
+)
+"""What is told by its `str`; of a Decimal that keeps every digit."""
+
+_DEEPEST = 32
+"""Steps into a value that a message tells."""
+
+
+class Unwritable(TypeError):
+    """A value cannot be written; the message tells the place in it, and never the value."""
+
+
+def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
+    """The function that writes values as JSON, in UTF-8.
+
+    It takes what is made of dicts, lists, tuples, sets, str, int, float, bool and None; dates and
+    times, UUIDs, Decimals and IP addresses (as str), paths, enumerations, dataclasses, rows of
+    databases (what has `keys` and is read by them), and arrays and numbers of NumPy. It raises
+    `Unwritable` for anything else: ints beyond 64 bits, texts with lone surrogates, what refers to
+    itself or is nested more than 254 deep.
+
+    Args:
+        encoder: what becomes of dates and times: a name of `dates.NAMED`; or a function (value) or
+            a class of `json.JSONEncoder`, which is asked first about all that JSON has no type
+            for, dates and times included, and raises TypeError for what it does not know.
+        pretty: indented by two spaces.
+
+    Raises:
+        ValueError: there is no such encoder.
+    """
+    default, option = _compiled(encoder)
+    option |= orjson.OPT_SERIALIZE_NUMPY
+    if pretty:
+        option |= orjson.OPT_INDENT_2
+    dumps = orjson.dumps
+
+    def write(value: Any) -> bytes:
+        try:
+            return dumps(value, default, option)
+        except TypeError as error:
+            # Looking at the types of all keys takes time; it is done for those only who need it.
+            if "Dict key must" in str(error):
+                try:
+                    return dumps(value, default, option | orjson.OPT_NON_STR_KEYS)
+                except TypeError:
+                    pass
+            raise Unwritable(_problem(value, default, option)) from error
+
+    return write
+
+
+def _compiled(encoder: object) -> tuple[Default, int]:
+    """The function for what orjson does not know, and the options that have it asked."""
+    if encoder is None or encoder == "rfc3339":
+        if time.tzname == ("UTC", "UTC"):
+            # Local time is UTC, so orjson's own way comes to the same, and is much faster.
+            return _simpler, orjson.OPT_NAIVE_UTC
+        encoder = "rfc3339"
+    if isinstance(encoder, str):
+        if encoder not in NAMED:
+            raise ValueError(f"is no {encoder!r}; there are {', '.join(NAMED)}")
+        return _with_dates(NAMED[encoder]), orjson.OPT_PASSTHROUGH_DATETIME
+    if isinstance(encoder, type) and issubclass(encoder, JSONEncoder):
+        encoder = encoder()
+    if isinstance(encoder, JSONEncoder):
+        return _asking(encoder.default), orjson.OPT_PASSTHROUGH_DATETIME
+    if not callable(encoder) or isinstance(encoder, type):
+        raise ValueError(
+            "is a name, a function (value), or a class of json.JSONEncoder;"
+            f" {encoder!r} is none of these"
+        )
+    return _asking(encoder), orjson.OPT_PASSTHROUGH_DATETIME
+
+
+def _with_dates(write: Callable[[Any], Any]) -> Default:
+    def default(value: Any) -> Any:
+        return write(value) if isinstance(value, MOMENTS) else _simpler(value)
+
+    return default
+
+
+def _asking(first: Default) -> Default:
+    """Ask an encoder of the application before our own."""
+    own = _with_dates(NAMED["rfc3339"])
+
+    def default(value: Any) -> Any:
+        try:
+            return first(value)
+        except TypeError:
+            return own(value)
+
+    return default
+
+
+def _simpler(value: Any) -> Any:
+    """What stands for a value of a type that JSON does not have."""
+    if isinstance(value, _TEXTS):
+        return str(value)
+    if isinstance(value, Set | tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, HTTPError):
+        names = ("code", "message", "detail", "errno", "url", "time")
+        return {name: getattr(value, name) for name in names}
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
+        # A row, of sqlite3 or asyncpg, which is no Mapping.
+        return {key: value[key] for key in value.keys()}  # noqa: SIM118 - iterating gives values
+    if hasattr(value, "tolist"):
+        # An array that orjson does not take as it is: of Fortran's order, of texts, of `array`.
+        return value.tolist()
+    raise TypeError(_advice(value))
+
+
+def _advice(value: Any) -> str:
+    kind = type(value).__name__
+    if hasattr(value, "fetch"):
+        return f"is a task ({kind}), not its data; write task.fetch(), or was.Map(name=task)"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"is {kind}; write .decode(), or base64.b64encode(…).decode()"
+    return f"is of the type {kind}, which JSON has not; see the setting JSON_ENCODER"
+
+
+# What cannot be written ---------------------------------------------------------------------------
+
+
+def _problem(value: Any, default: Default, option: int) -> str:
+    """Where in a value something is that cannot be written, and why."""
+    option |= orjson.OPT_NON_STR_KEYS
+    place = "the value"
+    above: list[int] = []
+    while len(above) < _DEEPEST:
+        if id(value) in above:
+            return f"{place} refers to itself"
+        above.append(id(value))
+        found = next(
+            (pair for pair in _parts(value) if not _is_written(pair[1], default, option)), None
+        )
+        if found is None:
+            break
+        step, value = found
+        place += step
+    try:
+        orjson.dumps(value, default, option)
+    except TypeError as error:
+        return f"{place} cannot be written as JSON: it {_reason(value, error)}"
+    return f"{place} cannot be written as JSON"
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [(f"[{_shown(key)}]", part) for key, part in value.items()]
+    if isinstance(value, list | tuple):
+        return [(f"[{index}]", part) for index, part in enumerate(value)]
+    return []
+
+
+def _shown(key: Any) -> str:
+    text = ascii(key) if isinstance(key, str | int) else f"<{type(key).__name__}>"
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _is_written(value: Any, default: Default, option: int) -> bool:
+    try:
+        orjson.dumps(value, default, option)
+    except TypeError:
+        return False
+    return True
+
+
+def _reason(value: Any, error: TypeError) -> str:
+    if isinstance(value, str):
+        return "has a lone surrogate, which UTF-8 has not (RFC 3629)"
+    if isinstance(value, int):
+        return "is an int of more than 64 bits; write str(…)"
+    if "ecursion" in str(error):
+        return "refers to itself, or is nested too deep"
+    if isinstance(value, Mapping):
+        return "has a key that is no text in UTF-8, number, date, UUID, bool or None"
+    cause = error.__cause__
+    return str(cause) if isinstance(cause, TypeError) else str(error)
+
+
+to_json: Writer = writer()
+"""Writes values as the settings' defaults have it."""

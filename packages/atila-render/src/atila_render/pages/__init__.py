@@ -1,0 +1,1 @@
+"""Values as pages: Jinja templates, their folders and their bytecode."""

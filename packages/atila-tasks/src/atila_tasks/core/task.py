@@ -1,0 +1,267 @@
+"""A task: one piece of work under way, whatever backend carries it out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from atila import current
+from atila_tasks.core.errors import TaskTimeout
+from atila_tasks.core.result import STA_NORMAL, Result, single, status_of
+from atila_tasks.core.waitable import Waitable
+
+if TYPE_CHECKING:
+    from atila import Site, Was
+    from atila_tasks.core.backend import Backend
+    from atila_tasks.upstream.response_head import Head
+
+log = logging.getLogger("atila.tasks")
+
+
+class Task(Waitable):
+    """Work that was started when this was made.
+
+    Args:
+        was: the request.
+        backend: carries it out.
+        work: what is to be done, in the backend's terms.
+        timeout: seconds from now until it counts as failed, waiting for its turn included; None for
+            no limit. What work that has begun does then is the backend's affair: a thread goes on.
+        filter: called with the data; what it gives is the data that everybody sees.
+        meta: whatever the maker wants to find in it later.
+
+    Attributes:
+        context: the context variables that the work runs with, `atila.current` among them.
+        handle: the backend's own.
+        timeout: seconds that it had when it was made; None for no limit.
+    """
+
+    __slots__ = (
+        "_backend",
+        "_begun",
+        "_callbacks",
+        "_deadline",
+        "_filter",
+        "_lock",
+        "_result",
+        "context",
+        "handle",
+        "timeout",
+        "work",
+    )
+
+    def __init__(
+        self,
+        was: Was,
+        backend: Backend,
+        work: Any,
+        *,
+        timeout: float | None = None,
+        filter: Callable[[Any], Any] | None = None,
+        meta: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(was, meta)
+        self.work = work
+        self.handle: Any = None
+        self.context = copy_context()
+        if current.get(None) is not was:
+            self.context.run(current.set, was)
+        self._backend = backend
+        self._filter = filter
+        self.timeout = timeout
+        # Nothing watches the clock: whoever waits, or looks, finds that the time is over.
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._lock = threading.Lock()
+        self._begun = False
+        self._result: Result | None = None
+        self._callbacks: list[Callable[[], object]] = []
+        backend.start(self)
+        if self._result is None:
+            was.on_cancel(self.cancel)
+            if self._result is not None:
+                # It has finished meanwhile, and found nothing to be forgotten.
+                was.off_cancel(self.cancel)
+
+    def __repr__(self) -> str:
+        # Without work and data, which may be anybody's secret.
+        kind = type(self._backend).__name__
+        if self._result is not None:
+            return f"<Task of {kind}: {self._result!r}>"
+        return f"<Task of {kind}: {'running' if self._begun else 'waiting'}>"
+
+    # For whoever made it ------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        if self._result is None and self.remaining() == 0:
+            self._expire()
+        return self._result is not None
+
+    def cancel(self) -> None:
+        if not self.done:
+            self._backend.cancel(self)
+
+    def dispatch(self) -> Result:
+        self.wait()
+        result = self._result
+        if result is None:
+            raise RuntimeError("the wait for a task ended before the task")
+        return result
+
+    def fetch(self) -> Any:
+        result = self.dispatch()
+        if result.error is None:
+            return result.data
+        try:
+            raise result.error
+        finally:
+            # Else error, traceback, this frame and the error again would be a cycle.
+            del self, result
+
+    def one(self) -> Any:
+        return single(self.fetch())
+
+    def commit(self) -> None:
+        self.fetch()
+
+    # For backends -------------------------------------------------------------------------------
+
+    @property
+    def site(self) -> Site:
+        """Where it runs."""
+        return self._was.site
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was claimed, or has ended without."""
+        return self._begun or self._result is not None
+
+    def claim(self) -> bool:
+        """Begin. Of all who might only one is given True; nobody if the task is finished already,
+        because it was cancelled or its time is over.
+        """
+        with self._lock:
+            if self._begun or self._result is not None:
+                return False
+            self._begun = self.remaining() != 0
+        if not self._begun:
+            self._expire()
+        return self._begun
+
+    def remaining(self) -> float | None:
+        """Seconds until the time is over, 0 if it is; None for no limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def settle(self, data: Any, response: Head | None = None) -> None:
+        """Finish with data, which is filtered in the calling thread.
+
+        Args:
+            data: what it gave.
+            response: status and headers, if a server answered with it.
+        """
+        if self.done:
+            return
+        try:
+            filtered = data if self._filter is None else self._filter(data)
+        except BaseException as error:
+            self.fail(error)
+        else:
+            self._conclude(Result(STA_NORMAL, filtered, None, response))
+
+    def settle_by(self, func: Callable[[], Any]) -> None:
+        """Finish with what func() gives, or with the error that it raises."""
+        try:
+            data = func()
+        except BaseException as error:
+            self.fail(error)
+        else:
+            self.settle(data)
+
+    def fail(self, error: BaseException, status: int | None = None) -> None:
+        """Finish with an error.
+
+        Args:
+            error: what `fetch` shall raise.
+            status: one of STA_*; None to tell it from the error.
+        """
+        if self.done:
+            return
+        if not isinstance(error, Exception):
+            # SystemExit and the like end a thread, not a request that looks at their task.
+            cause, error = error, RuntimeError(f"a task ended with {type(error).__name__}")
+            error.__cause__ = cause
+        status = status_of(error) if status is None else status
+        self._conclude(Result(status, None, error, getattr(error, "response", None)))
+
+    def when_done(self, func: Callable[[], object]) -> None:
+        """Call func() when the task is finished: in the thread that finishes it, or now."""
+        with self._lock:
+            if self._result is None:
+                self._callbacks.append(func)
+                return
+        func()
+
+    # Inside -------------------------------------------------------------------------------------
+
+    def _expire(self) -> None:
+        error = TaskTimeout(self.timeout or 0.0)
+        self._conclude(Result(status_of(error), None, error))
+
+    def _conclude(self, result: Result) -> None:
+        with self._lock:
+            if self._result is not None:
+                return
+            self._result = result
+            callbacks, self._callbacks = self._callbacks, []
+        # Arguments may be large, and whoever keeps the task wants its data only. A stream may make
+        # tasks without end, so the request must not keep those that are through.
+        self.work = self._filter = None
+        self._was.off_cancel(self.cancel)
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:
+                # Such as a loop that is closed already. The others wait as well.
+                log.exception("telling the end of %r failed", self)
+
+    def _block(self) -> None:
+        self._backend.assist(self)
+        if self.done:
+            return
+        finished = threading.Lock()
+        finished.acquire()
+        self.when_done(finished.release)
+        remaining = self.remaining()
+        limit = -1 if remaining is None else min(remaining, threading.TIMEOUT_MAX)
+        if not finished.acquire(timeout=limit):
+            self._expire()
+
+    async def _arrive(self) -> None:
+        loop = asyncio.get_running_loop()
+        # The task loop takes calls in batches; any other loop is somebody's own.
+        task_loop = self._was.site.loop
+        if not self._begun and task_loop.loop is loop:
+            carried = self._backend.carry(self)
+            if carried is not None:
+                await carried
+                return
+        call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
+        future: asyncio.Future[None] = loop.create_future()
+        self.when_done(lambda: call(_release, future))
+        remaining = None if self._backend.keeps_time else self.remaining()
+        timer = None if remaining is None else loop.call_later(remaining, self._expire)
+        try:
+            await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def _release(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,36 @@
+"""Answers that a function makes once a task is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from atila.serving import streams
+
+if TYPE_CHECKING:
+    from atila import Was
+    from atila_tasks.core.waitable import Waitable
+
+
+class Then:
+    """What `task.then(func)` gives, for the handler to return: awaiting it gives the answer.
+
+    Args:
+        was: the request.
+        task: what is waited for.
+        func: called as func(was, task), in a worker thread because it may block.
+    """
+
+    __slots__ = ("_func", "_task", "_was")
+
+    def __init__(self, was: Was, task: Waitable, func: Callable[..., Any]) -> None:
+        self._was = was
+        self._task = task
+        self._func = func
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._respond().__await__()
+
+    async def _respond(self) -> Any:
+        task = await self._task
+        return await streams.in_worker(self._was, self._func, self._was, task)

@@ -1,0 +1,136 @@
+"""What tasks, and several of them as one, have in common: how they are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila_tasks.core.then import Then
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from atila import Was
+
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""
+
+
+class Waitable(ABC):
+    """Something under way beside the request.
+
+    A thread waits in `fetch`, `one`, `commit`, `dispatch` or `wait`. A coroutine says `yield task`,
+    an `async def` handler `await task`: both get the task itself back, finished, and it depends on
+    the method they call next whether its error is raised.
+
+    Args:
+        was: the request.
+        meta: whatever the maker wants to find in it later.
+    """
+
+    __slots__ = ("_was", "meta")
+
+    def __init__(self, was: Was, meta: dict[str, Any] | None = None) -> None:
+        self._was = was
+        self.meta: dict[str, Any] = {} if meta is None else meta
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether it is finished, well or not, so that nothing more has to be waited for."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Call off what has not begun, and what a backend can stop; the rest goes on."""
+
+    @abstractmethod
+    def fetch(self) -> Any:
+        """Wait for the data.
+
+        Raises:
+            Exception: what the task failed with; `TaskTimeout` if it was not done in time.
+            RuntimeError: it is not finished, and waiting would block an event loop.
+        """
+
+    @abstractmethod
+    def one(self) -> Any:
+        """Wait for the data, which must be a single element.
+
+        Raises:
+            HTTPError: 410 if there is no element, 409 if there are more than one.
+            Exception: as `fetch`.
+        """
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Wait until it is finished, for its effect only.
+
+        Raises:
+            Exception: as `fetch`.
+        """
+
+    @abstractmethod
+    def dispatch(self) -> Any:
+        """Wait for the outcome: a `Result`, whatever the task failed with.
+
+        Raises:
+            RuntimeError: it is not finished, and waiting would block an event loop.
+        """
+
+    @abstractmethod
+    def _block(self) -> None:
+        """Wait in the calling thread."""
+
+    @abstractmethod
+    async def _arrive(self) -> None:
+        """Wait on the running loop."""
+
+    def wait(self) -> None:
+        """Wait until it is finished, well or not.
+
+        Raises:
+            RuntimeError: it is not finished, and waiting would block an event loop.
+        """
+        if not self.done:
+            _refuse_on_loop()
+            self._block()
+
+    def then(self, func: Callable[[Context, Self], Any]) -> Then:
+        """Answer later: `return task.then(func)` gives the handler's thread back at once.
+
+        Args:
+            func: called as func(was, task) in a worker thread once the task is finished, well or
+                not; what it returns is the answer.
+        """
+        return Then(self._was, self, func)
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        if not self.done:
+            try:
+                yield from self._arrive().__await__()
+            except asyncio.CancelledError:
+                # As in asyncio: with whoever waits is cancelled what is waited for.
+                self.cancel()
+                raise
+        return self
+
+    @staticmethod
+    def respond(was: Was, value: Waitable) -> Any:
+        """The responder of tasks: a handler that returns one answers with its data."""
+        return value.fetch() if value.done else value._fetched()
+
+    async def _fetched(self) -> Any:
+        return (await self).fetch()
+
+
+def _refuse_on_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "this task is not finished, and waiting for it here would block the task loop: write"
+        " `task = yield task` in a coroutine, `await task` in async def, before its data is used"
+    )

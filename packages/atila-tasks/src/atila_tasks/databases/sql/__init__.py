@@ -1,0 +1,1 @@
+"""Statements, their values as parameters, and the rows that they give."""

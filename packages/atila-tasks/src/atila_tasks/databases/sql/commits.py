@@ -1,0 +1,59 @@
+"""Transactions that a coroutine has left while their end is still on its way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from atila import Was
+    from atila_tasks.core.task import Task
+
+_OWED = "_tasks_owed"
+
+
+def owe(was: Was, task: Task) -> None:
+    """Hold the answer of a coroutine back until a task is finished, and fail it if that fails."""
+    was.__dict__.setdefault(_OWED, []).append(task)
+
+
+async def settled(was: Any) -> None:
+    """Wait for what is owed to a request, so that what follows finds it done."""
+    for task in getattr(was, "__dict__", {}).get(_OWED, ()):
+        _ = await task
+
+
+def settling(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A handler whose answer waits for what is owed to it."""
+
+    @wraps(handler)
+    def run(was: Was, **params: Any) -> Any:
+        value = handler(was, **params)
+        if hasattr(value, "__await__"):
+            return _awaited(was, value)
+        if hasattr(value, "__aiter__"):
+            return _pieces(was, value)
+        return value
+
+    return run
+
+
+async def _awaited(was: Was, value: Any) -> Any:
+    answer = await value
+    await _settle(was)
+    return answer
+
+
+async def _pieces(was: Was, value: Any) -> AsyncIterator[Any]:
+    try:
+        async for piece in value:
+            yield piece
+        await _settle(was)
+    finally:
+        await value.aclose()
+
+
+async def _settle(was: Was) -> None:
+    for task in was.__dict__.pop(_OWED, ()):
+        (await task).fetch()

@@ -1,0 +1,1 @@
+"""Names of other servers, how they are reached, and which member is asked."""

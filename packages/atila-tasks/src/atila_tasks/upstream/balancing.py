@@ -1,0 +1,143 @@
+"""Which member of an alias a request goes to: by weight, past the dead ones, or to all."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from atila_tasks.core.errors import Unreachable, UpstreamError
+from atila_tasks.upstream.interfaces import find
+
+if TYPE_CHECKING:
+    from atila import Site
+    from atila_tasks.upstream.aliases import Alias, Member
+    from atila_tasks.upstream.interfaces import Interface
+
+log = logging.getLogger("atila.tasks")
+
+REST = 3.0
+"""Seconds that a member which could not be reached is left alone, if there are others."""
+
+
+class Seat:
+    """A member of an alias, and how it fares.
+
+    Args:
+        alias: what it is a member of.
+        member: where it is.
+    """
+
+    __slots__ = ("_alias", "_interface", "_is_told", "_told", "credit", "member", "rests_until")
+
+    def __init__(self, alias: Alias, member: Member) -> None:
+        self._alias = alias
+        self.member = member
+        self.rests_until = 0.0
+        self.credit = 0
+        self._interface: Interface | None = None
+        self._told = -REST
+        self._is_told = False
+
+    async def perform(self, request: Any) -> Any:
+        """Carry out a request here; one that shows the member dead has it rest."""
+        if self._interface is None:
+            self._interface = find(self._alias.kind, self._alias.name)(self._alias, self.member)
+        try:
+            data = await self._interface.perform(request)
+        except UpstreamError as error:
+            self._rest(error)
+            raise
+        if self.rests_until:
+            self.rests_until = 0.0
+            if self._is_told:
+                self._is_told = False
+                log.info("%s at %s is back", self._alias.name, self.member.location)
+        return data
+
+    def _rest(self, error: UpstreamError) -> None:
+        now = time.monotonic()
+        # One that comes and goes is told of now and then, not with each request.
+        if not self.rests_until and now - self._told >= REST:
+            self._told, self._is_told = now, True
+            log.warning("%s at %s: %s", self._alias.name, self.member.location, error.detail)
+        self.rests_until = now + REST
+
+    async def close(self) -> None:
+        if self._interface is not None:
+            await self._interface.close()
+
+
+class Seats:
+    """The members of an alias in this process. On the task loop only, hence without locks.
+
+    Args:
+        alias: which.
+    """
+
+    def __init__(self, alias: Alias) -> None:
+        self.all: Sequence[Seat] = [Seat(alias, member) for member in alias.members]
+
+    def choose(self, tried: Collection[Seat] = ()) -> Seat:
+        """The next in turn by weight: of those that do not rest, else the one next to wake.
+
+        Args:
+            tried: those that shall not be taken again; not all.
+        """
+        if len(self.all) == 1:
+            return self.all[0]
+        seats = [seat for seat in self.all if seat not in tried]
+        now = time.monotonic()
+        alive = [seat for seat in seats if seat.rests_until <= now]
+        if not alive:
+            return min(seats, key=lambda seat: seat.rests_until)
+        # Smooth weighted round robin: who is behind its share the most is next.
+        for seat in alive:
+            seat.credit += seat.member.weight
+        chosen = max(alive, key=lambda seat: seat.credit)
+        chosen.credit -= sum(seat.member.weight for seat in alive)
+        return chosen
+
+    async def perform(self, request: Any) -> Any:
+        """Carry out a request at one member."""
+        return await self.choose().perform(request)
+
+    async def balance(self, request: Any) -> Any:
+        """Carry out a request at one member, or the next if that cannot be reached.
+
+        One that was sent is tried again only if it says of itself that it is `idempotent`.
+        """
+        tried: list[Seat] = []
+        while True:
+            seat = self.choose(tried)
+            try:
+                return await seat.perform(request)
+            except UpstreamError as error:
+                tried.append(seat)
+                may_repeat = isinstance(error, Unreachable) or getattr(request, "idempotent", False)
+                if len(tried) == len(self.all) or not may_repeat:
+                    raise
+
+    async def close(self) -> None:
+        for seat in self.all:
+            try:
+                await seat.close()
+            except Exception:
+                log.exception("closing the connections to %s failed", seat.member.location)
+
+
+_seats: WeakKeyDictionary[Site, dict[Alias, Seats]] = WeakKeyDictionary()
+
+
+def seats_of(site: Site, alias: Alias) -> Seats:
+    """The members of an alias, as a site keeps them. On the task loop."""
+    of_site = _seats.get(site)
+    if of_site is None:
+        of_site = _seats[site] = {}
+    seats = of_site.get(alias)
+    if seats is None:
+        seats = of_site[alias] = Seats(alias)
+        site.on_shutdown(seats.close)
+    return seats

@@ -1,0 +1,141 @@
+"""Tasks that are coroutines on the task loop: calls of other servers, mostly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from atila_tasks.core.backend import Backend
+from atila_tasks.core.errors import TaskCancelled, TaskTimeout
+from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.task import Task
+from atila_tasks.upstream.response_head import Reply
+
+if TYPE_CHECKING:
+    from atila import Was
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds that a call has, if nothing else is said."""
+
+
+class Calls(Backend):
+    """Runs coroutines on the task loop; `task.work` makes one.
+
+    Each gets an asyncio task of its own, unless somebody awaits it before the loop has come to it:
+    then it runs in the asyncio task of who awaits it, which spares the loop two detours.
+    """
+
+    keeps_time = True
+
+    def start(self, task: Task) -> None:
+        task.site.loop.call(self._spawn, task)
+
+    def _spawn(self, task: Task) -> None:
+        if not task.is_begun:
+            task.site.loop.spawn(self._run(task), task.context)
+
+    def carry(self, task: Task) -> Coroutine[Any, Any, None]:
+        return self._run(task, is_carried=True)
+
+    def cancel(self, task: Task) -> None:
+        task.site.loop.call(self._cancel, task)
+
+    def _cancel(self, task: Task) -> None:
+        if task.claim():
+            task.fail(TaskCancelled(), STA_UNSENT)
+        elif task.handle is not None:
+            task.handle.stop(TaskCancelled())
+
+    async def _run(self, task: Task, is_carried: bool = False) -> None:
+        work = task.work
+        if not task.claim():
+            return
+        running = task.handle = _Running(task)
+        try:
+            data = await work()
+        except asyncio.CancelledError:
+            if running.reason is not None:
+                task.fail(running.reason)
+                running.resume()
+            else:
+                task.fail(TaskCancelled())
+                if is_carried:
+                    raise
+        except BaseException as error:
+            task.fail(error)
+        else:
+            if type(data) is Reply:
+                task.settle(data.data, data.head)
+            else:
+                task.settle(data)
+        finally:
+            running.end()
+            task.handle = None
+            # Else an error, its traceback, this frame, the task and the error would be a cycle.
+            del task, running
+
+
+class _Running:
+    """A coroutine that runs, so that it can be stopped: by the clock, or by who does not want it.
+
+    Args:
+        task: which.
+
+    Attributes:
+        reason: why it was stopped; None if nobody did.
+    """
+
+    __slots__ = ("_asyncio_task", "_timer", "reason")
+
+    def __init__(self, task: Task) -> None:
+        self.reason: Exception | None = None
+        self._asyncio_task: asyncio.Task[Any] | None = asyncio.current_task()
+        remaining = task.remaining()
+        self._timer: asyncio.TimerHandle | None = None
+        if remaining is not None:
+            late = TaskTimeout, task.timeout or 0.0
+            self._timer = task.site.loop.loop.call_later(remaining, self._time_up, *late)
+
+    def _time_up(self, kind: type[TaskTimeout], seconds: float) -> None:
+        self.stop(kind(seconds))
+
+    def stop(self, reason: Exception) -> None:
+        """Cancel it."""
+        if self.reason is None and self._asyncio_task is not None:
+            self.reason = reason
+            self._asyncio_task.cancel()
+
+    def resume(self) -> None:
+        """Let whatever else the asyncio task does go on."""
+        if self._asyncio_task is not None:
+            self._asyncio_task.uncancel()
+
+    def end(self) -> None:
+        """It has ended."""
+        self._asyncio_task = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+_calls = Calls()
+
+
+def call(
+    was: Was,
+    work: Callable[[], Coroutine[Any, Any, Any]],
+    *,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    filter: Callable[[Any], Any] | None = None,
+    meta: dict[str, Any] | None = None,
+) -> Task:
+    """Run a coroutine on the task loop.
+
+    Args:
+        was: the request.
+        work: makes the coroutine; it is cancelled when the time is over, or nobody waits any more.
+        timeout: seconds that it has; None for no limit.
+        filter: called with what it gives, on the task loop, to give the data.
+        meta: whatever shall be found in the task later.
+    """
+    return Task(was, _calls, work, timeout=timeout, filter=filter, meta=meta)

@@ -1,0 +1,203 @@
+"""Interfaces: how servers and databases of one kind are talked to.
+
+The built-in ones and those of `skitai.add_database_interface` are alike: subclasses of `Interface`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from atila import SetupError
+from atila.errors import caller
+
+if TYPE_CHECKING:
+    from atila_tasks.core.task import Task
+    from atila_tasks.upstream.aliases import Alias, Member
+
+Start = Callable[[Any], "Task"]
+"""Makes a task of a request, in whatever terms the interface has for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that is a method called by its name, as of Redis.
+
+    Attributes:
+        name: of the method.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+    """
+
+    name: str
+    args: tuple[Any, ...] = field(default=(), repr=False)
+    kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Commands:
+    """What `was.db(alias)` gives where each method is a command that makes a task.
+
+    Args:
+        start: makes a task of a `Command`.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+
+    def __enter__(self) -> Commands:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., Task]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def command(*args: Any, **kwargs: Any) -> Task:
+            return self._start(Command(name, args, kwargs))
+
+        return command
+
+
+class Interface:
+    """One member of an alias: a server or database, and the connections that are open to it.
+
+    Made on the task loop, when the first task needs it. All its methods but the class methods run
+    there, so none may block.
+
+    Args:
+        alias: what it is a member of.
+        member: where it is.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """The options that an alias of this kind may have, with their defaults."""
+
+    def __init__(self, alias: Alias, member: Member) -> None:
+        self.alias = alias
+        self.member = member
+        self.options = alias.options
+
+    @classmethod
+    def check(cls, alias: Alias) -> None:
+        """Refuse an alias with a mistake; called when it is named, before anything connects.
+
+        Raises:
+            SetupError: what is wrong with its members or options, or what is to be installed.
+        """
+
+    @classmethod
+    def session(cls, start: Start) -> Any:
+        """What `was.db(alias)` gives: its methods make tasks by `start(request)`. A context
+        manager, too, which does nothing at its end.
+        """
+        return Commands(start)
+
+    @classmethod
+    def transaction(cls, start: Any) -> Any:
+        """What `was.db(alias, transaction=True)` gives: a context manager, whose methods make tasks
+        that last all or not at all.
+
+        Raises:
+            TypeError: there are no transactions.
+        """
+        raise TypeError(f"{cls.__name__} has no transactions")
+
+    async def perform(self, request: Any) -> Any:
+        """Carry out one request and give its data. Cancelled if its time is over.
+
+        Raises:
+            Unreachable: there is no connection, so nothing was sent.
+            UpstreamError: the connection failed on the way.
+            Exception: what else the server says is wrong with the request.
+        """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close all connections: the site ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """An interface of ours, which is not imported before an alias asks for it.
+
+    Attributes:
+        module: where it is.
+        name: its name there.
+        needs: the module of the library that it is made with; "" for none.
+        extra: what installs that library: pip install "atila-tasks[extra]".
+    """
+
+    module: str
+    name: str
+    needs: str = ""
+    extra: str = ""
+
+
+DB_PGSQL = DB_POSTGRESQL = "*postgresql"
+"""Kinds of servers, as sqlphile calls them."""
+DB_SQLITE3 = "*sqlite3"
+DB_REDIS = "*redis"
+DB_MONGODB = "*mongodb"
+
+_interfaces: dict[str, type[Interface] | BuiltIn] = {
+    DB_PGSQL: BuiltIn("atila_tasks.databases.postgresql", "PostgreSQL", "asyncpg", "postgresql"),
+    DB_SQLITE3: BuiltIn("atila_tasks.databases.sqlite", "SQLite"),
+    DB_REDIS: BuiltIn("atila_tasks.databases.redis", "Redis", "redis", "redis"),
+    DB_MONGODB: BuiltIn("atila_tasks.databases.mongodb", "MongoDB", "pymongo", "mongodb"),
+}
+
+
+def add_database_interface(kind: str, interface: Any) -> None:
+    """Have `skitai.alias(name, kind, …)` name servers that are talked to in a way of your own.
+
+    Args:
+        kind: a name for it: "*mydbi". A second one of the same name takes its place.
+        interface: how they are talked to: a subclass of `Interface`.
+
+    Raises:
+        SetupError: it is no subclass of `atila_tasks.Interface`.
+    """
+    if not (isinstance(interface, type) and issubclass(interface, Interface)):
+        raise SetupError(
+            f"the interface of {kind!r} must be a subclass of atila_tasks.Interface",
+            caller(__name__),
+        )
+    _interfaces[kind] = interface
+
+
+def find(kind: str, name: str) -> type[Interface]:
+    """The interface of a kind.
+
+    Args:
+        kind: which.
+        name: the alias that asks for it.
+
+    Raises:
+        SetupError: there is none.
+    """
+    interface = _interfaces.get(kind)
+    if interface is None:
+        raise SetupError(
+            f"the alias {name!r} has the kind {kind!r}, which is none of"
+            f" {', '.join(sorted(_interfaces))}; skitai.add_database_interface adds others",
+            caller(__name__),
+        )
+    if isinstance(interface, BuiltIn):
+        interface = _interfaces[kind] = _imported(interface, kind, name)
+    return interface
+
+
+def _imported(built_in: BuiltIn, kind: str, name: str) -> type[Interface]:
+    if built_in.needs and find_spec(built_in.needs) is None:
+        raise SetupError(
+            f"the alias {name!r} has the kind {kind!r}, which needs {built_in.needs};"
+            f' pip install "atila-tasks[{built_in.extra}]"',
+            caller(__name__),
+        )
+    interface: type[Interface] = getattr(import_module(built_in.module), built_in.name)
+    return interface

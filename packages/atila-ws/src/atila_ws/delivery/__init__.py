@@ -1,0 +1,1 @@
+"""Messages to connections of any worker and host."""

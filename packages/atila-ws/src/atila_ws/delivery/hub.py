@@ -1,0 +1,237 @@
+"""The open connections of this process, and the way to those of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from atila_ws.delivery import messengers
+from atila_ws.delivery.envelope import Parcel
+
+if TYPE_CHECKING:
+    from atila import Atila
+    from atila.runtime.loop import TaskLoop
+    from atila.serving.site import Site
+    from atila_ws.connection import WebSocket
+    from atila_ws.delivery.messengers import Messenger
+
+Room = tuple[str, str]
+"""The space of an app, and the name of a room in it."""
+
+log = logging.getLogger("atila.ws")
+
+_hubs: WeakKeyDictionary[Site, Hub] = WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def hub_of(site: Site) -> Hub:
+    """The connections of a site."""
+    hub = _hubs.get(site)
+    if hub is None:
+        with _making:
+            hub = _hubs.get(site)
+            if hub is None:
+                hub = _hubs[site] = Hub(site)
+    return hub
+
+
+def space_of(app: Atila) -> str:
+    """What keeps the rooms of apps apart; the same in all workers."""
+    return next((f"{m.host} {m.prefix}" for m in app.site.mounts if m.app is app), "")
+
+
+class Hub:
+    """The connections of one process: by client id, and by room.
+
+    Its methods are for any thread, but `deliver`, which is for the task loop.
+
+    Args:
+        site: what they belong to.
+
+    Attributes:
+        worker: names this process in client ids.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.worker = secrets.token_hex(6)
+        self._site = site
+        self._lock = threading.Lock()
+        self._clients: dict[str, WebSocket] = {}
+        self._rooms: dict[Room, set[WebSocket]] = {}
+        self._messenger: Messenger | None = None
+        self._is_listening = False
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    @property
+    def loop(self) -> TaskLoop:
+        """The task loop."""
+        return self._site.loop
+
+    # Connections --------------------------------------------------------------------------------
+
+    def register(self, socket: WebSocket) -> str:
+        """Make a connection known to all workers; the id that it gets."""
+        self._listen()
+        client_id = f"{self.worker}.{secrets.token_urlsafe(16)}"
+        with self._lock:
+            # Two threads may ask at a time.
+            if not socket._client_id:
+                socket._client_id = client_id
+                if not socket.closed:
+                    self._clients[client_id] = socket
+        return socket._client_id
+
+    def join(self, socket: WebSocket, room: Room) -> None:
+        """Add a connection to a room."""
+        self._listen()
+        with self._lock:
+            if not socket.closed:
+                self._rooms.setdefault(room, set()).add(socket)
+
+    def leave(self, socket: WebSocket, room: Room) -> None:
+        """Take a connection out of a room, if it is in it."""
+        with self._lock:
+            self._leave(socket, room)
+
+    def _leave(self, socket: WebSocket, room: Room) -> None:
+        members = self._rooms.get(room)
+        if members is not None:
+            members.discard(socket)
+            if not members:
+                del self._rooms[room]
+
+    def forget(self, socket: WebSocket) -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._clients.pop(socket._client_id, None)
+            for room in [room for room, members in self._rooms.items() if socket in members]:
+                self._leave(socket, room)
+
+    def _listen(self) -> None:
+        """Begin to take what other workers send, before anybody can know of a connection here."""
+        if self._is_listening:
+            return
+        with self._lock:
+            if not self._is_listening:
+                self._bring().listen()
+                self._is_listening = True
+
+    def _bring(self) -> Messenger:
+        if self._messenger is None:
+            self._messenger = messengers.choose(self._site, self.worker, self.deliver)
+            self._site.on_shutdown(self._messenger.close)
+        return self._messenger
+
+    # Sending ------------------------------------------------------------------------------------
+
+    def send(self, client_id: object, parcel: Parcel, patience: float) -> Any:
+        """Send to one client, wherever it is connected.
+
+        Returns:
+            Whether it was delivered: in a thread a bool, on the task loop what gives it when it is
+            awaited.
+        """
+        return self._wait(self._send(client_id, parcel, patience), patience)
+
+    def broadcast(self, parcel: Parcel, patience: float) -> Any:
+        """Send to all in a room, in all workers.
+
+        Returns:
+            To how many; like `send`.
+        """
+        return self._wait(self._broadcast(parcel, patience), patience)
+
+    async def _send(self, client_id: object, parcel: Parcel, patience: float) -> bool:
+        if not isinstance(client_id, str):
+            return False
+        worker, _, token = client_id.partition(".")
+        if not token or not worker.isalnum():
+            return False
+        parcel.until = time.time() + patience
+        if worker == self.worker:
+            return bool(await _count(self.deliver(parcel)))
+        with self._lock:
+            messenger = self._bring()
+        return bool(await messenger.ask(worker, parcel, patience))
+
+    async def _broadcast(self, parcel: Parcel, patience: float) -> int:
+        parcel.until = time.time() + patience
+        with self._lock:
+            messenger = self._bring()
+        # First here: nothing else can come between two broadcasts of one sender.
+        here = await _count(self.deliver(parcel))
+        return here + await messenger.ask_all(parcel, patience)
+
+    def deliver(self, parcel: Parcel) -> int | Awaitable[int]:
+        """Give a parcel to those it is for, as far as they are connected here. On the task loop.
+
+        It is put on its way before this returns, so that parcels keep their order.
+
+        Returns:
+            To how many, or what will tell.
+        """
+        left = parcel.until - time.time()
+        if left <= 0:
+            return 0
+        if parcel.is_room:
+            members = tuple(self._rooms.get((parcel.space, parcel.to), ()))
+            return sum(_push(socket, parcel, None) for socket in members)
+        socket = self._clients.get(parcel.to)
+        if socket is None:
+            return 0
+        taken: asyncio.Future[bool] = self.loop.loop.create_future()
+        if not _push(socket, parcel, taken):
+            return 0
+        return _taken_within(taken, left)
+
+    def _wait(self, work: Coroutine[Any, Any, Any], patience: float) -> Any:
+        if self.loop.is_current():
+            task = self.loop.loop.create_task(work)
+            # asyncio itself holds its tasks weakly.
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+            return Pending(task)
+        future = asyncio.run_coroutine_threadsafe(work, self.loop.loop)
+        try:
+            return future.result(patience + 2.0)
+        except TimeoutError:
+            future.cancel()
+            return False
+
+
+class Pending:
+    """What an outcome that is not known yet is on the task loop, where nobody may wait for it."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._task.__await__()
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("whether it was delivered is not known yet: await it")
+
+
+def _push(socket: WebSocket, parcel: Parcel, taken: asyncio.Future[bool] | None) -> bool:
+    return socket.push(parcel.value, is_encoded=parcel.kind == "json", taken=taken)
+
+
+async def _taken_within(taken: asyncio.Future[bool], seconds: float) -> int:
+    done, _ = await asyncio.wait([taken], timeout=seconds)
+    if not done:
+        # Withdrawn: if it is still waiting it will never be sent.
+        taken.cancel()
+        return 0
+    return int(taken.result())
+
+
+async def _count(outcome: int | Awaitable[int]) -> int:
+    return outcome if isinstance(outcome, int) else await outcome

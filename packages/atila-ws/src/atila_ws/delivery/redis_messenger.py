@@ -1,0 +1,181 @@
+"""Between the workers of many hosts: channels of Redis, one for each worker and one for all.
+
+A question is "Q", the name of who asks in 12 bytes, a number of 8 and a parcel; an answer is "A",
+the number and a count of 8 bytes. What one worker sends keeps its order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from atila import SetupError
+from atila_ws.delivery.envelope import Parcel
+
+if TYPE_CHECKING:
+    from atila.runtime.loop import TaskLoop
+    from atila_ws.delivery.messengers import Deliver
+
+log = logging.getLogger("atila.ws")
+
+NAME = 12
+"""Bytes of a worker's name."""
+SUBSCRIBE_SECONDS = 10.0
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+
+
+class _Question:
+    """What was asked, of so many."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.count = 0
+        self.asked: int | None = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look(self) -> None:
+        """Whether all have answered."""
+        if self.asked is not None and self.answers >= self.asked and not self.done.done():
+            self.done.set_result(None)
+
+
+class RedisMessenger:
+    """See `Messenger`.
+
+    Args:
+        url: of the Redis.
+        prefix: of its channels.
+        loop: the task loop.
+        worker: the name of this process.
+        deliver: see `Hub.deliver`.
+
+    Raises:
+        SetupError: the library is not installed.
+    """
+
+    def __init__(
+        self, url: str, prefix: str, loop: TaskLoop, worker: str, deliver: Deliver
+    ) -> None:
+        try:
+            import redis
+            import redis.asyncio
+        except ImportError:
+            raise SetupError(
+                'WebSockets of many hosts need Redis. Mend: pip install "atila-ws[redis]"'
+            ) from None
+        self._loop = loop
+        self._worker = worker
+        self._deliver = deliver
+        self._prefix = f"{prefix}:ws:"
+        self._errors = (redis.RedisError, OSError)
+        self._subscriber: Any = redis.Redis.from_url(url)
+        # One connection, for the order.
+        self._publisher: Any = redis.asyncio.Redis.from_url(url, single_connection_client=True)
+        self._numbers = itertools.count()
+        self._questions: dict[int, _Question] = {}
+        self._opening = threading.Lock()
+        self._channels: Any = None
+        self._is_over = False
+
+    def listen(self) -> None:
+        """See `Messenger`."""
+        with self._opening:
+            if self._channels is None:
+                self._subscribe()
+
+    def _subscribe(self) -> None:
+        channels = self._subscriber.pubsub()
+        channels.subscribe(self._prefix + self._worker, self._prefix + "all")
+        for _ in range(2):
+            # Redis says so for each: from now on nothing is missed.
+            channels.get_message(timeout=SUBSCRIBE_SECONDS)
+        self._channels = channels
+        threading.Thread(
+            target=self._receive, args=(channels,), name="atila-ws-redis", daemon=True
+        ).start()
+
+    def _receive(self, channels: Any) -> None:
+        waiting = threading.Event()
+        while not self._is_over:
+            try:
+                message = channels.get_message(timeout=POLL_SECONDS)
+            except self._errors as error:
+                # It subscribes anew by itself, with the next call.
+                log.warning("Redis: %s; what others send meanwhile is lost", type(error).__name__)
+                waiting.wait(RETRY_SECONDS)
+                continue
+            if message is not None and message["type"] == "message":
+                self._loop.call(self._arrived, message["data"])
+        channels.close()
+        self._subscriber.close()
+
+    def _arrived(self, data: bytes) -> None:
+        if data[:1] == b"A":
+            question = self._questions.get(int.from_bytes(data[1:9], "big"))
+            if question is not None:
+                question.answers += 1
+                question.count += int.from_bytes(data[9:17], "big")
+                question.look()
+            return
+        asker, number = data[1 : 1 + NAME].decode(), data[1 + NAME : 9 + NAME]
+        if asker != self._worker:
+            outcome = self._deliver(Parcel.unpack(data[9 + NAME :]))
+            self._loop.spawn(self._tell(asker, number, outcome))
+
+    async def _tell(self, asker: str, number: bytes, outcome: int | Awaitable[int]) -> None:
+        count = outcome if isinstance(outcome, int) else await outcome
+        try:
+            await self._publisher.publish(
+                self._prefix + asker, b"A" + number + count.to_bytes(8, "big")
+            )
+        except self._errors as error:
+            log.warning("Redis: %s; an answer is lost", type(error).__name__)
+        except KeyError:
+            # The library, if it is closed meanwhile.
+            if not self._is_over:
+                raise
+
+    async def ask(self, worker: str, parcel: Parcel, patience: float) -> int:
+        """See `Messenger`."""
+        return await self._ask(worker, 0, parcel, patience)
+
+    async def ask_all(self, parcel: Parcel, patience: float) -> int:
+        """See `Messenger`."""
+        return await self._ask("all", 1, parcel, patience)
+
+    async def _ask(self, channel: str, own: int, parcel: Parcel, patience: float) -> int:
+        """Ask; `own` is how many of those who hear it are this process."""
+        # Answers come over the own channel.
+        self.listen()
+        number, question = next(self._numbers), _Question()
+        self._questions[number] = question
+        head = b"Q" + self._worker.encode() + number.to_bytes(8, "big")
+        try:
+            async with asyncio.timeout(patience + 1.0):
+                heard = await self._publisher.publish(self._prefix + channel, head + parcel.pack())
+                question.asked = heard - own
+                question.look()
+                await question.done
+        except TimeoutError:
+            log.warning("a worker does not answer")
+        except self._errors as error:
+            log.warning("Redis: %s; a message is lost", type(error).__name__)
+        finally:
+            del self._questions[number]
+        return question.count
+
+    async def close(self) -> None:
+        """See `Messenger`."""
+        self._is_over = True
+        try:
+            if self._channels is not None:
+                # Its thread does the rest.
+                self._channels.unsubscribe()
+            await self._publisher.aclose()
+        except self._errors:
+            pass  # It is gone already.

@@ -1,0 +1,56 @@
+"""`app.websocket_send` and `app.websocket_broadcast`: to clients, from wherever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.hub import hub_of, space_of
+
+if TYPE_CHECKING:
+    from atila import Atila
+
+
+def websocket_send(app: Atila, client_id: str | None, message: Any) -> Any:
+    """Send a message to a client, whichever worker it is connected to.
+
+    Args:
+        app: the app.
+        client_id: what `was.websocket.client_id` was; None, or one that is not connected any more,
+            is no error.
+        message: as `was.websocket.send` takes it.
+
+    Returns:
+        Whether it was delivered: the system has it, on a connection that is open. In a thread True
+        or False, when that is known, within WS_DELIVERY_TIMEOUT; on the task loop what gives it
+        when it is awaited, and need not be. False also if the client's worker was killed just then,
+        when nobody can know.
+
+    Raises:
+        TypeError: the message is nothing that can be sent.
+    """
+    # Wrong messages fail whoever they are for.
+    parcel = Parcel.of(client_id or "", message)
+    return hub_of(app.site).send(client_id, parcel, app.config.WS_DELIVERY_TIMEOUT)
+
+
+def websocket_broadcast(app: Atila, room: str, message: Any) -> Any:
+    """Send a message to all clients in a room of this app, in all workers.
+
+    A client that is in the room before this is called gets it, once; what one thread sends arrives
+    in that order.
+
+    Args:
+        app: the app.
+        room: what `was.websocket.join` was called with.
+        message: as `was.websocket.send` takes it.
+
+    Returns:
+        To how many it is on its way; in a thread a number, on the task loop what gives it when it
+        is awaited, and need not be.
+
+    Raises:
+        TypeError: the message is nothing that can be sent.
+    """
+    parcel = Parcel.of(room, message, is_room=True, space=space_of(app))
+    return hub_of(app.site).broadcast(parcel, app.config.WS_DELIVERY_TIMEOUT)
