@@ -47,7 +47,7 @@ class Observer:
 Opener = Callable[[Exchange], "Was"]
 
 
-def opening(opened: Opener, observers: Sequence[Observer]) -> Opener:
+def instrument(opened: Opener, observers: Sequence[Observer]) -> Opener:
     """`Site.open` for a site whose requests are observed.
 
     Args:

@@ -133,7 +133,7 @@ class _Forwarded:
         return {"https": "https", "wss": "https", "http": "http", "ws": "http"}.get(value, given)
 
 
-def believing(opened: Opener, names: Iterable[str]) -> Opener:
+def with_trusted_proxies(opened: Opener, names: Iterable[str]) -> Opener:
     """`Site.open` for a site behind proxies.
 
     Args:

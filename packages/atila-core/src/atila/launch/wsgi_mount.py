@@ -75,7 +75,7 @@ def handler_of(application: Application) -> Callable[..., Any]:
         written: list[bytes] = []
 
         def start_response(status: str, headers: Any, error: Any = None) -> Callable[..., Any]:
-            if error is not None and was.answering:
+            if error is not None and was.headers_sent:
                 raise error[1].with_traceback(error[2])
             started[:] = [status, headers]
             return written.append

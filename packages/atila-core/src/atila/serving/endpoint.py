@@ -277,7 +277,7 @@ class Endpoint:
 
     def fail(self, was: Was, error: BaseException) -> None:
         """Answer with an error; never raises."""
-        if isinstance(error, NotModified) and not was.answering:
+        if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
             return
@@ -291,7 +291,7 @@ class Endpoint:
                 log.error("request %s failed", was.request_id, exc_info=error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
-        if not was.answering:
+        if not was.headers_sent:
             try:
                 self._send_error(was, reported)
             except Exception as problem:

@@ -163,7 +163,7 @@ async def open_stream(was: Was, kind: Header) -> ResponseStream:
     exchange = was.exchange
     status = was.response.status_code
     headers = head(was, kind)
-    was.answering = True
+    was.headers_sent = True
     if exchange.method == "HEAD":
         exchange.respond(status, headers, b"")
         return _Nowhere()

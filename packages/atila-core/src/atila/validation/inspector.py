@@ -62,7 +62,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """Some of these parameters have to be given: one, or more where it is "manyof".
 
     Attributes:
@@ -90,7 +90,7 @@ class Group:
         self,
         scope: str,
         checks: Iterable[tuple[Rule, Check | None]],
-        choices: Iterable[Choice],
+        choices: Iterable[OneOf],
         nullable: Collection[str],
     ) -> None:
         self.scope = scope
