@@ -1,4 +1,4 @@
-"""Layers: how other distributions add to the framework, and which of them an app uses.
+"""Layers: values through which other distributions extend the framework.
 
 A layer is a value, `Layer`, that an entry point of the group "atila.layers" names. It is read once
 when an app is created; while requests are served nothing asks any more whether a layer exists.

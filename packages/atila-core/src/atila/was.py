@@ -1,4 +1,4 @@
-"""`was`, the context of one request: the only argument that every handler, hook and task gets."""
+"""`was`, the context of one request: the first argument of every handler, hook and task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSRF tokens: what only the app's own pages can send along (cross-site request forgery).
+"""CSRF tokens, which only pages of the app itself can send (cross-site request forgery).
 
 Double submit: a secret is in a sealed cookie, and in the token that the page sends back; sealed
 anew for each page, so that no two are alike and compression tells nothing of them. The token is

@@ -1,4 +1,4 @@
-"""Cookies whose content only the app can read, or make."""
+"""Cookies whose content only the app can read or write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.mbox`: messages for the next page that a client sees, in a sealed cookie."""
+"""`was.mbox`: messages for the next page that a client loads, in a sealed cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One session of one request: what its cookie holds, when it ends, and how it is written."""
+"""One session within one request: the content of its cookie, its expiry, its writing."""
 
 from __future__ import annotations
 

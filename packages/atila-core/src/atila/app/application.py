@@ -1,4 +1,4 @@
-"""`Atila`, the application: what a user writes to."""
+"""`Atila`, the application."""
 
 from __future__ import annotations
 

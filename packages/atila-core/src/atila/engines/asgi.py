@@ -1,4 +1,4 @@
-"""ASGI 3 (its specification, version 3.0; HTTP and WebSocket message format 2.4): any such server.
+"""ASGI 3 (specification 3.0; HTTP and WebSocket message format 2.4) for any ASGI server.
 
 The server's loop is the task loop. A worker thread leaves its answer in the exchange, and the
 loop, woken once for many, sends it.

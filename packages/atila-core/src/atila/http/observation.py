@@ -1,4 +1,4 @@
-"""Exchanges that are observed: whoever wants to know is told when a request has been answered.
+"""Exchanges with observers, which are called once a request has been answered.
 
 The access log and the metrics of a site are made of it. A site with neither runs no line of this
 module for a request.

@@ -1,4 +1,4 @@
-"""`was.response`: status and headers of the answer, and answers made by hand."""
+"""`was.response`: status and headers of the answer, and answers built by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`atila serve --engine granian`: granian as the server of a launch script or an app.
+"""`atila serve --engine granian`: serves a launch script or an app with granian.
 
 Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
 finds the new code; what the workers need to know comes to them in environment variables.

@@ -1,4 +1,4 @@
-"""WSGI applications mounted beside our own apps: Django's admin at "/admin", say (PEP 3333).
+"""Mounts WSGI applications (PEP 3333) beside Atila apps, such as Django's admin at "/admin".
 
 On Skitai it is Skitai who serves them; on all other engines they become an app of one route.
 """

@@ -1,4 +1,4 @@
-"""The setting HEALTH: whether a process lives, and whether it is ready for requests.
+"""The health page: whether a process lives, and whether it accepts requests.
 
 `/health/live` is answered by the task loop alone, `/health/ready` by the readiness checks of the
 app, in threads of their own. So both are answered when all worker threads and their queue are

@@ -1,4 +1,4 @@
-"""The setting METRICS: what a site does, counted, on a page for Prometheus.
+"""Counts requests and resources, and serves the counts as a page for Prometheus.
 
 Names and labels are those of OpenTelemetry's semantic conventions for HTTP servers, as Prometheus
 spells them. Values of a label are a bounded set, whatever clients send: the rule of a route, never

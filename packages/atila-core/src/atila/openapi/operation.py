@@ -1,4 +1,4 @@
-"""One operation of a document of OpenAPI 3.1: what a route takes, by one of its methods."""
+"""One operation of an OpenAPI 3.1 document: one route by one method."""
 
 from __future__ import annotations
 

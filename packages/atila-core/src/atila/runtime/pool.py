@@ -1,4 +1,4 @@
-"""Worker threads with a bounded queue; as many awake as the work needs.
+"""Worker threads with a bounded queue; the number awake follows the work.
 
 Fast handlers gain nothing from a second awake thread: it only fights the first for the
 interpreter. So one thread stays hot, and another is woken only when the job at the head of the

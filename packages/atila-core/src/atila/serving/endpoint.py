@@ -1,4 +1,5 @@
-"""An endpoint: one route, compiled to the steps that it needs, and the run of a request through it.
+"""An endpoint: one route compiled to the steps that it needs, and the run of a request through
+them.
 
 This is the hot path; `run` is all that happens between engine and engine for a plain handler.
 """

@@ -1,4 +1,4 @@
-"""Answers whose body is made while it is sent: iterators, generators and open files."""
+"""Answers whose body is produced while it is sent: iterators, generators and open files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes in the `skitai` module: `mount` and `run` are wrapped, missing names are added."""
+"""The changes to the `skitai` module: wraps `mount` and `run`, adds missing names."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Running the rules of `@app.inspect` over the parameters of a request;
-`atila.validation.declaration` makes them of what a handler says.
-"""
+"""Runs the rules of `@app.inspect` over the parameters of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled templates, shared by the workers of a server."""
+"""Compiled templates that the workers of a server share."""
 
 from __future__ import annotations
 

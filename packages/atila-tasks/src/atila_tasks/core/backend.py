@@ -1,4 +1,4 @@
-"""What carries tasks out: threads here; HTTP, databases and processes the same way."""
+"""`Backend`: runs tasks of one kind, such as threads, HTTP calls or statements."""
 
 from __future__ import annotations
 

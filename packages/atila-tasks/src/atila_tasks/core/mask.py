@@ -1,4 +1,4 @@
-"""`was.Mask`: a value that is there already, as a task."""
+"""`was.Mask`: an existing value as a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task: one piece of work under way, whatever backend carries it out."""
+"""A task: one piece of running work, whichever backend runs it."""
 
 from __future__ import annotations
 

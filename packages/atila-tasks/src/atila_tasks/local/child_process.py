@@ -1,4 +1,4 @@
-"""Processes that end with this one, however it ends."""
+"""Child processes that end with this process, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process of `was.Process`: how it is started, what it is sent, and what comes back."""
+"""One process of `was.Process`: its start, its calls and their results."""
 
 from __future__ import annotations
 

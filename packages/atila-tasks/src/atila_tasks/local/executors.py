@@ -1,4 +1,4 @@
-"""Existing engines for `was.Process`, as the standard `concurrent.futures.Executor`.
+"""Existing clusters for `was.Process`, as a standard `concurrent.futures.Executor`.
 
 Such as Dask, or a pool of processes that are started in another way.
 """

@@ -1,4 +1,4 @@
-"""A pool of processes for `was.Process`, which a process of the server keeps for itself.
+"""The process pool of `was.Process`.
 
 The processes are new interpreters, not forks: a server has threads and loops at work, which no fork
 survives. Each has a socket of its own to its own thread here, so whatever happens to one, the calls

@@ -1,4 +1,4 @@
-"""Running a program of the system to its end, within limits."""
+"""Runs a program of the system to its end, within limits."""
 
 from __future__ import annotations
 

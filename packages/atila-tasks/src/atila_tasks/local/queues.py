@@ -1,4 +1,4 @@
-"""`was.Queue`: answers that a function in a thread makes piece by piece."""
+"""`was.Queue`: answers that a function in a thread produces piece by piece."""
 
 from __future__ import annotations
 

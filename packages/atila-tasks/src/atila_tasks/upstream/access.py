@@ -1,4 +1,4 @@
-"""How a request gets to the members of an alias: `was.db(…)`, `was.db.lb(…)`, `was.db.map(…)`."""
+"""Starts requests to the members of an alias: `was.db(…)`, `was.db.lb(…)`, `was.db.map(…)`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which member of an alias a request goes to: by weight, past the dead ones, or to all."""
+"""Chooses the member of an alias for a request: by weight, without dead ones, or all."""
 
 from __future__ import annotations
 

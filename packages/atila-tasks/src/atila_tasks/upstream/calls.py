@@ -1,4 +1,4 @@
-"""Tasks that are coroutines on the task loop: calls of other servers, mostly."""
+"""Tasks that run as coroutines on the task loop, mostly calls of other servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.ProxyPass`: requests passed on to another server, and its answers passed back."""
+"""`was.ProxyPass`: forwards a request to another server and its answer back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers called as tasks."""
+"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers as tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.stub`, `was.get` and the like: requests of HTTP as tasks."""
+"""`was.stub`, `was.get` and the like: HTTP requests as tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call reaches its server: by the name of an alias, or by an URL."""
+"""The server of an outgoing call, by alias or by URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message on its way to the clients of other workers, and its form as bytes."""
+"""A message to the clients of another worker, and its form as bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The open connections of this process, and the way to those of the others."""
+"""The open connections of this process, and the way to those of other workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the workers of a server reach each other: what a messenger does, and which one is used."""
+"""The interface of messengers between workers, and the choice of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the workers of many hosts: channels of Redis, one for each worker and one for all.
+"""Messages between the workers of many hosts: Redis channels, one for each worker and one for all.
 
 A question is "Q", the name of who asks in 12 bytes, a number of 8 and a parcel; an answer is "A",
 the number and a count of 8 bytes. What one worker sends keeps its order.

@@ -1,4 +1,4 @@
-"""`app.websocket_send` and `app.websocket_broadcast`: to clients, from wherever."""
+"""`app.websocket_send` and `app.websocket_broadcast`: messages to clients from anywhere."""
 
 from __future__ import annotations
 

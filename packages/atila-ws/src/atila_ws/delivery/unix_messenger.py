@@ -1,4 +1,4 @@
-"""Between the workers of one host: a Unix socket for each, in the folder of the run.
+"""Messages between the workers of one host: a Unix socket for each worker.
 
 A frame is its length in 4 bytes, a number that the asker gives in 8, and a parcel; the answer is
 the same number and a count, 8 bytes each. What one worker sends to another keeps its order.

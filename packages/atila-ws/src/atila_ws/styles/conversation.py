@@ -1,4 +1,4 @@
-"""One WebSocket from handshake to end: what all specs have in common."""
+"""One WebSocket from handshake to end: the common part of all styles."""
 
 from __future__ import annotations
 
