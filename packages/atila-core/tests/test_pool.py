@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 
 from atila.runtime.pool import WorkerPool
+from atila.testing.waits import PATIENCE
 
-WAIT = 10.0
+WAIT = PATIENCE
 
 
 def test_jobs_run_in_threads_of_the_pool() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from atila import HTTPError, Was, current
+from atila.testing.waits import PATIENCE
 from atila_tasks import (
     STA_NETERR,
     STA_NORMAL,
@@ -179,7 +180,7 @@ def test_threads_wait(run: Run) -> None:
         thread.start()
     task.settle("data")
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert seen == ["data"] * 3
 
 
