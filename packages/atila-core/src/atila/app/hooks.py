@@ -9,6 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import SetupError, source_of
+from atila.runtime.spare_threads import waiting
 
 if TYPE_CHECKING:
     from atila.was import Was
@@ -76,7 +77,9 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
             return loop.loop.run_until_complete(value)
         value.close()
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
-    return asyncio.run_coroutine_threadsafe(value, loop.loop).result()
+    future = asyncio.run_coroutine_threadsafe(value, loop.loop)
+    with waiting():
+        return future.result()
 
 
 def check_takes_context(function: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.runtime.spare_threads import ServerThreads, own
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
@@ -33,6 +34,8 @@ _QUEUED = 8
 """Pieces of a streamed answer that wait for the server to take them."""
 
 _END = b""
+
+_threads = ServerThreads()
 
 
 class WSGIExchange(Exchange):
@@ -257,6 +260,8 @@ def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterab
         except HTTPError as fault:
             sink.close()
             was = site.refusal(was.exchange, was.app, fault)
+    if own.lender is None:
+        own.lender = _threads
     was.endpoint.run(was)
     answer = exchange.answers.get()
     status = f"{answer.status} {reason_phrase(answer.status)}"
