@@ -18,12 +18,9 @@ from atila.errors import MissingLayer, SetupError
 from atila.http.exchange import Header
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Site, Was
     from atila.http.exchange import Exchange
     from atila.routing.router import Match, Route
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
-    from atila.was import Was
 
 GROUP = "atila.layers"
 PROTOCOL = 1
@@ -52,6 +49,8 @@ class Steps:
         wrap: gives the function to call instead of the handler, which it is given; it is called
             as the handler would be: (was, **parameters).
         websocket: the route answers WebSocket handshakes, and nothing else.
+        security: how clients of the route prove who they are: "basic", "bearer", "digest" (the schemes
+            of RFC 9110, section 11); "" where they need not. The OpenAPI document names it.
         loop_safe: none of `before` and `after` ever blocks, so they may run on the task loop.
     """
 
@@ -60,6 +59,7 @@ class Steps:
     headers: Callable[[Was], Sequence[Header]] | None = None
     wrap: Callable[[Handler], Handler] | None = None
     websocket: bool = False
+    security: str = ""
     loop_safe: bool = False
 
 

@@ -16,20 +16,17 @@ from atila.errors import HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
+from atila.http.exchange import Input
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
 from atila.runtime import updates
-from atila.runtime.coroutines import Input
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Site
     from atila.http.exchange import Exchange, Header, WebSocketTransport
     from atila.installed import WasNames
     from atila.runtime.store import SharedStore
-    from atila.serving.apps import Apps
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
 else:
     WasNames = object
 
@@ -163,7 +160,7 @@ class Was(WasNames):
         return self.app.site_in_sight
 
     @property
-    def apps(self) -> Apps:
+    def apps(self) -> Mapping[str, Atila]:
         """The apps of the site, by name."""
         return self.site.apps
 
@@ -246,6 +243,17 @@ class Was(WasNames):
     def Input(self, size: int = 65536) -> Input:
         """The next piece of a streamed body, of at most `size` bytes; to be yielded or awaited."""
         return Input(self.exchange, size)
+
+    def value_of_request(self, name: str) -> Any:
+        """The value of a name that a layer adds to `was.request`.
+
+        Raises:
+            MissingLayer: no layer of this app adds it.
+        """
+        factory = self.request_names.get(name)
+        if factory is None:
+            raise MissingLayer(layers.missing("request", name, self.app.layers))
+        return factory(self)
 
     if not TYPE_CHECKING:
 

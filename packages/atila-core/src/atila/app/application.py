@@ -8,21 +8,23 @@ from collections.abc import Callable, Iterable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila import layers, problems
+from atila import layers
 from atila.app import decorators, events, mounting
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
-from atila.errors import MissingLayer, SetupError, source_of
+from atila.errors import MissingLayer, SetupError, setup_step, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
 from atila.layers import Choice, Layer, Steps
 from atila.monitoring import health
 from atila.routing import precedence
 from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.runtime.loop import spare_collector
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
 from atila.serving.endpoint import Endpoint
-from atila.serving.site import Mount, Site, spare_collector
+from atila.serving.apps import Mount
+from atila.serving.site import Site
 from atila.validation import declaration
 from atila.was import Was, class_for
 
@@ -159,7 +161,7 @@ class Atila(AppNames):
         def decorate(function: Function) -> Function:
             source = source_of(function)
             for option in options:
-                with problems.piece():
+                with setup_step():
                     if option not in self._options:
                         raise SetupError(layers.missing("options", option, self.layers), source)
             scope = self.mounting.scope
@@ -346,13 +348,13 @@ class Atila(AppNames):
         self._endpoints = {}
         routes = self._ranked()
         for route in routes:
-            with problems.piece():
+            with setup_step():
                 self._compile(route)
         self.resources = Resources(routes)
         for add in (self._add_openapi, self._add_metrics, self._add_health):
-            with problems.piece():
+            with setup_step():
                 add()
-        with problems.piece():
+        with setup_step():
             # Refusals run through an endpoint too, for its hooks and error pages.
             self.refusing = self._refusing(
                 Steps(headers=headers)
@@ -363,7 +365,7 @@ class Atila(AppNames):
         self.calls = {}
         for layer in self.layers.values():
             if layer.calls is not None:
-                with problems.piece():
+                with setup_step():
                     self.calls.update(layer.calls(self))
 
     def _refusing(self, steps: Iterable[Steps]) -> Endpoint:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.serving.site import spare_collector
+from atila.runtime.loop import spare_collector
 
 if TYPE_CHECKING:
+    from atila import Site
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -16,9 +16,8 @@ from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, 
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
+    from atila import Site, Was
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
-    from atila.was import Was
 
 _SECURE = frozenset({"https", "wss"})
 REPLY_SECONDS = 1.0

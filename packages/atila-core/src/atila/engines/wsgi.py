@@ -19,9 +19,8 @@ from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Site
     from atila.http.bodies import BodySink
-    from atila.serving.site import Site
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

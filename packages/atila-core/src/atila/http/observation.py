@@ -23,7 +23,7 @@ from atila.http.exchange import (
 )
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 log = logging.getLogger("atila.observed")
 

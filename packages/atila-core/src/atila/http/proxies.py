@@ -17,7 +17,7 @@ from atila.errors import SetupError
 from atila.http.exchange import Address, Exchange
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 Opener = Callable[[Exchange], "Was"]
 Network = IPv4Network | IPv6Network

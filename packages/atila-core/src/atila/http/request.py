@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from atila import layers
-from atila.errors import MissingLayer
 from atila.http import forms
 from atila.http.accept import parse_accept, weight_of
 from atila.http.exchange import Headers
 from atila.http.uploads import MULTIPART_TYPE, Form
-from atila.routing.router import names_of, parse_rule
 
 if TYPE_CHECKING:
+    from atila import Was
     from collections.abc import Callable
 
     from atila.http.cookies import Cookies
     from atila.http.environ import Environ
     from atila.installed import RequestNames
-    from atila.was import Was
 else:
     RequestNames = object
 
@@ -105,8 +102,7 @@ class Request(RequestNames):
         """The parameters of the rule, with the values that the handler gets: a body wins over the
         path, and what the path leaves out may be given elsewhere."""
         args = self._was.args
-        names = names_of(parse_rule(self._was.endpoint.route.rule))
-        return {name: args[name] for name in names if name in args}
+        return {name: args[name] for name in self._was.endpoint.params if name in args}
 
     @cached_property
     def URL_QUERY(self) -> dict[str, Any]:
@@ -232,9 +228,5 @@ class Request(RequestNames):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            was = self.__dict__["_was"]
-            factory = was.request_names.get(name)
-            if factory is None:
-                raise MissingLayer(layers.missing("request", name, was.app.layers))
-            value = self.__dict__[name] = factory(was)
+            value = self.__dict__[name] = self.__dict__["_was"].value_of_request(name)
             return value

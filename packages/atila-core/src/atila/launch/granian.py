@@ -18,7 +18,8 @@ from atila.errors import SetupError
 from atila.launch import reloading, script
 from atila.monitoring import logs
 from atila.runtime import server_run
-from atila.serving.site import Site, spare_collector
+from atila.runtime.loop import spare_collector
+from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"

@@ -12,7 +12,7 @@ from atila.errors import SetupError, source_of
 from atila.serving.site import Mount
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 _OWN = frozenset(
     {"bus", "g", "hooks", "import_name", "jobs", "mounting", "readiness", "router", "routes"}

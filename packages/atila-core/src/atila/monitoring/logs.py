@@ -27,7 +27,7 @@ from atila.http.observation import Observed, Observer
 from atila.monitoring.json_logs import JSONFormatter, request_id
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 LOG_FORMAT = "ATILA_LOG_FORMAT"

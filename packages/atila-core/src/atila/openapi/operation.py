@@ -68,9 +68,8 @@ class Operation:
         return made
 
     def _scheme(self) -> str:
-        app = self._endpoint.app
-        asked = self._route.options.get("authenticate", getattr(app, "authenticate", None))
-        return asked if isinstance(asked, str) and asked in _SCHEMES else ""
+        asked = self._endpoint.security
+        return asked if asked in _SCHEMES else ""
 
     def _about(self, name: str) -> list[Rule]:
         return [rule for rule in self._rules if rule.place.name == name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atila.errors import SetupError
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
     from atila.serving.site import Mount
 
 

@@ -13,8 +13,7 @@ from atila.http.exchange import Exchange, Headers
 from atila.routing.router import Route
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 _OF_REQUESTS = frozenset(
     {"method", "path", "query", "body", "scheme", "version", "client", "server"}

@@ -30,12 +30,10 @@ from atila.serving.maintenance import Maintainer
 from atila.serving.static import READING, StaticFiles, moved
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Was
     from atila.app.settings import Config
     from atila.monitoring.metrics import Metrics
     from atila.routing.router import Match
-    from atila.serving.endpoint import Endpoint
-    from atila.was import Was
 
 log = logging.getLogger("atila.site")
 

@@ -196,7 +196,7 @@ class Launcher:
 
     def _make_worker(self, wasc: Any) -> Any:
         from atila.launch import script
-        from atila.serving.site import spare_collector
+        from atila.runtime.loop import spare_collector
         from atila.skitai.worker import Worker
 
         try:

@@ -18,7 +18,7 @@ from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 WAIT = 30.0
 """Seconds that the client waits for an answer before it gives up with TimeoutError."""
