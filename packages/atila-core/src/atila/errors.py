@@ -1,5 +1,5 @@
-"""Errors: those a handler answers with, those that tell a developer of a mistake, and how several
-of the latter are collected."""
+"""Errors that answer a request, errors that report a developer's mistake, and how several of the
+latter are collected."""
 
 from __future__ import annotations
 

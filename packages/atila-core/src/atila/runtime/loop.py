@@ -163,7 +163,7 @@ class TaskLoop:
                 self.loop.close()
 
 
-def spare_collector() -> None:
+def freeze_gc() -> None:
     """Keep the garbage collector from going through all that a worker process has loaded.
 
     To be called when it is about to serve. Else each full collection looks at every module, some
