@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from atila import PROTOCOL, Atila, HTTPError, Layer
-from atila.launch.cli import main
 from atila.serving.site import Mount, Site
 from atila.testing.waits import PATIENCE
 
@@ -37,7 +33,7 @@ def shouting(log: list[str]) -> Layer:
                 value: str = match.endpoint.handler(was)
                 return value.upper()
 
-            return match.endpoint.twin(answer, fault)
+            return match.endpoint.for_calls(answer, fault)
 
         def others(exchange: Any, path: str, match: Any) -> Any:
             if path == "/shouts":
@@ -150,24 +146,6 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
         app.site.begin()
         assert running.wait(PATIENCE)
     assert begun == [True]
-
-
-def test_a_grpc_port_without_grpcio_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = "from atila import Atila\napp = Atila(__name__)\n"
-    (tmp_path / "grpc_less.py").write_text(script)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", _without("grpc", find))
-    result = CliRunner().invoke(main, ["serve", "grpc_less:app", "--grpc-port", "50051"])
-    assert result.exit_code == 2
-    assert 'pip install "atila-render[grpc]"' in result.output
-
-
-def _without(absent: str, find: Any) -> Any:
-    return lambda name, *more: None if name == absent else find(name, *more)
 
 
 def test_a_layer_with_nothing_to_begin_needs_no_loop() -> None:

@@ -301,4 +301,4 @@ def test_a_layer_without_headers_of_refusals_costs_nothing() -> None:
     layer = Layer("colour", PROTOCOL, refusal_headers=lambda app: None)
     app = Atila(__name__, layers={**NONE, "colour": layer})
     assert app.test_client().get("/none").status_code == 404
-    assert app.refusing.headers == ()
+    assert app.rejection.headers == ()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import atila_render
 from atila import Atila, SetupError
+from atila.launch.cli import main
 from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
 from atila.testing.waits import PATIENCE
@@ -338,3 +342,21 @@ def test_health_where_nothing_is_mounted(app: Atila) -> None:
         assert answer.trailers["grpc-status"] == "0"
     finally:
         site.shutdown()
+
+
+def test_a_grpc_port_without_grpcio_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "from atila import Atila\napp = Atila(__name__)\n"
+    (tmp_path / "grpc_less.py").write_text(script)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", _without("grpc", find))
+    result = CliRunner().invoke(main, ["serve", "grpc_less:app", "--grpc-port", "50051"])
+    assert result.exit_code == 2
+    assert 'pip install "atila-render[grpc]"' in result.output
+
+
+def _without(absent: str, find: Any) -> Any:
+    return lambda name, *more: None if name == absent else find(name, *more)

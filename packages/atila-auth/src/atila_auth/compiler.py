@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from atila import Steps
@@ -31,10 +32,14 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
     asking = _asking(route, app)
     if not asking:
         return opening
-    is_safe = all(getattr(step, "loop_safe", False) for step in asking)
+    steps = Steps(
+        before=asking,
+        security=authentication.scheme_of(route, app),
+        loop_safe=all(getattr(step, "loop_safe", False) for step in asking),
+    )
     if opening is None:
-        return Steps(before=asking, loop_safe=is_safe)
-    return Steps(before=[*opening.before, *asking], headers=opening.headers, loop_safe=is_safe)
+        return steps
+    return replace(steps, before=[*opening.before, *asking], headers=opening.headers)
 
 
 def _asking(route: Route, app: Atila) -> list[Before]:

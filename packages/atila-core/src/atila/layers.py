@@ -49,8 +49,8 @@ class Steps:
         wrap: gives the function to call instead of the handler, which it is given; it is called
             as the handler would be: (was, **parameters).
         websocket: the route answers WebSocket handshakes, and nothing else.
-        security: how clients of the route prove who they are: "basic", "bearer", "digest" (the schemes
-            of RFC 9110, section 11); "" where they need not. The OpenAPI document names it.
+        security: the scheme by which clients of the route authenticate (RFC 9110, section 11):
+            "basic", "bearer", "digest"; "" for none. The OpenAPI document names it.
         loop_safe: none of `before` and `after` ever blocks, so they may run on the task loop.
     """
 

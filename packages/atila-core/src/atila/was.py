@@ -44,7 +44,7 @@ class Was(WasNames):
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
-        answering: the head of a streamed answer, or of a WebSocket, has been sent.
+        headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
     """
 
@@ -53,10 +53,10 @@ class Was(WasNames):
         "_request",
         "_request_id",
         "_response",
-        "answering",
         "cancels",
         "endpoint",
         "exchange",
+        "headers_sent",
         "is_bound",
         "path_params",
         "refusal",

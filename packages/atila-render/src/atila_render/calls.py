@@ -53,7 +53,7 @@ def begin(site: Site) -> Coroutine[Any, Any, None] | None:
     Raises:
         SetupError: grpcio is not installed.
     """
-    asked = os.environ.get("ATILA_GRPC_PORT")
+    asked = os.environ.get(grpc_finder.PORT_VARIABLE)
     if not asked and not any(mount.app.config.get("GRPC_PORT") for mount in site.mounts):
         return None
     if importlib.util.find_spec("grpc") is None:

@@ -82,9 +82,6 @@ def compile_route(route: Route, app: Atila) -> Before | None:
         raise SetupError(
             f"authenticate is {scheme!r}; it must be one of {', '.join(_SCHEMES)}", route.source
         )
-    if route.options.get(OPTION) != scheme:
-        # So that the reference of the API tells of it, however it was written.
-        route.options = {**route.options, OPTION: scheme}
     make = _SCHEMES[scheme]
     try:
         return state_of(app).shared_step(
@@ -93,6 +90,11 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     except SetupError as error:
         # Of the app's settings it is not known where they are; of who needs them it is.
         raise SetupError(error.problem, error.source or route.source) from None
+
+
+def scheme_of(route: Route, app: Atila) -> str:
+    """The scheme by which a compiled route authenticates its clients; "" for none."""
+    return "" if route.automatic else _scheme(route, app) or ""
 
 
 def _scheme(route: Route, app: Atila) -> Any:

@@ -98,7 +98,7 @@ class Exchange:
     query: str
     """As sent, without the question mark; "" if there is none."""
     body: Body
-    """The whole request body, put here by `Site.take_body` before `Site.start`; b"" until then. A
+    """The whole request body, put here by `Site.set_body` before `Site.start`; b"" until then. A
     long one is a `Spool`: `bytes(body)` reads it."""
 
     can_upgrade: bool = True

@@ -12,9 +12,9 @@ from atila.http.exchange import Headers
 from atila.http.uploads import MULTIPART_TYPE, Form
 
 if TYPE_CHECKING:
-    from atila import Was
     from collections.abc import Callable
 
+    from atila import Was
     from atila.http.cookies import Cookies
     from atila.http.environ import Environ
     from atila.installed import RequestNames

@@ -12,9 +12,9 @@ from atila.http import caching
 from atila.http.exchange import Header, Headers
 
 if TYPE_CHECKING:
-    from atila import Was
     from datetime import datetime
 
+    from atila import Was
     from atila.http.exchange import Exchange
 
 HTML: Header = ("content-type", "text/html; charset=utf-8")

@@ -30,7 +30,6 @@ MAX_BOUNDARY = 200
 """RFC 2046 allows 70; some clients have longer ones."""
 
 
-
 class Limits(Protocol):
     """The settings of an app that are for forms."""
 

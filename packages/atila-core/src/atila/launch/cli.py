@@ -14,6 +14,7 @@ import click
 
 from atila.errors import SetupError
 from atila.launch import reloading, script
+from atila.launch.options import contributed
 from atila.monitoring import logs
 from atila.serving import static
 
@@ -70,17 +71,11 @@ def main() -> None:
     help="How all other messages are written.",
 )
 @click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
-@click.option(
-    "--grpc-port",
-    type=click.IntRange(1, 65535),
-    help="A port of its own for gRPC, which granian cannot serve itself.",
-)
 def serve(
     target: str,
     engine: str | None,
     disable_static: bool,
     devel: bool,
-    grpc_port: int | None,
     log_format: str | None,
     **options: Any,
 ) -> None:
@@ -101,11 +96,9 @@ def serve(
             os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
-        if grpc_port:
-            if importlib.util.find_spec("grpc") is None:
-                raise SetupError('gRPC is not installed. Mend: pip install "atila-render[grpc]"')
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            os.environ[script.GRPC_PORT] = f"{host}:{grpc_port}"
+        for option in _CONTRIBUTED:
+            if options[option.key] is not None:
+                option.apply(options[option.key], settings)
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
         click.echo(
@@ -117,6 +110,10 @@ def serve(
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
         sys.exit(2)
+
+
+_CONTRIBUTED = tuple(contributed())
+serve.params.extend(option.parameter() for option in _CONTRIBUTED)
 
 
 @main.command()

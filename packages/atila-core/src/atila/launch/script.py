@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import SetupError, setup_step
 from atila.launch import reloading, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
-from atila.serving.site import Mount, Site
+from atila.serving.apps import Mount
+from atila.serving.site import Site
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -32,8 +33,6 @@ DEFAULT_PORT = 5000
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
-GRPC_PORT = "ATILA_GRPC_PORT"
-"""That by which the layer that serves gRPC gets to know where: "127.0.0.1:50051"."""
 
 
 @dataclass(slots=True)

@@ -139,7 +139,7 @@ class AccessLog(Observer):
     def answered(self, exchange: Observed, status: int, size: int) -> None:
         """See `Observer`."""
         was = exchange.was
-        if was is not None and not was.endpoint.is_quiet:
+        if was is not None and not was.endpoint.is_unlogged:
             _log.info("%s", self._line(exchange, was, status, size))
 
 

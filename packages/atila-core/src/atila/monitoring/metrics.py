@@ -26,9 +26,9 @@ from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from atila import Atila, Endpoint, Was
     from prometheus_client import Gauge, Histogram
 
+    from atila import Atila, Endpoint, Was
     from atila.http.exchange import WebSocketTransport
 
 SAMPLED = 1.0

@@ -24,7 +24,8 @@ from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Signature, binder
 from atila.runtime.context import current
 from atila.runtime.coroutines import generator_handler
-from atila.serving import debug_page, error_pages, responders, streams
+from atila.runtime.offload import in_worker
+from atila.serving import debug_page, error_pages, responders
 from atila.validation import declaration
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ class Endpoint:
         """Call from the task loop what belongs into a worker thread if hooks may block."""
         if self._loop_safe and self.app.loop_safe:
             return func(*args)
-        return await streams.in_worker(was, func, *args)
+        return await in_worker(was, func, *args)
 
     def fail(self, was: Was, error: BaseException) -> None:
         """Answer with an error; never raises."""

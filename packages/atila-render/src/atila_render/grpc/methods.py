@@ -94,7 +94,7 @@ class Finder:
         self._app = app
         self._found: dict[str, Endpoint] = {}
         self._own = services.own_endpoints(app, self.serves, self.services)
-        unknown = app.refusing.twin(_unimplemented, answer_error, streams_body=True)
+        unknown = app.rejection.for_calls(_unimplemented, answer_error, streams_body=True)
         self._unknown = unknown
         for endpoint in app.endpoints:
             self._check(endpoint)
@@ -146,7 +146,7 @@ class Finder:
     def _answering(self, descriptor: Any, endpoint: Endpoint) -> Endpoint:
         method = Method(descriptor, endpoint)
         answer: Callable[[Was], Any] = method.answer
-        return endpoint.twin(answer, answer_error, streams_body=True)
+        return endpoint.for_calls(answer, answer_error, streams_body=True)
 
     def serves(self, service: str) -> bool:
         """Whether any method of a service has a handler."""

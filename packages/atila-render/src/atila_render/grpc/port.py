@@ -15,6 +15,7 @@ from grpc import aio
 
 from atila import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila_render.grpc.finder import PORT_VARIABLE
 from atila_render.grpc.status import OK, UNKNOWN, status_of
 from atila_render.grpc.wire import HEAD
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
     from atila.serving.site import Site
 
-VARIABLE = "ATILA_GRPC_PORT"
-"""The environment variable that `atila serve --grpc-port` sets."""
 GRACE = 1.0
 """Seconds that calls under way have when the site ends; it has waited for them already."""
 
@@ -35,7 +34,7 @@ log = logging.getLogger("atila.grpc")
 
 def address_of(site: Site) -> str:
     """Where to listen: "127.0.0.1:50051"; "" if nobody asks for it."""
-    for wanted in (os.environ.get(VARIABLE), *(m.app.config.GRPC_PORT for m in site.mounts)):
+    for wanted in (os.environ.get(PORT_VARIABLE), *(m.app.config.GRPC_PORT for m in site.mounts)):
         if wanted:
             text = str(wanted)
             return text if ":" in text else f"127.0.0.1:{text}"
