@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from support import servers
-from support.servers import free_port, serving
+from support.servers import serving
 from support.wire import Answer, Broken, Connection
 
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
 SERVE = """
@@ -226,7 +227,7 @@ def nginx(folder: Path, conf: str) -> Iterator[int]:
     assert "[warn]" not in checked.stderr
     process = subprocess.Popen(base)
     try:
-        wait_until(lambda: _answers(port), "nginx ready", 10.0)
+        wait_until(lambda: _answers(port), "nginx ready")
         yield port
     finally:
         process.terminate()

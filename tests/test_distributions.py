@@ -85,7 +85,7 @@ def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> No
             except OSError:
                 return False
 
-        wait_until(answers, "Hello, World", timeout=PATIENCE)
+        wait_until(answers, "Hello, World")
     finally:
         process.terminate()
         process.wait(PATIENCE)

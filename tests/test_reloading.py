@@ -137,7 +137,7 @@ def answer(server: Server, path: str) -> str:
 
 def seconds_until(server: Server, path: str, text: str) -> float:
     begin = time.monotonic()
-    wait_until(lambda: answer(server, path) == text, f"{text} at {path}", 15.0)
+    wait_until(lambda: answer(server, path) == text, f"{text} at {path}", log=server.log)
     return time.monotonic() - begin
 
 

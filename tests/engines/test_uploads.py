@@ -14,7 +14,7 @@ import pytest
 from support.servers import Server, serving
 from support.wire import Broken
 
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "files.py"
 BOUNDARY = "limit"
@@ -234,7 +234,7 @@ def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
                 looked = time.monotonic()
         connection.send(END)
         connection.socket.setblocking(False)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         answer = b""
         while not answer and time.monotonic() < deadline:
             most = max(most, server.resident())
