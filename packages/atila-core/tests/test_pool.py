@@ -45,7 +45,7 @@ def test_fast_jobs_keep_to_one_thread_and_slow_ones_spread() -> None:
 
 
 def test_an_eager_pool_wakes_a_thread_for_each_job_at_once() -> None:
-    pool = WorkerPool(threads=4, eager=True)
+    pool = WorkerPool(threads=4, one_thread_per_job=True)
     pool._watching = True  # so that no stall is ever noticed
     together = threading.Barrier(4)
     done = threading.Semaphore(0)

