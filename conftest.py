@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers import STARTS
+from support.servers import ENGINES, STARTS
 
 ROOT = Path(__file__).parent
 _own_file = pytest.StashKey[bool]()
@@ -22,6 +22,12 @@ _own_file = pytest.StashKey[bool]()
 # Each worker would compile all tests, and each server all sources, where PYTHONDONTWRITEBYTECODE is
 # set: it took longer than many of the tests.
 sys.dont_write_bytecode = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option --engine."""
+    help = "run tests of engines on this one, whatever their module says; may be repeated"
+    parser.addoption("--engine", action="append", choices=ENGINES, help=help)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,6 +59,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 # Distribution to workers --------------------------------------------------------------------------
 
+SERVED = {"engine", "mongodb", "postgresql", "server"}
+"""Fixtures with which a test needs a server in another process."""
 DEAR = ("server", "postgresql", "upstream")
 """Fixtures whose start takes long: tests that share one go to one worker."""
 
@@ -67,6 +75,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put together what shares a fixture that is dear; what takes longest comes first, so that no
     worker is left alone at the end.
     """
+    for item in items:
+        if SERVED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.served)
     # A worker has no option "dist", but knows of this one.
     if config.getoption("dist", "no") != "loadgroup" and not config.getoption("loadgroup", False):
         return
@@ -87,8 +98,13 @@ def _group(item: pytest.Item) -> str:
     fixtures = item._fixtureinfo.name2fixturedefs
     for dear in DEAR:
         if dear in fixtures and fixtures[dear][-1].scope != "function":
-            # Where it is defined: a module, or a folder whose modules all share it.
+            # Where it is defined: a module, or a folder whose modules share it.
             name = fixtures[dear][-1].baseid
+            if not name.endswith(".py"):
+                # That of tests/engines is of the script that a module names.
+                name += (
+                    f" {getattr(item.module, 'SCRIPT', '')} {getattr(item.module, 'WORKERS', '')}"
+                )
             break
     engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
     return f"{name}+{engine}" if engine else name

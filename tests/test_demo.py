@@ -22,6 +22,8 @@ import websocket
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
+pytestmark = pytest.mark.served
+
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "examples" / "demo"
 HANDLERS = ("hello", "three", "temperature", "echo", "guestbook", "sign")

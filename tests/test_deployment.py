@@ -19,6 +19,8 @@ from support.wire import Answer, Broken, Connection
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
+pytestmark = pytest.mark.served
+
 SERVE = """
 import skitai
 from atila import Atila

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST_PROGRAM = ROOT / "tests" / "engines" / "first_program.txt"
 THIRD_PARTY = ROOT / "tests" / "third_party_layer"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.served]
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:

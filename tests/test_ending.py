@@ -15,6 +15,8 @@ from support.board import Board
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
+pytestmark = pytest.mark.served
+
 SLOW = """
 import os
 import time

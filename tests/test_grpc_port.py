@@ -17,6 +17,8 @@ from support.servers import serving
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
+pytestmark = pytest.mark.served
+
 APPS = Path(__file__).parent / "engines" / "apps"
 ATILA = Path(sys.executable).with_name("atila")
 

@@ -22,6 +22,8 @@ from atila import Atila, Layer, Was
 from atila.layers import KNOWN
 from atila_ws import WS_CHATTY
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "tests" / "typing"
 MARK = re.compile(r"# error: (.*)")

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BESIDE = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder")
 """Of pytest-xdist; the distribution is that of conftest.py."""
+ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
 NOTHING_SELECTED = 5
 """An exit code of pytest."""
 
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
         case ["quick", *rest]:
             return pytest(*BESIDE, "-m", "not measures and not slow and not served", *rest)
         case ["engines", *rest]:
-            named = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
+            named = [rest.pop(0)] if rest and not rest[0].startswith("-") else ENGINES
             return in_two_steps("engine", [*(f"--engine={name}" for name in named), *rest])
     print(__doc__, file=sys.stderr)
     return 2

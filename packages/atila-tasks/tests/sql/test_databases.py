@@ -407,6 +407,7 @@ def test_a_cursor_that_is_left_gives_its_connection_back(ask: Ask, name: str, ta
     ask(look)
 
 
+@pytest.mark.measures
 def test_very_many_rows_in_flat_memory(ask: Ask) -> None:
     import psutil
 
