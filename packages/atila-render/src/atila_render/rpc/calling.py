@@ -27,8 +27,8 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 
 def find(app: Atila, name: str) -> Match:
-    """What a method's name leads to: "sub.add" to the path /sub/add below the app's mount point,
-    or else to the resource of that name.
+    """The endpoint of a method's name: "sub.add" leads to the path /sub/add below the app's mount
+    point, or else to the resource of that name.
 
     Raises:
         CallFault: to nothing that answers POST with a plain value.
