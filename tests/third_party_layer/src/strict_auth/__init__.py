@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atila import Atila, HTTPError, Layer, Steps, Was
+from atila import Atila, HTTPError, Layer, Steps, Was, made
 
-LAYER_PROTOCOL = 1
+LAYER_PROTOCOL = 2
 """The version of the layer protocol that this is written for."""
 
 
@@ -36,10 +36,27 @@ def compile_route(route: Any, app: Atila) -> Steps | None:
     return Steps(before=[check], loop_safe=True)
 
 
+def permissions(was: Was) -> tuple[str, ...]:
+    """What the client may do."""
+    return tuple(was.request.user or ())
+
+
+class WasOfPermissions:
+    """Names of `was`."""
+
+    permissions = made(permissions)
+
+
+class AppOfPermissions:
+    """Names of the app."""
+
+    permission_required = permission_required
+
+
 layer = Layer(
     name="auth",
     protocol=LAYER_PROTOCOL,
-    was={"permissions": lambda was: tuple(was.request.user or ())},
-    app={"permission_required": permission_required},
+    was=WasOfPermissions,
+    app=AppOfPermissions,
     compile=compile_route,
 )
