@@ -21,6 +21,8 @@ import psutil
 import pytest
 import websocket
 
+from atila.testing.waits import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "examples" / "demo"
 HANDLERS = ("hello", "three", "temperature", "echo", "guestbook", "sign")
@@ -188,7 +190,7 @@ def test_the_api_names_what_is_wrong(demo: str, query: str, named: str) -> None:
 
 
 def connect(url: str) -> websocket.WebSocket:
-    return websocket.create_connection(url.replace("http", "ws") + "/echo", timeout=10)
+    return websocket.create_connection(url.replace("http", "ws") + "/echo", timeout=PATIENCE)
 
 
 def test_the_websocket_echoes(demo: str) -> None:
@@ -238,7 +240,7 @@ def test_several_workers_share_the_guest_book(engine: str, tmp_path: Path) -> No
 
     def sign(text: str) -> int:
         entry = {"name": "Grace", "text": text}
-        return httpx.post(server.url + "/guestbook", json=entry, timeout=30).status_code
+        return httpx.post(server.url + "/guestbook", json=entry, timeout=PATIENCE).status_code
 
     try:
         with ThreadPoolExecutor(8) as executor:

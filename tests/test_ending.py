@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.board import Board, wait_until
+from support.board import Board
+
+from atila.testing.waits import PATIENCE, wait_until
 
 SLOW = """
 import os
@@ -54,7 +56,7 @@ def test_granian_ends_while_its_workers_start(number: signal.Signals, tmp_path: 
             wait_until(lambda: board.count("importing") >= 2, "both workers import the app")
             workers = psutil.Process(server.pid).children(recursive=True)
             server.send_signal(number)
-            server.wait(10)
+            server.wait(PATIENCE)
             wait_until(lambda: not any(map(psutil.pid_exists, [w.pid for w in workers])), "ended")
         finally:
             for process in psutil.Process(server.pid).children() if server.poll() is None else ():

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from support import servers
-from support.board import wait_until
 from support.servers import Server, serving
 from support.wire import Broken
+
+from atila.testing.waits import wait_until
 
 SERVE = """
 import sys

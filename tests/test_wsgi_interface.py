@@ -9,6 +9,8 @@ import httpx
 import pytest
 from support.servers import Server, serving
 
+from atila.testing.waits import PATIENCE
+
 SCRIPT = Path(__file__).with_name("engines") / "apps" / "layers.py"
 
 
@@ -17,7 +19,7 @@ def client() -> Iterator[httpx.Client]:
     server: Server
     with (
         serving("granian-wsgi", SCRIPT) as server,
-        httpx.Client(base_url=server.url(""), timeout=20) as client,
+        httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client,
     ):
         yield client
 

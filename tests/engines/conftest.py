@@ -11,6 +11,8 @@ import httpx
 import pytest
 from support.servers import ENGINES, Server, serving
 
+from atila.testing.waits import PATIENCE
+
 APPS = Path(__file__).with_name("apps")
 
 
@@ -49,7 +51,7 @@ def server(engine: str) -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
     """An HTTP client that knows the server's address."""
-    with httpx.Client(base_url=server.url(""), timeout=20) as client:
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client:
         yield client
 
 

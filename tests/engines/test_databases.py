@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
 
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks.testing import PostgreSQLServer
 
 engines = USUAL
@@ -157,7 +157,7 @@ def test_a_stop_during_requests(server: Server, postgresql: PostgreSQLServer) ->
         wait_until(lambda: counts(server)["busy"] == 4, "statements are under way")
         postgresql.stop("fast")
         try:
-            assert [answer.result(10).status for answer in answers] == [502] * 4
+            assert [answer.result(PATIENCE).status for answer in answers] == [502] * 4
             began = time.monotonic()
             assert server.get("/one").status == 502
             assert time.monotonic() - began < 2
@@ -220,7 +220,7 @@ def test_no_connection_left(server: Server, client: httpx.Client, name: str) -> 
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert 0.2 < time.monotonic() - began < 3
         server.board.open(name)
-        assert held.result(10).text == "held"
+        assert held.result(PATIENCE).text == "held"
     assert client.get("/wait").json() == {"a": 1}
 
 
@@ -262,7 +262,7 @@ def ask_both(pair: Server) -> dict[int, str]:
     answers: dict[int, str] = {}
 
     def ask(_: int) -> tuple[int, str]:
-        answer = httpx.get(pair.url("/query"), timeout=20).json()
+        answer = httpx.get(pair.url("/query"), timeout=PATIENCE).json()
         return answer["pid"], answer["n"]
 
     def all_answered() -> bool:

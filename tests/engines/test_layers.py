@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 import websocket
-from support.board import wait_until
 from support.servers import Server, serving
 from websockets.sync.client import connect
+
+from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "layers.py"
 
@@ -124,7 +125,7 @@ def test_cors(client: httpx.Client) -> None:
 
 @contextlib.contextmanager
 def websocket_client(url: str) -> Iterator[websocket.WebSocket]:
-    socket = websocket.create_connection(url, timeout=20)
+    socket = websocket.create_connection(url, timeout=PATIENCE)
     try:
         yield socket
     finally:

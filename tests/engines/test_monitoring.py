@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.board import wait_until
 from support.servers import USUAL, Server, free_port, serving
 from support.wire import Answer, Broken
 from websockets.sync.client import connect
+
+from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "monitoring.py"
 COUNT = "http_server_request_duration_seconds_count"
@@ -225,7 +226,7 @@ def test_format_of_the_command_line(name_of_engine: str, tmp_path: Path) -> None
 
     def said() -> list[dict[str, Any]]:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE)
         except httpx.TransportError:
             return []
         files = [tmp_path / "log.txt", *home.glob("**/*.log")]
@@ -238,7 +239,7 @@ def test_format_of_the_command_line(name_of_engine: str, tmp_path: Path) -> None
         assert said()[0]["request_id"]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 SERVE = """

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import Server, serving
+
+from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "myapp" / "serve.py"
 LAUNCHED = "it loads an `app` of a module and runs no launch script"

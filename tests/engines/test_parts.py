@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import Server, serving
+
+from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "parts.py"
 

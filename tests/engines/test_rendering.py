@@ -16,6 +16,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from support.servers import USUAL, Server, serving
 
+from atila.testing.waits import PATIENCE
+
 engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "rendering" / "serve.py"
@@ -139,7 +141,7 @@ def test_tasks_in_templates(server: Server, client: httpx.Client, name: str, pat
         assert server.get("/loop").body == b"the loop is free"
         assert not page.done()
         server.board.open(name)
-        text = page.result(15).text
+        text = page.result(PATIENCE).text
     assert f"<b>{name}</b>" in text
     assert "<i>one</i>" in text
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
 from support.wire import Answer
 from websockets.sync.client import connect
 
+from atila.testing.waits import PATIENCE, wait_until
 from atila.was import generate_otp
 from atila_auth.sealing.seal import sealer
 
@@ -41,7 +41,7 @@ def server(engine: str) -> Iterator[Server]:
 @pytest.fixture
 def stranger(server: Server) -> Iterator[httpx.Client]:
     """Another client, with cookies of its own."""
-    with httpx.Client(base_url=server.url(""), timeout=20) as client:
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client:
         yield client
 
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
 from support.sockets import UPGRADE, by_websocket_client, by_websockets, clients
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from atila.testing.waits import wait_until
 
 engines = USUAL
 

@@ -4,6 +4,7 @@ import pytest
 
 from atila import Mount, SetupError, Site
 from atila.routing.router import Route
+from atila.testing.waits import PATIENCE
 from atila_auth.protection.cors import compile_route
 
 A, B, C = "https://a.org", "http://b.org:5001", "https://c.org"
@@ -428,7 +429,7 @@ def test_overload_and_ends_of_bodies(app):
     for code in (400, 503):
         exchange = _exchange("POST", "/", None, {"Origin": A}, b"x", None)
         site.refuse(site.open(exchange), HTTPError(code))
-        answer = exchange.answers.get(timeout=5)
+        answer = exchange.answers.get(timeout=PATIENCE)
         assert answer.status_code == code
         assert cors(answer) == {"access-control-allow-origin": A}
 

@@ -11,6 +11,7 @@ import pytest
 
 from atila import Atila
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 
 @contextmanager
@@ -21,14 +22,14 @@ def _full_queue(app: Atila) -> Iterator[TestClient]:
     @app.route("/waits")
     def waits(was):
         started.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return "done"
 
     client = app.test_client()
     threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(2)]
     try:
         threads[0].start()
-        assert started.wait(10)
+        assert started.wait(PATIENCE)
         threads[1].start()
         deadline = time.monotonic() + 5
         while not app.site.pool.is_full:

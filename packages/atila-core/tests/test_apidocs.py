@@ -12,6 +12,7 @@ import pytest
 from atila.app.application import Atila
 from atila.serving import route_header
 from atila.testing.api_reference import Body, Reference, body_of
+from atila.testing.waits import PATIENCE
 
 CONFTEST = """
 from atila.pytest_hooks import *
@@ -86,7 +87,7 @@ def run_pytest(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from atila import PROTOCOL, Atila, HTTPError, Layer, Parts
 from atila.serving.site import Mount, Site
+from atila.testing.waits import PATIENCE
 
 SHOUT = "application/shout"
 
@@ -143,7 +144,7 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
         for _ in range(3):
             assert client.get("/").text == "index"
         app.site.begin()
-        assert running.wait(10)
+        assert running.wait(PATIENCE)
     assert begun == [True]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from atila import Atila, HTTPError, Mount, SetupError, Site
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -142,7 +143,7 @@ def test_if_cache_updated(app: Atila, client: TestClient) -> None:
     client.get("/query")
     client.get("/query")
     assert cleared == [("tables.users", True)]
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
     assert told[0] == ((7,), {"by": "me"})
 
 
@@ -246,7 +247,7 @@ def test_maintenance(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
         runs["async"].append(count)
 
     site = Site([Mount("/", app)])
-    assert enough.wait(10)
+    assert enough.wait(PATIENCE)
     site.shutdown(5.0)
     stopped = len(runs["each"])
     time.sleep(0.1)

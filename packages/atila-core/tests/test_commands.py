@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from atila.launch import scaffold
+from atila.testing.waits import PATIENCE
 
 COMMAND = "from atila.launch.cli import main; main()"
 
@@ -25,7 +26,7 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from atila import Atila, Mount, SetupError, Site
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -94,7 +95,7 @@ def test_a_failing_handler_is_logged_and_harms_nobody(
 
 def test_nobody_waits_for_handlers(app: Atila, client: TestClient) -> None:
     gate, heard = threading.Event(), Heard()
-    app.on("slow")(lambda was: heard.add(gate.wait(10)))
+    app.on("slow")(lambda was: heard.add(gate.wait(PATIENCE)))
     app.route("/")(lambda was: app.emit("slow") or "OK")
     for _ in range(3):
         assert client.get("/").text == "OK"

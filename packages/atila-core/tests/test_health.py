@@ -15,6 +15,7 @@ import pytest
 from atila import Atila, HTTPError, Mount, SetupError, Site
 from atila.monitoring import logs
 from atila.runtime.context import current
+from atila.testing.waits import PATIENCE
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -148,7 +149,7 @@ def test_checks_that_hang(app: Atila) -> None:
     @app.readiness_check
     def blocks(was):
         runs.append(1)
-        gate.wait(10)
+        gate.wait(PATIENCE)
 
     @app.readiness_check
     async def sleeps(was):
@@ -184,7 +185,7 @@ def test_who_asks_at_the_same_time_shares_a_run(app: Atila) -> None:
         runs[0] += 1
         now[0] += 1
         most[0] = max(most[0], now[0])
-        gate.wait(10)
+        gate.wait(PATIENCE)
         now[0] -= 1
 
     @app.readiness_check
@@ -226,13 +227,13 @@ def test_a_process_that_ends_is_not_ready(app: Atila) -> None:
     @app.route("/waits")
     def waits(was):
         started.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return "done"
 
     client = app.test_client()
     asked = threading.Thread(target=client.get, args=("/waits",))
     asked.start()
-    assert started.wait(10)
+    assert started.wait(PATIENCE)
     assert client.get("/health/ready").status_code == 200
     ending = threading.Thread(target=app.site.shutdown)
     ending.start()

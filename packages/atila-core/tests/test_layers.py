@@ -309,7 +309,7 @@ def test_headers_that_are_known_only_at_the_head() -> None:
     @app.route("/<kind>")
     def index(was, kind):
         seen = ["first"]
-        was.response.at_head(lambda: [("x-seen", " ".join(seen))])
+        was.response.on_headers(lambda: [("x-seen", " ".join(seen))])
         seen.append("last")
         if kind == "refused":
             raise was.Error(403)
@@ -331,7 +331,7 @@ def test_headers_that_cannot_be_made_fail_the_request() -> None:
 
     @app.route("/")
     def index(was):
-        was.response.at_head(lambda: 1 / 0)
+        was.response.on_headers(lambda: 1 / 0)
         return "a"
 
     assert app.test_client().get("/").status_code == 500

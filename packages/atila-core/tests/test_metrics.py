@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from atila import ANSWERED, Atila, HTTPError, Layer, Mount, SetupError, Site, Steps
 from atila.layers import PROTOCOL
+from atila.testing.waits import PATIENCE
 
 COUNT = "http_server_request_duration_seconds_count"
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -186,7 +187,7 @@ def test_requests_under_way_are_counted_as_such(app: Atila) -> None:
     @app.route("/waits")
     def waits(was):
         started.release()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return "done"
 
     client = app.test_client()
@@ -194,7 +195,7 @@ def test_requests_under_way_are_counted_as_such(app: Atila) -> None:
     threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(3)]
     for thread in threads:
         thread.start()
-        started.acquire(timeout=10)
+        started.acquire(timeout=PATIENCE)
     page = samples(client.get("/metrics").text)
     assert page["http_server_active_requests",] == 4.0  # With that for the page.
     assert page["atila_worker_threads", "busy"] >= 3

@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from atila import PROTOCOL, Atila, Layer, Route, SetupError, Steps, Was
 from atila.openapi import document as openapi
+from atila.testing.waits import PATIENCE
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 INFO = {"title": "Shop", "version": "1"}
@@ -322,7 +323,7 @@ def test_command(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
 

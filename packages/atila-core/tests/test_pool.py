@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 
 from atila.runtime.pool import WorkerPool
+from atila.testing.waits import PATIENCE
 
-WAIT = 10.0
+WAIT = PATIENCE
 
 
 def test_jobs_run_in_threads_of_the_pool() -> None:
@@ -45,7 +46,7 @@ def test_fast_jobs_keep_to_one_thread_and_slow_ones_spread() -> None:
 
 
 def test_an_eager_pool_wakes_a_thread_for_each_job_at_once() -> None:
-    pool = WorkerPool(threads=4, eager=True)
+    pool = WorkerPool(threads=4, one_thread_per_job=True)
     pool._watching = True  # so that no stall is ever noticed
     together = threading.Barrier(4)
     done = threading.Semaphore(0)

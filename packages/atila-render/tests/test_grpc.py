@@ -18,6 +18,7 @@ from atila import Atila, SetupError
 from atila.launch.cli import main
 from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
+from atila.testing.waits import PATIENCE
 from atila_render import GrpcError
 from atila_render.grpc.wire import frame
 
@@ -268,7 +269,7 @@ def test_a_deadline_wakes_a_handler_that_waits_for_messages(app: Atila) -> None:
     with app.test_client() as client:
         answer = client.post("/unit.Counter/Sum", slow(), headers=headers)
         assert answer.trailers["grpc-status"] == "4"
-        assert ended.wait(10)
+        assert ended.wait(PATIENCE)
 
 
 def test_mistakes_are_told_at_mount_time(app: Atila) -> None:

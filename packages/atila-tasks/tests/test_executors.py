@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, SetupError, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT
 
 Run = Callable[..., Any]
@@ -59,7 +60,7 @@ def test_cancelled_and_late_ones_do_not_begin(run: Run, gate: threading.Event) -
     def use(was: Was) -> Any:
         begun = threading.Event()
         running = was.Process(lambda: begun.set() or gate.wait())
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         cancelled = was.Process(ran.append, "cancelled")
         late = was.Process(ran.append, "late", timeout=0.01)
         last = was.Process(ran.append, "last")
@@ -129,8 +130,8 @@ def test_one_that_calls_back_in_the_calling_thread(app: Atila, run: Run) -> None
 def test_end_of_a_site(app: Atila, run: Run, gate: threading.Event) -> None:
     def use(was: Was) -> Any:
         begun = threading.Event()
-        running = was.Process(lambda: begun.set() or gate.wait(10))
-        assert begun.wait(10)
+        running = was.Process(lambda: begun.set() or gate.wait(PATIENCE))
+        assert begun.wait(PATIENCE)
         return running, was.Process(int)
 
     running, queued = run(use)

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from atila import Atila, HTTPError, SetupError, Was, current
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, ProcessDied, ProcessFailed
 from atila_tasks.local.children import Child
 
@@ -283,7 +284,11 @@ else:
 """
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=30, cwd=tmp_path
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=tmp_path,
     )
     assert done.stdout == "7 __mp_main__ True\n", done.stderr
 

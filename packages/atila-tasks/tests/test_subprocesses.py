@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from atila import Atila, Was, current
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, OutputTooLong, ProgramFailed
-from atila_tasks.local.child_process import Leashed
+from atila_tasks.local.child_process import SupervisedProcess
 from atila_tasks.local.programs import argv_of
 
 Run = Callable[..., Any]
@@ -255,8 +255,8 @@ def test_ends_with_a_process_that_is_killed(line: str) -> None:
     # Even a program that takes no notice of signals.
     source = f"""
 import sys, time
-from atila_tasks.local.child_process import Leashed
-Leashed(["sh", "-c", "trap '' TERM HUP INT IO; {line} & {line}"])
+from atila_tasks.local.child_process import SupervisedProcess
+SupervisedProcess(["sh", "-c", "trap '' TERM HUP INT IO; {line} & {line}"])
 print("started", flush=True)
 time.sleep(60)
 """
@@ -268,8 +268,8 @@ time.sleep(60)
 
 
 def test_end_of_one_that_has_ended() -> None:
-    leashed = Leashed(["sh", "-c", "exit 5"])
-    os.waitid(os.P_PID, leashed.process.pid, os.WEXITED | os.WNOWAIT)
-    assert leashed.end() == 5
+    supervised = SupervisedProcess(["sh", "-c", "exit 5"])
+    os.waitid(os.P_PID, supervised.process.pid, os.WEXITED | os.WNOWAIT)
+    assert supervised.end() == 5
     # Its number may be somebody else's by now.
-    leashed.kill()
+    supervised.kill()

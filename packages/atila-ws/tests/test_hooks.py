@@ -7,6 +7,7 @@ import pytest
 import atila_ws
 from atila import Atila
 from atila.runtime.loop import TaskLoop
+from atila.testing.waits import PATIENCE
 from atila_ws import WS_CHATTY
 
 
@@ -34,13 +35,13 @@ def calls():
     return Calls()
 
 
-def websocket(app, calls, timeout=60):
+def websocket(app, calls, timeout=PATIENCE):
     return app.websocket(WS_CHATTY, timeout, onopen=calls.onopen, onclose=calls.onclose)
 
 
 def settle(app, calls):
     """Wait until the conversation is over, teardown and all."""
-    assert calls.ended.wait(10)
+    assert calls.ended.wait(PATIENCE)
     while app.site.loop.busy:
         calls.ended.wait(0.002)
         threading.Event().wait(0.002)
@@ -124,13 +125,13 @@ def test_a_step_under_way_is_waited_for_when_the_server_stops(calls):
     def handler(was):
         try:
             inside.set()
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
             yield
         finally:
             ended.append("finally")
 
     app.test_client().websocket("/")
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     site = app.site
     loop: TaskLoop = site.loop
     cancelling = threading.Thread(target=loop.cancel)
@@ -140,7 +141,7 @@ def test_a_step_under_way_is_waited_for_when_the_server_stops(calls):
     assert ended == []
     go_on.set()
     cancelling.join()
-    assert calls.ended.wait(10)
+    assert calls.ended.wait(PATIENCE)
     assert ended == ["finally"]
     site.shutdown(5)
     assert calls.names == ["open", "close"]

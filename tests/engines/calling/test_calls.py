@@ -7,9 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.faults import Faults
 from support.servers import USUAL, Server
+
+from atila.testing.waits import wait_until
 
 engines = USUAL
 

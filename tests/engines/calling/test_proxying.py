@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import httpx
-from support.board import wait_until
 from support.faults import Faults
 from support.servers import USUAL, Server
 from support.wire import Broken, Connection
+
+from atila.testing.waits import wait_until
 
 engines = USUAL
 

@@ -1,4 +1,4 @@
-"""The steps that access control adds to a route; none to one that asks for nothing."""
+"""Compiles access control into the steps of a route; a route that asks for nothing gets none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the access control of one app has been told by its decorators."""
+"""What the decorators of one app declare about access control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this layer adds to `was`, its request and the app; for `Layer`, type checkers and editors.
+"""The names that this layer adds to `was`, its request and the app.
 
 Functions stand here as they are, and are the methods of `was` and of the app. What is only
 annotated is a setting that the app may be given.

@@ -1,4 +1,4 @@
-"""Errors: those a handler answers with, and those that tell a developer of a mistake."""
+"""Errors that answer a request, and errors that report a developer's mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers: how other distributions add to the framework, and which of them an app uses.
+"""Layers: values through which other distributions extend the framework.
 
 A layer is a value, `Layer`, that an entry point of the group "atila.layers" names. It is read once
 when an app is created; while requests are served nothing asks any more whether a layer exists.
@@ -195,14 +195,14 @@ class Layer(metaclass=_AnyProtocol):
     mount: Callable[[Atila], Parts | None] | None = None
 
 
-Choice = Mapping[str, "str | Layer | None"]
+LayerChoice = Mapping[str, "str | Layer | None"]
 """Layer name to: the distribution to take it from, a layer itself, or None to leave it out."""
 
-_preferred: ContextVar[Choice] = ContextVar("preferred", default=MappingProxyType({}))
+_preferred: ContextVar[LayerChoice] = ContextVar("preferred", default=MappingProxyType({}))
 
 
 @contextmanager
-def preferred(choice: Choice | None) -> Iterator[None]:
+def preferred(choice: LayerChoice | None) -> Iterator[None]:
     """Have the apps that are created meanwhile use these layers, unless they choose themselves."""
     token = _preferred.set(choice or {})
     try:
@@ -211,7 +211,7 @@ def preferred(choice: Choice | None) -> Iterator[None]:
         _preferred.reset(token)
 
 
-def find(choice: Choice) -> dict[str, Layer]:
+def find(choice: LayerChoice) -> dict[str, Layer]:
     """The layers of an app: those installed, as the app's choice has it.
 
     Raises:
@@ -442,4 +442,4 @@ if not TYPE_CHECKING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Parts", "Steps", "find", "made"]
+__all__ = ["PROTOCOL", "Layer", "LayerChoice", "MissingLayer", "Parts", "Steps", "find", "made"]

@@ -1,4 +1,4 @@
-"""`was`, the context of one request: the only argument that every handler, hook and task gets."""
+"""`was`, the context of one request: the first argument of every handler, hook and task."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Was(WasNames):
         self.endpoint = endpoint
         self.path_params = path_params
         self.refusal: HTTPError | None = None
-        self.answering = False
+        self.headers_sent = False
         self.is_bound = False
         self.cancels: dict[Callable[[], object], None] | None = None
         self._args: dict[str, Any] | None = None
@@ -111,7 +111,7 @@ class Was(WasNames):
         closed with 1011.
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers)
-        self.answering = True
+        self.headers_sent = True
         return transport
 
     def on_cancel(self, func: Callable[[], object]) -> None:
@@ -132,10 +132,10 @@ class Was(WasNames):
 
     def renew_response(self, error: HTTPError) -> Response:
         """Forget what was set on the answer so far, and begin that of an error."""
-        last_headers = None if self._response is None else self._response.last_headers
+        header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
         if error.code < 500:
-            response.last_headers = last_headers
+            response.header_callbacks = header_callbacks
         response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:
             response.add_header(name, value)
@@ -159,7 +159,7 @@ class Was(WasNames):
     @property
     def site(self) -> Site:
         """What this app is mounted on: worker pool, task loop, the other apps."""
-        return self.app.site_in_sight
+        return self.app.current_site
 
     @property
     def apps(self) -> Apps:

@@ -1,4 +1,4 @@
-"""Calls of protocols of their own: XML-RPC, JSON-RPC and gRPC, as the layer tells core of them."""
+"""Calls of other protocols: registers XML-RPC, JSON-RPC and gRPC with core."""
 
 from __future__ import annotations
 

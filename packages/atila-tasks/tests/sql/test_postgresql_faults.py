@@ -14,6 +14,7 @@ import pytest
 import atila_tasks
 from atila import Atila, Was
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 from atila_tasks import (
     DB_PGSQL,
     STA_NETERR,
@@ -122,7 +123,7 @@ def test_a_restart_during_a_request(server: PostgreSQLServer, ask: Client, how: 
         until(lambda: len(asleep(ask)) == 2)
         began = time.monotonic()
         server.restart(how)
-        result, error = (each.result(10) for each in results)
+        result, error = (each.result(PATIENCE) for each in results)
     assert time.monotonic() - began < 8
     assert result.status == STA_NETERR
     assert isinstance(result.error, UpstreamError)
@@ -213,7 +214,7 @@ def test_no_connection_left(server: PostgreSQLServer) -> None:
     def hold(was: Was) -> Any:
         with was.db("@pg", transaction=True) as db:
             db.execute("SELECT 1").commit()
-            gate.wait(10)
+            gate.wait(PATIENCE)
         return "held"
 
     @client.app.route("/wait")
@@ -231,7 +232,7 @@ def test_no_connection_left(server: PostgreSQLServer) -> None:
         assert 0.3 < time.monotonic() - began < 2
         later = client(lambda was: was.db("@pg", timeout=0.1).execute("SELECT 1").dispatch(), 3)
         gate.set()
-        assert held.result(5) == "held"
+        assert held.result(PATIENCE) == "held"
         assert client(one) == 1
     assert isinstance(late.error, PoolExhausted)
     assert "none of the 1 connections of @pg" in str(late.error)

@@ -1,4 +1,4 @@
-"""`was.websocket`: an open WebSocket, as handlers and threads use it."""
+"""`was.websocket`: an open WebSocket, for handlers and threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`@app.websocket`: what it says of a handler, left on the handler until the app is mounted."""
+"""`@app.websocket`: declares a WebSocket handler until the app is mounted."""
 
 from __future__ import annotations
 

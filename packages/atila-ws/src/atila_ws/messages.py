@@ -1,4 +1,4 @@
-"""What a message is on the wire, and how the values of handlers become messages."""
+"""The wire form of messages, and the conversion of handlers' values into messages."""
 
 from __future__ import annotations
 

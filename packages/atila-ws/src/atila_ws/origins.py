@@ -1,4 +1,4 @@
-"""Which pages may open a WebSocket here (RFC 6455, section 10.2).
+"""Checks which pages may open a WebSocket (RFC 6455, section 10.2).
 
 The same-origin policy does not hold for WebSockets: a page of any site can open one, and the
 browser sends the cookies along. It does tell the page's origin, though, and that is checked.

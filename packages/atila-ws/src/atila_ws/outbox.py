@@ -1,4 +1,4 @@
-"""The outbox: messages on their way to a client, put in from any thread, sent on the task loop."""
+"""The outbox: messages to one client, added from any thread and sent on the task loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which routes want to know who asks, and by which scheme: basic, digest or bearer."""
+"""Decides which routes authenticate the client, and by which scheme: basic, digest or bearer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which routes ask the permission handler, and for what."""
+"""Decides which routes call the permission handler, and with which permissions."""
 
 from __future__ import annotations
 

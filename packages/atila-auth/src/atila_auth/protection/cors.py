@@ -1,4 +1,4 @@
-"""CORS (Cross-Origin Resource Sharing): what a route answers to pages of other origins."""
+"""CORS (Cross-Origin Resource Sharing): answers to pages of other origins."""
 
 from __future__ import annotations
 

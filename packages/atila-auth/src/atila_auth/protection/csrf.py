@@ -1,4 +1,4 @@
-"""CSRF tokens: what only the app's own pages can send along (cross-site request forgery).
+"""CSRF tokens, which only pages of the app itself can send (cross-site request forgery).
 
 Double submit: a secret is in a sealed cookie, and in the token that the page sends back; sealed
 anew for each page, so that no two are alike and compression tells nothing of them. The token is
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from atila import HTTPError, SetupError
 from atila.errors import source_of
 from atila_auth.sealing import keys
-from atila_auth.sealing.cookie import SealedCookie, at_head
+from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.seal import sealer
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ class _Csrf:
         self._secret: str | None = self._cookie.read()
         self._is_altered = False
         self._is_verified = False
-        at_head(was, self._headers)
+        on_headers(was, self._headers)
 
     def token(self) -> str:
         if self._secret is None:
-            if self._was.answering:
+            if self._was.headers_sent:
                 raise RuntimeError(
                     "the answer has begun: ask for was.csrf_token before, its cookie goes with it"
                 )

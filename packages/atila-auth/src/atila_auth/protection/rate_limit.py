@@ -1,4 +1,4 @@
-"""Rate limits: how often one client may use a route, counted by all workers together."""
+"""Rate limits: how often one client may call a route, counted across all workers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Where it is noted that something is not valid any more: for all workers, and if wanted for the
-time after the server is started anew.
+"""Records that a session or token is no longer valid, for all workers and, if asked, across
+restarts.
 """
 
 from __future__ import annotations

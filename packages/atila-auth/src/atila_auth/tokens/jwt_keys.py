@@ -1,4 +1,4 @@
-"""The settings of JSON Web Tokens, and the keys among them."""
+"""The settings of JSON Web Tokens and their keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Atila`, the application: what a user writes to."""
+"""`Atila`, the application."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
 from atila.errors import MissingLayer, SetupError, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
-from atila.layers import Choice, Layer, Parts, Steps
+from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
 from atila.routing import precedence
 from atila.routing.resources import Resources
@@ -21,7 +21,7 @@ from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
 from atila.serving.endpoint import Endpoint
-from atila.serving.site import Mount, Site, spare_collector
+from atila.serving.site import Mount, Site, freeze_gc
 from atila.validation import declaration
 from atila.was import Was, class_for
 
@@ -56,9 +56,9 @@ class Atila(AppNames):
     shared: str | None
     """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
 
-    def __init__(self, import_name: str, *, layers: Choice | None = None) -> None:
+    def __init__(self, import_name: str, *, layers: LayerChoice | None = None) -> None:
         self.import_name = import_name
-        self._layers_choice: Choice = layers or {}
+        self._layers_choice: LayerChoice = layers or {}
         self.debug = False
         self.hooks = Hooks()
         self.error_handlers: dict[int, Callable[..., Any]] = {}
@@ -277,7 +277,7 @@ class Atila(AppNames):
             return self._site or Site([Mount("/", self)])
 
     @property
-    def site_in_sight(self) -> Site:
+    def current_site(self) -> Site:
         """The same for who runs while it is mounted, and needs what there is of it already."""
         return self._entering or self.site
 
@@ -428,8 +428,8 @@ class Atila(AppNames):
         return serve(self.site, scope, protocol)
 
     def __rsgi_init__(self, loop: Any) -> None:
-        self.site.adopt_loop(loop)
-        spare_collector()
+        self.site.use_loop(loop)
+        freeze_gc()
 
     def __rsgi_del__(self, loop: Any) -> None:
         self.site.shutdown()

@@ -1,4 +1,4 @@
-"""What runs around single handlers: tests, conditional work, work before and after.
+"""Decorators around single handlers: tests, conditional work, work before and after.
 
 The decorators leave a function as it is and note what belongs to it; a route of the function is
 compiled with it. So they may stand above `@app.route` or below it, and run from top to bottom.

@@ -110,7 +110,7 @@ class _Threads(Executor):
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run fn(was, …) soon; the future tells nothing, as failures are dealt with here."""
         if self._pool is None:
-            self._pool = WorkerPool(THREADS, QUEUE_SIZE, "atila-event", eager=True)
+            self._pool = WorkerPool(THREADS, QUEUE_SIZE, "atila-event", one_thread_per_job=True)
         was, *rest = args
         if not self._pool.submit(_run, self._app, "an event", fn, was, rest, kwargs):
             log.error("too many events: the call of %s was dropped", source_of(fn) or fn)

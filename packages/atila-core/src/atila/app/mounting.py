@@ -1,4 +1,4 @@
-"""Packages and modules on an app: `__setup__`, `__mount__`, `__umount__`, one below the other.
+"""Mounts packages and modules on an app: `__setup__`, `__mount__`, `__umount__`, nested.
 
 A package app is a module with `__app__`. More modules come below it by `app.mount`, beneath it by
 `extends` and over it by `overrides`. When the app enters a site, the `__setup__` of all of them is

@@ -1,4 +1,4 @@
-"""ASGI 3 (its specification, version 3.0; HTTP and WebSocket message format 2.4): any such server.
+"""ASGI 3 (specification 3.0; HTTP and WebSocket message format 2.4) for any ASGI server.
 
 The server's loop is the task loop. A worker thread leaves its answer in the exchange, and the
 loop, woken once for many, sends it.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.serving.site import spare_collector
+from atila.serving.site import freeze_gc
 
 if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
@@ -410,7 +410,7 @@ async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> Non
     if scope["type"] == "lifespan":
         await _live(site, receive, send)
         return
-    loop = site.adopt_loop(asyncio.get_running_loop())
+    loop = site.use_loop(asyncio.get_running_loop())
     exchange = ASGIExchange(scope, receive, send, loop)
     was = site.open(exchange)
     if site.wants_body(was):
@@ -432,8 +432,8 @@ async def _live(site: Site, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            site.adopt_loop(asyncio.get_running_loop())
-            spare_collector()
+            site.use_loop(asyncio.get_running_loop())
+            freeze_gc()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(site.shutdown)

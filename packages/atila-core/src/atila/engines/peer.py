@@ -1,4 +1,4 @@
-"""The TCP connection of a client, where a server hides it.
+"""Finds the TCP connection of a client where the server hides it.
 
 granian's RSGI neither lets a streamed answer be broken off, nor waits for a client that reads
 slowly (its issue 885 is mended for ASGI and WSGI only), nor sends a WebSocket's closing code. The

@@ -347,7 +347,7 @@ def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
     Returns:
         What ends when the request is over.
     """
-    loop = site.adopt_loop(asyncio.get_running_loop())
+    loop = site.use_loop(asyncio.get_running_loop())
     exchange = RSGIExchange(scope, protocol, loop)
     was = site.open(exchange)
     if site.wants_body(was):

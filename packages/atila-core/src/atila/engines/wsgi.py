@@ -1,4 +1,4 @@
-"""WSGI (PEP 3333): any such server.
+"""WSGI (PEP 3333) for any WSGI server.
 
 The handler runs in the server's own thread, so a plain one needs no other. A deferred or streamed
 answer comes from the task loop through a queue, and holds that thread until it is sent.

@@ -1,4 +1,4 @@
-"""`was.cookie`: what the client sent, and what it is to keep (RFC 6265)."""
+"""`was.cookie`: reads the client's cookies and sets new ones (RFC 6265)."""
 
 from __future__ import annotations
 

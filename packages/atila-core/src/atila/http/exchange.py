@@ -1,4 +1,4 @@
-"""What an engine hands over: one request, and the way to answer it.
+"""`Exchange`: one request as the engine received it, and the methods that answer it.
 
 Everything above this line of the framework is engine-free. An engine subclasses `Exchange`, makes
 one for each request and gives it to `Site`; docs/architecture.md draws the way.

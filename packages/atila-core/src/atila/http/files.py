@@ -1,4 +1,4 @@
-"""Answering with a file: its type, its validators, and the part of it that was asked for."""
+"""Answers with a file: its type, its validators, and the requested range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges that are observed: whoever wants to know is told when a request has been answered.
+"""Exchanges with observers, which are called once a request has been answered.
 
 The access log and the metrics of a site are made of it. A site with neither runs no line of this
 module for a request.
@@ -47,7 +47,7 @@ class Observer:
 Opener = Callable[[Exchange], "Was"]
 
 
-def opening(opened: Opener, observers: Sequence[Observer]) -> Opener:
+def instrument(opened: Opener, observers: Sequence[Observer]) -> Opener:
     """`Site.open` for a site whose requests are observed.
 
     Args:

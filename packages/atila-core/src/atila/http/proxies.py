@@ -1,4 +1,4 @@
-"""Who the client is where proxies stand in between: X-Forwarded-For and X-Forwarded-Proto.
+"""The client's address and scheme behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto.
 
 Anybody can send these headers. They count as far as proxies of the setting TRUSTED_PROXIES wrote
 them: read from the right, each entry was added by the address after it, the last one by the peer.
@@ -133,7 +133,7 @@ class _Forwarded:
         return {"https": "https", "wss": "https", "http": "http", "ws": "http"}.get(value, given)
 
 
-def believing(opened: Opener, names: Iterable[str]) -> Opener:
+def with_trusted_proxies(opened: Opener, names: Iterable[str]) -> Opener:
     """`Site.open` for a site behind proxies.
 
     Args:

@@ -1,4 +1,4 @@
-"""`was.request`: the request, each part of it read when it is first asked for."""
+"""`was.request`: the request, each part read at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploaded files: reading multipart/form-data (RFC 7578), and what a handler gets for each file."""
+"""Uploaded files: reads multipart/form-data (RFC 7578) and gives a handler its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: `atila serve`, `routes`, `check`, `new`, and what deployment needs."""
+"""The command line: `atila serve`, `routes`, `check`, `new`, and the deployment commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`atila serve --engine granian`: granian as the server of a launch script or an app.
+"""`atila serve --engine granian`: serves a launch script or an app with granian.
 
 Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
 finds the new code; what the workers need to know comes to them in environment variables.
@@ -18,7 +18,7 @@ from atila.errors import SetupError
 from atila.launch import reloading, script
 from atila.monitoring import logs
 from atila.runtime import server_run
-from atila.serving.site import Site, spare_collector
+from atila.serving.site import Site, freeze_gc
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
@@ -46,7 +46,7 @@ class Service:
         self._files = files
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.site.adopt_loop(loop)
+        self.site.use_loop(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._files is not None and self._files.changed():
@@ -70,7 +70,7 @@ def make_service() -> Service:
         files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
         if files.changed_since(int(started)):
             reloading.announce(site, "reloaded")
-    spare_collector()
+    freeze_gc()
     return Service(site, files)
 
 

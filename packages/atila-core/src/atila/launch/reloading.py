@@ -1,4 +1,4 @@
-"""Development mode, and the watch on the files of a project: `--devel` and `--reload`."""
+"""Development mode: watches a project's files for `--devel` and `--reload`."""
 
 from __future__ import annotations
 

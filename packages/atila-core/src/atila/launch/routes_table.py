@@ -1,4 +1,4 @@
-"""What a site answers, told to developers: `atila routes`, `atila check`, and the API reference."""
+"""Lists the routes of a site for `atila routes`, `atila check` and the API reference."""
 
 from __future__ import annotations
 

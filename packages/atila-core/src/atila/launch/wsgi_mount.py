@@ -1,4 +1,4 @@
-"""WSGI applications mounted beside our own apps: Django's admin at "/admin", say (PEP 3333).
+"""Mounts WSGI applications (PEP 3333) beside Atila apps, such as Django's admin at "/admin".
 
 On Skitai it is Skitai who serves them; on all other engines they become an app of one route.
 """
@@ -75,7 +75,7 @@ def handler_of(application: Application) -> Callable[..., Any]:
         written: list[bytes] = []
 
         def start_response(status: str, headers: Any, error: Any = None) -> Callable[..., Any]:
-            if error is not None and was.answering:
+            if error is not None and was.headers_sent:
                 raise error[1].with_traceback(error[2])
             started[:] = [status, headers]
             return written.append

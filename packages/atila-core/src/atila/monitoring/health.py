@@ -1,4 +1,4 @@
-"""The setting HEALTH: whether a process lives, and whether it is ready for requests.
+"""The health page: whether a process lives, and whether it accepts requests.
 
 `/health/live` is answered by the task loop alone, `/health/ready` by the readiness checks of the
 app, in threads of their own. So both are answered when all worker threads and their queue are
@@ -90,7 +90,7 @@ class Readiness:
     def __init__(self, app: Atila, seconds: float) -> None:
         functions = app.readiness
         # A check that hangs has its thread; it must not have that of another.
-        pool = WorkerPool(max(1, len(functions)), name="atila-health", eager=True)
+        pool = WorkerPool(max(1, len(functions)), name="atila-health", one_thread_per_job=True)
         self._checks = [Check(name, func, seconds, pool) for name, func in functions.items()]
 
     async def answer(self, was: Was) -> Response:

@@ -1,4 +1,4 @@
-"""Logs: a last resort for what nobody has set up, and the access log.
+"""The access log, and a fallback handler where the program configures no logging.
 
 All that the framework and its apps write goes to loggers below "atila" of the standard library.
 Whoever configures logging gets it there, and nothing here interferes.

@@ -1,4 +1,4 @@
-"""The setting METRICS: what a site does, counted, on a page for Prometheus.
+"""Counts requests and resources, and serves the counts as a page for Prometheus.
 
 Names and labels are those of OpenTelemetry's semantic conventions for HTTP servers, as Prometheus
 spells them. Values of a label are a bounded set, whatever clients send: the rule of a route, never
@@ -140,7 +140,7 @@ class Metrics(Observer):
         # One element for each; appending and popping are atomic, as adding is not.
         self._active: deque[None] = deque()
         self._sockets: set[WebSocketTransport] = set()
-        self.pool = WorkerPool(1, WAITING, "atila-metrics", eager=True)
+        self.pool = WorkerPool(1, WAITING, "atila-metrics", one_thread_per_job=True)
         self._is_closed = threading.Event()
         self._is_shared = folder is not None
         threading.Thread(target=self._watch, name="atila-samples", daemon=True).start()

@@ -1,4 +1,4 @@
-"""OpenAPI 3.1: what a site answers, for programs that read it and for a page to try it.
+"""Builds the OpenAPI 3.1 document of a site.
 
 The document is made of what is there anyway: rules, methods, signatures, docstrings and
 `@app.inspect`. WebSockets are not in it, for which OpenAPI has no words.

@@ -1,4 +1,4 @@
-"""One operation of a document of OpenAPI 3.1: what a route takes, by one of its methods."""
+"""One operation of an OpenAPI 3.1 document: one route by one method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from atila.http.uploads import MULTIPART_TYPE
 from atila.openapi.schema import CONVERTED, Schema, of_parameter
 from atila.routing.router import parse_rule
 from atila.serving.endpoint import Endpoint
-from atila.validation.inspector import Choice, Rule
+from atila.validation.inspector import OneOf, Rule
 
 ERROR = "#/components/schemas/Error"
 """Where a document has the schema of errors."""
@@ -41,7 +41,7 @@ class Operation:
         self._taken = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD}
         inspector = endpoint.inspector
         self._rules: tuple[Rule, ...] = inspector.rules if inspector is not None else ()
-        self._choices: tuple[Choice, ...] = inspector.choices if inspector is not None else ()
+        self._choices: tuple[OneOf, ...] = inspector.choices if inspector is not None else ()
 
     def object(self, identifier: str) -> Document:
         """The Operation Object."""

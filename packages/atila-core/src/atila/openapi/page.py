@@ -1,4 +1,4 @@
-"""The setting OPENAPI: an app's own document, and a page to try what is in it.
+"""Serves an app's OpenAPI document and the page to try it.
 
 The page loads nothing but the document; its policy (Content Security Policy, level 3) allows no
 more than that.

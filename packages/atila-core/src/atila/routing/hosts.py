@@ -1,4 +1,4 @@
-"""Which apps a host has, and which of them a path leads to."""
+"""Finds the apps of a host, and the app that a path leads to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.pipe`: a request goes on to another resource, in place."""
+"""`was.pipe`: passes a request on to another resource, in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which routes of an app answer: those of the highest rank, and none that `app.unroute` names."""
+"""Decides which routes of an app answer: the highest rank wins, `app.unroute` removes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resources of an app: its routes by name and by function, and the folders of packages."""
+"""The resources of an app: routes by name and by function, and the folders of packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules and the router: from a path to the endpoints that answer it."""
+"""Rules and the router: finds the endpoint of a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binding a request's parameters to a handler's signature, which is read once, at mount time."""
+"""Binds a request's parameters to a handler's signature, which is read once, at mount time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which request the running code belongs to, for code that nobody hands `was` to."""
+"""The request to which the running code belongs, for code that has no `was`."""
 
 from __future__ import annotations
 

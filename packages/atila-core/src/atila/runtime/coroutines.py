@@ -1,4 +1,4 @@
-"""Generator coroutines: handlers that yield what they wait for, and pieces of the answer.
+"""Generator coroutines: handlers that yield awaitables and pieces of the answer.
 
 The first step runs in the worker thread in which the handler starts, so that it may block; after
 the first `yield` the thread is free and all goes on on the task loop. A layer that offers

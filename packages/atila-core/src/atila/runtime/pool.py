@@ -1,4 +1,4 @@
-"""Worker threads with a bounded queue; as many awake as the work needs.
+"""Worker threads with a bounded queue; the number awake follows the work.
 
 Fast handlers gain nothing from a second awake thread: it only fights the first for the
 interpreter. So one thread stays hot, and another is woken only when the job at the head of the
@@ -39,19 +39,19 @@ class WorkerPool:
         queue_size: int = 1024,
         name: str = "atila",
         *,
-        eager: bool = False,
+        one_thread_per_job: bool = False,
     ) -> None:
         if threads < 1 or queue_size < 1:
             raise ValueError("a worker pool needs at least one thread and one place in its queue")
         self.size = threads
         self.queue_size = queue_size
         self.name = name
-        self._eager = eager
+        self._one_thread_per_job = one_thread_per_job
         self._jobs: deque[Job] = deque()
         # A thread is known here by the lock on which it sleeps.
         self._threads: list[LockType] = []
         self._asleep: deque[LockType] = deque()
-        self._stuck: set[LockType] = set()
+        self._blocked: set[LockType] = set()
         self._starting = threading.Lock()
         self._closing = False
         self._watching = False
@@ -84,13 +84,13 @@ class WorkerPool:
         if len(self._jobs) >= self.queue_size or self._closing:
             return False
         self._jobs.append((func, args))
-        self._rouse()
+        self._notify()
         return True
 
     def resubmit(self, func: Callable[..., object], *args: Any) -> None:
         """Like `submit` for the rest of a job that was once accepted: never refused."""
         self._jobs.append((func, args))
-        self._rouse()
+        self._notify()
 
     def close(self, timeout: float) -> bool:
         """Take no new jobs and wait for the accepted ones, at most `timeout` seconds.
@@ -106,10 +106,10 @@ class WorkerPool:
             time.sleep(0.01)
         return True
 
-    def _rouse(self) -> None:
+    def _notify(self) -> None:
         # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
         # after that; a job is appended before _asleep is looked at here. One of the two sees it.
-        if self._eager or len(self._asleep) + len(self._stuck) >= len(self._threads):
+        if self._one_thread_per_job or len(self._asleep) + len(self._blocked) >= len(self._threads):
             self._wake()
         elif not self._watching:
             self._watch()
@@ -133,7 +133,7 @@ class WorkerPool:
         threading.Thread(target=self._work, args=(sleeping,), name=name, daemon=True).start()
 
     def _work(self, sleeping: LockType) -> None:
-        jobs, asleep, stuck = self._jobs, self._asleep, self._stuck
+        jobs, asleep, blocked = self._jobs, self._asleep, self._blocked
         while True:
             try:
                 func, args = jobs.popleft()
@@ -148,8 +148,8 @@ class WorkerPool:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
             del func, args
-            if stuck:
-                stuck.discard(sleeping)
+            if blocked:
+                blocked.discard(sleeping)
 
     def _watch(self) -> None:
         with self._starting:
@@ -189,7 +189,7 @@ class WorkerPool:
                 wave = 1
                 continue
             # Whoever is awake now does not take the job, so for what comes next they do not count.
-            self._stuck.update(set(self._threads).difference(tuple(self._asleep)))
+            self._blocked.update(set(self._threads).difference(tuple(self._asleep)))
             for _ in range(min(wave, len(self._jobs))):
                 if not self._wake():
                     return False

@@ -1,4 +1,4 @@
-"""When shared things were last updated: `was.setlu(name)` and `was.getlu(name)`.
+"""The times of the last updates of shared things: `was.setlu(name)` and `was.getlu(name)`.
 
 Who keeps something made of them, such as a cache, asks `Updates` whether it is still good.
 """

@@ -1,4 +1,4 @@
-"""`was.apps`: the apps of a site, by their names."""
+"""`was.apps`: the apps of a site by name, and their mounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contexts without a request, and contexts that watch a request: for events and maintenance.
+"""Contexts without a request of their own, for events and maintenance.
 
 The first have all of `was` but the request: asking that for what only a request has is an error
 that says so. The second see a request that others answer, with a response of their own which goes

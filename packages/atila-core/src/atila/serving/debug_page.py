@@ -1,4 +1,4 @@
-"""What a developer sees where a handler failed: the traceback with its source, by HTML or JSON.
+"""The page that shows a developer a failed handler's traceback with its source.
 
 Only where `app.debug` is set, which development mode does. It shows source, not the values of
 variables, and escapes all of it: what is in a message may have come with the request.

@@ -1,4 +1,5 @@
-"""An endpoint: one route, compiled to the steps that it needs, and the run of a request through it.
+"""An endpoint: one route compiled to the steps that it needs, and the run of a request through
+them.
 
 This is the hot path; `run` is all that happens between engine and engine for a plain handler.
 """
@@ -281,7 +282,7 @@ class Endpoint:
 
     def fail(self, was: Was, error: BaseException) -> None:
         """Answer with an error; never raises."""
-        if isinstance(error, NotModified) and not was.answering:
+        if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
             return
@@ -295,7 +296,7 @@ class Endpoint:
                 log.error("request %s failed", was.request_id, exc_info=error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
-        if not was.answering:
+        if not was.headers_sent:
             try:
                 self._send_error(was, reported)
             except Exception as problem:

@@ -1,4 +1,4 @@
-"""The body of an error answer: HTML for a browser, else JSON, or what a layer makes of a dict."""
+"""The body of an error answer: HTML for browsers, JSON for other clients."""
 
 from __future__ import annotations
 

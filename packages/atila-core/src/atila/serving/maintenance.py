@@ -1,4 +1,4 @@
-"""Maintenance jobs: `@app.maintain(10)` is called at each 10th MAINTAIN_INTERVAL of its app."""
+"""Maintenance jobs: `@app.maintain(10)` runs at each tenth MAINTAIN_INTERVAL of its app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a handler returned to an answer of the engine.
+"""Turns a handler's return value into an answer of the engine.
 
 A returned value is simplified, by the responders of the layers, until it is one that is known
 here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable of all these.

@@ -1,4 +1,4 @@
-"""Which route answered: told to a test that asks, for the API reference.
+"""Reports the route that answered to a test that asks, for the API reference.
 
 Only in development and under test, and only to a client on the same machine. A route that is
 mounted in production does not even have the step that this adds.

@@ -141,10 +141,10 @@ class Site:
         self.files = self.static if is_served else None
         if observers := self._observers(config, access_log):
             # In place of the method, so that sites without any do nothing for them.
-            self.__dict__["open"] = observation.opening(self.open, observers)
+            self.__dict__["open"] = observation.instrument(self.open, observers)
         if config.TRUSTED_PROXIES:
             # Around these, which tell of the client too.
-            self.__dict__["open"] = proxies.believing(self.open, config.TRUSTED_PROXIES)
+            self.__dict__["open"] = proxies.with_trusted_proxies(self.open, config.TRUSTED_PROXIES)
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:
@@ -203,7 +203,7 @@ class Site:
             self.begin()
         return self._loop
 
-    def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
+    def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
             self._loop = TaskLoop(loop)
@@ -414,7 +414,7 @@ async def _awaited(awaitable: Awaitable[object]) -> None:
     await awaitable
 
 
-def spare_collector() -> None:
+def freeze_gc() -> None:
     """Keep the garbage collector from going through all that a worker process has loaded.
 
     To be called when it is about to serve. Else each full collection looks at every module, some

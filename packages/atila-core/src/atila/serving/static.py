@@ -1,4 +1,4 @@
-"""Static and media files: folders whose files are served at an URL, ahead of all routes."""
+"""Static and media files: folders whose files are served ahead of all routes."""
 
 from __future__ import annotations
 

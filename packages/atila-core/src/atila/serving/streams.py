@@ -1,4 +1,4 @@
-"""Answers whose body is made while it is sent: iterators, generators and open files."""
+"""Answers whose body is produced while it is sent: iterators, generators and open files."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def open_stream(was: Was, kind: Header) -> ResponseStream:
     exchange = was.exchange
     status = was.response.status_code
     headers = head(was, kind)
-    was.answering = True
+    was.headers_sent = True
     if exchange.method == "HEAD":
         exchange.respond(status, headers, b"")
         return _Nowhere()

@@ -1,4 +1,4 @@
-"""What HTTP/1.x and HTTP/2 requests have in common."""
+"""The common part of HTTP/1.x and HTTP/2 requests."""
 
 from __future__ import annotations
 

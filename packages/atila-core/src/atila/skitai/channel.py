@@ -1,4 +1,4 @@
-"""Connections: Skitai's channels, mended where a peer could make them fail.
+"""Connections: Skitai's channels, hardened against peers that break rules.
 
 Skitai's own channel closes the connection without an answer on a malformed head, buffers a head of
 any size, closes when a send would block (rs4.asyncore compares the error number with a tuple),

@@ -1,4 +1,4 @@
-"""Calls from other threads, made on the main thread, where Skitai's sockets live."""
+"""Runs calls of other threads on the main thread, which owns Skitai's sockets."""
 
 from __future__ import annotations
 

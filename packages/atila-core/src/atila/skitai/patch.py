@@ -1,4 +1,4 @@
-"""What changes in the `skitai` module: `mount` and `run` are wrapped, missing names are added."""
+"""The changes to the `skitai` module: wraps `mount` and `run`, adds missing names."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ class Launcher:
 
     def _make_worker(self, wasc: Any) -> Any:
         from atila.launch import script
-        from atila.serving.site import spare_collector
+        from atila.serving.site import freeze_gc
         from atila.skitai.worker import Worker
 
         try:
@@ -208,7 +208,7 @@ class Launcher:
                 script.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, script.build_site(int(threads) if threads else None))
-            spare_collector()
+            freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
         except Exception:

@@ -1,4 +1,4 @@
-"""The way in: which requests are ours, and which are Skitai's own to answer."""
+"""Decides which requests Atila answers, and which Skitai answers itself."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import SetupError, source_of
 from atila.routing.router import parse_rule
 from atila.validation.converters import KEYWORDS, LIBRARIES, TYPES, Check, found_by
-from atila.validation.inspector import WHERE, Choice, Group, Inspector, Place, Rule
+from atila.validation.inspector import WHERE, Group, Inspector, OneOf, Place, Rule
 from atila.validation.operators import OF_TEXTS, OPERATORS, length
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _Compiler:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._checks: list[tuple[Rule, Check | None]] = []
-        self._choices: list[Choice] = []
+        self._choices: list[OneOf] = []
         self._seen: set[tuple[str, Place, str]] = set()
         self._kinds: dict[tuple[str, Place], Rule] = {}
         parameters = list(inspect.signature(route.handler).parameters.values())[1:]
@@ -201,7 +201,7 @@ class _Compiler:
         if keyword in _CHOICES:
             if not names:
                 raise ValueError("takes names of parameters; there are none")
-            self._choices.append(Choice(scope, keyword, tuple(names)))
+            self._choices.append(OneOf(scope, keyword, tuple(names)))
             return
         for place in places:
             self._add(Rule(scope, keyword, place, keyword), KEYWORDS.get(keyword))

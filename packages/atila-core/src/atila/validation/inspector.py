@@ -1,6 +1,4 @@
-"""Running the rules of `@app.inspect` over the parameters of a request;
-`atila.validation.declaration` makes them of what a handler says.
-"""
+"""Runs the rules of `@app.inspect` over the parameters of a request."""
 
 from __future__ import annotations
 
@@ -62,7 +60,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """Some of these parameters have to be given: one, or more where it is "manyof".
 
     Attributes:
@@ -90,7 +88,7 @@ class Group:
         self,
         scope: str,
         checks: Iterable[tuple[Rule, Check | None]],
-        choices: Iterable[Choice],
+        choices: Iterable[OneOf],
         nullable: Collection[str],
     ) -> None:
         self.scope = scope

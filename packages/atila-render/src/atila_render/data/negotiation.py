@@ -1,4 +1,4 @@
-"""Which of several media types an answer has, by the Accept header (RFC 9110, section 12.5.1)."""
+"""Chooses the media type of an answer by the Accept header (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 

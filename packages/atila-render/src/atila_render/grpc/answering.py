@@ -151,7 +151,7 @@ class Call:
             was = self._was
             encoding = [("grpc-encoding", "gzip")] if self._compress else []
             headers = [*HEAD, *encoding, *metadata_of(head(was, None))]
-            was.answering = True
+            was.headers_sent = True
             self._stream = await was.exchange.respond_trailing(200, headers)
         return self._stream
 

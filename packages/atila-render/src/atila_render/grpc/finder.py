@@ -1,4 +1,4 @@
-"""gRPC calls, found without protobuf until there is one: most apps have none."""
+"""Finds gRPC calls, and loads protobuf only at the first one."""
 
 from __future__ import annotations
 

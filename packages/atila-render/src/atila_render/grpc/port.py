@@ -1,4 +1,4 @@
-"""A port of its own for gRPC, served by grpc.aio: where the server sends no HTTP/2 trailers."""
+"""A separate gRPC port, served by grpc.aio, for servers that send no HTTP/2 trailers."""
 
 from __future__ import annotations
 

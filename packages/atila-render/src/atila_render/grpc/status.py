@@ -1,4 +1,4 @@
-"""Status codes of gRPC, and what errors become of them."""
+"""Status codes of gRPC, and the code of each error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gRPC over HTTP/2, as bytes: messages with a length before them, compression, deadlines.
+"""gRPC over HTTP/2 as bytes: length-prefixed messages, compression, deadlines.
 
 https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """

@@ -1,4 +1,4 @@
-"""Which media type a template makes, told by its name."""
+"""Derives the media type of a template's output from its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MINIFY_HTML: pages without what a browser does not need."""
+"""MINIFY_HTML: removes from pages what browsers do not need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.render`, and what an app adds to its templates."""
+"""`was.render`, and the names that an app adds to its templates."""
 
 from __future__ import annotations
 

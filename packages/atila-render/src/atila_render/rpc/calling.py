@@ -1,4 +1,4 @@
-"""Calling handlers by name, in a request that is an envelope for one or more calls."""
+"""Calls handlers by name within a request that carries one or more calls."""
 
 from __future__ import annotations
 

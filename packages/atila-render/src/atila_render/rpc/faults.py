@@ -1,4 +1,4 @@
-"""What went wrong with a call, as XML-RPC and JSON-RPC number it."""
+"""Fault codes of XML-RPC and JSON-RPC."""
 
 from __future__ import annotations
 

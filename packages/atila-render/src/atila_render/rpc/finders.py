@@ -1,4 +1,4 @@
-"""Which requests are calls of XML-RPC and JSON-RPC: told by the media type of their body."""
+"""Recognises XML-RPC and JSON-RPC requests by the media type of their body."""
 
 from __future__ import annotations
 

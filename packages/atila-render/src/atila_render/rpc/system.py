@@ -1,4 +1,4 @@
-"""The methods that XML-RPC servers have for who wants to know what they offer."""
+"""The introspection methods of XML-RPC servers."""
 
 from __future__ import annotations
 

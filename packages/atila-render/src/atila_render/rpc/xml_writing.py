@@ -1,4 +1,4 @@
-"""Answers of XML-RPC, written by Python's own marshaller, of values that it has types for."""
+"""Writes answers of XML-RPC with Python's own marshaller."""
 
 from __future__ import annotations
 

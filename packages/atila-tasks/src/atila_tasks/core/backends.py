@@ -1,4 +1,4 @@
-"""The backends that a site keeps: made when first needed, and closed with it."""
+"""The backends of a site: created at first use and closed with it."""
 
 from __future__ import annotations
 

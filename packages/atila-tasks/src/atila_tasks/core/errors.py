@@ -1,4 +1,4 @@
-"""How a task ends that neither gave data nor raised an error of its own."""
+"""The errors of tasks that neither gave data nor raised an error of their own."""
 
 from __future__ import annotations
 

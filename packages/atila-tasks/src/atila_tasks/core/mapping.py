@@ -1,4 +1,4 @@
-"""`was.Map` and its kin: answers of several tasks, given when all are finished.
+"""`was.Map` and its kin: answers built from several tasks once all are finished.
 
 How they are written is another layer's: `was.API`, `was.render` and `was.render_or_API`.
 """

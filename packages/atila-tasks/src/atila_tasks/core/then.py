@@ -1,4 +1,4 @@
-"""Answers that a function makes once a task is finished."""
+"""Answers that a function builds once a task is finished."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tasks, and several of them as one, have in common: how they are waited for."""
+"""The common part of tasks and groups: the ways to wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of what statements gave: `use_cache`, `rm_cache` and `cache` of `was.db`.
+"""The query cache: `use_cache`, `rm_cache` and `cache` of `was.db`.
 
 Each worker process keeps its own; the times of updates, which all workers share, tell whether what
 it has is still good.

@@ -75,7 +75,7 @@ class Redis(Interface):
                 )
 
     async def perform(self, request: Command) -> Any:
-        await self._reach()
+        await self._upstream()
         try:
             command = getattr(self._client, request.name)(*request.args, **request.kwargs)
         except AttributeError:
@@ -91,7 +91,7 @@ class Redis(Interface):
         except exceptions.RedisError as error:
             raise DatabaseError(f"{self.alias.name}: {error}") from error
 
-    async def _reach(self) -> None:
+    async def _upstream(self) -> None:
         """See that a connection is there, before anything is sent: one that was lost meanwhile is
         replaced.
         """

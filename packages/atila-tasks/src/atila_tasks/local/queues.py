@@ -1,4 +1,4 @@
-"""`was.Queue`: answers that a function in a thread makes piece by piece."""
+"""`was.Queue`: answers that a function in a thread produces piece by piece."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Producers:
     """
 
     def __init__(self, size: int) -> None:
-        self.pool = WorkerPool(size, size, name="atila-producer", eager=True)
+        self.pool = WorkerPool(size, size, name="atila-producer", one_thread_per_job=True)
         self._running: set[Queue] = set()
 
     def start(self, was: Was, produce: Callable[[Queue], object], queue: Queue) -> bool:

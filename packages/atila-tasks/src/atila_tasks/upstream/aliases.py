@@ -1,4 +1,4 @@
-"""Aliases: names for the servers and databases that tasks talk to.
+"""Aliases: names of the servers and databases that tasks call.
 
 `skitai.alias("@mypg", skitai.DB_PGSQL, ["user:pass@localhost/mydb"])` names them for all apps of a
 process, `app.alias(…)` for one app.

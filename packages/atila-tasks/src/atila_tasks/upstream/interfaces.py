@@ -1,4 +1,4 @@
-"""Interfaces: how servers and databases of one kind are talked to.
+"""Interfaces: how to call servers and databases of one kind.
 
 The built-in ones and those of `skitai.add_database_interface` are alike: subclasses of `Interface`.
 """

@@ -1,4 +1,4 @@
-"""The kinds PROTO_HTTP and PROTO_HTTPS: one server, and the requests that it gets."""
+"""The kinds PROTO_HTTP and PROTO_HTTPS: one server and the requests to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request of HTTP, as a member of an alias is asked to carry it out."""
+"""An HTTP request to a member of an alias."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.ProxyPass`: requests passed on to another server, and its answers passed back."""
+"""`was.ProxyPass`: forwards a request to another server and its answer back."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class _Passing:
             return
         # The first piece beforehand: if there is none, the client still gets a proper error.
         piece = await self._piece(incoming)
-        was.answering = True
+        was.headers_sent = True
         stream = await exchange.respond_stream(status, headers)
         try:
             while piece:

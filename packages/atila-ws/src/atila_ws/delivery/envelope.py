@@ -1,4 +1,4 @@
-"""A message on its way to the clients of other workers, and its form as bytes."""
+"""A message to the clients of another worker, and its form as bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEAD = 4
 
 
 @dataclass(slots=True)
-class Parcel:
+class Envelope:
     """A message, and for whom it is.
 
     Attributes:
@@ -36,7 +36,7 @@ class Parcel:
     until: float = 0.0
 
     @classmethod
-    def of(cls, to: str, value: Any, **rest: Any) -> Parcel:
+    def of(cls, to: str, value: Any, **rest: Any) -> Envelope:
         """A parcel of what an app sends.
 
         Raises:
@@ -53,7 +53,7 @@ class Parcel:
         return len(head).to_bytes(_HEAD, "big") + head + value
 
     @classmethod
-    def unpack(cls, data: bytes) -> Parcel:
+    def unpack(cls, data: bytes) -> Envelope:
         """The parcel that some bytes are."""
         end = _HEAD + int.from_bytes(data[:_HEAD], "big")
         to, kind, is_room, space, until = orjson.loads(data[_HEAD:end])

@@ -1,4 +1,4 @@
-"""The open connections of this process, and the way to those of the others."""
+"""The open connections of this process, and the way to those of other workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from atila_ws.delivery import messengers
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -130,45 +130,45 @@ class Hub:
 
     # Sending ------------------------------------------------------------------------------------
 
-    def send(self, client_id: object, parcel: Parcel, patience: float) -> Any:
+    def send(self, client_id: object, envelope: Envelope, patience: float) -> Any:
         """Send to one client, wherever it is connected.
 
         Returns:
             Whether it was delivered: in a thread a bool, on the task loop what gives it when it is
             awaited.
         """
-        return self._wait(self._send(client_id, parcel, patience), patience)
+        return self._wait(self._send(client_id, envelope, patience), patience)
 
-    def broadcast(self, parcel: Parcel, patience: float) -> Any:
+    def broadcast(self, envelope: Envelope, patience: float) -> Any:
         """Send to all in a room, in all workers.
 
         Returns:
             To how many; like `send`.
         """
-        return self._wait(self._broadcast(parcel, patience), patience)
+        return self._wait(self._broadcast(envelope, patience), patience)
 
-    async def _send(self, client_id: object, parcel: Parcel, patience: float) -> bool:
+    async def _send(self, client_id: object, envelope: Envelope, patience: float) -> bool:
         if not isinstance(client_id, str):
             return False
         worker, _, token = client_id.partition(".")
         if not token or not worker.isalnum():
             return False
-        parcel.until = time.time() + patience
+        envelope.until = time.time() + patience
         if worker == self.worker:
-            return bool(await _count(self.deliver(parcel)))
+            return bool(await _count(self.deliver(envelope)))
         with self._lock:
             messenger = self._bring()
-        return bool(await messenger.ask(worker, parcel, patience))
+        return bool(await messenger.ask(worker, envelope, patience))
 
-    async def _broadcast(self, parcel: Parcel, patience: float) -> int:
-        parcel.until = time.time() + patience
+    async def _broadcast(self, envelope: Envelope, patience: float) -> int:
+        envelope.until = time.time() + patience
         with self._lock:
             messenger = self._bring()
         # First here: nothing else can come between two broadcasts of one sender.
-        here = await _count(self.deliver(parcel))
-        return here + await messenger.ask_all(parcel, patience)
+        here = await _count(self.deliver(envelope))
+        return here + await messenger.ask_all(envelope, patience)
 
-    def deliver(self, parcel: Parcel) -> int | Awaitable[int]:
+    def deliver(self, envelope: Envelope) -> int | Awaitable[int]:
         """Give a parcel to those it is for, as far as they are connected here. On the task loop.
 
         It is put on its way before this returns, so that parcels keep their order.
@@ -176,17 +176,17 @@ class Hub:
         Returns:
             To how many, or what will tell.
         """
-        left = parcel.until - time.time()
+        left = envelope.until - time.time()
         if left <= 0:
             return 0
-        if parcel.is_room:
-            members = tuple(self._rooms.get((parcel.space, parcel.to), ()))
-            return sum(_push(socket, parcel, None) for socket in members)
-        socket = self._clients.get(parcel.to)
+        if envelope.is_room:
+            members = tuple(self._rooms.get((envelope.space, envelope.to), ()))
+            return sum(_push(socket, envelope, None) for socket in members)
+        socket = self._clients.get(envelope.to)
         if socket is None:
             return 0
         taken: asyncio.Future[bool] = self.loop.loop.create_future()
-        if not _push(socket, parcel, taken):
+        if not _push(socket, envelope, taken):
             return 0
         return _taken_within(taken, left)
 
@@ -220,8 +220,8 @@ class Pending:
         raise RuntimeError("whether it was delivered is not known yet: await it")
 
 
-def _push(socket: WebSocket, parcel: Parcel, taken: asyncio.Future[bool] | None) -> bool:
-    return socket.push(parcel.value, is_encoded=parcel.kind == "json", taken=taken)
+def _push(socket: WebSocket, envelope: Envelope, taken: asyncio.Future[bool] | None) -> bool:
+    return socket.push(envelope.value, is_encoded=envelope.kind == "json", taken=taken)
 
 
 async def _taken_within(taken: asyncio.Future[bool], seconds: float) -> int:

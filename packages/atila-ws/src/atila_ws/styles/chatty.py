@@ -1,4 +1,4 @@
-"""WS_CHATTY: a conversation written as a generator."""
+"""WS_CHATTY: a conversation as a generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One WebSocket from handshake to end: what all specs have in common."""
+"""One WebSocket from handshake to end: the common part of all styles."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     # In place of the method of core, which reads the body of a request.
     was.__dict__["Input"] = socket.input
     # Where the handshake carries no cookie, what `onopen` has for the client is late already.
-    was.answering = not was.exchange.accepts_headers
+    was.headers_sent = not was.exchange.accepts_headers
     try:
         await _call(was, declared.onopen)
     except BaseException as error:
-        was.answering = False
+        was.headers_sent = False
         socket.abandon()
         if not isinstance(error, Exception):
             # The server stops: nobody knows how far `onopen` got.
@@ -77,7 +77,7 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
         code = GOING_AWAY
         raise
     finally:
-        was.answering = transport is not None
+        was.headers_sent = transport is not None
         try:
             if transport is not None:
                 await socket.close(code)

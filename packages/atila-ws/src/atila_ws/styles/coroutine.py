@@ -1,4 +1,4 @@
-"""WS_COROUTINE: a conversation written as a generator that waits for messages and tasks alike."""
+"""WS_COROUTINE: a conversation as a generator that waits for messages and tasks alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WS_REPORTY: a call of the handler for each message."""
+"""WS_REPORTY: one call of the handler for each message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `was.db(alias)` gives for SQL: statements, transactions, and rows in pieces."""
+"""`was.db(alias)` for SQL: statements, transactions, and rows in pieces."""
 
 from __future__ import annotations
 
