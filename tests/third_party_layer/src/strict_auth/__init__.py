@@ -11,14 +11,23 @@ LAYER_PROTOCOL = 2
 """The version of the layer protocol that this is written for."""
 
 
-def permission_required(app: Atila, permissions: list[str]) -> Callable[..., Any]:
-    """Let a handler answer only those who have one of the permissions."""
+class OfWas:
+    """Names of `was`."""
 
-    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
-        handler.__permissions__ = frozenset(permissions)  # type: ignore[attr-defined]
-        return handler
+    permissions = made(lambda was: tuple(was.request.user or ()))
 
-    return decorate
+
+class OfApp:
+    """Names of the app."""
+
+    def permission_required(self, permissions: list[str]) -> Callable[..., Any]:
+        """Let a handler answer only those who have one of the permissions."""
+
+        def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+            handler.__permissions__ = frozenset(permissions)  # type: ignore[attr-defined]
+            return handler
+
+        return decorate
 
 
 def compile_route(route: Any, app: Atila) -> Steps | None:
@@ -36,27 +45,4 @@ def compile_route(route: Any, app: Atila) -> Steps | None:
     return Steps(before=[check], loop_safe=True)
 
 
-def permissions(was: Was) -> tuple[str, ...]:
-    """What the client may do."""
-    return tuple(was.request.user or ())
-
-
-class WasOfPermissions:
-    """Names of `was`."""
-
-    permissions = made(permissions)
-
-
-class AppOfPermissions:
-    """Names of the app."""
-
-    permission_required = permission_required
-
-
-layer = Layer(
-    name="auth",
-    protocol=LAYER_PROTOCOL,
-    was=WasOfPermissions,
-    app=AppOfPermissions,
-    compile=compile_route,
-)
+layer = Layer("auth", LAYER_PROTOCOL, was=OfWas, app=OfApp, compile=compile_route)
