@@ -26,10 +26,11 @@ STUBS = {"atila.installed", "atila.installed_layers"}
 
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "known_layers": set(),
     "runtime": {"errors"},
     "http": {"errors"},
     "routing": {"errors", "runtime"},
-    "layers": {"errors", "http", "routing"},
+    "layers": {"errors", "known_layers", "http", "routing"},
     "was": {"errors", "runtime", "http", "routing", "layers"},
     "validation": {"errors", "http", "routing"},
     "engines": {"errors", "runtime", "http"},

@@ -1,4 +1,4 @@
-"""What a layer answers in a protocol of its own: `Layer.calls`, `Layer.begin`, and twins."""
+"""What a layer answers in a protocol of its own: `Parts.calls`, `Parts.serve`, and twins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from atila import PROTOCOL, Atila, HTTPError, Layer
+from atila import PROTOCOL, Atila, HTTPError, Layer, Parts
 from atila.serving.site import Mount, Site
 from atila.testing.waits import PATIENCE
 
@@ -42,7 +42,7 @@ def shouting(log: list[str]) -> Layer:
 
         return {SHOUT: find, "*": others}
 
-    return Layer(name="render", protocol=PROTOCOL, calls=calls)
+    return Layer("render", PROTOCOL, mount=lambda app: Parts(calls=calls(app)))
 
 
 def app_with(layer: Layer) -> Atila:
@@ -134,7 +134,7 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
 
         return work()
 
-    app = app_with(Layer(name="render", protocol=PROTOCOL, begin=begin))
+    app = app_with(Layer("render", PROTOCOL, mount=lambda app: Parts(serve=begin)))
 
     @app.route("/")
     async def index(was):
@@ -148,8 +148,19 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
     assert begun == [True]
 
 
+def test_what_several_apps_serve_begins_once() -> None:
+    begun: list[Site] = []
+    layer = Layer("render", PROTOCOL, mount=lambda app: Parts(serve=begun.append))
+    site = Site([Mount("/a", app_with(layer)), Mount("/b", app_with(layer))])
+    try:
+        site.begin()
+        assert begun == [site]
+    finally:
+        site.shutdown()
+
+
 def test_a_layer_with_nothing_to_begin_needs_no_loop() -> None:
-    app = app_with(Layer(name="render", protocol=PROTOCOL, begin=lambda site: None))
+    app = app_with(Layer("render", PROTOCOL, mount=lambda app: Parts(serve=lambda site: None)))
     site = app.site
     try:
         site.begin()

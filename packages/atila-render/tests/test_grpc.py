@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -323,8 +323,37 @@ def test_where_the_port_of_its_own_is(app: Atila, monkeypatch: pytest.MonkeyPatc
         assert address_of(site) == "[::]:50051"
         monkeypatch.setenv("ATILA_GRPC_PORT", "127.0.0.1:7")
         assert address_of(site) == "127.0.0.1:7"
+        monkeypatch.setenv("ATILA_GRPC_PORT", "7")
+        assert address_of(site) == "127.0.0.1:7"
+        # Where the server listens.
+        monkeypatch.setenv("ATILA_HOST", "::1")
+        assert address_of(site) == "[::1]:7"
+        monkeypatch.delenv("ATILA_GRPC_PORT")
+        app.config.GRPC_PORT = 50051
+        assert address_of(site) == "127.0.0.1:50051"
     finally:
         site.shutdown()
+
+
+def test_the_option_of_atila_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, str]] = []
+    (tmp_path / "grpc_port.py").write_text("from atila import Atila\napp = Atila(__name__)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("ATILA_GRPC_PORT", "")
+    monkeypatch.setenv("ATILA_HOST", "")
+    monkeypatch.setattr(
+        "atila.skitai.serve.serve",
+        lambda settings: served.append((os.environ["ATILA_GRPC_PORT"], os.environ["ATILA_HOST"])),
+    )
+    command = ["serve", "grpc_port:app", "--engine", "skitai", "--host", "0.0.0.0"]
+    assert CliRunner().invoke(main, [*command, "--grpc-port", "50051"]).exit_code == 0
+    assert served == [("50051", "0.0.0.0")]
+    assert "--grpc-port" in CliRunner().invoke(main, ["serve", "--help"]).output
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = CliRunner().invoke(main, [*command, "--grpc-port", "50051"])
+    assert result.exit_code == 2
+    assert 'pip install "atila-render[grpc]"' in result.output
 
 
 def test_health_can_be_left_out(app: Atila) -> None:
@@ -342,21 +371,3 @@ def test_health_where_nothing_is_mounted(app: Atila) -> None:
         assert answer.trailers["grpc-status"] == "0"
     finally:
         site.shutdown()
-
-
-def test_a_grpc_port_without_grpcio_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = "from atila import Atila\napp = Atila(__name__)\n"
-    (tmp_path / "grpc_less.py").write_text(script)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", _without("grpc", find))
-    result = CliRunner().invoke(main, ["serve", "grpc_less:app", "--grpc-port", "50051"])
-    assert result.exit_code == 2
-    assert 'pip install "atila-render[grpc]"' in result.output
-
-
-def _without(absent: str, find: Any) -> Any:
-    return lambda name, *more: None if name == absent else find(name, *more)

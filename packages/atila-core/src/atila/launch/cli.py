@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import click
 
 from atila.errors import SetupError
 from atila.launch import reloading, script
-from atila.launch.options import contributed
 from atila.monitoring import logs
 from atila.serving import static
 
+OPTIONS = "atila.serve_options"
+"""The group of entry points that name options of layers for `atila serve`."""
 TARGET = click.argument("target")
 OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
 
@@ -38,7 +40,18 @@ def main() -> None:
     """Atila, a web framework of plain functions."""
 
 
-@main.command()
+class _Serve(click.Command):
+    """`atila serve`, with the options that installed layers add to it.
+
+    Each is a `click.Option` without a value for the command: its callback does what is to be done.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        *own, help_option = super().get_params(ctx)
+        return [*own, *(entry.load() for entry in entry_points(group=OPTIONS)), help_option]
+
+
+@main.command(cls=_Serve)
 @click.argument("target")
 @click.option(
     "--engine",
@@ -96,9 +109,7 @@ def serve(
             os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
-        for option in _CONTRIBUTED:
-            if options[option.key] is not None:
-                option.apply(options[option.key], settings)
+        os.environ[script.HOST] = settings.host
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
         click.echo(
@@ -110,10 +121,6 @@ def serve(
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
         sys.exit(2)
-
-
-_CONTRIBUTED = tuple(contributed())
-serve.params.extend(option.parameter() for option in _CONTRIBUTED)
 
 
 @main.command()

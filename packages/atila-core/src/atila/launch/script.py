@@ -26,13 +26,15 @@ from atila.serving.apps import Mount
 from atila.serving.site import Site
 
 if TYPE_CHECKING:
-    from atila import Atila
+    from atila.app.application import Atila
 
 
 DEFAULT_PORT = 5000
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
+HOST = "ATILA_HOST"
+"""That by which layers with ports of their own get to know at which address the server listens."""
 
 
 @dataclass(slots=True)

@@ -98,7 +98,8 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
-        self._bind = binder(route, signature)
+        fields = frozenset[str]().union(*(step.fields for step in steps))
+        self._bind = binder(route, signature, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self.inspector = declaration.compiled(route)
         if self.inspector is not None:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from atila.layers import launch_names
+from atila.known_layers import KNOWN
+from atila.layers import launch_names, missing
 from atila.serving.site import on_site_start
 
 NAMES: dict[str, Any] = {}
@@ -44,6 +45,8 @@ def _late_names(module: Any) -> Callable[[str], Any]:
             _set_names(module)
             if name in NAMES:
                 return NAMES[name]
+        if any(name in known.exports for known in KNOWN.values()):
+            raise AttributeError(missing("exports", name, {}, "skitai"))
         raise AttributeError(f"module 'skitai' has no attribute {name!r}")
 
     return find

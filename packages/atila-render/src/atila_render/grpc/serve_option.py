@@ -1,29 +1,28 @@
-"""The option `--grpc-port` of `atila serve`."""
+"""The option `--grpc-port` of `atila serve`, which an entry point names."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING
 
-from atila import SetupError
-from atila.launch.options import ServeOption
-from atila_render.grpc.finder import PORT_VARIABLE
+import click
 
-if TYPE_CHECKING:
-    from atila.launch.script import Settings
+from atila_render.grpc.finder import ADVICE, VARIABLE
 
 
-def _apply(port: int, settings: Settings) -> None:
+def _ask(context: click.Context, option: click.Parameter, port: int | None) -> None:
+    if port is None:
+        return
     if importlib.util.find_spec("grpc") is None:
-        raise SetupError('gRPC is not installed. Mend: pip install "atila-render[grpc]"')
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    os.environ[PORT_VARIABLE] = f"{host}:{port}"
+        raise click.UsageError(ADVICE)
+    # By the environment: workers are processes of their own.
+    os.environ[VARIABLE] = str(port)
 
 
-option = ServeOption(
-    name="--grpc-port",
-    values=range(1, 65536),
+GRPC_PORT = click.Option(
+    ["--grpc-port"],
+    type=click.IntRange(1, 65535),
+    expose_value=False,
+    callback=_ask,
     help="A port of its own for gRPC, which granian cannot serve itself.",
-    apply=_apply,
 )
