@@ -466,7 +466,7 @@ def test_calls_whose_parameters_nobody_knows_yet(bare):
     bare.test_client().get("/")
     faults = []
     endpoint = next(e for e in bare.endpoints if e.route.handler is animals)
-    twin = endpoint.twin(lambda was: "in", lambda was, error: faults.append(error.code))
+    twin = endpoint.for_calls(lambda was: "in", lambda was, error: faults.append(error.code))
     for role in ("user", "staff"):
         called_by(role)
     assert faults == [403, 403]

@@ -118,7 +118,7 @@ class Demand:
         without = [self.general if method is None else method]
         if not self.by_parameter:
             return without
-        if was.endpoint.fault is not None:
+        if was.endpoint.error_writer is not None:
             # The parameters of a gRPC call are in its stream: both with them and without them.
             return [self._particular(self.by_parameter, method), *without]
         # Those that the handler will get, from wherever: a form wins over the path.

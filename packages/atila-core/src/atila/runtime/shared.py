@@ -33,7 +33,7 @@ from atila.runtime import server_run
 from atila.runtime.spare_threads import Lock, waiting
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Entry = tuple[bytes, float | None]
 """A value, and when it ends in seconds since the epoch; None for never."""
