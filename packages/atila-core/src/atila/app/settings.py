@@ -10,6 +10,7 @@ DEFAULTS: dict[str, Any] = {
     "MAX_FIELDS": 1000,
     "MAX_FILES": 100,
     "UPLOAD_FOLDER": None,
+    "STATIC_FOLDERS": {},
     "THREADS": 32,
     "SPARE_THREADS": 64,
     "QUEUE_SIZE": 1024,
@@ -32,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
 - MAX_FILES: files of a form; more are refused with 400.
 - UPLOAD_FOLDER: where large bodies and uploaded files are while their request is processed; None
   for the system's temporary folder. On the disk of the folder they are saved to, saving is free.
+- STATIC_FOLDERS: more folders of static files, by their URL: {"/docs": "/srv/docs"}.
 - THREADS: worker threads of a process that work at a time, started as they are needed.
 - SPARE_THREADS: threads that there may be besides, in place of those that wait for what others
   hold: for a task, a lock, a password hash.
