@@ -304,9 +304,14 @@ class Atila(AppNames):
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
         self.mount_prefix = prefix
         self._entering = site
+        # So that `was.site` is one step.
+        self.was_class.site = site  # type: ignore[assignment, method-assign]
         try:
             with mounting.entered(self):
                 self._compile_all()
+        except BaseException:
+            del self.was_class.site
+            raise
         finally:
             self._entering = None
         # Last: whoever sees it may use all of the above.
@@ -315,6 +320,8 @@ class Atila(AppNames):
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""
         mounting.leave(self)
+        if self._site is not None:
+            del self.was_class.site
         self._site = None
         self._engines.clear()
 

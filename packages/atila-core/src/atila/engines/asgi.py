@@ -405,6 +405,7 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._exchange = site.exchange_class(ASGIExchange)
+        self._loop: TaskLoop | None = None
 
     async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a scope: a request, a WebSocket, or the server's start and end."""
@@ -412,7 +413,9 @@ class Engine:
             await self._live(receive, send)
             return
         site = self._site
-        loop = site.use_loop(asyncio.get_running_loop())
+        loop, running = self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
         if exchange.has_body() and site.wants_body(was):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
@@ -91,7 +92,10 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        self._finish_soon()
+        if get_ident() == self._loop.thread_id:
+            self._finish()
+        else:
+            self._loop.call(self._finish)
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -161,7 +165,7 @@ class RSGIExchange(Exchange):
             self._waiter.set_result(None)
 
     def _finish_soon(self) -> None:
-        if self._loop.is_current():
+        if get_ident() == self._loop.thread_id:
             self._finish()
         else:
             self._loop.call(self._finish)
@@ -350,6 +354,7 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._exchange = site.exchange_class(RSGIExchange)
+        self._loop: TaskLoop | None = None
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
         """Answer a request; called on granian's loop.
@@ -357,8 +362,10 @@ class Engine:
         Returns:
             What ends when the request is over.
         """
-        site = self._site
-        exchange = self._exchange(scope, protocol, site.use_loop(asyncio.get_running_loop()))
+        site, loop, running = self._site, self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
+        exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)

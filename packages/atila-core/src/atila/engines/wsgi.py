@@ -80,6 +80,11 @@ class WSGIExchange(Exchange):
         # Servers set these two, empty, even if the client sent none.
         return value if value or name not in ("content-length", "content-type") else None
 
+    def has_body(self) -> bool:
+        environ = self._environ
+        length = environ.get("CONTENT_LENGTH")
+        return (bool(length) and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+
     def headers(self) -> Headers:
         found = [
             (key[5:].replace("_", "-").lower(), value)
@@ -128,6 +133,14 @@ class WSGIExchange(Exchange):
         await asyncio.Event().wait()
 
 
+_STATUS_LINES: dict[int, str] = {}
+
+
+def _status_line(status: int) -> str:
+    line = _STATUS_LINES[status] = f"{status} {reason_phrase(status)}"
+    return line
+
+
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
@@ -141,9 +154,10 @@ def _read_some(source: Any, size: int) -> bytes:
     return data
 
 
-def _with_length(headers: Sequence[Header], length: int) -> Sequence[Header]:
-    if any(name == "content-length" for name, _ in headers):
-        return headers
+def _with_length(headers: Sequence[Header], length: int) -> list[Header]:
+    for name, _ in headers:
+        if name == "content-length":
+            return list(headers)
     return [*headers, ("content-length", str(length))]
 
 
@@ -270,7 +284,7 @@ class Engine:
                 was = site.refusal(was.exchange, was.app, fault)
         was.endpoint.run(was)
         answer = exchange.answers.get()
-        status = f"{answer.status} {reason_phrase(answer.status)}"
+        status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
         start_response(status, list(answer.headers))
         return answer.body
 

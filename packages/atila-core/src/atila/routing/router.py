@@ -277,8 +277,10 @@ class Router:
     def match(self, path: str, method: str) -> Match | None:
         """Where a request leads; None if no rule fits path (percent-decoded) and method."""
         leaf = self._static.get(path)
-        if leaf is not None and (target := leaf.target(method)) is not None:
-            return target
+        if leaf is not None:
+            target = leaf.targets.get(method) or leaf.target(method)
+            if target is not None:
+                return target
         found = _descend(self._root, path.split("/"), 1, (), method)
         if found is None and path == "/" and (leaf := self._static.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which

@@ -21,6 +21,10 @@ class TaskLoop:
 
     Args:
         loop: the loop of the server, or None for one of its own, which `run_in_thread` starts.
+
+    Attributes:
+        loop: the asyncio loop.
+        thread_id: of the thread that it runs in.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -29,7 +33,7 @@ class TaskLoop:
         self._woken = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread: threading.Thread | None = None
-        self._thread_id = threading.get_ident() if loop is not None else 0
+        self.thread_id = threading.get_ident() if loop is not None else 0
 
     @classmethod
     def in_thread(cls, name: str = "atila-loop") -> TaskLoop:
@@ -38,7 +42,7 @@ class TaskLoop:
         ready = threading.Event()
 
         def run() -> None:
-            self._thread_id = threading.get_ident()
+            self.thread_id = threading.get_ident()
             asyncio.set_event_loop(self.loop)
             self.loop.call_soon(ready.set)
             self.loop.run_forever()
@@ -50,7 +54,7 @@ class TaskLoop:
 
     def is_current(self) -> bool:
         """Whether the caller is on the loop's thread, where nothing may block."""
-        return threading.get_ident() == self._thread_id
+        return threading.get_ident() == self.thread_id
 
     def call(self, func: Callable[..., object], *args: Any) -> None:
         """Have func(*args) called on the loop soon. From any thread.
@@ -60,7 +64,7 @@ class TaskLoop:
         self._calls.append((func, args))
         if not self._woken:
             self._woken = True
-            if threading.get_ident() == self._thread_id:
+            if threading.get_ident() == self.thread_id:
                 # It is awake: no need to write to the socket that wakes it.
                 self.loop.call_soon(self._drain)
             else:
@@ -84,7 +88,7 @@ class TaskLoop:
             coroutine: what to run.
             context: the context variables it runs with; None for a copy of the loop's own.
         """
-        if self.is_current():
+        if threading.get_ident() == self.thread_id:
             _ = self._create_task(coroutine, context)
         else:
             self.call(self._create_task, coroutine, context)

@@ -28,7 +28,7 @@ _OF_THE_BODY = frozenset(
 )
 
 
-def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
+def send(was: Was, value: Any) -> Awaitable[Any] | None:
     """Answer with what a handler returned.
 
     Returns:
@@ -45,7 +45,7 @@ def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
     if kind is bytes:
         _send(was, value, _BINARY_ONLY)
         return None
-    value = simplify(was, value)
+    value = convert(was, value)
     if isinstance(value, str):
         _send(was, value.encode(), _HTML_ONLY)
     elif isinstance(value, bytes | bytearray | memoryview):
@@ -77,7 +77,7 @@ def _deferred(was: Was, value: Any) -> Awaitable[Any]:
     )
 
 
-def simplify(was: Was, value: Any) -> Any:
+def convert(was: Was, value: Any) -> Any:
     """Apply the responders of the layers until none fits any more, or it is an awaitable."""
     responders = was.app.responders
     for _ in range(_CONVERSIONS):
@@ -95,7 +95,7 @@ def simplify(was: Was, value: Any) -> Any:
     raise TypeError(f"the responders of {type(value).__name__} never come to an end")
 
 
-async def arrived(was: Was, value: Any) -> Any:
+async def resolved(was: Was, value: Any) -> Any:
     """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
     while hasattr(type(value), "__await__"):
         responders = was.app.responders

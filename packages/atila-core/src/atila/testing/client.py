@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
@@ -301,7 +302,8 @@ class TestClient:
             TimeoutError: no answer came within `WAIT` seconds.
         """
         exchange = self._exchange(method, url, params, self._with_cookies(url, headers), data, json)
-        self._start(exchange)
+        # As on a server, whose threads know nothing of the test's context variables.
+        Context().run(self._start, exchange)
         answer: TestResponse = _get(exchange.answers)
         self.cookies.take(url, answer.header_list)
         return answer
@@ -340,7 +342,7 @@ class TestClient:
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
-        self._start(exchange)
+        Context().run(self._start, exchange)
         answer: TestResponse | TestWebSocket = _get(exchange.socket)
         if isinstance(answer, TestResponse):
             raise ConnectionRefusedError(f"{answer.status_code} {answer.reason}: {answer.text}")

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from contextvars import copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,7 @@ class Producers:
     def start(self, was: Was, produce: Callable[[Queue], object], queue: Queue) -> bool:
         """Have a thread fill a queue; False if there is none."""
         self._running.add(queue)
-        if self.pool.submit(self._run, was, produce, queue):
+        if self.pool.submit(copy_context().run, self._run, was, produce, queue):
             return True
         self._running.discard(queue)
         return False
