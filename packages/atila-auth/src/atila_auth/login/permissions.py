@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
+from atila.routing import notes
 from atila.routing.signature import Signature
-from atila_auth.declarations import Function, declarations, declare, state_of
+from atila.typevars import Function
+from atila_auth.declarations import declare, state_of
 from atila_auth.login.authentication import realm_of
 from atila_auth.login.bearer import challenge, challenge_with
 from atila_auth.login.verdict import asked, is_about_nobody
@@ -79,7 +81,7 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     Raises:
         SetupError: there is no permission handler, or the declaration does not fit the route.
     """
-    declared = declarations(route.handler, _Declaration)
+    declared = notes.of(route.handler, _Declaration)
     if not declared or route.automatic:
         return None
     handler = state_of(app).permission

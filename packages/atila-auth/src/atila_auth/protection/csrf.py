@@ -13,10 +13,12 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
 from atila.errors import source_of
+from atila.routing import notes
+from atila.typevars import Function
 from atila_auth.sealing import keys
 from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.seal import sealer
@@ -31,12 +33,17 @@ COOKIE = "atila-csrf"
 FIELD = "_csrf_token"
 HEADER = "x-csrf-token"
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-_NOTE = "__atila_csrf__"
 _DECLARED = "_csrf_declared"
 _STATE = "_csrf"
 
 log = logging.getLogger("atila.auth")
+
+
+class _Required:
+    """The note of a function that wants a token."""
+
+
+_REQUIRED = _Required()
 
 
 class Html(str):
@@ -157,11 +164,8 @@ def required(app: Atila, function: Function) -> Function:
     """
     if not callable(function):
         raise SetupError(f"@app.csrf_verification_required decorates a handler, not {function!r}")
-    if app.mounting.is_done and any(route.handler is function for route in app.routes):
-        raise SetupError(
-            "here @app.csrf_verification_required must stand under @app.route", source_of(function)
-        )
-    setattr(inspect.unwrap(function), _NOTE, True)
+    notes.check_order(app, function, "csrf_verification_required")
+    notes.add(inspect.unwrap(function), _REQUIRED, "csrf_verification_required")
     app.__dict__.setdefault(_DECLARED, []).append(function)
     return function
 
@@ -185,7 +189,7 @@ def compile_route(route: Route, app: Atila) -> Before | None:
 
 def _is_noted(function: Callable[..., Any]) -> bool:
     # A hook that is `async def` is called by another function.
-    return getattr(inspect.unwrap(function), _NOTE, False) is True
+    return bool(notes.of(inspect.unwrap(function), _Required))
 
 
 def _check_declared(app: Atila) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import layers, problems
 from atila.app import decorators, events, mounting
@@ -15,13 +15,14 @@ from atila.errors import MissingLayer, SetupError, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
 from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
-from atila.routing import precedence
+from atila.routing import notes, precedence
 from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Mount, Site, freeze_gc
+from atila.typevars import Function
 from atila.validation import declaration
 from atila.was import Was, class_for
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 else:
     AppNames = object
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """What a route answers that names no methods; HEAD comes with GET, OPTIONS with all."""
@@ -405,7 +405,7 @@ class Atila(AppNames):
         ]
         if (telling := route_header.steps(self)) is not None:
             steps.append(telling)
-        return Endpoint(self, route, [*steps, hooks, *decorators.steps_of(route.handler)])
+        return Endpoint(self, route, [*steps, hooks, *notes.of(route.handler, Steps)])
 
     # Servers ------------------------------------------------------------------------------------
 

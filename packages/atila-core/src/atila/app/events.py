@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pyee.executor import ExecutorEventEmitter
 
@@ -20,12 +20,12 @@ from atila.errors import SetupError, source_of
 from atila.runtime.context import current
 from atila.runtime.pool import WorkerPool
 from atila.serving import background_context
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
     from atila.was import Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")

@@ -6,14 +6,12 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError, source_of
 
 if TYPE_CHECKING:
     from atila.was import Was
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Hooks:

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -22,13 +22,13 @@ from atila.routing.router import Route
 from atila.runtime.pool import WorkerPool
 from atila.serving import streams
 from atila.serving.endpoint import Endpoint
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
     from atila.http.response import Response
     from atila.was import Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
 

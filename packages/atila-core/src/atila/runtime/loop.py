@@ -8,11 +8,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any
+
+from atila.typevars import Value
 
 log = logging.getLogger("atila.loop")
-
-Value = TypeVar("Value")
 
 
 class TaskLoop:
