@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from atila.app.hooks import call, plain
+from atila.app.hooks import plain
 from atila.errors import HTTPError, SetupError, source_of
 from atila.layers import Steps
 from atila.routing import notes
+from atila.runtime.offload import call
 from atila.typevars import Context, Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 
 def _noting(steps: Steps, decorator: str) -> Callable[[Function], Function]:

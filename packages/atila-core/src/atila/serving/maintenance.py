@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from atila.app.hooks import call
 from atila.errors import SetupError, source_of
 from atila.runtime.context import current
+from atila.runtime.offload import call
 from atila.serving import background_context
 from atila.typevars import Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Thread = threading.Thread
 
