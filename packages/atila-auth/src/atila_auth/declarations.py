@@ -11,15 +11,13 @@ from atila import SetupError
 from atila.app.hooks import plain
 from atila.errors import source_of
 from atila.routing import notes
+from atila.runtime.keeping import kept
 from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila
     from atila.layers import Before
     from atila.routing.router import Router
-
-
-_STATE = "_access_control"
 
 
 @dataclass(slots=True)
@@ -53,8 +51,7 @@ class State:
 
 def state_of(app: Atila) -> State:
     """The state of an app."""
-    state: State = app.__dict__.setdefault(_STATE, State())
-    return state
+    return kept(app, State, State)
 
 
 def permission_handler(app: Atila, function: Function) -> Function:

@@ -10,6 +10,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
+from atila.runtime.keeping import found, kept
 from atila_render.data.json import Writer, writer
 from atila_render.pages.folders import folders_of
 from atila_render.pages.minify import Minifier, minifier
@@ -35,7 +36,6 @@ DEFAULTS: dict[str, Any] = {
 - TEMPLATE_CACHE: whether the workers of a server share the templates that they have compiled.
 """
 
-_KEY = "render settings"
 _RENDERING = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
 
 
@@ -44,12 +44,10 @@ class Settings:
     """The settings of an app, ready to be used.
 
     Attributes:
-        given: the settings that they were made of.
         to_json: writes values as JSON.
         minify: makes the text of a page smaller; None for one that leaves it as it is.
     """
 
-    given: tuple[Any, ...]
     to_json: Writer
     minify: Minifier | None
 
@@ -60,14 +58,17 @@ def settings_of(app: Atila) -> Settings:
     Raises:
         SetupError: one of them makes no sense.
     """
-    settings = app.__dict__.get(_KEY)
-    return settings if isinstance(settings, Settings) else _make(app)
+    settings: Settings | None = found(app, Settings)
+    return settings or _current(app)
 
 
-def _make(app: Atila) -> Settings:
+def _current(app: Atila) -> Settings:
+    return kept(app, Settings, lambda: _made(app), of=_given(app))
+
+
+def _made(app: Atila) -> Settings:
     config = app.config
-    settings = app.__dict__[_KEY] = Settings(
-        _given(app),
+    settings = Settings(
         _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=_pretty(app))),
         _checked("MINIFY_HTML", lambda: minifier(config.MINIFY_HTML)),
     )
@@ -108,9 +109,7 @@ def compile_route(route: Route, app: Atila) -> None:
     Raises:
         SetupError: a setting makes no sense, or there is no folder with templates.
     """
-    settings = app.__dict__.get(_KEY)
-    if not isinstance(settings, Settings) or settings.given != _given(app):
-        _make(app)
+    _current(app)
     code = getattr(route.handler, "__code__", None)
     if isinstance(code, CodeType) and _renders(code):
         folders = folders_of(app)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from atila import HTTPError, SetupError
 from atila.errors import source_of
 from atila.routing import notes
+from atila.runtime.keeping import forget, kept
 from atila.typevars import Function
 from atila_auth.sealing import keys
 from atila_auth.sealing.cookie import SealedCookie, on_headers
@@ -33,8 +34,7 @@ COOKIE = "atila-csrf"
 FIELD = "_csrf_token"
 HEADER = "x-csrf-token"
 
-_DECLARED = "_csrf_declared"
-_STATE = "_csrf"
+_DECLARED = "functions that want a CSRF token"
 
 log = logging.getLogger("atila.auth")
 
@@ -125,10 +125,7 @@ def _same(given: str, known: str) -> bool:
 
 
 def _of(was: Was) -> _Csrf:
-    csrf: _Csrf | None = was.__dict__.get(_STATE)
-    if csrf is None:
-        csrf = was.__dict__[_STATE] = _Csrf(was)
-    return csrf
+    return kept(was, _Csrf, lambda: _Csrf(was))
 
 
 def token(was: Was) -> str:
@@ -166,7 +163,8 @@ def required(app: Atila, function: Function) -> Function:
         raise SetupError(f"@app.csrf_verification_required decorates a handler, not {function!r}")
     notes.check_order(app, function, "csrf_verification_required")
     notes.add(inspect.unwrap(function), _REQUIRED, "csrf_verification_required")
-    app.__dict__.setdefault(_DECLARED, []).append(function)
+    declared: list[Callable[..., Any]] = kept(app, _DECLARED, list)
+    declared.append(function)
     return function
 
 
@@ -195,7 +193,7 @@ def _is_noted(function: Callable[..., Any]) -> bool:
 def _check_declared(app: Atila) -> None:
     """Tell of what protects nothing: between decorator and @app.route is another one, say, that
     made a new function of it."""
-    declared = app.__dict__.pop(_DECLARED, ())
+    declared = forget(app, _DECLARED) or ()
     handlers = [route.handler for route in app.routes]
     known = {id(inspect.unwrap(f)) for f in (*handlers, *app.hooks.before)}
     for function in declared:

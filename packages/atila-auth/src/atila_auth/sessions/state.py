@@ -8,6 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.keeping import kept
 from atila_auth.sealing import revocations
 from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.keys import is_time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 IMPENDING = 0.2
 """Part of its time that a session has left when its end is impending."""
 
-_TOLD = "_told_of_lost_values"
+_TOLD = "routes whose lost values were logged"
 
 log = logging.getLogger("atila.auth")
 
@@ -172,7 +173,7 @@ class SessionState:
 
     def _tell_lost(self, name: str) -> None:
         route = self._was.endpoint.route
-        told = self._was.app.__dict__.setdefault(_TOLD, set())
+        told: set[str] = kept(self._was.app, _TOLD, set)
         if route.rule in told:
             return  # Once: whoever has no session could fill the log.
         told.add(route.rule)
