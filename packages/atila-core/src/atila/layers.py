@@ -343,10 +343,6 @@ def merged(parts: Iterable[tuple[str, Mapping[Any, Any]]], kind: str) -> dict[An
     return found
 
 
-_NEVER = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
-"""What would take the place of what the extended class has."""
-
-
 def extended(
     base: type[Value],
     root: type,
@@ -386,6 +382,7 @@ def extended(
 
 
 _OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
+"""What would take the place of what the extended class has."""
 
 
 def _members(names: type, root: type) -> dict[str, Any]:

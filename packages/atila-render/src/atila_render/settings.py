@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import dis
+import ast
+import inspect
 import os
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
@@ -36,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
 - TEMPLATE_CACHE: whether the workers of a server share the templates that they have compiled.
 """
 
-_RENDERING = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
+_RENDER = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,7 @@ def compile_route(route: Route, app: Atila) -> None:
         SetupError: a setting makes no sense, or there is no folder with templates.
     """
     _current(app)
-    code = getattr(route.handler, "__code__", None)
-    if isinstance(code, CodeType) and _renders(code):
+    if _renders(route.handler):
         folders = folders_of(app)
         if not any(os.path.isdir(folder) for folder in folders):
             raise SetupError(
@@ -121,16 +122,21 @@ def compile_route(route: Route, app: Atila) -> None:
             )
 
 
-def _renders(code: CodeType) -> bool:
-    """Whether a handler asks its first argument to render something."""
-    if code.co_argcount == 0 or _RENDERING.isdisjoint(code.co_names):
+def _renders(handler: Callable[..., Any]) -> bool:
+    """Whether a handler asks its first argument to render something, as its source has it."""
+    code = getattr(handler, "__code__", None)
+    # Few handlers have such a name, and only these are read.
+    if not isinstance(code, CodeType) or not code.co_argcount or _RENDER.isdisjoint(code.co_names):
         return False
-    was = code.co_varnames[0]
-    before: Any = None
-    for instruction in dis.get_instructions(code):
-        named = instruction.argval
-        if before == was and isinstance(named, str) and named in _RENDERING:
-            return True
-        # Python 3.13 loads two variables by one instruction.
-        before = named[-1] if isinstance(named, tuple) and named else named
-    return False
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    except (OSError, SyntaxError):
+        # No file has it, or it is a lambda in the middle of a statement.
+        return False
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in _RENDER
+        and isinstance(node.value, ast.Name)
+        and node.value.id == code.co_varnames[0]
+        for node in ast.walk(tree)
+    )
