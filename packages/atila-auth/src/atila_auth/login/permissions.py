@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
 from atila.routing import notes
+from atila.routing.router import ALL_METHODS
 from atila.routing.signature import Signature
 from atila.typevars import Function
 from atila_auth.declarations import declare, state_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from atila.layers import Before
     from atila.routing.router import Route
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MINE = "me"
 """The value of a parameter that stands for who asks."""
 
@@ -190,7 +190,7 @@ class _Compiler:
         self.always += self._strings(declared.always, "")
         for name, value in declared.others.items():
             permissions = self._strings(value, f"{name}=")
-            if name in METHODS or name in self._route.methods:
+            if name in ALL_METHODS or name in self._route.methods:
                 self._take_method(name, permissions)
             else:
                 self._take_parameter(name, permissions)

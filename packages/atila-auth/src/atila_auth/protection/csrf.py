@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
 from atila.errors import source_of
+from atila.http import methods
 from atila.routing import notes
 from atila.runtime.keeping import forget, kept
 from atila.typevars import Function
@@ -214,5 +215,5 @@ def _check(was: Was) -> None:
 
 
 def _check_change(was: Was) -> None:
-    if was.exchange.method not in ("GET", "HEAD"):
+    if was.exchange.method not in methods.READING:
         _check(was)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atila import HTTPError
+from atila.errors import BUSY
 from atila.runtime.keeping import kept
 from atila_tasks.core.result import STA_UNSENT
 
@@ -29,8 +30,6 @@ Backend = TypeVar("Backend", bound=Closing)
 
 log = logging.getLogger("atila.tasks")
 
-BUSY = [("retry-after", "1")]
-"""Headers of an answer that failed for want of a thread or process: come again after a second."""
 
 _CLOSING = "backends"
 

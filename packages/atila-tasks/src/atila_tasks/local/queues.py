@@ -12,10 +12,11 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, current
+from atila.errors import BUSY
 from atila.http.exchange import ClientGone
 from atila.runtime.pool import WorkerPool
 from atila.serving.streams import to_bytes
-from atila_tasks.core.backends import BUSY, site_singleton
+from atila_tasks.core.backends import site_singleton
 
 if TYPE_CHECKING:
     from atila import Was
