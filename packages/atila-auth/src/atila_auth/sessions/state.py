@@ -63,9 +63,7 @@ class SessionState:
         self._cookie = cookie
         self._timeout = timeout
         self._extend = extend
-        self._is_sent = False
-        self._is_altered = False
-        self._is_known = False
+        self._is_sent = self._is_altered = self._is_known = False
         self._old_ids: list[str] = []
         self._begin()
         self._load()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,24 +239,14 @@ def _origin_form(target: str) -> str:
     return "/" + rest.partition("/")[2] if scheme else target
 
 
+@dataclass(slots=True)
 class _Answer:
-    __slots__ = ("body", "headers", "offset", "path", "size", "status")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Sequence[Header],
-        body: bytes,
-        path: str = "",
-        offset: int = 0,
-        size: int = 0,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.path = path
-        self.offset = offset
-        self.size = size
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+    path: str = ""
+    offset: int = 0
+    size: int = 0
 
 
 def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
