@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pyee.executor import ExecutorEventEmitter
 
@@ -22,11 +22,11 @@ from atila.runtime.context import current
 from atila.runtime.offload import call
 from atila.runtime.pool import WorkerPool
 from atila.serving import background_context
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila, Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.response import NO_BODY
 
 if TYPE_CHECKING:
     from atila import Site
@@ -99,7 +100,7 @@ class WSGIExchange(Exchange):
         return found
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.method != "HEAD" and status not in (204, 304):
+        if self.method != "HEAD" and status not in NO_BODY:
             headers = _with_length(headers, len(body))
         self.answers.put(_Answer(status, headers, [body] if body else []))
 

@@ -16,6 +16,12 @@ LONGEST_NUMBER = 300
 """Digits; a longer number in a path matches nothing, so that none is ever costly to convert."""
 
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""What a route answers that names no methods; HEAD comes with GET, and OPTIONS with all."""
+ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
+"""What a route answers that answers all that clients ask."""
+
+
 @dataclass(slots=True)
 class Route:
     """One use of `@app.route`: what to answer with which function, and how.
@@ -35,7 +41,7 @@ class Route:
 
     rule: str
     handler: Callable[..., Any]
-    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    methods: tuple[str, ...] = METHODS
     content_types: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""

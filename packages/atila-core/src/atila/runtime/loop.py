@@ -6,17 +6,17 @@ import asyncio
 import gc
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any
+
+from atila.runtime.call_queue import CallQueue
+from atila.typevars import Value
 
 log = logging.getLogger("atila.loop")
 
-Value = TypeVar("Value")
 
-
-class TaskLoop:
+class TaskLoop(CallQueue):
     """An asyncio loop, with calls from other threads handed over in batches.
 
     Args:
@@ -28,9 +28,8 @@ class TaskLoop:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__("the task loop", log)
         self.loop = loop if loop is not None else asyncio.new_event_loop()
-        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._woken = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread: threading.Thread | None = None
         self.thread_id = threading.get_ident() if loop is not None else 0
@@ -69,17 +68,6 @@ class TaskLoop:
                 self.loop.call_soon(self._drain)
             else:
                 self.loop.call_soon_threadsafe(self._drain)
-
-    def _drain(self) -> None:
-        # Cleared before the calls are counted: whatever comes later wakes the loop again.
-        self._woken = False
-        calls = self._calls
-        for _ in range(len(calls)):
-            func, args = calls.popleft()
-            try:
-                func(*args)
-            except Exception:
-                log.exception("a call on the task loop failed")
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None) -> None:
         """Run a coroutine to its end on the loop. From any thread; its errors are logged.

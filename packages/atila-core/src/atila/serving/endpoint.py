@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError
-from atila.http import uploads
+from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atila.app")
 
-INTERNAL_ERROR = 1011
-"""The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
 WATCH_AFTER = 0.05
 """Seconds that a request is under way on the task loop before its client is watched: most are
 answered sooner, and then it costs nothing."""
@@ -376,7 +374,7 @@ class Endpoint:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:

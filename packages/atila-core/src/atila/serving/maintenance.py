@@ -7,17 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError, source_of
 from atila.runtime.context import current
 from atila.runtime.offload import call
 from atila.serving import background_context
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Thread = threading.Thread
 
 INTERVAL = 60.0

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
-from atila.http.response import ANSWERED, BINARY, HTML, FileBody, Response, head
+from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
 from atila.serving import streams
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
 _CONVERSIONS = 8
-_NO_BODY = frozenset({204, 304})
 _OF_THE_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
 )
@@ -120,11 +119,11 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     response = was.response
     status = response.status_code
     headers = head(was, default[0])
-    if status in _NO_BODY:
+    if status in NO_BODY:
         body = b""
     elif status == 200 and (response.etag or response.mtime is not None):
         status, body = _part(was, headers, body)
-    if status not in _NO_BODY and exchange.method == "HEAD":
+    if status not in NO_BODY and exchange.method == "HEAD":
         if response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 import orjson
 
 from atila.errors import HTTPError, reason_phrase
+from atila.http.close_codes import NORMAL
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
 
@@ -203,7 +204,7 @@ class TestWebSocket:
     async def flushed(self) -> None:
         """What was sent is there."""
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
             self.close_code = code
             self._to_client.put(None)
@@ -218,7 +219,7 @@ class TestWebSocket:
         """The next message of the app; None if it has closed the connection."""
         return self._to_client.get(timeout=WAIT)
 
-    def disconnect(self, code: int = 1000) -> None:
+    def disconnect(self, code: int = NORMAL) -> None:
         """Close the connection from the client's end."""
 
         def close() -> None:

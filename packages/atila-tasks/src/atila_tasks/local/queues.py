@@ -13,10 +13,11 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, current
+from atila.errors import BUSY
 from atila.http.exchange import ClientGone
 from atila.runtime.pool import WorkerPool
 from atila.serving.streams import to_bytes
-from atila_tasks.core.backends import BUSY, kept
+from atila_tasks.core.backends import site_singleton
 
 if TYPE_CHECKING:
     from atila import Was
@@ -184,7 +185,7 @@ def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) 
 async def _pieces(was: Was, produce: Callable[[Queue], object], size: int) -> AsyncIterator[Any]:
     pieces = Queue(was, size)
     # Only now: a queue that is never answered with would have a producer that waits for ever.
-    if not kept(was.site, _make).start(was, produce, pieces):
+    if not site_singleton(was.site, _make).start(was, produce, pieces):
         raise HTTPError(503, "too many answers are produced", 0, BUSY)
     try:
         while (piece := await pieces.get()) is not None:

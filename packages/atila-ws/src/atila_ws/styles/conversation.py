@@ -10,9 +10,10 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
+from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
 from atila.runtime.offload import adopt, in_context, uninterrupted
-from atila_ws.connection import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
+from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
 from atila_ws.messages import ENCODINGS
 
