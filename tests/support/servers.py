@@ -172,10 +172,13 @@ class Server:
 
     def kill(self) -> None:
         """End all of its processes at once."""
-        for process in self.processes():
+        processes = self.processes()
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
+        # What they held, such as locks, is free only then.
+        wait_until(lambda: not any(map(_is_alive, processes)), f"{self.engine} killed")
 
     def stop(self) -> None:
         """End it and remove what it left."""
