@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from atila import Atila
 
 WAIT = 30.0
-"""Seconds, on an idle machine (`patience`), that the client waits for an answer before it gives up with TimeoutError."""
+"""Seconds that the client waits for an answer before it gives up with TimeoutError; more on a
+machine that is busy, see `patience`.
+"""
 
 
 class TestResponse:
