@@ -95,7 +95,8 @@ DEAR = ("server", "postgresql", "upstream")
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Of `-n auto`: more than there are cores, since tests mostly wait for servers."""
-    return 2 * (os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
+    return cores if config.option.numprocesses == "logical" else 2 * cores
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -131,7 +132,8 @@ def pytest_collection_modifyitems(
     worker is left alone at the end.
     """
     for item in items:
-        if SERVED & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if SERVED & fixtures or item.nodeid.startswith("tests/engines/"):
             item.add_marker(pytest.mark.served)
     # Others leave out what is not selected.
     yield

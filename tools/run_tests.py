@@ -24,11 +24,13 @@ from shutil import which
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BESIDE = ("-n", "auto", "--dist", "loadscope", "--no-loadscope-reorder")
-"""Of pytest-xdist; conftest.py says which tests one worker runs."""
+DISTRIBUTED = ("--dist", "loadscope", "--no-loadscope-reorder")
+BESIDE = ("-n", "auto", *DISTRIBUTED)
+"""Of pytest-xdist; conftest.py says which tests one worker runs, and how many workers there are."""
 SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
-QUICK = "not measures and not slow and not served"
+QUICK = ("-n", "logical", *DISTRIBUTED, "-m", "not measures and not slow and not served")
+"""They do not wait, so that more workers than cores would only collect the tests more often."""
 NOTHING_SELECTED = 5
 """An exit code of pytest."""
 NO_INTERPRETER = 3
@@ -57,6 +59,11 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
     also = f" and ({marks})" if marks else ""
     beside = pytest(*BESIDE, "-m", f"not measures{also}", *arguments)
     return worst([beside, pytest("-m", f"measures{also}", *arguments)])
+
+
+def without_engines() -> list[str]:
+    """All tests but those of tests/engines, none of which is quick."""
+    return ["packages", *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))]
 
 
 def of_specification() -> list[str]:
@@ -112,7 +119,7 @@ def main(arguments: list[str]) -> int:
         case ["all", *rest]:
             return in_two_steps("", rest)
         case ["quick", *rest]:
-            return pytest(*BESIDE, "-m", QUICK, *rest)
+            return pytest(*QUICK, *rest, *without_engines())
         case ["engines", *rest]:
             named = [rest.pop(0)] if rest and rest[0] in ENGINES else ENGINES
             return in_two_steps("engine", [*(f"--engine={name}" for name in named), *rest])
@@ -121,7 +128,7 @@ def main(arguments: list[str]) -> int:
         case ["chosen", *rest]:
             print(f"Python {sys.version.partition(' ')[0]}", flush=True)
             engines = ("--engine=skitai", "--engine=granian", "-m", "not measures and not slow")
-            quick = pytest(*BESIDE, "-m", QUICK, *rest)
+            quick = pytest(*QUICK, *rest, *without_engines())
             return worst([quick, pytest(*BESIDE, *engines, *rest, *of_specification())])
     print(__doc__, file=sys.stderr)
     return 2
