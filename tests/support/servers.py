@@ -172,6 +172,9 @@ class Server:
 
     def kill(self) -> None:
         """End all of its processes at once."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # It would start another worker in place of one that is killed before itself.
+            psutil.Process(self.process.pid).suspend()
         processes = self.processes()
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
