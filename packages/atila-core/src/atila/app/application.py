@@ -298,7 +298,7 @@ class Atila(AppNames):
         Raises:
             SetupError: the app is in another site already, or has a mistake in it.
         """
-        if self._site is not None:
+        if self._site is not None or self._entering is not None:
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
         self.mount_prefix = prefix
         self._entering = site
@@ -309,18 +309,20 @@ class Atila(AppNames):
                 self._compile_all()
         except BaseException:
             del self.was_class.site
-            raise
-        finally:
             self._entering = None
-        # Last: whoever sees it may use all of the above.
+            raise
+
+    def open(self, site: Site) -> None:
+        """Let all threads see the site that it entered, which is whole by now."""
         self._site = site
+        self._entering = None
 
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""
         mounting.leave(self)
-        if self._site is not None:
+        if self._site is not None or self._entering is not None:
             del self.was_class.site
-        self._site = None
+        self._site = self._entering = None
         self._engines.clear()
 
     def endpoint_of(self, route: Route) -> Endpoint:

@@ -102,6 +102,9 @@ class Site(Dispatch):
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
         )
+        # Not before: a request in another thread takes the site that it finds.
+        for mount in mounts:
+            mount.app.open(self)
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:

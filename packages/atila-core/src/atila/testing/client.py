@@ -18,12 +18,15 @@ from atila.errors import HTTPError, reason_phrase
 from atila.http.close_codes import NORMAL
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
+from atila.testing.waits import patience
 
 if TYPE_CHECKING:
     from atila import Atila
 
 WAIT = 30.0
-"""Seconds that the client waits for an answer before it gives up with TimeoutError."""
+"""Seconds that the client waits for an answer before it gives up with TimeoutError; more on a
+machine that is busy, see `patience`.
+"""
 
 
 class TestResponse:
@@ -217,7 +220,7 @@ class TestWebSocket:
 
     def receive_message(self) -> str | bytes | None:
         """The next message of the app; None if it has closed the connection."""
-        return self._to_client.get(timeout=WAIT)
+        return self._to_client.get(timeout=patience(WAIT))
 
     def disconnect(self, code: int = NORMAL) -> None:
         """Close the connection from the client's end."""
@@ -395,10 +398,11 @@ def _main_restored() -> Iterator[None]:
 
 
 def _get(queue: SimpleQueue[Any]) -> Any:
+    seconds = patience(WAIT)
     try:
-        return queue.get(timeout=WAIT)
+        return queue.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"no answer within {WAIT:.0f} s") from None
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
 
 
 def _exchange(
