@@ -174,8 +174,3 @@ def asked(was, id):
 def current_event(was, id):
     skitai.was.app.emit("asked", id)
     return "emitted"
-
-
-if __name__ == "__main__":
-    skitai.mount("/", app)
-    skitai.run(port=5000, name="hooked")

@@ -12,6 +12,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+BUSY: Sequence[tuple[str, str]] = (("retry-after", "1"),)
+"""Headers of a 503 for want of a thread, a process or a connection: come again after a second."""
+
 
 class HTTPError(Exception):
     """An answer other than success; raise it anywhere while a request is processed.

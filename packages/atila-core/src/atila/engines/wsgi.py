@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.response import NO_BODY
 from atila.runtime.spare_threads import ServerThreads, own
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class WSGIExchange(Exchange):
         # Servers set these two, empty, even if the client sent none.
         return value if value or name not in ("content-length", "content-type") else None
 
+    def has_body(self) -> bool:
+        environ = self._environ
+        length = environ.get("CONTENT_LENGTH")
+        return (bool(length) and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+
     def headers(self) -> Headers:
         found = [
             (key[5:].replace("_", "-").lower(), value)
@@ -97,7 +103,7 @@ class WSGIExchange(Exchange):
         return found
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.method != "HEAD" and status not in (204, 304):
+        if self.method != "HEAD" and status not in NO_BODY:
             headers = _with_length(headers, len(body))
         self.answers.put(_Answer(status, headers, [body] if body else []))
 
@@ -131,6 +137,14 @@ class WSGIExchange(Exchange):
         await asyncio.Event().wait()
 
 
+_STATUS_LINES: dict[int, str] = {}
+
+
+def _status_line(status: int) -> str:
+    line = _STATUS_LINES[status] = f"{status} {reason_phrase(status)}"
+    return line
+
+
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
@@ -144,9 +158,10 @@ def _read_some(source: Any, size: int) -> bytes:
     return data
 
 
-def _with_length(headers: Sequence[Header], length: int) -> Sequence[Header]:
-    if any(name == "content-length" for name, _ in headers):
-        return headers
+def _with_length(headers: Sequence[Header], length: int) -> list[Header]:
+    for name, _ in headers:
+        if name == "content-length":
+            return list(headers)
     return [*headers, ("content-length", str(length))]
 
 
@@ -275,7 +290,7 @@ class Engine:
             own.lender = _threads
         was.endpoint.run(was)
         answer = exchange.answers.get()
-        status = f"{answer.status} {reason_phrase(answer.status)}"
+        status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
         start_response(status, list(answer.headers))
         return answer.body
 

@@ -14,12 +14,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from atila.errors import HTTPError
+from atila.errors import BUSY, HTTPError
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-BUSY = [("retry-after", "1")]
 
 
 class Lender(Protocol):

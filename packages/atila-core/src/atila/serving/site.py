@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atila.errors import SetupError, setup_step
@@ -105,6 +106,9 @@ class Site(Dispatch):
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
         )
+        # Not before: a request in another thread takes the site that it finds.
+        for mount in mounts:
+            mount.app.open(self)
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:
@@ -153,7 +157,7 @@ class Site(Dispatch):
         for mount in self.mounts:
             mount.app.bus.announce(event)
 
-    @property
+    @cached_property
     def loop(self) -> TaskLoop:
         """The task loop; one in a thread of its own, unless the server's was adopted."""
         if self._loop is None:
@@ -166,7 +170,7 @@ class Site(Dispatch):
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self._loop = TaskLoop(loop)
+            self.loop = self._loop = TaskLoop(loop)
             self.begin()
         return self._loop
 

@@ -13,6 +13,7 @@ from skitai.handlers.http2_handler import http2_producer
 
 from atila.errors import HTTPError
 from atila.http.exchange import Header
+from atila.http.methods import WITH_BODY
 from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.framing import too_large
 from atila.skitai.heads import SERVER, http_date, is_bodiless
@@ -78,7 +79,7 @@ class Http2Exchange(SkitaiExchange):
 
     def has_body(self) -> bool:
         """See `Exchange`."""
-        return self._expected > 0 or (not self._sized and self.method in ("POST", "PUT", "PATCH"))
+        return self._expected > 0 or (not self._sized and self.method in WITH_BODY)
 
     # From the head to the end of the body.
 
