@@ -381,7 +381,7 @@ def test_each_request_logs_in_by_itself(ask, challenge):
         (lambda app: setattr(app, "digest_algorithms", "MD5"), "list of SHA-256, MD5"),
         (lambda app: setattr(app, "digest_algorithms", []), "list of SHA-256, MD5"),
         (lambda app: setattr(app, "digest_algorithms", [["MD5"]]), "list of SHA-256, MD5"),
-        (lambda app: app.config.update(DIGEST_NONCE_SECONDS=0), "must be seconds"),
+        (lambda app: app.config.update(DIGEST_NONCE_SECONDS=0), "a number of seconds above 0"),
         (
             lambda app: app.users.update(a=("0" * 32, True), b=("0" * 64, True)),
             "partly by MD5 and partly by SHA-256",

@@ -18,7 +18,7 @@ def start(tmp_path):
         stop()
         app = Atila(__name__, layers={"auth": atila_auth.layer})
         app.securekey = KEY
-        app.config.REVOCATIONS = folder
+        app.config.REVOCATIONS_FOLDER = folder
         app.route("/")(lambda was: "")
         sites.append(app.site)
         return app.site
@@ -84,6 +84,6 @@ def test_folders_that_cannot_be(broken_app, tmp_path):
         (tmp_path / "file", "cannot be used"),
         (tmp_path / "file" / "below", "cannot be used"),
     ):
-        broken_app.config.REVOCATIONS = folder
+        broken_app.config.REVOCATIONS_FOLDER = folder
         with pytest.raises(SetupError, match=told):
             _ = broken_app.site

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from atila.launch import scaffold
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE
 
 COMMAND = "from atila.launch.cli import main; main()"
@@ -114,6 +117,131 @@ def test_check_of_a_script_that_fails(tmp_path: Path) -> None:
     done = atila(tmp_path, "check", "serve.py")
     assert done.returncode == 1
     assert "serve.py:1: ModuleNotFoundError: No module named 'no_such_module'" in done.stderr
+
+
+SLIPS = """
+import skitai
+from atila import Atila
+
+app = Atila(__name__)
+app.config.MAX_FIELD = 10
+app.config.THREADS = "many"
+
+@app.route("/a", methods="GET")
+def first(was):
+    return ""
+
+@app.route("/b", methods=["GTE"])
+def second(was):
+    return ""
+
+@app.route("/e/{id}")
+def third(was, id):
+    return ""
+
+@app.route("/c")
+def same(was):
+    return ""
+
+@app.route("/d")
+def same(was):
+    return ""
+
+@app.route("/f", method=["GET"])
+def fourth(was):
+    return ""
+
+@app.route("/g")
+def session(was):
+    was.session["visits"] = 1
+    return ""
+
+with skitai.preference() as pref:
+    pref.config.QUEUE_SISE = 1
+    pref.sesion_timeout = 60
+    skitai.mount("/", app, pref)
+skitai.run(prot=5000)
+"""
+
+
+def test_check_finds_slips(tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(SLIPS)
+    done = atila(tmp_path, "check", "serve.py")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    expected = [
+        (6, "there is no setting 'MAX_FIELD'; did you mean 'MAX_FIELDS'?"),
+        (7, "app.config.THREADS is 'many'; it must be a number from 1"),
+        (9, 'methods is a list: methods=["GET"]'),
+        (13, "there is no method 'GTE'; did you mean 'GET'?"),
+        (17, "'{id}' is no parameter; did you mean <id>?"),
+        (25, "'same' is the name of the handler at serve.py:21 too"),
+        (29, "there is no option 'method'; did you mean 'methods'?"),
+        (39, "there is no setting 'QUEUE_SISE'; did you mean 'QUEUE_SIZE'?"),
+        (42, "skitai.run has no option 'prot'; did you mean 'port'?"),
+    ]
+    if find_spec("atila_auth") is not None:
+        expected += [
+            (33, "was.session needs a secret of the app: write pref.securekey"),
+            (41, "app.sesion_timeout means nothing; did you mean 'session_timeout'?"),
+        ]
+    told = done.stderr.splitlines()
+    for place, text in expected:
+        assert any(f"serve.py:{place}: " in line and text in line for line in told), (place, text)
+    assert f"{len(expected)} problems in serve.py" in done.stderr
+
+
+def test_check_finds_two_handlers_of_one_name(tmp_path: Path) -> None:
+    """It can be served, and is hardly meant."""
+    text = SCRIPT.replace("def front", "def item").replace('@admin.route("/")', '@shop.route("/x")')
+    (tmp_path / "serve.py").write_text(text)
+    done = atila(tmp_path, "check", "serve.py")
+    assert done.returncode == 1
+    assert "serve.py:11: 'item' is the name of the handler at serve.py:7 too" in done.stderr
+    assert atila(tmp_path, "routes", "serve.py").returncode == 0
+    # Of one rule it is the method that tells.
+    text = text.replace('"/x"', '"/items/<int:id>", methods=["PUT"]').replace("(was)", "(was, id)")
+    (tmp_path / "serve.py").write_text(text)
+    assert atila(tmp_path, "check", "serve.py").returncode == 0
+
+
+FAILING = {
+    "syntax.py": "import skitai\napp = Atila(__name__\n",
+    "importing.py": "import skitai\nimport shop\n",
+    "shop.py": "import nothing_there\n",
+    "raising.py": "def f():\n    raise ValueError('x')\n\ntry:\n    f()\nexcept ValueError as e:\n"
+    "    raise LookupError('y') from e\n",
+    "mounting.py": "import skitai\nfrom atila import Atila\napp = Atila(__name__)\n"
+    "def part(app):\n    1 / 0\n\napp.mount('/x', part)\nskitai.mount('/', app)\nskitai.run()\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("script", "places", "last"),
+    [
+        ("syntax.py", ["syntax.py:2"], "SyntaxError: '(' was never closed"),
+        ("importing.py", ["importing.py:2", "shop.py:1"], "ModuleNotFoundError: No module named"),
+        ("raising.py", ["raising.py:5", "raising.py:2", "raising.py:7"], "LookupError: y"),
+        ("mounting.py", ["mounting.py:5"], "ZeroDivisionError: division by zero"),
+    ],
+)
+@pytest.mark.parametrize("how", ["granian", "skitai", "routes", "python"])
+def test_a_failing_script_shows_its_own_traceback(
+    tmp_path: Path, script: str, places: list[str], last: str, how: str
+) -> None:
+    for name, text in FAILING.items():
+        (tmp_path / name).write_text(text)
+    if how == "python":
+        done = run(tmp_path, script, f"--port={free_port()}")
+    elif how == "routes":
+        done = atila(tmp_path, "routes", script)
+    else:
+        done = atila(tmp_path, "serve", script, "--engine", how, "--port", str(free_port()))
+    assert done.returncode != 0
+    text = done.stdout + done.stderr
+    frames = re.findall(r'File "[^"]*?([^"/]+)", line (\d+)', text)
+    assert [f"{name}:{line}" for name, line in frames] == places
+    assert text.count(last) == 1
 
 
 def test_check_finds_nothing_wrong(tmp_path: Path) -> None:

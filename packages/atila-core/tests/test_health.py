@@ -1,4 +1,4 @@
-"""The setting HEALTH: who lives, who is ready, and what checks may do."""
+"""The setting HEALTH_PATH: who lives, who is ready, and what checks may do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 @pytest.fixture
 def app() -> Iterator[Atila]:
     app = Atila(__name__, layers=NO_LAYERS)
-    app.config.HEALTH = "/health"
+    app.config.HEALTH_PATH = "/health"
     yield app
     if app._site is not None:
         app._site.shutdown(0.0)
@@ -297,15 +297,15 @@ def test_a_check_that_yields(app: Atila) -> None:
 
 @pytest.mark.parametrize("path", ["health", "/health/", "/a b", False])
 def test_a_path_that_is_none(app: Atila, path: object) -> None:
-    app.config.HEALTH = path
-    with pytest.raises(SetupError, match='HEALTH is None or a path: "/health"'):
+    app.config.HEALTH_PATH = path
+    with pytest.raises(SetupError, match='HEALTH_PATH is .*; it must be a path: "/health"'):
         _ = app.site
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "5", None, float("nan")])
 def test_a_timeout_that_is_none(app: Atila, seconds: object) -> None:
     app.config.HEALTH_TIMEOUT = seconds
-    with pytest.raises(SetupError, match="HEALTH_TIMEOUT is a number of seconds"):
+    with pytest.raises(SetupError, match="HEALTH_TIMEOUT is .*; it must be a number of seconds"):
         _ = app.site
 
 

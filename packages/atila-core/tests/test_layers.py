@@ -506,7 +506,7 @@ def test_the_security_of_a_route_is_told() -> None:
     app = Atila(__name__, layers={**NONE, "lock": layer})
     app.route("/a", methods=["GET"], lock="negotiate")(lambda was: "")
     app.route("/b", methods=["GET"])(lambda was: "")
-    app.config.OPENAPI = "/openapi"
+    app.config.OPENAPI_PATH = "/openapi"
     document = app.test_client().get("/openapi.json").json()
     assert document["paths"]["/a"]["get"]["security"] == [{"negotiate": []}]
     assert "security" not in document["paths"]["/b"]["get"]

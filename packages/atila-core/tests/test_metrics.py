@@ -1,4 +1,4 @@
-"""The setting METRICS: what is counted, under which labels, and what it costs those without it."""
+"""The setting METRICS_PATH: what is counted, under which labels; what it costs those without it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 @pytest.fixture
 def app() -> Atila:
     app = Atila(__name__, layers=NO_LAYERS)
-    app.config.METRICS = "/metrics"
+    app.config.METRICS_PATH = "/metrics"
     return app
 
 
@@ -247,7 +247,7 @@ def test_open_websockets(app: Atila) -> None:
         compile=lambda route, app: Steps(wrap=wrap, websocket=True) if route.options else None,
     )
     app = Atila(__name__, layers={**NO_LAYERS, "sockets": layer})
-    app.config.METRICS = "/metrics"
+    app.config.METRICS_PATH = "/metrics"
     app.route("/talk", socket=True)(lambda was: None)
     client, before = app.test_client(), counts()
     with client.websocket("/talk") as socket:
@@ -312,8 +312,8 @@ def test_the_page_is_not_in_the_access_log(
 
 @pytest.mark.parametrize("path", ["metrics", "/metrics/", "/a b", "/<name>", True, ""])
 def test_a_path_that_is_none(app: Atila, path: object) -> None:
-    app.config.METRICS = path
-    with pytest.raises(SetupError, match="METRICS is None or a path"):
+    app.config.METRICS_PATH = path
+    with pytest.raises(SetupError, match='METRICS_PATH is .*; it must be a path: "/metrics"'):
         _ = app.site
 
 
@@ -347,7 +347,7 @@ def test_the_library_is_absent(tmp_path: Path) -> None:
         importlib.util.find_spec = lambda n, *a: None if n == "prometheus_client" else found(n, *a)
         from atila import Atila, SetupError
         app = Atila(__name__)
-        app.config.METRICS = "/metrics"
+        app.config.METRICS_PATH = "/metrics"
         try:
             app.site
         except SetupError as error:
@@ -362,7 +362,7 @@ def test_a_name_that_is_taken(tmp_path: Path) -> None:
         from atila import Atila, SetupError
         Gauge("http_server_active_requests", "mine")
         app = Atila(__name__)
-        app.config.METRICS = "/metrics"
+        app.config.METRICS_PATH = "/metrics"
         try:
             app.site
         except SetupError as error:
@@ -385,7 +385,7 @@ SERVES = """
     sizes.observe(1.5)
     Info("build", "Build.").info({{"version": "7"}})
     app = Atila(__name__)
-    app.config.METRICS = "/metrics"
+    app.config.METRICS_PATH = "/metrics"
     app.route("/")(lambda was: "")
 
     def serve():
@@ -447,7 +447,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     program = """
         from atila import Atila, SetupError
         app = Atila(__name__)
-        app.config.METRICS = "/metrics"
+        app.config.METRICS_PATH = "/metrics"
         try:
             app.site
         except SetupError as error:

@@ -253,7 +253,7 @@ def test_rules_without_words_in_json_schema(app: Atila) -> None:
 
 
 def test_document_and_page_of_an_app(app: Atila) -> None:
-    app.config.OPENAPI = "/docs/openapi"
+    app.config.OPENAPI_PATH = "/docs/openapi"
     app.config.OPENAPI_INFO = {"title": "<Shop>", "version": "2.0"}
     app.route("/x", methods=["GET"])(lambda was: "x")
     client = app.test_client()
@@ -282,17 +282,22 @@ def test_there_is_none_unless_asked_for(app: Atila) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("OPENAPI", "openapi"), ("OPENAPI", True), ("OPENAPI", "/<a>"), ("OPENAPI_INFO", "Shop")],
+    [
+        ("OPENAPI_PATH", "openapi"),
+        ("OPENAPI_PATH", True),
+        ("OPENAPI_PATH", "/<a>"),
+        ("OPENAPI_INFO", "Shop"),
+    ],
 )
 def test_mistakes(app: Atila, name: str, value: Any) -> None:
-    app.config.OPENAPI = "/openapi"
+    app.config.OPENAPI_PATH = "/openapi"
     app.config[name] = value
     with pytest.raises(SetupError, match=rf"app\.config\.{name} is"):
         app.test_client().get("/")
 
 
 def test_its_path_must_be_free(app: Atila) -> None:
-    app.config.OPENAPI = "/x"
+    app.config.OPENAPI_PATH = "/x"
     app.route("/x", methods=["GET"])(lambda was: "x")
     with pytest.raises(SetupError, match="leads to the same place"):
         app.test_client().get("/x")

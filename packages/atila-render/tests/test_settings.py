@@ -21,7 +21,7 @@ Write = Callable[[str, str], Path]
         ("MINIFY_HTML", True, "app.config.MINIFY_HTML is None, 'strip' or 'minify'"),
         ("JSON_ENCODER", "iso8601", "app.config.JSON_ENCODER is no 'iso8601'; there are rfc3339"),
         ("JSON_ENCODER", 7, "app.config.JSON_ENCODER is a name, a function"),
-        ("PRETTY_JSON", "yes", "app.config.PRETTY_JSON is True or False"),
+        ("PRETTY_JSON", "yes", "app.config.PRETTY_JSON is 'yes'; it must be True or False"),
         ("TEMPLATE_DIRS", ["/no/such"], "app.config.TEMPLATE_DIRS names '/no/such'"),
     ],
 )

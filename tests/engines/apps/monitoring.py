@@ -17,8 +17,8 @@ worker = Info("worker", "Who answers.")
 log = logging.getLogger("atila.shop")
 
 app = Atila(__name__)
-app.config.METRICS = "/metrics"
-app.config.HEALTH = "/health"
+app.config.METRICS_PATH = "/metrics"
+app.config.HEALTH_PATH = "/health"
 app.config.HEALTH_TIMEOUT = 0.5
 app.config.LOG_FORMAT = app.config.ACCESS_LOG = "json"
 if "ATILA_SMALL" in os.environ:

@@ -8,7 +8,7 @@ from atila import Steps
 from atila_auth.declarations import check_declared
 from atila_auth.login import authentication, permissions
 from atila_auth.protection import cors, csrf, rate_limit
-from atila_auth.sealing import cookie, keys, revocations
+from atila_auth.sealing import keys, revocations
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -27,8 +27,8 @@ def compile_route(route: Route, app: Atila) -> Steps:
         SetupError: something that the route or the app asks for makes no sense.
     """
     keys.check(app)
+    keys.check_use(route, app)
     revocations.check(app)
-    cookie.check(app)
     check_declared(app)
     opening = cors.compile_route(route, app) or Steps()
     scheme = authentication.scheme_of(route, app)

@@ -59,7 +59,23 @@ class SetupError(Exception):
 
 
 class MissingLayer(AttributeError):
-    """A name that belongs to a layer which is not there."""
+    """A name that is not there: misspelt, or of a layer which is not there.
+
+    Args:
+        problem: which name, and what to install.
+        name: the name, if one like it may have been meant.
+        owner: the class whose names may have been meant.
+    """
+
+    def __init__(self, problem: str, name: str = "", owner: type = object) -> None:
+        super().__init__(problem)
+        self._meant = name, owner
+
+    def __str__(self) -> str:
+        # Not before: whoever asks by hasattr never reads it.
+        name, owner = self._meant
+        known = [each for each in dir(owner) if not each.startswith("_")]
+        return super().__str__() + (nearest(name, known) if name else "")
 
 
 def parse_status(status: int | str) -> tuple[int, str]:
@@ -83,16 +99,17 @@ def reason_phrase(code: int) -> str:
         return "Unknown"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
     """What to add to a message about a name that is not known: "; did you mean 'METRICS_PATH'?"; ""
     if none of the known ones is like it.
 
     Args:
         name: as it was written.
         known: the names that there are.
+        least: how alike two names must be (0 to 1).
     """
     folded = {each.casefold(): each for each in known}
-    found = get_close_matches(name.casefold(), folded, 1)
+    found = get_close_matches(name.casefold(), folded, 1, least)
     return f"; did you mean {folded[found[0]]!r}?" if found else ""
 
 

@@ -165,7 +165,8 @@ class Layer(metaclass=_AnyProtocol):
             and `made` makes a value at its first use. Type checkers take it for a base of `Was`.
         request: the same for `was.request`.
         app: the same for `Atila`.
-        config: defaults of `app.config`.
+        config: defaults of `app.config`; in place of one a `Setting`, which says besides what the
+            value must be.
         options: names of `@app.route(...)` options that the layer understands.
         responders: for a type of returned value, a function (was, value) that turns it into a
             simpler value: at last str, bytes, a file or an iterator of these. An awaitable is
@@ -290,6 +291,29 @@ def _mend(layer: Layer, origin: str) -> str:
     return f"pip install -U {origin.partition(' ')[0]}"
 
 
+def owner_of(kind: str, name: str) -> str | None:
+    """Which layer of this project has a name; None for none.
+
+    Args:
+        kind: see `missing`.
+        name: the name.
+    """
+    return next((n for n, known in KNOWN.items() if name in getattr(known, kind)), None)
+
+
+def absent(kind: str, name: str, present: Mapping[str, Layer], owner: type) -> MissingLayer:
+    """The error about a name that an object has not.
+
+    Args:
+        kind: see `missing`.
+        name: the name.
+        present: the app's layers.
+        owner: the class of the object, for what may have been meant.
+    """
+    text = missing(kind, name, present)
+    return MissingLayer(text) if owner_of(kind, name) else MissingLayer(text, name, owner)
+
+
 def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "atila.was") -> str:
     """What to tell somebody who used a name that none of an app's layers has.
 
@@ -299,7 +323,7 @@ def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "a
         present: the app's layers.
         module: which has it, of "exports".
     """
-    owner = next((n for n, known in KNOWN.items() if name in getattr(known, kind)), None)
+    owner = owner_of(kind, name)
     spelling = {
         "was": f"was.{name}",
         "app": f"app.{name}",

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError, MissingLayer
+from atila.errors import HTTPError
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -254,7 +254,7 @@ class Was(WasNames):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            raise MissingLayer(layers.missing("was", name, self.app.layers))
+            raise layers.absent("was", name, self.app.layers, type(self))
 
 
 def class_for(app: Atila) -> type[Was]:
@@ -280,7 +280,7 @@ class _Request(Request):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            raise MissingLayer(layers.missing("request", name, self.was.app.layers))
+            raise layers.absent("request", name, self.was.app.layers, type(self))
 
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from atila import Parts, SetupError
+from atila.app.settings import Setting
 from atila_render.grpc import finder as grpc_finder
 from atila_render.rpc import finders as rpc_finders
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from atila.serving.endpoint import Endpoint
     from atila.serving.site import Site
 
-DEFAULTS: dict[str, Any] = {**rpc_finders.DEFAULTS, **grpc_finder.DEFAULTS}
+SETTINGS: dict[str, Setting] = {**rpc_finders.SETTINGS, **grpc_finder.SETTINGS}
 """Settings; see `rpc.finders` and `grpc.finder`."""
 
 OTHERS = "*"

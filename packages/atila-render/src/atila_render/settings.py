@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import os
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
+from atila.app.settings import Setting, flag, folders
+from atila.routing.handler_source import names_used
 from atila.runtime.keeping import found, kept
 from atila_render.data.json import Writer, writer
 from atila_render.pages.folders import folders_of
@@ -21,12 +19,13 @@ if TYPE_CHECKING:
     from atila import Atila
     from atila.routing.router import Route
 
-DEFAULTS: dict[str, Any] = {
-    "JSON_ENCODER": None,
-    "PRETTY_JSON": False,
-    "MINIFY_HTML": None,
-    "TEMPLATE_DIRS": (),
-    "TEMPLATE_CACHE": True,
+SETTINGS: dict[str, Setting] = {
+    # What these two may be is said where they are used.
+    "JSON_ENCODER": Setting(None),
+    "PRETTY_JSON": flag(False),
+    "MINIFY_HTML": Setting(None),
+    "TEMPLATE_DIRS": folders(()),
+    "TEMPLATE_CACHE": flag(True),
 }
 """Settings of this layer:
 
@@ -71,7 +70,7 @@ def _current(app: Atila) -> Settings:
 def _made(app: Atila) -> Settings:
     config = app.config
     settings = Settings(
-        _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=_pretty(app))),
+        _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=config.PRETTY_JSON)),
         _checked("MINIFY_HTML", lambda: minifier(config.MINIFY_HTML)),
     )
     for folder in config.TEMPLATE_DIRS or ():
@@ -87,13 +86,6 @@ def _given(app: Atila) -> tuple[Any, ...]:
     config = app.config
     folders = tuple(config.TEMPLATE_DIRS or ())
     return config.JSON_ENCODER, config.PRETTY_JSON, config.MINIFY_HTML, folders
-
-
-def _pretty(app: Atila) -> bool:
-    pretty = app.config.PRETTY_JSON
-    if pretty not in (True, False, None):
-        raise SetupError(f"app.config.PRETTY_JSON is True or False, not {pretty!r}")
-    return bool(pretty)
 
 
 def _checked(name: str, make: Callable[[], Any]) -> Any:
@@ -112,7 +104,7 @@ def compile_route(route: Route, app: Atila) -> None:
         SetupError: a setting makes no sense, or there is no folder with templates.
     """
     _current(app)
-    if _renders(route.handler):
+    if names_used(route.handler, _RENDER):
         folders = folders_of(app)
         if not any(os.path.isdir(folder) for folder in folders):
             raise SetupError(
@@ -120,23 +112,3 @@ def compile_route(route: Route, app: Atila) -> None:
                 f" at {' or '.join(folders)}; make it, or name it in app.config.TEMPLATE_DIRS",
                 route.source,
             )
-
-
-def _renders(handler: Callable[..., Any]) -> bool:
-    """Whether a handler asks its first argument to render something, as its source has it."""
-    code = getattr(handler, "__code__", None)
-    # Few handlers have such a name, and only these are read.
-    if not isinstance(code, CodeType) or not code.co_argcount or _RENDER.isdisjoint(code.co_names):
-        return False
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
-    except (OSError, SyntaxError):
-        # No file has it, or it is a lambda in the middle of a statement.
-        return False
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr in _RENDER
-        and isinstance(node.value, ast.Name)
-        and node.value.id == code.co_varnames[0]
-        for node in ast.walk(tree)
-    )

@@ -34,7 +34,7 @@ from atila_tasks.core.waitable import Waitable
 from atila_tasks.databases.django import django_model
 from atila_tasks.local.children import ProcessDied, ProcessFailed
 from atila_tasks.local.programs import OutputTooLong, ProgramFailed
-from atila_tasks.settings import DEFAULTS
+from atila_tasks.settings import SETTINGS
 from atila_tasks.upstream.aliases import Alias, Member, alias
 from atila_tasks.upstream.interfaces import (
     DB_MONGODB,
@@ -59,7 +59,7 @@ layer = Layer(
     protocol=PROTOCOL,
     was=names.WasOfTasks,
     app=names.AppOfTasks,
-    config=DEFAULTS,
+    config=SETTINGS,
     options=frozenset({"coroutine"}),
     responders={Waitable: Waitable.respond},
     exports={

@@ -1,23 +1,22 @@
-"""The settings of this layer, and their checks."""
+"""The settings of this layer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from atila.app.settings import Setting, function, number
 
-from atila import SetupError
-
-if TYPE_CHECKING:
-    from atila import Atila
-
-DEFAULTS: dict[str, Any] = {
-    "TASK_THREADS": 32,
-    "TASK_PROCESSES": None,
-    "TASK_SUBPROCESSES": 16,
-    "TASK_QUEUE_SIZE": 1024,
-    "PROCESS_EXECUTOR": None,
-    "SUBPROCESS_MAX_OUTPUT": 16 * 1024 * 1024,
-    "QUEUE_THREADS": 32,
-    "QUERY_CACHE_SIZE": 32 * 1024 * 1024,
+SETTINGS: dict[str, Setting] = {
+    "TASK_THREADS": number(32),
+    "TASK_PROCESSES": number(None),
+    "TASK_SUBPROCESSES": number(16),
+    "TASK_QUEUE_SIZE": number(1024),
+    "PROCESS_EXECUTOR": function(
+        None,
+        "a function that makes an executor, since each process of the server needs its own:"
+        " lambda: …",
+    ),
+    "SUBPROCESS_MAX_OUTPUT": number(16 * 1024 * 1024),
+    "QUEUE_THREADS": number(32),
+    "QUERY_CACHE_SIZE": number(32 * 1024 * 1024),
 }
 """Settings, read from the app with this layer that is mounted nearest to the root of the site. All
 numbers are for each process of the server:
@@ -35,22 +34,3 @@ numbers are for each process of the server:
 - QUEUE_THREADS: the most producers of `was.Queue` that run at once, each in a thread.
 - QUERY_CACHE_SIZE: bytes, about, that the cache of `was.db(…, use_cache=…)` may have.
 """
-
-_COUNTS = ("TASK_THREADS", "TASK_SUBPROCESSES", "TASK_QUEUE_SIZE", "QUEUE_THREADS")
-
-
-def check(app: Atila) -> None:
-    """Raise a SetupError if a setting of an app cannot be."""
-    config = app.config
-    counts = [*_COUNTS, "SUBPROCESS_MAX_OUTPUT", "QUERY_CACHE_SIZE"]
-    if config.TASK_PROCESSES is not None:
-        counts.append("TASK_PROCESSES")
-    for name in counts:
-        if not isinstance(config[name], int) or config[name] < 1:
-            raise SetupError(f"app.config.{name} is {config[name]!r}; it must be a number from 1")
-    make = config.PROCESS_EXECUTOR
-    if make is not None and not callable(make):
-        raise SetupError(
-            f"app.config.PROCESS_EXECUTOR is a {type(make).__name__}; it must be a function that"
-            " makes one, since each process of the server needs its own: lambda: …"
-        )

@@ -12,14 +12,14 @@ from atila_ws.flags import (
     WS_SESSION,
     WS_THREADSAFE,
 )
-from atila_ws.settings import DEFAULTS
+from atila_ws.settings import SETTINGS
 
 layer = Layer(
     name="ws",
     protocol=PROTOCOL,
     was=names.WasOfWebSocket,
     app=names.AppOfWebSocket,
-    config=DEFAULTS,
+    config=SETTINGS,
     # The other numbers are Skitai's own.
     exports={"WS_COROUTINE": WS_COROUTINE},
     compile=compile_route,

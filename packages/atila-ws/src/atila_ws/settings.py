@@ -1,13 +1,13 @@
 """The settings of this layer."""
 
-from typing import Any
+from atila.app.settings import Setting, number, seconds
 
-DEFAULTS: dict[str, Any] = {
-    "WS_MAX_MESSAGE": 1024 * 1024,
-    "WS_SEND_BUFFER": 1024 * 1024,
-    "WS_SEND_TIMEOUT": 30.0,
-    "WS_DELIVERY_TIMEOUT": 5.0,
-    "WS_GRACE": 10.0,
+SETTINGS: dict[str, Setting] = {
+    "WS_MAX_MESSAGE": number(1024 * 1024),
+    "WS_SEND_BUFFER": number(1024 * 1024),
+    "WS_SEND_TIMEOUT": seconds(30.0),
+    "WS_DELIVERY_TIMEOUT": seconds(5.0),
+    "WS_GRACE": seconds(10.0),
 }
 """Settings and their defaults:
 

@@ -18,7 +18,7 @@ from atila import Atila
 board = Board(os.environ["ATILA_BOARD"])
 app = Atila(__name__)
 app.config.MINIFY_HTML = "minify"
-app.config.OPENAPI = "/openapi"
+app.config.OPENAPI_PATH = "/openapi"
 app.config.OPENAPI_INFO = {"title": "Rendering", "version": "1.0"}
 app.extends(under)
 app.overrides(over)

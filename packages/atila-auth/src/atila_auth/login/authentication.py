@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
+from atila.app import settings
 from atila.routing import notes
 from atila.typevars import Function
 from atila_auth.declarations import declare, state_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from atila.routing.router import Route
 
 OPTION = "authenticate"
-DEFAULTS: dict[str, Any] = {"DIGEST_NONCE_SECONDS": 300}
+SETTINGS = {"DIGEST_NONCE_SECONDS": settings.seconds(300, is_positive=True)}
 """Settings:
 
 - DIGEST_NONCE_SECONDS: how long a nonce of digest authentication is good; a client asks for another

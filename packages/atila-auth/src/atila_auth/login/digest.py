@@ -140,12 +140,10 @@ def compiled(app: Atila, realm: str, source: str) -> Digest:
     """The step for an app.
 
     Raises:
-        SetupError: there are no users, or a setting is wrong.
+        SetupError: there are no users, or digest_algorithms is wrong.
     """
     find = finder(app, source)
     seconds = app.config.DIGEST_NONCE_SECONDS
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        raise SetupError(f"app.config.DIGEST_NONCE_SECONDS is {seconds!r}; it must be seconds")
     return Digest(app, realm, find, _algorithms(app, source), seconds)
 
 

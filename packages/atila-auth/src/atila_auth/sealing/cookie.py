@@ -5,37 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from atila import SetupError
+from atila.app import settings
 from atila.http.cookies import MAX_SIZE, build, default_path
 from atila_auth.sealing.keys import Secrets
 from atila_auth.sealing.seal import dump, length_of, sealer
 
 if TYPE_CHECKING:
-    from atila import Atila, Was
+    from atila import Was
     from atila.http.exchange import Header
 
-DEFAULTS = {"COOKIES_SECURE": None, "COOKIES_SAMESITE": "Lax"}
+SETTINGS = {
+    "COOKIES_SECURE": settings.flag(None),
+    "COOKIES_SAMESITE": settings.choice("Lax", "Lax", "Strict", "None"),
+}
 """Settings of an app for its sealed cookies:
 
 - COOKIES_SECURE: they are sent over https only; None for those that were set over https. True
   belongs where a server in front ends TLS.
 - COOKIES_SAMESITE: "Lax"; "Strict", not even with links from elsewhere; "None", in pages of others.
 """
-
-
-def check(app: Atila) -> None:
-    """Find what is wrong with these settings when the app is mounted.
-
-    Raises:
-        SetupError: one of them is none of its values.
-    """
-    secure, samesite = app.config.COOKIES_SECURE, app.config.COOKIES_SAMESITE
-    if secure not in (None, True, False):
-        raise SetupError(f"app.config.COOKIES_SECURE must be None, True or False, not {secure!r}")
-    if samesite not in ("Lax", "Strict", "None"):
-        raise SetupError(
-            f'app.config.COOKIES_SAMESITE must be "Lax", "Strict" or "None", not {samesite!r}'
-        )
 
 
 class _Headers:

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from atila import SetupError
+from atila.routing.handler_source import names_used
 
 if TYPE_CHECKING:
     from atila import Atila
+    from atila.routing.router import Route
 
 SHORTEST = 16
 """Characters of a secret. Shorter ones are words that somebody thought of."""
@@ -56,6 +58,31 @@ def check(app: Atila) -> None:
     given = getattr(app, "securekey", None)
     if given is not None:
         checked(given, "securekey")
+
+
+_JWT = frozenset({"encode_jwt", "decode_jwt", "dejwt", "request.JWT"})
+_OTP = frozenset({"generate_otp", "verify_otp"})
+_SEALED = frozenset(
+    {"session", "request.session", "mbox", "request.mbox", "csrf_token", "csrf_token_input"}
+    | {"verify_csrf", "encode_ott", "decode_ott", "revoke_ott"}
+)
+
+
+def check_use(route: Route, app: Atila) -> None:
+    """Find handlers that need a secret, as their source has it, where the app has none.
+
+    Raises:
+        SetupError: there is one.
+    """
+    if getattr(app, "securekey", None) is not None:
+        return
+    config, wanted = app.config, _SEALED
+    if config.JWT_KEY is None and config.JWT_PUBLIC_KEY is None:
+        wanted |= _JWT
+    if getattr(app, "otp_key", None) is None:
+        wanted |= _OTP
+    for name in names_used(route.handler, wanted)[:1]:
+        secrets_of(app, f"was.{name}", route.source)
 
 
 def checked(given: Any, name: str) -> Secrets:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atila import SetupError
+from atila.app import settings
 from atila.runtime.keeping import forget, kept
 from atila.runtime.shared import EmbeddedShared
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.runtime.shared import Shared
 
-DEFAULTS = {"REVOCATIONS": None}
+SETTINGS = {"REVOCATIONS_FOLDER": settings.folder(None)}
 """Settings of an app:
 
-- REVOCATIONS: a folder in which ended sessions, revoked one-time tokens and used one-time passwords
-  are noted, so that they stay so when the server is started anew; None to forget them with it.
+- REVOCATIONS_FOLDER: where ended sessions, revoked one-time tokens and used one-time passwords are
+  noted, so that they stay so when the server is started anew; None to forget them with it.
 """
 
 _KEY = "revocations"
@@ -32,7 +33,7 @@ def of(was: Was) -> Shared:
     Raises:
         SetupError: the folder cannot be used.
     """
-    if was.app.config.REVOCATIONS is None:
+    if was.app.config.REVOCATIONS_FOLDER is None:
         return was.site.shared
     return kept(was.app, _KEY, lambda: _opened(was))
 
@@ -43,7 +44,7 @@ def check(app: Atila) -> None:
     Raises:
         SetupError: the folder cannot be used.
     """
-    if app.config.REVOCATIONS is not None:
+    if app.config.REVOCATIONS_FOLDER is not None:
         _folder(app)
 
 
@@ -60,8 +61,8 @@ def _opened(was: Was) -> Shared:
 
 
 def _folder(app: Atila) -> Path:
-    folder = Path(app.config.REVOCATIONS)
-    name = f"app.config.REVOCATIONS = {str(folder)!r}"
+    folder = Path(app.config.REVOCATIONS_FOLDER)
+    name = f"app.config.REVOCATIONS_FOLDER = {str(folder)!r}"
     if not folder.is_absolute():
         raise SetupError(f"{name} must be an absolute path: servers start in many folders")
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from atila import SetupError
+from atila.app import settings
 from atila.runtime.keeping import kept
 from atila_auth.sealing import keys
 from atila_auth.tokens.jwt_signer import Signer
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atila.auth")
 
-DEFAULTS: dict[str, Any] = {
-    "JWT_ALGORITHM": "HS256",
-    "JWT_KEY": None,
-    "JWT_PUBLIC_KEY": None,
-    "JWT_LEEWAY": 0,
-    "JWT_ISSUER": None,
-    "JWT_AUDIENCE": None,
-    "JWT_REQUIRED": (),
+_SYMMETRIC = ("HS256", "HS384", "HS512")
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_ASYMMETRIC = (*_RSA, "ES256", "ES384", "ES512", "ES256K", "EdDSA")
+
+SETTINGS = {
+    "JWT_ALGORITHM": settings.choice("HS256", *_SYMMETRIC, *_ASYMMETRIC),
+    # These two are checked with the algorithm, and shown in no error.
+    "JWT_KEY": settings.Setting(None, is_secret=True),
+    "JWT_PUBLIC_KEY": settings.Setting(None, is_secret=True),
+    "JWT_LEEWAY": settings.seconds(0),
+    "JWT_ISSUER": settings.Setting(None),
+    "JWT_AUDIENCE": settings.Setting(None),
+    "JWT_REQUIRED": settings.names(()),
 }
 """Settings:
 
@@ -40,9 +46,6 @@ DEFAULTS: dict[str, Any] = {
 - JWT_REQUIRED: names of claims that a token must have.
 """
 
-_SYMMETRIC = ("HS256", "HS384", "HS512")
-_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_ASYMMETRIC = (*_RSA, "ES256", "ES384", "ES512", "ES256K", "EdDSA")
 _BLOCK = 64
 """Bytes that the shortest keys of HMAC are filled up to with zeros (RFC 2104, section 2)."""
 
@@ -54,8 +57,8 @@ def signer_of(app: Atila) -> Signer:
         SetupError: a setting is wrong, or there is no key.
     """
     config = app.config
-    settings = [config[name] for name in DEFAULTS]
-    given = [tuple(v) if isinstance(v, list) else v for v in (*settings, _securekey(app))]
+    values = [config[name] for name in SETTINGS]
+    given = [tuple(v) if isinstance(v, list) else v for v in (*values, _securekey(app))]
     return kept(app, Signer, lambda: _made(app), of=given)
 
 
@@ -66,16 +69,7 @@ def _securekey(app: Atila) -> Any:
 def _made(app: Atila) -> Signer:
     config = app.config
     algorithm, key = config.JWT_ALGORITHM, config.JWT_KEY
-    if algorithm not in _SYMMETRIC + _ASYMMETRIC:
-        raise SetupError(
-            f"app.config.JWT_ALGORITHM is {algorithm!r}; there are"
-            f" {', '.join(_SYMMETRIC + _ASYMMETRIC)}"
-        )
-    leeway, required = config.JWT_LEEWAY, config.JWT_REQUIRED
-    if isinstance(leeway, bool) or not isinstance(leeway, int | float) or leeway < 0:
-        raise SetupError(f"app.config.JWT_LEEWAY is {leeway!r}; it must be seconds, 0 or more")
-    if not isinstance(required, list | tuple) or not all(isinstance(n, str) for n in required):
-        raise SetupError(f'app.config.JWT_REQUIRED is {required!r}; it must be a list: ["exp"]')
+    leeway, required = config.JWT_LEEWAY, config.JWT_REQUIRED or ()
     if algorithm in _SYMMETRIC:
         pair = _secrets(algorithm, keys.secrets_of(app, "a JWT") if key is None else key)
     else:

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import layers
-from atila.app import decorators, events, mounting
+from atila.app import decorators, events, mounting, route_arguments
+from atila.app.attributes import Attributes
 from atila.app.hooks import Hooks, plain
-from atila.app.settings import DEFAULTS, Config
-from atila.errors import MissingLayer, SetupError, setup_step, source_of
+from atila.app.settings import Config, settings_of
+from atila.errors import SetupError, setup_step, source_of
 from atila.http.methods import READING
 from atila.http.uploads import FlashFile, Upload, send_back
 from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
 from atila.routing import notes, precedence
 from atila.routing.resources import Resources
-from atila.routing.router import METHODS, Match, Route, Router, names_of, parse_rule
+from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
@@ -90,14 +91,15 @@ class Atila(AppNames):
         # Servers ask whether app.__call__ is a coroutine function to tell ASGI from WSGI. They
         # look at the instance, while calling the app goes to the class.
         self.__dict__["__call__"] = self._asgi
+        self._attributes = Attributes(self)
 
     def _take_layers(self) -> None:
         self.layers: dict[str, Layer] = layers.find(self._layers_choice)
         used = self.layers.items()
         self.__class__ = layers.extended(type(self), Atila, self.layers, "app", vars(self))
         self.was_class = class_for(self)
-        self.config = Config(DEFAULTS)
-        self.config.update(layers.merged(((n, v.config) for n, v in used), "config"))
+        given = layers.merged(((n, v.config) for n, v in used), "config")
+        self.config = Config(settings_of(given))
         self.responders: dict[type, Responder | None] = {
             object: None,
             Upload: send_back,
@@ -106,9 +108,14 @@ class Atila(AppNames):
         }
         self.parts: list[Parts] = []
         """What layers add to the app as a whole; as soon as it is mounted."""
-        self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
+        self.options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
 
     if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+            if "_attributes" in self.__dict__:
+                self._attributes.note(name)
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
@@ -116,7 +123,7 @@ class Atila(AppNames):
             if hasattr(type(self), name):
                 # A property of core raised it: nothing but that error tells what is wrong.
                 return object.__getattribute__(self, name)
-            raise MissingLayer(layers.missing("app", name, self.__dict__.get("layers", {})))
+            raise layers.absent("app", name, self.__dict__.get("layers", {}), type(self))
 
     def __repr__(self) -> str:
         return f"<Atila {self.import_name}: {len(self.routes)} routes>"
@@ -145,20 +152,20 @@ class Atila(AppNames):
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.
         """
-        names = METHODS if methods is None else tuple(name.upper() for name in methods)
+        if not isinstance(rule, str):
+            raise SetupError('write @app.route("/path"), with the path', source_of(rule))
 
         def decorate(function: Function) -> Function:
             source = source_of(function)
-            for option in options:
-                with setup_step():
-                    if option not in self._options:
-                        raise SetupError(layers.missing("options", option, self.layers), source)
+            answered, types = route_arguments.checked(
+                self, methods, content_types, options, source
+            )
             scope = self.mounting.scope
             route = Route(
                 scope.rule(rule, source),
                 function,
-                names,
-                tuple(content_types),
+                answered,
+                types,
                 options,
                 scope.qualify(getattr(function, "__name__", "")),
                 source,
@@ -241,6 +248,8 @@ class Atila(AppNames):
 
     def error_handler(self, code: int) -> Callable[[Function], Function]:
         """Answer errors of a status code with function(was, error)."""
+        if not isinstance(code, int):
+            raise SetupError(f"write @app.error_handler(404), not {code!r}", source_of(code))
 
         def decorate(function: Function) -> Function:
             self.error_handlers[code] = function
@@ -343,6 +352,9 @@ class Atila(AppNames):
         return precedence.ranked(self.routes, self.unrouted)
 
     def _compile_all(self) -> None:
+        # Hooks may have set some, after the site has looked at those that it needs.
+        self.config.check()
+        self._attributes.check(self)
         self.router = Router()
         self._endpoints = {}
         routes = self._ranked()
@@ -374,7 +386,7 @@ class Atila(AppNames):
         return endpoint
 
     def _add_openapi(self) -> None:
-        if self.config.OPENAPI is None:
+        if self.config.OPENAPI_PATH is None:
             return
         from atila.openapi import page
 
@@ -382,7 +394,7 @@ class Atila(AppNames):
             self._add_own(self._endpoint(route))
 
     def _add_metrics(self) -> None:
-        if self.config.METRICS is not None:
+        if self.config.METRICS_PATH is not None:
             from atila.monitoring import metrics
 
             self._add_own(self._endpoint(metrics.route(self)).unlogged())

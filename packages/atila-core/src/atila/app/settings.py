@@ -1,28 +1,164 @@
-"""`app.config`: settings by attribute or by key."""
+"""`app.config`: settings by attribute or by key, their defaults, and what their values must be."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
-DEFAULTS: dict[str, Any] = {
-    "MAX_UPLOAD_SIZE": 256 * 1024 * 1024,
-    "MAX_BODY_SIZE": 16 * 1024 * 1024,
-    "MAX_FIELDS": 1000,
-    "MAX_FILES": 100,
-    "UPLOAD_FOLDER": None,
-    "STATIC_FOLDERS": {},
-    "THREADS": 32,
-    "SPARE_THREADS": 64,
-    "QUEUE_SIZE": 1024,
-    "SHUTDOWN_TIMEOUT": 30.0,
-    "ACCESS_LOG": None,
-    "TRUSTED_PROXIES": (),
-    "LOG_FORMAT": None,
-    "METRICS": None,
-    "HEALTH": None,
-    "HEALTH_TIMEOUT": 5.0,
-    "OPENAPI": None,
-    "OPENAPI_INFO": None,
+from atila.errors import SetupError, caller, setup_step
+
+ALIKE = 0.85
+"""How alike a name that is not known must be to a setting's to be taken for a slip (0 to 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that the framework or a layer knows.
+
+    Attributes:
+        default: its value if nobody sets it.
+        must_be: what its value must be, for the error: "a number from 1".
+        fits: whether a value is that.
+        is_secret: its value is shown in no error.
+    """
+
+    default: Any
+    must_be: str = "anything"
+    fits: Callable[[Any], bool] = lambda value: True
+    is_secret: bool = False
+
+
+def number(default: int | None, least: int = 1) -> Setting:
+    """A setting that is an integer, or None if that is its default."""
+    return _or_none(default, f"a number from {least}", lambda v: _is_int(v) and v >= least)
+
+
+def seconds(default: float | None, *, is_positive: bool = False) -> Setting:
+    """A setting that is a number of seconds, or None if that is its default."""
+    must_be = "a number of seconds" + (" above 0" if is_positive else "")
+
+    def fits(value: Any) -> bool:
+        is_number = _is_int(value) or isinstance(value, float)
+        return is_number and (value > 0 or (value == 0 and not is_positive))
+
+    return _or_none(default, must_be, fits)
+
+
+def flag(default: bool | None) -> Setting:
+    """A setting that is True or False, or None if that is its default."""
+    return _or_none(default, "True or False", lambda v: isinstance(v, bool))
+
+
+def text(default: str | None, *, is_secret: bool = False) -> Setting:
+    """A setting that is a str, or None if that is its default."""
+    return _or_none(default, "a str", lambda v: isinstance(v, str), is_secret=is_secret)
+
+
+def choice(default: str | None, *values: str) -> Setting:
+    """A setting that is one of some texts, or None if that is its default."""
+    quoted = [f'"{value}"' for value in values]
+    must_be = " or ".join(quoted) if len(quoted) < 4 else f"one of {', '.join(quoted)}"
+    return _or_none(default, must_be, lambda v: isinstance(v, str) and v in values)
+
+
+def path(example: str) -> Setting:
+    """A setting that is None or a path below the app's mount point.
+
+    Args:
+        example: such a path, for the error.
+    """
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, str) and re.fullmatch(r"(/[\w.\-]+)+", value) is not None
+
+    return _or_none(None, f'a path: "{example}"', fits)
+
+
+def folder(default: str | None) -> Setting:
+    """A setting that is the path of a folder, or None if that is its default."""
+    return _or_none(default, "the path of a folder", lambda v: isinstance(v, str | os.PathLike))
+
+
+def folders(default: Any) -> Setting:
+    """A setting that is the path of a folder, a list of such paths, or None."""
+
+    def fits(value: Any) -> bool:
+        each = value if isinstance(value, list | tuple) else [value]
+        return all(isinstance(v, str | os.PathLike) for v in each)
+
+    return _or_none(None, "the path of a folder, or a list", fits, default)
+
+
+def names(default: tuple[str, ...]) -> Setting:
+    """A setting that is a list of texts, or None."""
+
+    def fits(value: Any) -> bool:
+        is_list = isinstance(value, list | tuple | set | frozenset)
+        return is_list and all(isinstance(v, str) for v in value)
+
+    return _or_none(None, "a list of str", fits, default)
+
+
+def mapping(default: Mapping[str, Any] | None, example: str) -> Setting:
+    """A setting that is a dict, or None if that is its default."""
+    return _or_none(default, f"a dict: {example}", lambda v: isinstance(v, Mapping))
+
+
+def function(default: Callable[..., Any] | None, must_be: str) -> Setting:
+    """A setting that can be called, or None if that is its default."""
+    return _or_none(default, must_be, callable)
+
+
+_REQUIRED: Any = object()
+
+
+def _or_none(
+    default: Any,
+    must_be: str,
+    fits: Callable[[Any], bool],
+    given: Any = _REQUIRED,
+    *,
+    is_secret: bool = False,
+) -> Setting:
+    if default is None:
+        inner, must_be = fits, f"{must_be}, or None"
+        fits = lambda value: value is None or inner(value)  # noqa: E731 - a part of this one
+    return Setting(default if given is _REQUIRED else given, must_be, fits, is_secret)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+SETTINGS: dict[str, Setting] = {
+    "MAX_UPLOAD_SIZE": number(256 * 1024 * 1024),
+    "MAX_BODY_SIZE": number(16 * 1024 * 1024),
+    "MAX_FIELDS": number(1000),
+    "MAX_FILES": number(100, 0),
+    "UPLOAD_FOLDER": folder(None),
+    "STATIC_URL": text("/static"),
+    "STATIC_ROOT": folders(None),
+    "STATIC_FOLDERS": mapping({}, '{"/docs": "/srv/docs"}'),
+    "STATIC_MAX_AGE": seconds(None),
+    "MEDIA_URL": text("/media"),
+    "MEDIA_ROOT": folders(None),
+    "THREADS": number(32),
+    "SPARE_THREADS": number(64, 0),
+    "QUEUE_SIZE": number(1024),
+    "SHUTDOWN_TIMEOUT": seconds(30.0),
+    "MAINTAIN_INTERVAL": seconds(60.0, is_positive=True),
+    "ACCESS_LOG": choice(None, "combined", "json"),
+    "TRUSTED_PROXIES": names(()),
+    "LOG_FORMAT": choice(None, "json", "text"),
+    "METRICS_PATH": path("/metrics"),
+    "HEALTH_PATH": path("/health"),
+    "HEALTH_TIMEOUT": seconds(5.0, is_positive=True),
+    "OPENAPI_PATH": path("/openapi"),
+    "OPENAPI_INFO": mapping(None, '{"title": "Shop", "version": "1.0"}'),
 }
 """Settings of the core:
 
@@ -33,12 +169,17 @@ DEFAULTS: dict[str, Any] = {
 - MAX_FILES: files of a form; more are refused with 400.
 - UPLOAD_FOLDER: where large bodies and uploaded files are while their request is processed; None
   for the system's temporary folder. On the disk of the folder they are saved to, saving is free.
+- STATIC_URL, STATIC_ROOT: where static files are on the site, and the folder that they are in, or
+  several; None for no files.
 - STATIC_FOLDERS: more folders of static files, by their URL: {"/docs": "/srv/docs"}.
+- STATIC_MAX_AGE: seconds that caches may keep static and media files; None for not without asking.
+- MEDIA_URL, MEDIA_ROOT: the same for files that come from users.
 - THREADS: worker threads of a process that work at a time, started as they are needed.
 - SPARE_THREADS: threads that there may be besides, in place of those that wait for what others
   hold: for a task, a lock, a password hash.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
+- MAINTAIN_INTERVAL: seconds that the counts of `@app.maintain` are in.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
 - TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; what
@@ -46,25 +187,44 @@ DEFAULTS: dict[str, Any] = {
   peers of a Unix socket.
 - LOG_FORMAT: "json", so that what apps and framework log is one object of JSON a line, or "text";
   where nobody else has configured logging. The environment variable ATILA_LOG_FORMAT goes before.
-- METRICS: a path below the app's mount point, "/metrics", where the metrics of the whole site are,
-  for Prometheus; None for none, and nothing is counted.
-- HEALTH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as the
-  process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
+- METRICS_PATH: a path below the app's mount point, "/metrics", where the metrics of the whole site
+  are, for Prometheus; None for none, and nothing is counted.
+- HEALTH_PATH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as
+  the process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
 - HEALTH_TIMEOUT: seconds that each readiness check has.
-- OPENAPI: a path below the app's mount point, "/openapi", where a page shows what the app answers
-  and lets one try it; the document itself is there as "/openapi.json". None for neither.
+- OPENAPI_PATH: a path below the app's mount point, "/openapi", where a page shows what the app
+  answers and lets one try it; the document itself is there as "/openapi.json". None for neither.
 - OPENAPI_INFO: title, version and what else is told of the app in it: {"title": "Shop"}.
 """
 
 
 class Config(dict[str, Any]):
-    """A dict whose keys are attributes too: `app.config.MAX_FIELDS`."""
+    """A dict whose keys are attributes too: `app.config.MAX_FIELDS`.
+
+    It knows where its values were set. Names that are no settings are the app's own.
+
+    Args:
+        settings: by name, the settings that it has; their defaults are its first values.
+    """
+
+    __slots__ = ("_settings", "_sources")
+
+    def __init__(self, settings: Mapping[str, Setting] | None = None) -> None:
+        settings = settings or {}
+        super().__init__({name: setting.default for name, setting in settings.items()})
+        object.__setattr__(self, "_settings", dict(settings))
+        object.__setattr__(self, "_sources", {})
 
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"there is no setting {name!r}") from None
+            hint = _hint(name, self)
+            raise AttributeError(f"there is no setting {name!r}{hint}") from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._sources[name] = caller()
+        super().__setitem__(name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
@@ -74,3 +234,97 @@ class Config(dict[str, Any]):
             del self[name]
         except KeyError:
             raise AttributeError(f"there is no setting {name!r}") from None
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """Set several values. Those of another Config are known to come from where it has them."""
+        for other in (*others, named):
+            sources = other._sources if isinstance(other, Config) else {}
+            for name, value in dict(other).items():
+                self[name] = value
+                self._sources[name] = sources.get(name) or self._sources[name]
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The value of a name, which is set first if there is none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def __ior__(self, other: Any) -> Config:  # type: ignore[override,misc]  # as `update`
+        self.update(other)
+        return self
+
+    def copy(self) -> Config:
+        """Another one of the same settings and values."""
+        made = Config(self._settings)
+        made.update(self)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self._settings, dict(self), dict(self._sources))
+
+    def check(self) -> None:
+        """Find values that are not what their setting wants, and names that are misspelt.
+
+        Raises:
+            SetupError: there is one. If errors are collected, wrong values become the defaults.
+        """
+        for name, value in list(self.items()):
+            source = self._sources.get(name, "")
+            with setup_step():
+                self._check(name, value, source)
+                continue
+            # Else what reads it would find another mistake in it.
+            setting = self._settings.get(name)
+            if setting is not None:
+                super().__setitem__(name, setting.default)
+
+    def _check(self, name: str, value: Any, source: str) -> None:
+        setting = self._settings.get(name)
+        if setting is None:
+            if hint := _hint(name, self._settings):
+                raise SetupError(
+                    f"there is no setting {name!r}{hint} A setting of your own needs a name that is"
+                    " less like it",
+                    source,
+                )
+        elif not setting.fits(value):
+            shown = f"a {type(value).__name__}" if setting.is_secret else repr(value)
+            raise SetupError(f"app.config.{name} is {shown}; it must be {setting.must_be}", source)
+
+
+def _restored(settings: Any, values: Any, sources: Any) -> Config:
+    made = Config(settings)
+    made.update(values)
+    made._sources.update(sources)
+    return made
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """What to add to the error about a name that is nearly one of the known; "" if it is not."""
+    found = max(_alike(name, known), default=None)
+    return f"; did you mean {found[1]!r}?" if found else ""
+
+
+def _alike(name: str, known: Iterable[str]) -> Iterator[tuple[float, str]]:
+    folded = name.casefold()
+    for each in known:
+        other = each.casefold()
+        if other in (folded, f"{folded}_path", f"{folded}_folder"):
+            yield 1.0, each
+            continue
+        matcher = SequenceMatcher(None, folded, other)
+        if matcher.real_quick_ratio() >= ALIKE and (ratio := matcher.ratio()) >= ALIKE:
+            yield ratio, each
+
+
+def settings_of(config: Mapping[str, Any]) -> dict[str, Setting]:
+    """The settings of the core and of layers.
+
+    Args:
+        config: what the layers have: by name a `Setting`, or a default alone.
+    """
+    of_layers = {
+        name: default if isinstance(default, Setting) else Setting(default)
+        for name, default in config.items()
+    }
+    return {**SETTINGS, **of_layers}

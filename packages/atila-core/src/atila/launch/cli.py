@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from atila.errors import SetupError
-from atila.launch import reloading, script
+from atila.launch import failures, reloading, script
+from atila.launch.failures import ProjectFailed
 from atila.monitoring import logs
 from atila.serving import static
 
@@ -26,12 +27,26 @@ OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file;
 
 @contextmanager
 def _mistakes_told() -> Iterator[None]:
-    """End with a mistake of the developer as a message, not as a traceback."""
+    """End with a mistake of the developer as a message, and with what the project's code raised as
+    its traceback alone.
+    """
     try:
         yield
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
         sys.exit(2)
+    except ProjectFailed as error:
+        click.echo(error.text, err=True, nl=False)
+        sys.exit(1)
+
+
+@contextmanager
+def _project() -> Iterator[None]:
+    """Have what the project's code raises ended with by `_mistakes_told`."""
+    try:
+        yield
+    except Exception as error:
+        raise failures.of(error) from None
 
 
 @click.group()
@@ -99,7 +114,7 @@ def serve(
     if engine is None:
         engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
     reloading.ask(development=devel, reload=options["reload"])
-    try:
+    with _mistakes_told():
         settings = script.settle(target, options)
         if engine == "granian":
             from atila.launch.granian import serve as serve_with
@@ -118,9 +133,6 @@ def serve(
             err=True,
         )
         serve_with(settings)
-    except SetupError as error:
-        click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
 
 
 @main.command()
@@ -129,7 +141,7 @@ def routes(target: str) -> None:
     """Show what TARGET answers: methods, path, name, and where the handler is."""
     from atila.launch import routes_table
 
-    with _mistakes_told():
+    with _mistakes_told(), _project():
         click.echo(routes_table.routes(target))
 
 
@@ -156,7 +168,7 @@ def openapi(target: str, output: Path | None) -> None:
     from atila.launch import routes_table
     from atila.openapi.page import to_json
 
-    with _mistakes_told():
+    with _mistakes_told(), _project():
         _put(to_json(routes_table.openapi(target)).decode() + "\n", output)
 
 
@@ -186,7 +198,7 @@ def systemd(
     """Show a systemd unit that serves TARGET. OPTIONS, after --, are those of `atila serve`."""
     from atila.launch import deploy
 
-    with _mistakes_told():
+    with _mistakes_told(), _project():
         _put(deploy.systemd_unit(deploy.prepare(target), name, user, *options), output)
 
 
@@ -198,7 +210,7 @@ def nginx_conf(target: str, domain: str, output: Path | None) -> None:
     """Show a configuration of Nginx that puts it in front of TARGET, as DOMAIN."""
     from atila.launch import deploy
 
-    with _mistakes_told():
+    with _mistakes_told(), _project():
         _put(deploy.nginx_conf(deploy.prepare(target), domain), output)
 
 
@@ -209,7 +221,7 @@ def collect_static(target: str, folder: Path | None) -> None:
     """Copy the static files of TARGET into one folder, for Nginx."""
     from atila.launch import deploy
 
-    with _mistakes_told():
+    with _mistakes_told(), _project():
         folder, count = deploy.collect_static(deploy.prepare(target), folder)
         click.echo(f"{count} static files collected in {folder}")
 

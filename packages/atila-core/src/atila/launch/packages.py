@@ -94,8 +94,7 @@ def prefer(app: Atila, pref: Mapping[str, Any]) -> None:
             _check_attribute(app, name)
             setattr(app, name, value)
     for name in _URLS:
-        if name in app.config:
-            setattr(app, name, app.config[name])
+        setattr(app, name, app.config[name])
     app.mounting.take_mountables(getattr(pref, "mountables", None) or [])
 
 

@@ -84,7 +84,19 @@ def check(target: str) -> tuple[list[SetupError], int]:
     count = 0
     with collect_errors() as found, setup_step(), script.trial(target) as site:
         count = len(lines(site))
+        found += _doubts(site)
     return found, count
+
+
+def _doubts(site: Site) -> Iterator[SetupError]:
+    """What can be served, but is hardly meant."""
+    for mount in site.mounts:
+        for route, first in mount.app.resources.ambiguous():
+            yield SetupError(
+                f"{route.name!r} is the name of the handler at {_near(first.source)} too, which"
+                " was.urlfor and was.pipe take for it; rename one",
+                route.source,
+            )
 
 
 def openapi(target: str) -> Document:

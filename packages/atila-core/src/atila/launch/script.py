@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from atila.app.mounting import located
-from atila.errors import SetupError, caller, setup_step
-from atila.launch import reloading, targets, wsgi_mount
+from atila.errors import SetupError, caller, nearest, setup_step
+from atila.launch import failures, reloading, run_options, targets, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
@@ -29,6 +29,8 @@ from atila.serving.site import Site
 if TYPE_CHECKING:
     from atila.app.application import Atila
 
+
+_MOUNT_OPTIONS = ("appname", "host", "name", "path", "pref", "subscribe")
 
 DEFAULT_PORT = 5000
 PLACES = "mounted packages"
@@ -89,6 +91,9 @@ def record_mount(
     name, host = options.pop("name", None) or "", options.pop("host", None) or "default"
     subscribe = options.pop("subscribe", None) or ()
     names = (subscribe,) if isinstance(subscribe, str) else tuple(subscribe)
+    for option in options:
+        if option not in _MOUNT_OPTIONS and (hint := nearest(option, _MOUNT_OPTIONS, 0.8)):
+            raise SetupError(f"skitai.mount has no option {option!r}{hint}", caller())
     appname, paths = options.pop("appname", None) or "app", options.pop("path", None) or ()
     for path in (paths,) if isinstance(paths, str) else paths:
         sys.path.insert(0, os.path.join(_folder(), path))
@@ -169,7 +174,12 @@ def record_run(options: dict[str, Any]) -> bool:
 
     Returns:
         Whether another engine serves, so that Skitai is not to run.
+
+    Raises:
+        SetupError: an option is unknown, or its value is wrong; if there are apps of ours.
     """
+    if current.mounts:
+        run_options.check(options, caller())
     options.update(overrides)
     current.options = options
     return _capturing
@@ -295,6 +305,7 @@ def examine(target: str) -> dict[str, Any]:
 
     Raises:
         SetupError: as `read`, or an app has a mistake in it.
+        ProjectFailed: the code of the project raises an error.
     """
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
@@ -318,8 +329,12 @@ def trial(target: str) -> Iterator[Site]:
 
 
 def _examine(target: str) -> dict[str, Any]:
-    with trial(target) as site:
-        places = reloading.places_of(site)
+    try:
+        with trial(target) as site:
+            places = reloading.places_of(site)
+    except Exception as error:
+        # As text: it need not be one that can be sent to another process.
+        raise failures.of(error) from None
     options = current.options
     plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
     return plain | {PLACES: places}

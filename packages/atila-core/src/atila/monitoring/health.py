@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from atila.errors import SetupError, source_of
-from atila.routing.router import Route, path_of
+from atila.routing.router import Route
 from atila.routing.signature import check_takes_context
 from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
@@ -57,16 +57,10 @@ def readiness_check(app: Atila, function: Function) -> Function:
 
 
 def routes(app: Atila) -> Iterator[Route]:
-    """The routes below the path of the setting HEALTH; none if it has no path.
-
-    Raises:
-        SetupError: a setting makes no sense.
-    """
-    if app.config.HEALTH is None:
+    """The routes below the path of the setting HEALTH_PATH; none if it has no path."""
+    path, seconds = app.config.HEALTH_PATH, app.config.HEALTH_TIMEOUT
+    if path is None:
         return
-    path, seconds = path_of(app.config, "HEALTH"), app.config.HEALTH_TIMEOUT
-    if not (isinstance(seconds, int | float) and seconds > 0):
-        raise SetupError(f"app.config.HEALTH_TIMEOUT is a number of seconds, not {seconds!r}")
     handlers = {"live": live, "ready": Readiness(app, seconds).answer}
     for name, handler in handlers.items():
         yield Route(f"{path}/{name}", handler, ("GET",), automatic=True)

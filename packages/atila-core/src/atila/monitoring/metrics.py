@@ -7,7 +7,7 @@ a path.
 The library is prometheus_client; what else is in its default registry is on the page, too. Where
 several processes serve together (`runs.py`) each has its numbers in files of one folder, and
 whichever answers adds them up: see `metrics_files.py`. It is compiled in or out: a site whose
-METRICS is None runs no line of this module for a request.
+METRICS_PATH is None runs no line of this module for a request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import BUSY, HTTPError, SetupError
 from atila.http import methods
 from atila.http.observation import Observed, Observer
-from atila.routing.router import Route, path_of
+from atila.routing.router import Route
 from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
 
@@ -41,19 +41,18 @@ _LABELS = ("http_request_method", "http_route", "http_response_status_code")
 
 
 def route(app: Atila) -> Route:
-    """The route at the path of the setting METRICS, for within the hooks and layers of the app.
+    """The route at the path of the setting METRICS_PATH, for hooks and layers of the app to apply.
 
     Raises:
-        SetupError: the setting makes no sense, or prometheus_client is not installed.
+        SetupError: prometheus_client is not installed.
     """
-    path = path_of(app.config, "METRICS")
     # Not imported yet: that comes after its environment variable is set.
     if importlib.util.find_spec("prometheus_client") is None:
         raise SetupError(
-            "app.config.METRICS needs prometheus_client, which is not installed."
+            "app.config.METRICS_PATH needs prometheus_client, which is not installed."
             ' Mend: pip install "atila-core[metrics]"'
         )
-    return Route(path, _show, ("GET",), automatic=True)
+    return Route(app.config.METRICS_PATH, _show, ("GET",), automatic=True)
 
 
 async def _show(was: Was) -> Any:
@@ -107,7 +106,7 @@ def _names() -> _Names:
         )
     except ValueError as error:
         raise SetupError(
-            f"a metric of the app has a name that METRICS uses itself; rename it: {error}"
+            f"a metric of the app has a name that METRICS_PATH uses itself; rename it: {error}"
         ) from None
 
 

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila.errors import SetupError
 from atila.openapi import document as openapi
 from atila.openapi.operation import Document
-from atila.routing.router import Route, path_of
+from atila.routing.router import Route
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -28,16 +27,10 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 def routes(app: Atila) -> Iterator[Route]:
-    """The routes of document and page, if the setting OPENAPI has a path for them.
-
-    Raises:
-        SetupError: a setting makes no sense.
-    """
-    if app.config.OPENAPI is None:
+    """The routes of document and page, if the setting OPENAPI_PATH has a path for them."""
+    path, info = app.config.OPENAPI_PATH, app.config.OPENAPI_INFO or {}
+    if path is None:
         return
-    path, info = path_of(app.config, "OPENAPI"), app.config.OPENAPI_INFO or {}
-    if not isinstance(info, Mapping):
-        raise SetupError('app.config.OPENAPI_INFO is a dict: {"title": "Shop", "version": "1.0"}')
     yield Route(path, _page(path, info), ("GET",), automatic=True)
     yield Route(f"{path}.json", _document(app), ("GET",), automatic=True)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from atila.errors import nearest
 from atila.routing.router import Route
 
 if TYPE_CHECKING:
@@ -55,7 +56,19 @@ class Resources:
     def _hint(self, name: str) -> str:
         last = name.rpartition(".")[2]
         alike = sorted(known for known in self._by_name if known.rpartition(".")[2] == last)
-        return f"; did you mean {' or '.join(map(repr, alike))}?" if alike and last else ""
+        if alike and last:
+            return f"; did you mean {' or '.join(map(repr, alike))}?"
+        return nearest(name, self._by_name)
+
+    def ambiguous(self) -> Iterator[tuple[Route, Route]]:
+        """Routes that have the name of an earlier one and lead elsewhere: what names such a handler
+        gets the first one. Each with that.
+        """
+        for name, (first, *others) in self._by_name.items():
+            # Of one rule the method tells which is meant; a lambda has no name.
+            for route in others if name.rpartition(".")[2].isidentifier() else ():
+                if route.handler is not first.handler and route.rule != first.rule:
+                    yield route, first
 
 
 def package_of(import_name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atila.errors import SetupError
+from atila.errors import SetupError, nearest
 
 SPECIAL = frozenset({"me", "notme", "new"})
 """Words that a typed parameter takes as they are: /profiles/me for /profiles/<int:id>."""
@@ -51,18 +51,6 @@ class Route:
     rank: int = 0
 
 
-def path_of(config: Mapping[str, Any], name: str) -> str:
-    """The path that a setting names, below the app's mount point.
-
-    Raises:
-        SetupError: it is no path.
-    """
-    path = config[name]
-    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
-        raise SetupError(f'app.config.{name} is None or a path: "/{name.lower()}", not {path!r}')
-    return path
-
-
 class Segment(NamedTuple):
     """A part of a rule between slashes: literal text, or a parameter of a kind."""
 
@@ -97,8 +85,15 @@ def names_of(segments: Iterable[Segment]) -> tuple[str, ...]:
     return tuple(segment.text for segment in segments if segment.kind)
 
 
+_FOREIGN = re.compile(r"\{(?P<a>\w+)(?::(?P<b>\w+))?\}|:(?P<c>[A-Za-z_]\w*)")
+"""Parameters as other frameworks write them: {id}, {id:int}, :id."""
+_KINDS = {"string": "str", "text": "str", "integer": "int", "number": "float", "any": "path"}
+"""Names of kinds in other frameworks."""
+
+
 def _parse_segment(part: str, rule: str, source: str) -> Segment:
     if "<" not in part and ">" not in part:
+        _check_literal(part, rule, source)
         return Segment(part)
     if not (part.startswith("<") and part.endswith(">")):
         raise SetupError(
@@ -108,14 +103,35 @@ def _parse_segment(part: str, rule: str, source: str) -> Segment:
     kind, _, name = part[1:-1].rpartition(":")
     kind = kind or "str"
     if kind not in CONVERTERS:
+        meant = f"<{name}:{kind}>" if name in CONVERTERS else ""
+        if (ours := _KINDS.get(kind)) is not None:
+            meant = f"<{ours}:{name}>" if ours != "str" else f"<{name}>"
+        hint = f"; did you mean {meant}?" if meant else nearest(kind, CONVERTERS)
         raise SetupError(
             f"the rule {rule!r} has a parameter of unknown type {kind!r};"
-            f" there are {', '.join(CONVERTERS)}",
+            f" there are {', '.join(CONVERTERS)}{hint}",
             source,
         )
     if not name.isidentifier():
         raise SetupError(f"in the rule {rule!r} {name!r} is no name of a parameter", source)
     return Segment(name, kind)
+
+
+def _check_literal(part: str, rule: str, source: str) -> None:
+    if "{" not in part and "}" not in part and not part.startswith(":"):
+        return
+    if (foreign := _FOREIGN.fullmatch(part)) is not None:
+        name, kind = foreign["a"] or foreign["c"], foreign["b"] or ""
+        kind = _KINDS.get(kind, kind)
+        meant = f"<{kind}:{name}>" if kind in CONVERTERS and kind != "str" else f"<{name}>"
+        raise SetupError(
+            f"in the rule {rule!r} {part!r} is no parameter; did you mean {meant}?", source
+        )
+    if not part.startswith(":"):
+        raise SetupError(
+            f"the rule {rule!r} has a brace, which no path has as it is; a parameter is <name>",
+            source,
+        )
 
 
 def _to_int(text: str) -> Any:

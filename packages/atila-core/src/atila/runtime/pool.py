@@ -189,7 +189,7 @@ class WorkerPool:
             except BaseException:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
-            del func, args, job
+            del func, args, job, own.job
             if blocked:
                 blocked.discard(sleeping)
                 if len(self._threads) > self.size and self._retire(sleeping):

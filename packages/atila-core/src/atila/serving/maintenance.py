@@ -131,7 +131,7 @@ class Maintainer:
 
 
 def _interval(app: Atila) -> float:
-    return max(0.01, float(app.config.get("MAINTAIN_INTERVAL", INTERVAL)))
+    return max(0.01, float(app.config.MAINTAIN_INTERVAL))
 
 
 def _begin(app: Atila, job: Job, count: int) -> None:

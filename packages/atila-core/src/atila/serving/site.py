@@ -69,6 +69,8 @@ class Site(Dispatch):
             if places.count(place) > 1:
                 raise SetupError(f"two apps are mounted on {point or '/'!r}; move one of them")
         self.mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
+        for mount in mounts:
+            mount.app.config.check()
         config = mounts[0].app.config
         self.pool = WorkerPool(
             threads or config.THREADS,
@@ -84,7 +86,7 @@ class Site(Dispatch):
         self.is_draining = False
         """Whether it is about to end, and wants no further requests."""
         self.metrics: Metrics | None = None
-        """What it counts; None without the setting METRICS."""
+        """What it counts; None without the setting METRICS_PATH."""
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
         self.g: SharedStore = SharedStore()
@@ -126,7 +128,7 @@ class Site(Dispatch):
         found: list[Observer] = []
         if log_format:
             found.append(logs.AccessLog(log_format))
-        if not self._is_trial and any(m.app.config.METRICS is not None for m in self.mounts):
+        if not self._is_trial and any(m.app.config.METRICS_PATH is not None for m in self.mounts):
             from atila.monitoring import metrics
 
             self.metrics = metrics.Metrics(self.pool)

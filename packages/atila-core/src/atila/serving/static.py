@@ -121,8 +121,8 @@ class StaticFiles:
         self.roots: list[Root] = []
         for app in apps:
             for kind in ("STATIC", "MEDIA"):
-                url = app.config.get(f"{kind}_URL") or f"/{kind.lower()}"
-                self._add(app, kind, url, app.config.get(f"{kind}_ROOT"))
+                url = app.config[f"{kind}_URL"] or f"/{kind.lower()}"
+                self._add(app, kind, url, app.config[f"{kind}_ROOT"])
             for url, folders in app.config.STATIC_FOLDERS.items():
                 self._add(app, "FOLDER", url, folders)
         # "/static/maps/" before "/static/".
@@ -225,7 +225,7 @@ def _serve(was: Was) -> FileBody:
         raise moved(was.exchange)
     body = file.body()
     response = was.response
-    age = was.app.config.get("STATIC_MAX_AGE")
+    age = was.app.config.STATIC_MAX_AGE
     # Else a browser guesses how long it may keep them (RFC 9111, section 4.2.2).
     response.set_max_age(age or 0)
     # Media may come from strangers: nothing is a script that does not say so.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from mmap import mmap
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import wrapt
 
 from atila.errors import SetupError
-from atila.launch import reloading
+from atila.launch import failures, reloading
 from atila.skitai import names, preferences
 
 
@@ -162,16 +161,17 @@ class Launcher:
             freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
-        except Exception:
+        except Exception as error:
+            if self._files is None and self._started[0] == STARTED:
+                raise
+            sys.stderr.write(failures.shown(error))
             if self._files is not None:
                 self._wait_for_mending(self._files)
-            if self._started[0] != STARTED:
+            else:
                 self._started[0] = FAILED
-                traceback.print_exc()
                 # A mistake in the application: new workers would fail like this one, for ever.
                 os.kill(os.getppid(), signal.SIGTERM)
                 os._exit(2)
-            raise
         self._started[0] = STARTED
         if self._files is not None:
             self._files.add(reloading.places_of(worker.site))
@@ -180,7 +180,6 @@ class Launcher:
 
     def _wait_for_mending(self, files: reloading.Files) -> None:
         """End this worker, whose app has a mistake, for another when a file has changed."""
-        traceback.print_exc()
         # Skitai's handlers are for workers that serve.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,5 @@
-"""The methods of Skitai's preferences: what they assert about each other is not asked for.
+"""Skitai's preferences: their settings know where they were set, and their methods may come in any
+order.
 
 Folders may be added before their URL is known, several apps have media, a package be extended that
 says by `__skitai__` where its app is. All of it ends up in the settings of the app, which serves
@@ -13,13 +14,15 @@ from typing import Any
 import wrapt
 
 from atila.app.mounting import located
+from atila.app.settings import Config
 
 _HOOKS = ("__config__", "__setup__", "__mount__")
 
 
 def install(module: Any) -> None:
     """Wrap the methods; relied on, of `skitai.wastuff.preference.Preference`: `add_static`,
-    `set_static`, `set_media`, their other names, `extends` and `overrides`; and `skitai.dconf`.
+    `set_static`, `set_media`, their other names, `extends` and `overrides`; of `skitai`: `dconf`,
+    and `preference`, also called `pref`, which gives one with an attribute `config`.
     """
     methods = Methods(module)
     for name, wrapper in (
@@ -32,6 +35,8 @@ def install(module: Any) -> None:
         ("overrides", _compose),
     ):
         wrapt.wrap_function_wrapper(module.Preference, name, wrapper)
+    for name in ("preference", "pref"):
+        wrapt.wrap_function_wrapper(module, name, _noted)
 
 
 class Methods:
@@ -89,6 +94,15 @@ class Methods:
     def _mount(self, url: str, path: str, *, first: bool) -> None:
         if not _is_captured():
             self._skitai.mount(url, path, first=first)
+
+
+def _noted(make: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """In place of `skitai.preference(preset=False, path=None, **config)`."""
+    pref = make(*args, **kwargs)
+    config = Config()
+    config.update(pref.config)
+    pref.config = config
+    return pref
 
 
 def _compose(method: Any, pref: Any, args: Any, kwargs: Any) -> Any:

@@ -15,7 +15,7 @@ from rs4 import asyncore
 from rs4.protocols import lifetime as polling
 from skitai import lifetime
 
-from atila.app.settings import DEFAULTS
+from atila.app.settings import SETTINGS
 from atila.launch.packages import Package
 from atila.launch.reloading import Files, announce
 from atila.serving.apps import Mount
@@ -141,8 +141,9 @@ class Worker:
 
 def patience(mount: Mount | Package) -> float:
     """Seconds that requests under way may take to end when the server stops."""
-    config = mount.app.config if isinstance(mount, Mount) else {**DEFAULTS, **mount.pref.config}
-    return float(config["SHUTDOWN_TIMEOUT"])
+    name = "SHUTDOWN_TIMEOUT"
+    config = mount.app.config if isinstance(mount, Mount) else mount.pref.config
+    return float(config.get(name, SETTINGS[name].default))
 
 
 def restart_worker() -> None:

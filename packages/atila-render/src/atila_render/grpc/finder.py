@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
+from atila.app.settings import Setting, flag, number
 from atila_render.grpc.status import UNIMPLEMENTED, GrpcError
 
 if TYPE_CHECKING:
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
     from atila.routing.router import Match
     from atila.serving.endpoint import Endpoint
 
-DEFAULTS: dict[str, Any] = {
-    "GRPC_MAX_MESSAGE": 4 * 1024 * 1024,
-    "GRPC_HEALTH": True,
-    "GRPC_REFLECTION": False,
-    "GRPC_PORT": None,
+
+
+def _is_port(value: Any) -> bool:
+    """50051, or "0.0.0.0:50051"."""
+    number = str(value).rpartition(":")[2] if isinstance(value, str) else value
+    is_number = str(number).isascii() and str(number).isdecimal() and not isinstance(number, bool)
+    return value is None or (is_number and 0 < int(number) < 65536)
+
+
+SETTINGS: dict[str, Setting] = {
+    "GRPC_MAX_MESSAGE": number(4 * 1024 * 1024),
+    "GRPC_HEALTH": flag(True),
+    "GRPC_REFLECTION": flag(False),
+    "GRPC_PORT": Setting(None, 'a port: 50051 or "0.0.0.0:50051", or None', _is_port),
 }
 """Settings:
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
+from atila.app.settings import Setting, flag, names, number
+from atila.errors import nearest
 from atila.routing.router import Match, Route
 from atila_render.rpc import jsonrpc, xmlrpc
 
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from atila.layers import Finder
     from atila.serving.endpoint import Endpoint
 
-DEFAULTS: dict[str, Any] = {
-    "RPC": ("xmlrpc", "jsonrpc", "grpc"),
-    "RPC_PATHS": ("/RPC2", "/rpc2", "/jsonrpc", "/xmlrpc"),
-    "RPC_INTROSPECTION": True,
-    "RPC_MAX_BATCH": 1000,
+PROTOCOLS = ("xmlrpc", "jsonrpc", "grpc")
+
+SETTINGS: dict[str, Setting] = {
+    "RPC": names(PROTOCOLS),
+    "RPC_PATHS": names(("/RPC2", "/rpc2", "/jsonrpc", "/xmlrpc")),
+    "RPC_INTROSPECTION": flag(True),
+    "RPC_MAX_BATCH": number(1000),
 }
 """Settings:
 
@@ -50,11 +54,12 @@ def finders(app: Atila) -> dict[str, Finder]:
         SetupError: the setting RPC names an unknown protocol.
     """
     wanted = app.config.RPC or ()
-    if strange := set(wanted) - set(DEFAULTS["RPC"]):
+    if strange := sorted(set(wanted) - {*PROTOCOLS}):
         raise SetupError(
-            f"the setting RPC names {min(strange)!r}; there are {', '.join(DEFAULTS['RPC'])}"
+            f"the setting RPC names {strange[0]!r}; there are {', '.join(PROTOCOLS)}"
+            f"{nearest(strange[0], PROTOCOLS)}"
         )
-    paths = frozenset(app.config.RPC_PATHS)
+    paths = frozenset(app.config.RPC_PATHS or ())
     found: dict[str, Finder] = {}
     for name, types in TYPES.items():
         if name in wanted:
@@ -94,7 +99,7 @@ def _at(endpoint: Endpoint, paths: frozenset[str]) -> Finder:
 
 def refuse_other_types(app: Atila) -> Finder:
     """What answers bodies of types that are no calls, where nothing but calls is answered."""
-    paths = frozenset(app.config.RPC_PATHS)
+    paths = frozenset(app.config.RPC_PATHS or ())
     types = [media for name in TYPES if name in app.config.RPC for media in TYPES[name]]
 
     def find(exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from atila import Steps
 from atila.runtime.coroutines import generator_handler
 from atila_tasks.databases.sql.commits import settling
-from atila_tasks.settings import check
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -16,12 +15,7 @@ if TYPE_CHECKING:
 
 
 def compile_route(route: Route, app: Atila) -> Steps | None:
-    """The steps of a route: its handler run as a coroutine, if the option says so.
-
-    Raises:
-        SetupError: a setting of the app cannot be.
-    """
-    check(app)
+    """The steps of a route: its handler run as a coroutine, if the option says so."""
     if not route.options.get("coroutine") or iscoroutinefunction(route.handler):
         return None
     return Steps(wrap=lambda handler: settling(generator_handler(handler)))
