@@ -365,3 +365,9 @@ def test_stopped_server_lets_tasks_end_in_time(engine: str, name: str) -> None:
         server.board.wait_count(f"{name}-ended")
         server.wait_end()
         assert not programs(server, line)
+
+
+def test_a_task_yielded_without_the_option_says_so(server: Server, client: httpx.Client) -> None:
+    assert client.get("/no-option").status_code == 500
+    says = ": a handler that yields what it waits for is a coroutine, so write @app.route"
+    wait_until(lambda: says in server.log(), "the log says so")

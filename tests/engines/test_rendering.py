@@ -288,6 +288,13 @@ def test_error_templates_are_for_browsers(client: httpx.Client, header: str) -> 
     assert (root.find("errno").text, root.find("detail").text) == ("41001", "it was <sold>")
 
 
+def test_errors_by_key(client: httpx.Client) -> None:
+    answer = client.get("/by-key", headers=BROWSER)
+    assert (answer.status_code, answer.headers["x-code"]) == (423, "423")
+    assert "423 Locked" in answer.text
+    assert "by another" in answer.text
+
+
 def test_error_template_that_fails(server: Server, client: httpx.Client) -> None:
     answer = client.get("/teapot", headers=BROWSER)
     assert answer.status_code == 418

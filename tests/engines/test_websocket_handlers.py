@@ -106,6 +106,14 @@ def test_spec_push(server: Server, client: httpx.Client, opened: Any) -> None:
     wait_until(lambda: client.get("/item_in_stock").text == "nobody", "forgotten")
 
 
+@clients
+def test_what_onopen_returns_is_sent_first(server: Server, opened: Any) -> None:
+    with opened(server.url("/welcome?name=Hans", "ws")) as socket:
+        assert socket.recv() == "welcome, Hans"
+        socket.send("hello")
+        assert socket.recv() == "Hans said: hello"
+
+
 # Other ways -------------------------------------------------------------------------------------
 
 

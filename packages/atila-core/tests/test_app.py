@@ -320,6 +320,51 @@ def test_own_error_pages(app: Atila, client: TestClient) -> None:
     assert client.post("/bad", headers=page).text == "405 "
 
 
+def test_errors_by_key_as_by_attribute(app: Atila, client: TestClient) -> None:
+    found: list[dict[str, object]] = []
+
+    @app.default_error_handler
+    def failed(was, error):
+        found.append({**error})
+        assert dict(error) == found[-1]
+        assert [error[name] for name in error] == [getattr(error, name) for name in error.keys()]  # noqa: SIM118
+        assert ("code" in error, "mode" in error, 0 in error) == (True, False, False)
+        assert (error.get("errno"), error.get("mode"), error.get("mode", 7)) == (9, None, 7)
+        with pytest.raises(KeyError, match="an error has no 'mode'; it has code, message, detail"):
+            error["mode"]
+        return f"{error['code']} {error['message']}: {error['detail']}"
+
+    @app.route("/raises")
+    def raises(was):
+        raise HTTPError("418 Teapot", "short", 9)
+
+    page = {"accept": "text/html"}
+    assert client.get("/raises?x=1", headers=page).text == "418 Teapot: short"
+    assert found[0].pop("time")
+    assert found == [
+        {"code": 418, "message": "Teapot", "detail": "short", "errno": 9, "url": "/raises"}
+    ]
+
+
+def test_a_stream_that_yields_what_it_should_wait_for(
+    app: Atila, client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Later:
+        def __await__(self): ...
+
+    @app.route("/generator")
+    def generator(was):
+        yield Later()
+
+    @app.route("/number")
+    def number(was):
+        yield 7
+
+    assert client.get("/generator").status_code == client.get("/number").status_code == 500
+    assert "not Later: a handler that yields what it waits for is a coroutine" in caplog.text
+    assert "must be str or bytes, not int\n" in caplog.text
+
+
 @pytest.mark.parametrize("accept", ["application/json", "*/*", None])
 def test_own_error_pages_are_for_browsers(app: Atila, client: TestClient, accept) -> None:
     @app.error_handler(404)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, SetupError, Was, current
+from atila.testing.waits import wait_until
 from atila_tasks.core.coroutine import compile_route
 
 Run = Callable[..., Any]
@@ -165,3 +166,33 @@ def test_option_is_unknown_without_the_layer() -> None:
     app = Atila(__name__, layers={"tasks": None})
     with pytest.raises(SetupError, match=r"atila-core\[tasks\]"):
         app.route("/", coroutine=True)(lambda was: "")
+
+
+def test_a_task_yielded_without_the_option_says_so(
+    app: Atila, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.route("/task")
+    def task(was: Was) -> Any:
+        found = yield was.Thread(int)
+        return found.fetch()
+
+    @app.route("/group")
+    def group(was: Was) -> Any:
+        yield was.Tasks(was.Mask(1), was.Mask(2))
+
+    @app.route("/late")
+    def late(was: Was) -> Any:
+        yield "first"
+        yield was.Mask(1)
+
+    @app.route("/async")
+    async def later(was: Was) -> Any:
+        yield was.Mask(1)
+
+    client = app.test_client()
+    for path in ("/task", "/group", "/async"):
+        assert client.get(path).status_code == 500
+        assert "write @app.route(…, coroutine=True); `async def` awaits it" in caplog.text, path
+        caplog.clear()
+    assert client.get("/late").text == "first"
+    wait_until(lambda: ": a handler that yields what it waits for" in caplog.text)

@@ -8,7 +8,7 @@ import atila_ws
 from atila import Atila
 from atila.runtime.loop import TaskLoop
 from atila.testing.waits import PATIENCE, wait_until
-from atila_ws import WS_CHATTY
+from atila_ws import WS_CHATTY, WS_REPORTY
 
 
 class Calls:
@@ -231,3 +231,68 @@ def test_hooks_may_be_async_and_may_send(app):
 
     ws = app.test_client().websocket("/")
     assert [ws.receive_message(), ws.receive_message()] == ["welcome", "x"]
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.parametrize(
+    ("value", "encoding", "sent"),
+    [
+        ("welcome", "text", "welcome"),
+        (b"wel", "text", b"wel"),
+        ("grüß dich", "json", '"grüß dich"'),
+        ("", "text", None),
+        (None, "text", None),
+        (7, "text", None),
+        ({"a": 1}, "json", None),
+    ],
+)
+def test_what_onopen_returns_is_the_first_message(app, kind, value, encoding, sent):
+    def onopen(was):
+        return value
+
+    async def onopen_async(was):
+        return value
+
+    hook = onopen if kind == "def" else onopen_async
+
+    @app.route("/")
+    @app.websocket(WS_CHATTY, onopen=hook, encoding=encoding)
+    def handler(was):
+        yield "then"
+
+    ws = app.test_client().websocket("/")
+    if sent is not None:
+        assert ws.receive_message() == sent
+    assert ws.receive_message() in ("then", '"then"')
+    assert ws.receive_message() is None
+
+
+def test_what_onopen_sends_itself_comes_before_what_it_returns(app):
+    def onopen(was):
+        was.websocket.send("sent")
+        return "returned"
+
+    @app.route("/")
+    @app.websocket(WS_REPORTY, onopen=onopen)
+    def handler(was, message):
+        return f"got {message}"
+
+    ws = app.test_client().websocket("/")
+    ws.send_message("hi")
+    assert [ws.receive_message() for _ in range(3)] == ["sent", "returned", "got hi"]
+    ws.close()
+
+
+def test_what_a_refusing_onopen_would_have_said_is_not_sent(app, calls):
+    def onopen(was):
+        was.websocket.close(4001)
+        return "too late"
+
+    @app.route("/")
+    @app.websocket(WS_CHATTY, 60, onopen, calls.onclose)
+    def handler(was):
+        yield "never"
+
+    ws = app.test_client().websocket("/")
+    assert ws.receive_message() is None
+    assert calls.ended.wait(PATIENCE)

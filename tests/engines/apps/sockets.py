@@ -98,6 +98,12 @@ def onopen(was):
     board.note("opened " + str(was.request.ARGS["options"]))
 
 
+@app.route("/welcome")
+@app.websocket(skitai.WS_REPORTY, 60, onopen=lambda was: f"welcome, {was.request.args['name']}")
+def welcome(was, message, name):
+    return f"{name} said: {message}"
+
+
 def onclose(was):
     was.request.session.remove("WS_ID")
     board.note("closed")

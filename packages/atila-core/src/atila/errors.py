@@ -16,6 +16,10 @@ BUSY: Sequence[tuple[str, str]] = (("retry-after", "1"),)
 """Headers of a 503 for want of a thread, a process or a connection: come again after a second."""
 
 
+PARTS = ("code", "message", "detail", "errno", "url", "time")
+"""What an `HTTPError` has by key, and as JSON."""
+
+
 class HTTPError(Exception):
     """An answer other than success; raise it anywhere while a request is processed.
 
@@ -42,6 +46,27 @@ class HTTPError(Exception):
         self.time = ""
         """When it failed, local time with offset; set for error handlers."""
         super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+
+    def __getitem__(self, name: str) -> Any:
+        """The same by key, as error handlers and templates of older apps have it: error["code"].
+
+        Raises:
+            KeyError: it has no such part.
+        """
+        if name not in PARTS:
+            raise KeyError(f"an error has no {name!r}; it has {', '.join(PARTS)}")
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The same, and a default for what it has not."""
+        return getattr(self, name) if name in PARTS else default
+
+    def keys(self) -> Sequence[str]:
+        """The names of its parts, so that `dict(error)` and `**error` have them."""
+        return PARTS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PARTS)
 
 
 class SetupError(Exception):

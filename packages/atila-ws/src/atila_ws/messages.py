@@ -41,7 +41,10 @@ def encode_text(value: Any) -> Message:
         return bytes(value)
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode()
-    raise TypeError(f"a WebSocket sends str, bytes, dict or list, not {type(value).__name__}")
+    hint = ""
+    if hasattr(type(value), "__await__"):
+        hint = ": WS_COROUTINE is for handlers that yield what they wait for"
+    raise TypeError(f"a WebSocket sends str, bytes, dict or list, not {type(value).__name__}{hint}")
 
 
 def _encode_binary(value: Any) -> Message:

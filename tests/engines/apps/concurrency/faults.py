@@ -75,6 +75,10 @@ def mount(app: Atila) -> None:
             tasks = [was.Subprocess(["echo", str(n)], filter=int) for n in range(int(count))]
         return was.Tasks(tasks).then(lambda was, tasks: was.API(sum=sum(tasks.fetch())))
 
+    @app.route("/no-option")
+    def no_option(was):
+        yield was.Mask("waited for")
+
     @app.route("/leaving", coroutine=True)
     def leaving(was, gate, line):
         try:

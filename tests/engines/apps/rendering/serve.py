@@ -230,6 +230,18 @@ def not_found(was, error):
     return was.render("404.j2", error=error)
 
 
+@app.route("/by-key")
+def by_key(was):
+    raise was.Error("423 Locked", "by another", 42301)
+
+
+@app.error_handler(423)
+def locked(was, error):
+    # As apps have it that come from where an error was a dict.
+    was.response["X-Code"] = str(error["code"])
+    return was.render("errors/default.j2", error=dict(error))
+
+
 @app.error_handler(418)
 def i_am_a_teapot(was, error):
     return was.render("errors/broken.j2", error=error)

@@ -32,7 +32,17 @@ def to_bytes(chunk: Any) -> bytes:
         return chunk.encode()
     if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
-    raise TypeError(f"a piece of a streamed body must be str or bytes, not {type(chunk).__name__}")
+    raise TypeError(f"a piece of a streamed body must be str or bytes, not {_described(chunk)}")
+
+
+def _described(chunk: Any) -> str:
+    name = type(chunk).__name__
+    if not hasattr(type(chunk), "__await__"):
+        return name
+    return (
+        f"{name}: a handler that yields what it waits for is a coroutine, so write"
+        " @app.route(…, coroutine=True); `async def` awaits it"
+    )
 
 
 def read_file(file: IO[Any]) -> Iterator[Any]:

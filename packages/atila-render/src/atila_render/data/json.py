@@ -126,8 +126,7 @@ def _simpler(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, HTTPError):
-        names = ("code", "message", "detail", "errno", "url", "time")
-        return {name: getattr(value, name) for name in names}
+        return {**value}
     if isinstance(value, PathLike):
         return fspath(value)
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):

@@ -34,7 +34,8 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
 
     `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
-    cookies and session that it sets still reach the client.
+    cookies and session that it sets still reach the client. Text or bytes that it returns are sent
+    before anything that the handler sends.
 
     Args:
         was: the request.
@@ -56,7 +57,7 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     # Where the handshake carries no cookie, what `onopen` has for the client is late already.
     was.headers_sent = not was.exchange.accepts_headers
     try:
-        await _call(was, declared.onopen)
+        greeting = await _call(was, declared.onopen)
     except BaseException as error:
         was.headers_sent = False
         socket.abandon()
@@ -68,6 +69,8 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     try:
         transport = await was.accept(_headers(was))
         socket.start(transport)
+        if greeting and isinstance(greeting, str | bytes):
+            await socket.send(greeting)
         await talk(socket)
         code = NORMAL
     except ClientGone:
@@ -96,15 +99,15 @@ def _headers(was: Was) -> list[Header]:
     return [header for header in head(was, None) if header[0].lower() not in _OF_BODIES]
 
 
-async def _call(was: Was, hook: Callable[[Was], Any] | None) -> None:
+async def _call(was: Was, hook: Callable[[Was], Any] | None) -> Any:
     if hook is None:
-        return
+        return None
     if inspect.iscoroutinefunction(hook):
-        await hook(was)
-        return
+        return await hook(was)
     context = copy_context()
-    await uninterrupted(was, in_context(was, context, hook, was))
+    value = await uninterrupted(was, in_context(was, context, hook, was))
     adopt(context)
+    return value
 
 
 def in_one_context(was: Was, *, in_pool: bool) -> Run:
