@@ -10,6 +10,7 @@ import pytest
 
 from atila import Atila, SetupError, Was
 from atila_tasks import (
+    DB_SQLITE3,
     STA_NETERR,
     STA_NORMAL,
     Command,
@@ -154,7 +155,12 @@ def test_a_name_that_is_no_alias(run: Run) -> None:
         (("@x", "*unknown", ["a"]), {}, "none of"),
         (("@x", KIND, []), {}, "no members"),
         (("@x", KIND, ["a 0"]), {}, "weight"),
-        (("@x", KIND, ["a"]), {"max_cons": 1}, "takes max_conns"),
+        (("@x", KIND, ["a"]), {"max_cons": 1}, "takes max_conns; did you mean 'max_conns'?"),
+        (("@x", KIND, ["a"]), {"max_conns": "many"}, "max_conns='many'; it must be a number"),
+        (("@x", KIND, ["a"]), {"max_conns": True}, "max_conns=True; it must be a number"),
+        (("@x", KIND, ["a"]), {"max_conns": 2.5}, "max_conns=2.5; it must be a number"),
+        (("@x", DB_SQLITE3, ["a"]), {"timeout": "5"}, "'5'; it must be a number of seconds, or"),
+        (("@x", DB_SQLITE3, ["a"]), {"foreign_keys": 1}, "=1; it must be True or False"),
     ],
 )
 def test_mistakes_are_told_where_they_are_made(

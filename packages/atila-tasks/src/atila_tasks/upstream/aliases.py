@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from atila import SetupError
-from atila.errors import caller
+from atila.errors import caller, nearest
 from atila.runtime.keeping import found, kept
 from atila_tasks.upstream.interfaces import find
 
@@ -161,7 +161,8 @@ def resolve(was: Was, name: str) -> Alias:
     if alias is None:
         known = sorted({*_of_process, *(own or ())})
         raise LookupError(
-            f"there is no alias {name!r}, only {', '.join(known) or 'none at all'}; write"
+            f"there is no alias {name!r}, only {', '.join(known) or 'none at all'}"
+            f"{nearest(name, known)}; write"
             f' skitai.alias("{name}", skitai.DB_…, ["host/path"]) in the launch script'
         )
     return alias
@@ -177,9 +178,12 @@ def _make(name: str, kind: str, members: str | Sequence[str], options: Mapping[s
     if unknown := sorted(set(options) - set(interface.defaults)):
         raise SetupError(
             f"the alias {name!r} has no option {unknown[0]!r}; {kind} takes"
-            f" {', '.join(sorted(interface.defaults)) or 'none'}",
+            f" {', '.join(sorted(interface.defaults)) or 'none'}"
+            f"{nearest(unknown[0], interface.defaults)}",
             caller(__name__),
         )
+    for option, value in options.items():
+        _check_option(name, option, interface.defaults[option], value)
     made = Alias(
         name,
         kind,
@@ -189,6 +193,25 @@ def _make(name: str, kind: str, members: str | Sequence[str], options: Mapping[s
     )
     interface.check(made)
     return made
+
+
+def _check_option(name: str, option: str, default: Any, value: Any) -> None:
+    """Raise a SetupError if an option is not of the kind that its default is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match default:
+        case bool():
+            fits, must_be = isinstance(value, bool), "True or False"
+        case int():
+            fits, must_be = is_number and not isinstance(value, float), "a number"
+        case float():
+            fits, must_be = value is None or is_number, "a number of seconds, or None"
+        case _:
+            return
+    if not fits:
+        raise SetupError(
+            f"the alias {name!r} has the option {option}={value!r}; it must be {must_be}",
+            caller(__name__),
+        )
 
 
 def _member(name: str, text: str) -> Member:
