@@ -9,6 +9,10 @@ from typing import Any
 
 from atila.http.exchange import Header
 
+CLIENT_LEFT = 499
+"""The status of a request whose client did not wait for the answer, for logs and metrics: that of
+Nginx, since the IANA has none."""
+
 
 class HTTPError(Exception):
     """An answer other than success; raise it anywhere while a request is processed.

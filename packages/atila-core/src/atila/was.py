@@ -12,7 +12,7 @@ from functools import wraps
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError, MissingLayer
+from atila.errors import CLIENT_LEFT, HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError
+from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
@@ -37,9 +37,6 @@ log = logging.getLogger("atila.app")
 
 INTERNAL_ERROR = 1011
 """The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
-WATCH_AFTER = 0.05
-"""Seconds that a request is under way on the task loop before its client is watched: most are
-answered sooner, and then it costs nothing."""
 
 
 class Endpoint:
@@ -237,7 +234,9 @@ class Endpoint:
     async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
         """Wait for a value on the task loop, and answer with it."""
         current.set(was)
-        watch = _Watch(was)
+        task = asyncio.current_task()
+        assert task is not None
+        watch = was.site.departures.watch(was.exchange, task.cancel)
         try:
             while True:
                 value = await pending
@@ -253,7 +252,8 @@ class Endpoint:
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
-            await self._call(was, self.fail, was, HTTPError(503, "the request was cancelled"))
+            code = CLIENT_LEFT if watch.has_left else 503
+            await self._call(was, self.fail, was, HTTPError(code, "the request was cancelled"))
         except (Exception, SystemExit) as error:
             await self._call(was, self.fail, was, error)
         else:
@@ -362,33 +362,3 @@ def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
         hook(*args)
     except Exception:
         log.exception("request %s: the hook %r failed", was.request_id, hook)
-
-
-class _Watch:
-    """Cancels the running asyncio task when the client leaves before `stop`."""
-
-    __slots__ = ("_exchange", "_target", "_task", "_timer")
-
-    def __init__(self, was: Was) -> None:
-        self._exchange = was.exchange
-        self._target = asyncio.current_task()
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        # A WebSocket's end is told by its transport.
-        if not was.exchange.is_websocket:
-            self._timer = was.site.loop.loop.call_later(WATCH_AFTER, self._start)
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._wait())
-
-    async def _wait(self) -> None:
-        await self._exchange.disconnected()
-        if self._target is not None:
-            self._target.cancel()
-
-    def stop(self) -> None:
-        """Let the task be."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()

@@ -25,6 +25,7 @@ from atila.runtime.loop import TaskLoop
 from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
 from atila.runtime.updates import Updates
+from atila.serving import departures
 from atila.serving.apps import Apps
 from atila.serving.maintenance import Maintainer
 from atila.serving.static import READING, StaticFiles, moved
@@ -199,16 +200,20 @@ class Site:
         if self._loop is None:
             with self._making:
                 if self._loop is None:
-                    self._loop = TaskLoop.in_thread()
+                    self._use(TaskLoop.in_thread())
             self.begin()
         return self._loop
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self._loop = TaskLoop(loop)
+            self._use(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def _use(self, loop: TaskLoop) -> None:
+        self.departures = departures.Departures(loop, self.pool)
+        self._loop = loop
 
     def begin(self) -> None:
         """Run what layers do while a process serves; but once. For engines without a loop."""
@@ -349,6 +354,10 @@ class Site:
             self.pool.resubmit(refused.endpoint.run, refused)
         else:
             refused.endpoint.run(refused)
+
+    def abandon(self, was: Was) -> None:
+        """End a request whose client has left before anything was done for it."""
+        departures.abandon(was)
 
     def refusal(self, exchange: Exchange, app: Atila, error: HTTPError) -> Was:
         exchange.body = b""
