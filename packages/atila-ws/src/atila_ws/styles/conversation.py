@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
 from atila.http.response import head
-from atila.serving.streams import in_worker
+from atila.runtime.offload import in_worker
 from atila_ws.connection import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
 from atila_ws.messages import ENCODINGS
@@ -32,19 +32,19 @@ _OF_BODIES = frozenset({"content-type", "content-length"})
 async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
 
-    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and what it
-    sets, cookies or the session, still reaches the client.
+    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
+    cookies and session that it sets still reach the client.
 
     Args:
         was: the request.
         talk: leads the conversation; the connection ends when it does.
-        declared: what the handler was decorated with.
+        declared: the arguments of the decorator.
 
     Returns:
         atila.ANSWERED
 
     Raises:
-        Exception: whatever the handler, `onopen` or `onclose` raised.
+        Exception: any error of the handler, `onopen` or `onclose`.
     """
     app = was.app
     encoding = ENCODINGS[declared.encoding]
