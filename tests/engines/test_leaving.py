@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from support.board import wait_until
 from support.servers import Server, serving
@@ -27,6 +26,10 @@ def server(engine: str) -> Iterator[Server]:
 
 def queued(server: Server) -> int:
     return int(server.get("/queued").text)
+
+
+def open_files(server: Server) -> int:
+    return sum(process.num_fds() for process in server.processes())
 
 
 def leave(clients: list[Connection], how: str) -> None:
@@ -52,8 +55,7 @@ def test_a_request_that_waits_for_a_thread_is_not_begun_when_its_client_has_left
     for client in running:
         client.ask(target)
     server.board.wait_count(f"{name}-started", threads)
-    (process,) = [p for p in server.processes() if not p.children()] or [server.process]
-    files = process.num_fds()
+    files = open_files(server)
     waiting = [server.connect() for _ in range(CLIENTS)]
     for client in waiting:
         client.ask(target, "POST" if body else "GET", body=body or None)
@@ -65,15 +67,16 @@ def test_a_request_that_waits_for_a_thread_is_not_begun_when_its_client_has_left
         wait_until(lambda: time.monotonic() > since + 2 * PATIENCE_SECONDS, "they are patient")
     else:
         wait_until(lambda: queued(server) == 0, "those that left are forgotten")
-        wait_until(lambda: process.num_fds() <= files, "nothing of them is kept open")
+        wait_until(lambda: open_files(server) <= files, "nothing of them is kept open")
     server.board.open(name)
     assert [client.read().text for client in running] == ["done"] * threads
     assert server.get(target).text == "done"
     assert server.board.count(f"{name}-started") == threads + 1
-    assert server.board.count(f"{name}-torn-down") == threads + 1
     wait_until(
         lambda: server.log().count(f'{target} HTTP/1.1" 499') == CLIENTS, "the access log says so"
     )
+    server.board.wait_count(f"{name}-torn-down", threads + 1)
+    assert server.board.count(f"{name}-torn-down") == threads + 1
 
 
 def test_those_that_stay_are_answered_in_their_turn(server: Server, name: str) -> None:
@@ -100,5 +103,3 @@ def test_a_coroutine_whose_client_has_left_is_499(server: Server, name: str) -> 
         server.board.wait_count(f"{name}-started")
     server.board.wait_count(f"{name}-torn-down")
     wait_until(lambda: f'{target} HTTP/1.1" 499' in server.log(), "the access log says so")
-
-

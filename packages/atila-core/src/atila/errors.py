@@ -11,7 +11,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-
 CLIENT_LEFT = 499
 """The status of a request whose client did not wait for the answer, for logs and metrics: that of
 Nginx, since the IANA has none."""
@@ -81,7 +80,7 @@ def reason_phrase(code: int) -> str:
     try:
         return HTTPStatus(code).phrase
     except ValueError:
-        return "Unknown"
+        return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
 def caller(module: str = __name__) -> str:

@@ -131,7 +131,7 @@ class Was(WasNames):
         """Forget what was set on the answer so far, and begin that of an error."""
         header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
-        if error.code < 500:
+        if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
         response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from atila.errors import CLIENT_LEFT
@@ -81,9 +82,10 @@ class Departures:
         self._is_sweeping = False
         pool.all_busy = self.watch_queue
 
-    def watch(self, exchange: Exchange, leave: Callable[[], object]) -> Watch:
-        """Have leave() called if the client leaves before the watch is stopped."""
-        watch = Watch(exchange, leave)
+    def watch(self, exchange: Exchange) -> Watch:
+        """Have the running task cancelled if the client leaves before the watch is stopped."""
+        task = asyncio.current_task()
+        watch = Watch(exchange, task.cancel)  # type: ignore[union-attr]  # It runs in one.
         # The end of a WebSocket is known by its transport.
         if not exchange.is_websocket:
             self._young.append(watch)
@@ -119,7 +121,7 @@ class Departures:
             if watch is not None:
                 watch.begin()
             elif not was.exchange.is_websocket:
-                self._queued[was] = Watch(was.exchange, lambda was=was: self._leave(was))
+                self._queued[was] = Watch(was.exchange, partial(self._leave, was))
 
     def _leave(self, was: Was) -> None:
         # Many leave at once: one look at the queue is enough for them.

@@ -249,9 +249,7 @@ class Endpoint:
     async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
         """Wait for a value on the task loop, and answer with it."""
         current.set(was)
-        task = asyncio.current_task()
-        assert task is not None
-        watch = was.site.departures.watch(was.exchange, task.cancel)
+        watch = was.site.departures.watch(was.exchange)
         try:
             while True:
                 value = await pending

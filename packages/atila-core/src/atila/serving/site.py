@@ -156,20 +156,20 @@ class Site(Dispatch):
         if self._loop is None:
             with self._making:
                 if self._loop is None:
-                    self._use(TaskLoop.in_thread())
+                    self._loop = self._watched(TaskLoop.in_thread())
             self.begin()
         return self._loop
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self._use(TaskLoop(loop))
+            self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
 
-    def _use(self, loop: TaskLoop) -> None:
+    def _watched(self, loop: TaskLoop) -> TaskLoop:
         self.departures = Departures(loop, self.pool)
-        self._loop = loop
+        return loop
 
     def begin(self) -> None:
         """Run what layers do while a process serves; but once. For engines without a loop."""

@@ -26,8 +26,7 @@ MIN_WINDOW = 65535
 WINDOW = 1048576
 """As Skitai: below the first, a flow control window is opened by the second."""
 RESETS = 200
-"""Requests that a client may cancel on one connection at once: twice as many as may be open, as when
-a page is left and the next one too."""
+"""Requests that a client may cancel on one connection at once: twice as many as may be open."""
 RESETS_PER_SECOND = 50.0
 """How fast it gets these back."""
 _CONNECTION_HEADERS = frozenset(
