@@ -12,7 +12,7 @@ from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError, MissingLayer
+from atila.errors import CLIENT_LEFT, HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -136,7 +136,7 @@ class Was(WasNames):
         """Forget what was set on the answer so far, and begin that of an error."""
         header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
-        if error.code < 500:
+        if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
         response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:

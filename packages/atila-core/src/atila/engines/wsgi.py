@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
@@ -31,6 +32,9 @@ FILE_CHUNK = 65536
 
 _QUEUED = 8
 """Pieces of a streamed answer that wait for the server to take them."""
+
+PATIENCE_SECONDS = 0.1
+"""How long a client may have said nothing after it has closed its half of the connection."""
 
 _END = b""
 
@@ -283,7 +287,12 @@ class Engine:
             except HTTPError as fault:
                 collector.close()
                 was = site.refusal(was.exchange, was.app, fault)
-        was.endpoint.run(was)
+        # gunicorn's own queue is before this, and it reads what a client sent that left meanwhile.
+        connection = environ.get("gunicorn.socket")
+        if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
+            site.abandon(was)
+        else:
+            was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
         start_response(status, list(answer.headers))

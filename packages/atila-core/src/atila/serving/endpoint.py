@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError
+from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from atila.layers import After, Before, Steps
 
 log = logging.getLogger("atila.app")
-
-WATCH_AFTER = 0.05
-"""Seconds that a request is under way on the task loop before its client is watched: most are
-answered sooner, and then it costs nothing."""
 
 
 class Endpoint:
@@ -278,7 +274,7 @@ class Endpoint:
         Code of the app runs in the context of the request, all else out of it, so that a worker
         thread can be in it meanwhile.
         """
-        context, watch = was.variables, _Watch(was)
+        context, watch = was.variables, was.site.departures.watch(was.exchange)
         try:
             while True:
                 value = await run_in(context, pending, watch.begin)
@@ -294,7 +290,8 @@ class Endpoint:
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
-            await self._fail_later(was, HTTPError(503, "the request was cancelled"))
+            code = CLIENT_LEFT if watch.has_left else 503
+            await self._fail_later(was, HTTPError(code, "the request was cancelled"))
         except (Exception, SystemExit) as error:
             await self._fail_later(was, error)
         else:
@@ -357,7 +354,7 @@ class Endpoint:
         self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
     ) -> None:
         """Answer with what an error handler gives that has to be waited for."""
-        context, watch = was.variables, _Watch(was)
+        context, watch = was.variables, was.site.departures.watch(was.exchange)
         try:
             while pending is not None:
                 value = await run_in(context, pending, watch.begin)
@@ -433,38 +430,3 @@ def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
         hook(*args)
     except Exception:
         log.exception("request %s: the hook %r failed", was.request_id, hook)
-
-
-class _Watch:
-    """Cancels the running asyncio task when the client leaves between `begin` and `stop`."""
-
-    __slots__ = ("_target", "_task", "_timer", "_was")
-
-    _target: asyncio.Task[Any] | None
-    _task: asyncio.Task[None] | None
-
-    def __init__(self, was: Was) -> None:
-        self._was = was
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """The request waits for something."""
-        # A WebSocket's end is told by its transport.
-        if self._timer is None and not self._was.exchange.is_websocket:
-            self._target, self._task = asyncio.current_task(), None
-            self._timer = self._was.site.loop.loop.call_later(WATCH_AFTER, self._start)
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._wait())
-
-    async def _wait(self) -> None:
-        await self._was.exchange.disconnected()
-        if self._target is not None:
-            self._target.cancel()
-
-    def stop(self) -> None:
-        """Let the task be."""
-        if self._timer is not None:
-            self._timer.cancel()
-            if self._task is not None:
-                self._task.cancel()

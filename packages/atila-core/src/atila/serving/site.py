@@ -20,6 +20,7 @@ from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
 from atila.runtime.updates import Updates
 from atila.serving.apps import Apps, Mount
+from atila.serving.departures import Departures
 from atila.serving.dispatch import Dispatch
 from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
@@ -159,16 +160,20 @@ class Site(Dispatch):
         if self._loop is None:
             with self._making:
                 if self._loop is None:
-                    self._loop = TaskLoop.in_thread()
+                    self._loop = self._watched(TaskLoop.in_thread())
             self.begin()
         return self._loop
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self.loop = self._loop = TaskLoop(loop)
+            self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def _watched(self, loop: TaskLoop) -> TaskLoop:
+        self.departures = Departures(loop, self.pool)
+        return loop
 
     def begin(self) -> None:
         """Run what layers do while a process serves; but once. For engines without a loop."""
