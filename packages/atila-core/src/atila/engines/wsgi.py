@@ -19,6 +19,7 @@ from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.response import NO_BODY
+from atila.runtime.spare_threads import ServerThreads, own
 
 if TYPE_CHECKING:
     from atila import Site
@@ -37,6 +38,8 @@ PATIENCE_SECONDS = 0.1
 """How long a client may have said nothing after it has closed its half of the connection."""
 
 _END = b""
+
+_threads = ServerThreads()
 
 
 class WSGIExchange(Exchange):
@@ -292,6 +295,8 @@ class Engine:
         if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
             site.abandon(was)
         else:
+            if own.lender is None:
+                own.lender = _threads
             was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)

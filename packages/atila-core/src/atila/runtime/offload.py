@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.context import current
 from atila.runtime.pool import WorkerPool
+from atila.runtime.spare_threads import waiting
 
 if TYPE_CHECKING:
     from atila import Was
@@ -134,7 +135,8 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
     # It gets a copy of the context of this thread.
     ended = asyncio.run_coroutine_threadsafe(_with_context(value), loop.loop)
-    result, context = ended.result()
+    with waiting():
+        result, context = ended.result()
     adopt(context)
     return result
 

@@ -254,18 +254,39 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was) -> tuple[Any, list[After]]:
-        """What it gives for a request that is piped to it, and the steps that are to follow.
+    def call(self, was: Was, *, by_program: bool = False) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint.
 
-        All but the hooks of the app, which run for the request as a whole.
+        All steps run but the hooks of the app, which run for the request as a whole.
+
+        Args:
+            was: the request, with the parameters of the call.
+            by_program: the parameters are the program's, not a client's: they are not inspected.
+
+        Returns:
+            What it returned, and the steps that are to follow.
+
+        Raises:
+            TypeError: the program gives other parameters than the handler takes.
+            Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
         for step in self._before:
-            if step not in hooks.before and (value := step(was)) is not None:
+            if step in hooks.before or (by_program and step is self.inspector):
+                continue
+            if (value := step(was)) is not None:
                 return value, after
         bind = self._bind
-        return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
+        if bind is None:
+            return self._handler(was), after
+        try:
+            params = bind(was)
+        except HTTPError as error:
+            if not by_program:
+                raise
+            raise TypeError(f"{self.route.name} is called wrongly: {error.detail}") from None
+        return self._handler(was, **params), after
 
     async def _await_and_send(
         self, was: Was, pending: Awaitable[Any], after: Sequence[After]

@@ -71,7 +71,11 @@ class Site(Dispatch):
                 raise SetupError(f"two apps are mounted on {point or '/'!r}; move one of them")
         self.mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         config = mounts[0].app.config
-        self.pool = WorkerPool(threads or config.THREADS, queue_size or config.QUEUE_SIZE)
+        self.pool = WorkerPool(
+            threads or config.THREADS,
+            queue_size or config.QUEUE_SIZE,
+            spare=config.SPARE_THREADS,
+        )
         self._shutdown_timeout: float = config.SHUTDOWN_TIMEOUT
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
