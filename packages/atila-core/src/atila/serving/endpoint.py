@@ -26,6 +26,7 @@ from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
 from atila.serving import debug_page, error_pages, responders
+from atila.serving.departures import TaskWatch
 from atila.validation import declaration
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ class Endpoint:
         Code of the app runs in the context of the request, all else out of it, so that a worker
         thread can be in it meanwhile.
         """
-        context, watch = was.variables, was.site.departures.watch(was.exchange)
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while True:
                 value = await run_in(context, pending, watch.begin)
@@ -354,7 +355,7 @@ class Endpoint:
         self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
     ) -> None:
         """Answer with what an error handler gives that has to be waited for."""
-        context, watch = was.variables, was.site.departures.watch(was.exchange)
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while pending is not None:
                 value = await run_in(context, pending, watch.begin)
