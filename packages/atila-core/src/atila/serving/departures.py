@@ -70,10 +70,9 @@ class TaskWatch(Watch):
     __slots__ = ("_begun", "_departures")
 
     def __init__(self, exchange: Exchange, departures: Departures) -> None:
-        # All that `Watch` has, without one more call for each request of the loop.
-        self._exchange, self._leave = exchange, _nothing
+        # All of its own: one call for each request on the task loop, not two.
+        self._exchange, self._departures = exchange, departures
         self._waiting, self.has_left = None, False
-        self._departures = departures
         # The end of a WebSocket is known by its transport.
         self._begun = exchange.is_websocket
 
@@ -84,9 +83,6 @@ class TaskWatch(Watch):
             task = asyncio.current_task()
             self._leave = task.cancel  # type: ignore[union-attr]  # It runs in one.
             self._departures.add(self)
-
-
-def _nothing() -> None: ...
 
 
 class Departures:
