@@ -1,4 +1,4 @@
-"""From the task loop into a worker thread and back, and from a thread to the loop, with the context
+"""Calls from the task loop into worker threads, and from threads to the loop, in the context
 variables of the request.
 
 A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the

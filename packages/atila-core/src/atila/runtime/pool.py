@@ -226,6 +226,7 @@ class WorkerPool:
             except BaseException:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
+            own.job = id
             del func, args, job
             if blocked:
                 blocked.discard(sleeping)
