@@ -9,6 +9,7 @@ from atila.http.response import ANSWERED
 from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
+from atila.runtime.keeping import kept
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
@@ -36,6 +37,7 @@ __all__ = [
     "Steps",
     "Was",
     "current",
+    "kept",
     "made",
     "site_of",
 ]

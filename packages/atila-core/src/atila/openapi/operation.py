@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from atila.http.forms import FORM_TYPE
+from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
 from atila.openapi.schema import CONVERTED, Schema, of_parameter
 from atila.routing.router import parse_rule
@@ -17,8 +18,6 @@ ERROR = "#/components/schemas/Error"
 """Where a document has the schema of errors."""
 
 Document = dict[str, Any]
-
-_BODIES = frozenset({"post", "put", "patch"})
 
 
 class Operation:
@@ -116,7 +115,7 @@ class Operation:
         return parameter is not None and parameter.default is inspect.Parameter.empty
 
     def _has_body(self) -> bool:
-        if self._method not in _BODIES:
+        if self._method.upper() not in WITH_BODY:
             return False
         takes = self._takes_any or self._route.content_types or self._streams()
         return bool(takes or any(self._only_in(name) != "URL" for name in self._others()))
