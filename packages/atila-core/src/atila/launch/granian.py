@@ -83,7 +83,7 @@ def serve(settings: script.Settings) -> None:
     """
     try:
         from granian import Granian
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
     except ImportError as error:
         raise SetupError(
             'granian is not installed. Mend: pip install "atila-core[granian]"'
@@ -96,9 +96,11 @@ def serve(settings: script.Settings) -> None:
     os.environ[TARGET] = settings.target
     if settings.threads:
         os.environ[THREADS] = str(settings.threads)
-    blocking_threads = None
+    blocking_threads, protocols = None, HTTPModes.auto
     if settings.interface == "wsgi":
         blocking_threads = settings.threads or WSGI_THREADS
+        # Over HTTP/2 its reader of bodies spins for ever when a client resets an upload.
+        protocols = HTTPModes.http1
     watching: dict[str, Any] = {}
     if settings.reload:
         # A mistake is to be mended and tried again, and ends nothing.
@@ -113,6 +115,7 @@ def serve(settings: script.Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces(settings.interface),
+        http=protocols,
         blocking_threads=blocking_threads,
         workers=settings.workers,
         respawn_failed_workers=True,
