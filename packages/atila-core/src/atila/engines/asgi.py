@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
-from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.exchange import GOING_AWAY, Address, ClientGone, Exchange, Header, Headers
 from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-GOING_AWAY = 1001
-"""The closing code of a server that stops (RFC 6455, section 7.4.1)."""
 LINGER = 0.1
 """Seconds; see `ASGIExchange.linger`."""
 FILE_CHUNK = 262144
@@ -319,7 +317,7 @@ class _TrailingStream(_Stream):
 
 
 class _WebSocket:
-    __slots__ = ("_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
+    __slots__ = ("__weakref__", "_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange

@@ -16,6 +16,10 @@ Header = tuple[str, str]
 Headers = list[Header]
 Address = tuple[str, int]
 
+NORMAL_CLOSURE, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
+"""Closing codes of WebSockets (RFC 6455, section 7.4.1): the handler has ended, the server ends,
+the handler failed."""
+
 
 class ClientGone(ConnectionError):
     """The client went away while its answer was still being sent."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import uploads
 from atila.http.caching import NotModified
-from atila.http.exchange import ClientGone
+from atila.http.exchange import INTERNAL_ERROR, NORMAL_CLOSURE, ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Signature, binder
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atila.app")
 
-INTERNAL_ERROR = 1011
-"""The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
 
 
 class Endpoint:
@@ -270,6 +268,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._call(was, self.fail, was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, NORMAL_CLOSURE)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -312,14 +312,14 @@ class Endpoint:
                 log.exception("request %s: its error page failed", was.request_id)
                 self._send_plain_error(was, reported, problem)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, INTERNAL_ERROR)
         self._close(was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> None:
         if self.error_writer is not None:

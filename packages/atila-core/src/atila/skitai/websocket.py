@@ -20,7 +20,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from atila.errors import HTTPError
-from atila.http.exchange import ClientGone, Header
+from atila.http.exchange import GOING_AWAY, ClientGone, Header
 from atila.skitai.heads import Head
 from atila.skitai.reader import Inbox
 from atila.skitai.writer import HIGH, Outlet
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from atila.skitai.base import Worker
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-GOING_AWAY = 1001
 ABNORMAL = 1006
 NO_TEXT = 1007
 FRAME = 10
