@@ -56,6 +56,9 @@ class SetupError(Exception):
         source: "file:line" of the code that it is about; "" if unknown.
     """
 
+    exit_status = 2
+    """That of a command that ends with it."""
+
     def __init__(self, problem: str, source: str = "") -> None:
         self.problem = problem
         self.source = source

@@ -29,7 +29,6 @@ BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-"""The closing code of a server that stops (RFC 6455, section 7.4.1)."""
 LINGER = 0.1
 """Seconds; see `ASGIExchange.linger`."""
 FILE_CHUNK = 262144
@@ -332,7 +331,7 @@ class _TrailingStream(_Stream):
 
 
 class _WebSocket:
-    __slots__ = ("_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
+    __slots__ = ("__weakref__", "_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange

@@ -317,6 +317,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._fail_later(was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -368,7 +370,7 @@ class Endpoint:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, close_codes.INTERNAL_ERROR)
         self._close(was)
         return None
 
@@ -389,11 +391,11 @@ class Endpoint:
         if self._teardown:
             await self._call(was, self._close, was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:

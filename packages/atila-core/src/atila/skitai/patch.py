@@ -97,7 +97,9 @@ class Launcher:
         if not self._points:
             return run(**kwargs)
         self._obey_switches(kwargs)
-        from atila.skitai.master import Watch, hurry
+        from atila.skitai.master import Watch, hurry, refuse_used_ports
+
+        refuse_used_ports()
 
         if reloading.is_on():
             # Now, since Skitai changes the working directory.
