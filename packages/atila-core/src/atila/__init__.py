@@ -6,12 +6,14 @@ from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
+from atila.http.uploads import Upload
 from atila.layers import PROTOCOL, Layer, Steps
 from atila.routing.router import Route
 from atila.runtime.context import current
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Mount, Site
 from atila.skitai import register
+from atila.validation.markers import Body, Cookie, Header, Query
 from atila.was import Was
 
 # What launch scripts expect of the `skitai` module, whichever of the two is imported first.
@@ -21,17 +23,22 @@ __all__ = [
     "ANSWERED",
     "PROTOCOL",
     "Atila",
+    "Body",
     "ClientGone",
+    "Cookie",
     "Endpoint",
     "Exchange",
     "HTTPError",
+    "Header",
     "Layer",
     "MissingLayer",
     "Mount",
+    "Query",
     "Route",
     "SetupError",
     "Site",
     "Steps",
+    "Upload",
     "Was",
     "current",
 ]

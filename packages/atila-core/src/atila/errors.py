@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,8 @@ class HTTPError(Exception):
         detail: what is wrong, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
+        errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
+            things can be: bad input.
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[Header] = (),
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
         self.errno = errno
         self.headers = headers
+        self.errors = errors
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""

@@ -23,7 +23,7 @@ from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Mount, Site, freeze_gc
-from atila.validation import declaration
+from atila.validation import declaration, hints
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ class Atila(AppNames):
                 source,
                 mntopt=scope.options(self.debug),
                 rank=scope.rank,
+                namespace=hints.namespace_of(function),
             )
             self.routes.append(route)
             if self.mounting.is_done:

@@ -20,11 +20,11 @@ from atila.http import uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
-from atila.routing.signature import Signature, binder
+from atila.routing.signature import Binder, Signature, binder
 from atila.runtime.context import current
 from atila.runtime.coroutines import generator_handler
 from atila.serving import debug_page, error_pages, responders, streams
-from atila.validation import declaration
+from atila.validation import binding, declaration
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
@@ -52,6 +52,7 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        binding: converts parameters to the types that the handler says; None if it says none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -72,6 +73,7 @@ class Endpoint:
         "_teardown",
         "_with_uploads",
         "app",
+        "binding",
         "blocking",
         "defaults",
         "fault",
@@ -92,9 +94,12 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
-        self._bind = binder(route, signature)
+        bind = binder(route, signature)
+        self.binding = binding.of(route)
+        self._bind: Binder | None = bind if self.binding is None else self.binding
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
-        self.inspector = declaration.compiled(route)
+        model = self.binding.model if self.binding is not None else None
+        self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
@@ -160,7 +165,8 @@ class Endpoint:
             streams_body: the handler reads the body itself.
         """
         twin = copy.copy(self)
-        twin._handler, twin._bind, twin.fault = handler, None, fault
+        twin._handler, twin.fault = handler, fault
+        twin._bind = twin.binding = None
         twin._before = tuple(_refusing(s) for s in self._before if s is not self.inspector)
         twin.inspector = None
         twin.streams_body = streams_body
@@ -203,18 +209,25 @@ class Endpoint:
             # What is logged on this thread between requests is no part of this one.
             current.reset(token)
 
-    def call(self, was: Was) -> tuple[Any, list[After]]:
-        """What it gives for a request that is piped to it, and the steps that are to follow.
+    def call(self, was: Was, *, is_text: bool = True) -> tuple[Any, list[After]]:
+        """What it gives for arguments by name, `was.args`, and the steps that are to follow.
 
         All but the hooks of the app, which run for the request as a whole.
+
+        Args:
+            was: the request, or the call that it carries.
+            is_text: numbers and the like may be text among the arguments, where they have types.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
         for step in self._before:
             if step not in hooks.before and (value := step(was)) is not None:
                 return value, after
-        bind = self._bind
-        return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
+        if self.binding is not None:
+            params = self.binding.of_call(was.args, was, is_text=is_text)
+        else:
+            params = self._bind(was) if self._bind is not None else {}
+        return self._handler(was, **params), after
 
     def _finish(self, was: Was, value: Any) -> None:
         kind = type(value)
