@@ -1,7 +1,7 @@
 """Writes the tables of rooms in docs/architecture.md from the docstrings of the sources.
 
-    python tools/rooms.py           writes them
-    python tools/rooms.py --check   exits with 1 where the page differs from the sources
+python tools/rooms.py           writes them
+python tools/rooms.py --check   exits with 1 where the page differs from the sources
 """
 
 from __future__ import annotations
@@ -31,12 +31,9 @@ def sentence(path: Path) -> str:
 
 def table(folder: Path) -> list[str]:
     """The files of one folder, a row each."""
-    rows = ["| file | its one job |", "|---|---|"]
     files = sorted([*folder.glob("*.py"), *folder.glob("*.pyi")])
-    for path in files:
-        if path.name != "__init__.py":
-            rows.append(f"| `{path.name}` | {sentence(path)} |")
-    return rows if len(rows) > 2 else []
+    rows = [f"| `{path.name}` | {sentence(path)} |" for path in files if path.stem != "__init__"]
+    return ["| file | its one job |", "|---|---|", *rows] if rows else []
 
 
 def rooms(package: str) -> str:

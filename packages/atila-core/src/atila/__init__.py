@@ -7,7 +7,7 @@ from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
 from atila.http.uploads import Upload
-from atila.layers import PROTOCOL, Layer, Steps
+from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
 from atila.serving.endpoint import Endpoint
@@ -33,6 +33,7 @@ __all__ = [
     "Layer",
     "MissingLayer",
     "Mount",
+    "Parts",
     "Query",
     "Route",
     "SetupError",
@@ -41,6 +42,7 @@ __all__ = [
     "Upload",
     "Was",
     "current",
+    "made",
 ]
 
 

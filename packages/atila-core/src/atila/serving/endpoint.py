@@ -59,6 +59,7 @@ class Endpoint:
         max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
+        security: the scheme of HTTP authentication that it asks for: "basic"; "" for none.
         fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
             error handlers and error pages.
         is_quiet: its requests are not written to the access log.
@@ -84,6 +85,7 @@ class Endpoint:
         "max_upload",
         "optional",
         "route",
+        "security",
         "streams_body",
         "websocket",
     )
@@ -94,8 +96,9 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
-        bind = binder(route, signature)
-        self.binding = binding.of(route)
+        fields = frozenset[str]().union(*(step.fields for step in steps))
+        bind = binder(route, signature, fields)
+        self.binding = binding.of(route, fields)
         self._bind: Binder | None = bind if self.binding is None else self.binding
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         model = self.binding.model if self.binding is not None else None
@@ -122,6 +125,7 @@ class Endpoint:
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
+        self.security = next((step.security for step in steps if step.security), "")
         self.fault: Callable[[Was, HTTPError], object] | None = None
         self.is_quiet = False
 

@@ -20,6 +20,7 @@ class Binding:
 
     Args:
         parameters: those of the handler.
+        of_layers: names of parameters that are for layers, so that the handler need not take them.
 
     Attributes:
         whole_body: the parameter that takes the whole body, if any.
@@ -31,8 +32,9 @@ class Binding:
         takes_query: a parameter takes the whole query.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
         self.parameters = parameters
+        self.of_layers = of_layers
         self._all = parameters.all
         self.in_rule = tuple(p for p in self._all if p.place == places.PATH)
         whole = [p for p in self._all if p.place == places.WHOLE_BODY]
@@ -113,11 +115,15 @@ class Binding:
         return values
 
 
-def of(route: Route) -> Binding | None:
+def of(route: Route, of_layers: frozenset[str]) -> Binding | None:
     """What binds the parameters of a route's handler; None if it says nothing of their types.
+
+    Args:
+        route: the route.
+        of_layers: see `Binding`.
 
     Raises:
         SetupError: a type cannot be resolved, or nothing can be converted to it.
     """
     found = places.of(route)
-    return None if found is None else Binding(found)
+    return None if found is None else Binding(found, of_layers)

@@ -250,7 +250,7 @@ class RequestSource(_Sources):
     ) -> list[tuple[str, str, Any]]:
         if fields.keys() <= known:
             return []
-        own = self._was.app.layer_fields
+        own = self._binding.of_layers
         in_rule = {parameter.name for parameter in self._binding.in_rule}
         return [
             (where, name, value)
