@@ -451,7 +451,8 @@ def _multipart(fields: list[tuple[str, str, str]]) -> tuple[bytes, str]:
     parts = []
     for name, filename, value in fields:
         more = f'; filename="{filename}"' if filename else ""
-        parts.append(f'--B\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n')
+        head = f'Content-Disposition: form-data; name="{name}"{more}'
+        parts.append(f"--B\r\n{head}\r\n\r\n{value}\r\n")
     return ("".join(parts) + "--B--\r\n").encode(), "multipart/form-data; boundary=B"
 
 

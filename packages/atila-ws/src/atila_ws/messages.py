@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from atila.http import values
+
 Message = str | bytes
 
 
@@ -30,7 +32,7 @@ class Encoding:
 
 
 def encode_text(value: Any) -> Message:
-    """Text as text, bytes as binary, dict and list as JSON text.
+    """Text as text, bytes as binary, dicts, lists and models as JSON text.
 
     Raises:
         TypeError: the value is none of these.
@@ -39,9 +41,9 @@ def encode_text(value: Any) -> Message:
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    raise TypeError(f"a WebSocket sends str, bytes, dict or list, not {type(value).__name__}")
+    if isinstance(value, dict | list) or values.is_model(type(value)):
+        return values.to_json(value).decode()
+    raise TypeError(f"a WebSocket sends str, bytes, dict, list or a model, not {type(value).__name__}")
 
 
 def _encode_binary(value: Any) -> Message:
@@ -54,7 +56,7 @@ def _decode_binary(message: Message) -> bytes:
 
 
 def _encode_json(value: Any) -> Message:
-    return orjson.dumps(value).decode()
+    return values.to_json(value).decode()
 
 
 def _decode_json(message: Message) -> Any:

@@ -19,7 +19,7 @@ from atila.routing import precedence
 from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.store import SharedStore, Store
-from atila.serving import maintenance, route_header
+from atila.serving import data_answers, maintenance, route_header
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Mount, Site, freeze_gc
 from atila.validation import declaration, hints
@@ -98,6 +98,8 @@ class Atila(AppNames):
         self.config.update(layers.merged(((n, v.config) for n, v in used), "config"))
         self.responders: dict[type, Responder | None] = {
             object: None,
+            dict: data_answers.respond,
+            list: data_answers.respond,
             Upload: send_back,
             FlashFile: send_back,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),

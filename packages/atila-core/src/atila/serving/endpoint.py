@@ -24,7 +24,7 @@ from atila.routing.signature import Binder, Signature, binder
 from atila.runtime.context import current
 from atila.runtime.coroutines import generator_handler
 from atila.serving import debug_page, error_pages, responders, streams
-from atila.validation import binding, declaration
+from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
@@ -52,6 +52,7 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        answer: what the handler says of the data that it answers with, if anything.
         binding: converts parameters to the types that the handler says; None if it says none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
@@ -73,6 +74,7 @@ class Endpoint:
         "_loop_safe",
         "_teardown",
         "_with_uploads",
+        "answer",
         "app",
         "binding",
         "blocking",
@@ -107,6 +109,10 @@ class Endpoint:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.answer = answers.of(route)
+        if self.answer is not None and app.debug:
+            # Innermost again: what the handler itself has returned.
+            self._after = (_checked_answer(self.answer), *self._after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -362,6 +368,13 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def _checked_answer(answer: answers.Answer) -> After:
+    def check(was: Was, value: Any) -> None:
+        answer.check(value)
+
+    return check
 
 
 def _refusing(step: Before) -> Before:

@@ -52,8 +52,8 @@ class PydanticReader(Reader):
 
     def schema(self, components: Components) -> Schema:
         made = self._adapter.json_schema(ref_template=components.template)
-        for name, schema in made.pop("$defs", {}).items():
-            components.add(name, schema)
+        module = getattr(self.hint, "__module__", "pydantic")
+        made = components.adopt(module, made, made.pop("$defs", {}))
         if not self.is_model or "$ref" in made:
             return made
         return components.reference(self.hint, lambda _: made)
