@@ -367,11 +367,11 @@ def test_streams_of_all_kinds(app: Atila, client: TestClient, tmp_path) -> None:
         await asyncio.sleep(0)
         yield b"d"
 
-    app.route("/list")(lambda was: ["e", "f"])
+    app.route("/iterator")(lambda was: iter(["e", "f"]))
     app.route("/open")(lambda was: (tmp_path / "a.txt").open("rb"))
     app.route("/file")(lambda was: was.File(tmp_path / "a.txt"))
     app.route("/none")(lambda was: iter(()))
-    got = {url: client.get(url) for url in ("/generator", "/agen", "/list", "/open", "/file")}
+    got = {url: client.get(url) for url in ("/generator", "/agen", "/iterator", "/open", "/file")}
     assert [answer.text for answer in got.values()] == ["ab", "cd", "ef", "file", "file"]
     assert got["/file"].headers["content-type"] == "text/plain; charset=utf-8"
     assert got["/file"].headers["content-length"] == "4"

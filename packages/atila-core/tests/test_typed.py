@@ -702,7 +702,7 @@ def _twice(was: Was, a: Annotated[int, Body()], b: Annotated[int, Body()]) -> No
 )
 def test_mistakes(app: Atila, rule: str, handler: Any, problem: str) -> None:
     app.route(rule)(handler)
-    with pytest.raises(SetupError, match="test_typed.py:[0-9]+: ") as caught:
+    with pytest.raises(SetupError, match=r"test_typed\.py:[0-9]+: ") as caught:
         app.site
     assert problem in str(caught.value)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from atila.http import values
+from atila.http.values import is_model, to_json
 
 Message = str | bytes
 
@@ -41,8 +41,8 @@ def encode_text(value: Any) -> Message:
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, dict | list) or values.is_model(type(value)):
-        return values.to_json(value).decode()
+    if isinstance(value, dict | list) or is_model(type(value)):
+        return to_json(value).decode()
     raise TypeError(f"a WebSocket sends str, bytes, dict, list or a model, not {type(value).__name__}")
 
 
@@ -56,7 +56,7 @@ def _decode_binary(message: Message) -> bytes:
 
 
 def _encode_json(value: Any) -> Message:
-    return values.to_json(value).decode()
+    return to_json(value).decode()
 
 
 def _decode_json(message: Message) -> Any:

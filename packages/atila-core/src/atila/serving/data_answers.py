@@ -14,8 +14,8 @@ _OTHER = ("__await__", "__next__", "__anext__", "read")
 """What has one of these is waited for, or streamed, whatever it is besides."""
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.layers import Responder
-    from atila.was import Was
 
 
 def respond(was: Was, value: Any) -> bytes:

@@ -12,10 +12,10 @@ from atila.routing.router import fitting
 from atila.validation import parameters as places
 from atila.validation.issues import INVALID, Issues, Reading
 from atila.validation.parameters import Parameter
+from atila.validation.plan import Plan
 
 if TYPE_CHECKING:
-    from atila.validation.binding import Binding
-    from atila.was import Was
+    from atila import Was
 
 MISSING: Any = object()
 """Stands for a value that is not there."""
@@ -60,9 +60,9 @@ class _Sources:
 class RequestSource(_Sources):
     """The parts of a request that parameters come from."""
 
-    def __init__(self, was: Was, binding: Binding) -> None:
+    def __init__(self, was: Was, plan: Plan) -> None:
         self._was = was
-        self._binding = binding
+        self._plan = plan
         exchange = was.exchange
         self._path = was.path_params
         # Read before by a hook or an inspection, which may have changed something.
@@ -117,9 +117,9 @@ class RequestSource(_Sources):
 
     def _any(self, parameter: Parameter, issues: Issues) -> Any:
         key = parameter.key
-        binding = self._binding
+        plan = self._plan
         data = self._data
-        if binding.whole_body is not None and key not in binding.beside:
+        if plan.whole_body is not None and key not in plan.beside:
             data = _NONE
         args = self._args
         if args is not None and key in args:
@@ -138,7 +138,7 @@ class RequestSource(_Sources):
         return _absent(parameter, issues, where, key)
 
     def _has_data(self) -> bool:
-        return self._body is not MISSING and self._binding.whole_body is None
+        return self._body is not MISSING and self._plan.whole_body is None
 
     def _field(self, parameter: Parameter, issues: Issues) -> Any:
         value = self._data.get(parameter.key, MISSING)
@@ -209,12 +209,12 @@ class RequestSource(_Sources):
         value = self._body
         if value is MISSING:
             return self._other_body(parameter, issues)
-        binding = self._binding
+        plan = self._plan
         if isinstance(value, dict):
             if self._args is not None:
                 value = {key: self._args.get(key, each) for key, each in value.items()}
-            if binding.strips and not binding.beside.isdisjoint(value):
-                value = {k: each for k, each in value.items() if k not in binding.beside}
+            if plan.strips and not plan.beside.isdisjoint(value):
+                value = {k: each for k, each in value.items() if k not in plan.beside}
         return _converted(
             parameter, value, issues, places.BODY, is_text=not self._is_json, key=""
         )
@@ -237,12 +237,12 @@ class RequestSource(_Sources):
     # What nobody asked for ------------------------------------------------------------------------
 
     def _unknown(self) -> list[tuple[str, str, Any]]:
-        binding = self._binding
+        plan = self._plan
         found: list[tuple[str, str, Any]] = []
-        if self._query and not binding.takes_query:
-            found += self._strange(places.QUERY, self._query, binding.in_query)
-        if self._data and binding.whole_body is None:
-            found += self._strange(places.BODY, self._data, binding.in_body)
+        if self._query and not plan.takes_query:
+            found += self._strange(places.QUERY, self._query, plan.in_query)
+        if self._data and plan.whole_body is None:
+            found += self._strange(places.BODY, self._data, plan.in_body)
         return found
 
     def _strange(
@@ -250,8 +250,8 @@ class RequestSource(_Sources):
     ) -> list[tuple[str, str, Any]]:
         if fields.keys() <= known:
             return []
-        own = self._binding.of_layers
-        in_rule = {parameter.name for parameter in self._binding.in_rule}
+        own = self._plan.of_layers
+        in_rule = {parameter.name for parameter in self._plan.in_rule}
         return [
             (where, name, value)
             for name, value in fields.items()
@@ -264,24 +264,24 @@ class RequestSource(_Sources):
         Raises:
             HTTPError: 400.
         """
-        wants_fields = self._is_json and self._binding.whole_body is None
+        wants_fields = self._is_json and self._plan.whole_body is None
         if wants_fields and not isinstance(self._body, dict):
             issues.add(places.BODY, (), "must be an object", "type")
             raise issues.error()
 
     def refuse(self, issues: Issues) -> None:
         """Note the fields that the handler does not take."""
-        binding = self._binding
-        if binding.parameters.takes_any:
+        plan = self._plan
+        if plan.parameters.takes_any:
             return
         for where, name, _ in self._unknown():
-            known = binding.in_query if where == places.QUERY else binding.in_body
+            known = plan.in_query if where == places.QUERY else plan.in_body
             told = f"; known are {', '.join(sorted(known))}" if known else ""
             issues.add(where, (name,), f"is unknown{told}", "unknown")
 
     def rest(self, issues: Issues) -> dict[str, Any]:
         """The fields for the ** parameter; those of a body win over those of the query."""
-        rest = self._binding.parameters.rest
+        rest = self._plan.parameters.rest
         made = {}
         for where, name, value in self._unknown():
             value = self._changed(name, value)
@@ -296,11 +296,11 @@ class CallSource(_Sources):
     """The arguments of a call."""
 
     def __init__(
-        self, was: Was, given: Mapping[str, Any], binding: Binding, is_text: bool
+        self, was: Was, given: Mapping[str, Any], plan: Plan, is_text: bool
     ) -> None:
         self._was = was
         self._given = given
-        self._binding = binding
+        self._plan = plan
         self._is_text = is_text
 
     def take(self, parameter: Parameter, issues: Issues) -> Any:
@@ -315,7 +315,7 @@ class CallSource(_Sources):
         )
 
     def rest(self, issues: Issues) -> dict[str, Any]:
-        parameters = self._binding.parameters
+        parameters = self._plan.parameters
         known = {parameter.name for parameter in parameters.all}
         made = {}
         for name, value in self._given.items():
