@@ -717,10 +717,10 @@ def test_pydantic_is_imported_by_those_only_that_use_it() -> None:
     import subprocess
 
     code = (
-        "import sys; from atila import Atila; app = Atila('a', layers=%r)\n"
+        f"import sys; from atila import Atila; app = Atila('a', layers={ALONE!r})\n"
         "def q(was, page: int = 1): return str(page)\n"
         "app.route('/')(q); assert app.test_client().get('/?page=2').text == '2'\n"
-        "assert 'pydantic' not in sys.modules and 'attrs' not in sys.modules" % ALONE
+        "assert 'pydantic' not in sys.modules and 'attrs' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

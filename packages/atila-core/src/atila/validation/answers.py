@@ -56,6 +56,8 @@ class Answer:
 
 
 def _plain(value: Any) -> Any:
+    if hasattr(type(value), "__pydantic_validator__"):
+        return value
     try:
         return msgspec.to_builtins(values.to_plain(value))
     except TypeError:

@@ -29,6 +29,12 @@ class Union(Reader):
         self.options = options
         self.takes_none = takes_none
         self.takes_text = any(option.takes_text for option in options)
+        tagged = [option for option in options if option.tag is not None]
+        # Models beside other types are told by their tags, too.
+        self._tags = {option.tag[1]: option for option in tagged if option.tag is not None}
+        self._tag_name = tagged[0].tag[0] if tagged and tagged[0].tag is not None else ""
+        if len(tagged) < 2 or any(isinstance(option, Dict) for option in options):
+            self._tags = {}
 
     def parts(self) -> Iterable[Reader]:
         return self.options
@@ -47,6 +53,8 @@ class Union(Reader):
         return reading.is_text and value == "" and not self.takes_text
 
     def _one(self, value: Any, path: Path, reading: Reading) -> Any:
+        if self._tags and isinstance(value, dict):
+            return self._tagged(value, path, reading)
         failures = []
         # A text fits almost everything that a text can be read as, so that comes last.
         for option in sorted(self.options, key=lambda option: option.takes_text):
@@ -64,9 +72,23 @@ class Union(Reader):
             return INVALID
         own = place(path)
         told = [i.message.partition(", not ")[0] for f in failures for i in f if i.at == own]
+        if not told:
+            return reading.fail(path, f"must be one of several kinds, not {shown(value)}", "type")
         first, *rest = dict.fromkeys(told)
         text = " or ".join([first, *(each.removeprefix("must be ") for each in rest)])
         return reading.fail(path, f"{text}, not {shown(value)}", "type")
+
+    def _tagged(self, value: dict[str, Any], path: Path, reading: Reading) -> Any:
+        name = self._tag_name
+        if name not in value:
+            return reading.fail((*path, name), "is required", "required")
+        tag = value[name]
+        option = self._tags.get(tag) if isinstance(tag, str | int) else None
+        if option is None:
+            known = ", ".join(map(repr, self._tags))
+            problem = f"must be one of {known}, not {shown(tag)}"
+            return reading.fail((*path, name), problem, "enum")
+        return option.read(value, path, reading)
 
     def check(self, value: Any, path: Path, reading: Reading) -> None:
         super().check(value, path, reading)
@@ -79,13 +101,20 @@ class Union(Reader):
             self._one(msgspec.to_builtins(value, builtin_types=_KEPT), path, reading)
 
     def schema(self, components: Components) -> Schema:
-        schemas = [option.schema(components) for option in self.options]
+        schemas = [self._option_schema(option, components) for option in self.options]
         if self.takes_none:
             if len(schemas) == 1 and isinstance(kind := schemas[0].get("type"), str) \
                     and not schemas[0].keys() & {"enum", "const"}:
                 return self.limited({**schemas[0], "type": [kind, "null"]})
             schemas.append({"type": "null"})
         return self.limited({"anyOf": schemas} if len(schemas) > 1 else schemas[0])
+
+
+    def _option_schema(self, option: Reader, components: Components) -> Schema:
+        schema = option.schema(components)
+        if not self._tags or option.tag is None:
+            return schema
+        return {"allOf": [schema, {"required": [option.tag[0]]}]}
 
 
 _KEPT = (bytes,)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NotRequired,
+    Required,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 import msgspec
 
@@ -55,7 +64,7 @@ class Model(Reader):
         self.hint = hint
         self.fields = fields
         self.is_closed = is_closed
-        self._tag = tag
+        self.tag = tag
         self._class = get_origin(hint) or hint
         self.keys = frozenset(field.key for field in fields)
 
@@ -78,15 +87,15 @@ class Model(Reader):
                 reading.fail((*path, field.key), "is required", "required")
                 is_valid = False
         if self.is_closed:
-            for key in value.keys() - self.keys - ({self._tag[0]} if self._tag else set()):
+            for key in value.keys() - self.keys - ({self.tag[0]} if self.tag else set()):
                 reading.fail((*path, key), "is unknown", "unknown")
                 is_valid = False
         return self._build(made, path, reading) if is_valid else INVALID
 
     def _is_tagged(self, value: Mapping[str, Any], path: Path, reading: Reading) -> bool:
-        if self._tag is None:
+        if self.tag is None:
             return True
-        name, tag = self._tag
+        name, tag = self.tag
         # msgspec takes a lone model without its tag.
         if value.get(name, tag) == tag:
             return True
@@ -120,8 +129,8 @@ class Model(Reader):
 
     def _object(self, components: Components) -> Schema:
         properties: dict[str, Schema] = {}
-        if self._tag is not None:
-            properties[self._tag[0]] = {"const": self._tag[1]}
+        if self.tag is not None:
+            properties[self.tag[0]] = {"const": self.tag[1]}
         for field in self.fields:
             schema = field.reader.schema(components)
             if field.default is not NO_DEFAULT and not field.required:
@@ -230,7 +239,14 @@ def _of_attrs(cls: Any, hints: Mapping[str, Any]) -> list[Field]:
 
 
 def _of_typed_dict(cls: Any, hints: Mapping[str, Any]) -> list[Field]:
-    return [Field(name, name, hints[name], name in cls.__required_keys__) for name in hints]
+    return [Field(name, name, hints[name], _is_required(cls, name, hints[name])) for name in hints]
+
+
+def _is_required(cls: Any, name: str, hint: Any) -> bool:
+    # With annotations as text Python itself does not see these two.
+    if get_origin(hint) in (Required, NotRequired):
+        return get_origin(hint) is Required
+    return name in cls.__required_keys__
 
 
 def _substitute(fields: list[Field], hint: Any, cls: Any) -> None:

@@ -41,6 +41,7 @@ class Reader:
         said: what its annotation says beside the type.
         is_checked: what msgspec has converted must still be checked, since there are constraints in
             models that msgspec does not know of, or values such as NaN that it lets through.
+        tag: the field that tells a model from others of a union, and its value there.
         takes_text: a text that is empty is a value of its own.
     """
 
@@ -48,6 +49,7 @@ class Reader:
     said: Said = NOTHING
     is_checked = False
     takes_text = False
+    tag: tuple[str, Any] | None = None
 
     def constrain(self, said: Said) -> None:
         """Take what an annotation says."""

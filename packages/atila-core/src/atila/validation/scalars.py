@@ -166,6 +166,7 @@ def _of_values(hint: Any, values: list[Any]) -> Scalar:
         schema,
         rule="enum",
         from_text=from_text,
+        from_json=lambda value: msgspec.convert(_whole(value), hint),
         takes_text="" in values,
     )
 
