@@ -405,9 +405,7 @@ def test_what_the_schema_of_a_query_takes_the_handler_takes(hint: Any) -> None:
     app.route("/", methods=["GET"])(handler)
     (parameter,) = document(app)["paths"]["/"]["get"]["parameters"]
     schema = parameter["schema"]
-    validator = Draft202012Validator(
-        schema, format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     client = app.test_client()
 
     @settings(max_examples=60, deadline=None, derandomize=True)

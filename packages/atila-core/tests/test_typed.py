@@ -695,7 +695,7 @@ def _twice(was: Was, a: Annotated[int, Body()], b: Annotated[int, Body()]) -> No
         ("/", taking(Annotated[int, Meta(min_length=1)]), "min_length"),
         ("/", taking(Annotated[str, at.Ge(1)]), "ge"),
         ("/", _missing, "names 'Nowhere', which is not defined where the function is: import it"),
-        ("/", _twice, 'takes the whole body twice, as \'a\' and as \'b\': name the field of each'),
+        ("/", _twice, "takes the whole body twice, as 'a' and as 'b': name the field of each"),
         ("/<int:value>", taking(str), "write <value> there, or value: int"),
         ("/<value>", taking(Annotated[str, Query()]), "so it is taken from the path"),
     ],
@@ -744,3 +744,46 @@ def test_a_handler_without_types_has_the_step_that_it_always_had(app: Atila) -> 
     assert of["/b"]._bind is None
     assert of["/a"]._bind.__module__ == "atila.routing.signature"  # type: ignore[union-attr]
     assert of["/c"]._bind is of["/c"].binding
+
+
+def _opcodes(app: Atila, url: str) -> int:
+    """Instructions of the interpreter from the endpoint to the answer."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        count += event == "opcode"
+        return trace
+
+    client = app.test_client()
+    assert client.get(url).status_code == 200
+    exchange = client._exchange("GET", url, None, None, None, None)
+    site = app.site
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        was = site.open(exchange)
+        was.endpoint.run(was)
+    finally:
+        sys.settrace(before)
+    assert exchange.answers.get_nowait().status_code == 200
+    return count
+
+
+def test_a_route_without_types_pays_nothing_for_those_of_others() -> None:
+    def made(*, is_typed: bool) -> Atila:
+        app = Atila(__name__, layers=ALONE)
+
+        @app.route("/plain/<int:id>")
+        def plain(was, id, page=1):  # type: ignore[no-untyped-def]
+            return "ok"
+
+        if is_typed:
+            app.route("/typed")(taking(Order))
+        return app
+
+    url = "/plain/7?page=2"
+    alone = _opcodes(made(is_typed=False), url)
+    assert _opcodes(made(is_typed=True), url) == alone

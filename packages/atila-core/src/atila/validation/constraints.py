@@ -1,6 +1,6 @@
 """Constraints in annotations: those of msgspec.Meta, of annotated-types, and of pydantic.Field.
 
-    Annotated[int, Meta(ge=1)]    Annotated[int, Ge(1)]    Annotated[int, Field(ge=1)]
+Annotated[int, Meta(ge=1)]    Annotated[int, Ge(1)]    Annotated[int, Field(ge=1)]
 """
 
 from __future__ import annotations

@@ -103,12 +103,14 @@ class Union(Reader):
     def schema(self, components: Components) -> Schema:
         schemas = [self._option_schema(option, components) for option in self.options]
         if self.takes_none:
-            if len(schemas) == 1 and isinstance(kind := schemas[0].get("type"), str) \
-                    and not schemas[0].keys() & {"enum", "const"}:
+            if (
+                len(schemas) == 1
+                and isinstance(kind := schemas[0].get("type"), str)
+                and not schemas[0].keys() & {"enum", "const"}
+            ):
                 return self.limited({**schemas[0], "type": [kind, "null"]})
             schemas.append({"type": "null"})
         return self.limited({"anyOf": schemas} if len(schemas) > 1 else schemas[0])
-
 
     def _option_schema(self, option: Reader, components: Components) -> Schema:
         schema = option.schema(components)

@@ -64,7 +64,7 @@ def of_parameters(
         Unresolved: an annotation names something that is not there.
     """
     parameters = list(inspect.signature(handler).parameters.values())[1:]
-    return {p.name: (p, _said(handler, p, namespace)) for p in parameters}
+    return {p.name: (p, of_parameter(handler, p, namespace)) for p in parameters}
 
 
 def of_answer(handler: Callable[..., Any], namespace: Mapping[str, Any]) -> Any:
@@ -81,9 +81,10 @@ def of_answer(handler: Callable[..., Any], namespace: Mapping[str, Any]) -> Any:
         return ABSENT
 
 
-def _said(
+def of_parameter(
     handler: Callable[..., Any], parameter: inspect.Parameter, namespace: Mapping[str, Any]
 ) -> Said:
+    """What one parameter of a handler says; see `of_parameters`."""
     if parameter.annotation is ABSENT:
         return Said()
     hint = _resolved(handler, parameter.name, parameter.annotation, namespace)

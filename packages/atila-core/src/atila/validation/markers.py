@@ -1,6 +1,6 @@
 """Where the value of a parameter comes from, said in its annotation.
 
-    def search(was, token: Annotated[str, Header("x-token")], page: Annotated[int, Query()]): ...
+def search(was, token: Annotated[str, Header("x-token")], page: Annotated[int, Query()]): ...
 """
 
 from __future__ import annotations

@@ -21,13 +21,16 @@ from atila.validation.readers import Anything, Custom, Reader, Scalar, Schema
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _EXACT = 2**53
-"""Whole numbers up to here are exact as floats (IEEE 754), which JSON's numbers may be."""
+"""Whole numbers below are exact as floats (IEEE 754), which JSON's numbers may be."""
 _LISTED = 20
 """Values of an enumeration that a message names."""
 
 _WORDS = {
     **{word.lower(): value for word, value in WORDS.items()},
-    "1": True, "0": False, "on": True, "off": False,
+    "1": True,
+    "0": False,
+    "on": True,
+    "off": False,
 }
 """What a bool is in a query or form; "on" is what browsers send for a checked box."""
 
@@ -40,7 +43,7 @@ def _int(text: str) -> int:
 
 def _whole(value: Any) -> int:
     # 1.0 is an integer in JSON Schema.
-    if type(value) is float and value.is_integer() and abs(value) <= _EXACT:
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT:
         return int(value)
     raise ValueError
 
@@ -110,9 +113,7 @@ _MADE: dict[Any, Callable[[], Reader]] = {
     datetime.date: lambda: Scalar(
         datetime.date, "must be a date such as 2026-01-31", _text("date")
     ),
-    datetime.time: lambda: Scalar(
-        datetime.time, "must be a time such as 12:30:00", _text("time")
-    ),
+    datetime.time: lambda: Scalar(datetime.time, "must be a time such as 12:30:00", _text("time")),
     datetime.datetime: lambda: Scalar(
         datetime.datetime,
         "must be a date and time such as 2026-01-31T12:30:00Z",

@@ -98,7 +98,8 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            key: names.get(each, each) if key == "$ref" and isinstance(each, str)
+            key: names.get(each, each)
+            if key == "$ref" and isinstance(each, str)
             else _renamed(each, names)
             for key, each in value.items()
         }

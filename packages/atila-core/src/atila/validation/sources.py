@@ -215,9 +215,7 @@ class RequestSource(_Sources):
                 value = {key: self._args.get(key, each) for key, each in value.items()}
             if plan.strips and not plan.beside.isdisjoint(value):
                 value = {k: each for k, each in value.items() if k not in plan.beside}
-        return _converted(
-            parameter, value, issues, places.BODY, is_text=not self._is_json, key=""
-        )
+        return _converted(parameter, value, issues, places.BODY, is_text=not self._is_json, key="")
 
     def _other_body(self, parameter: Parameter, issues: Issues) -> Any:
         """A body that is neither JSON nor a form: a text, if one is wanted."""
@@ -226,8 +224,11 @@ class RequestSource(_Sources):
         if parameter.type is None:
             return bytes(exchange.body)
         if not (parameter.type.reader.takes_text and kind.startswith("text/")):
-            raise HTTPError(415, f"a body of the type {kind or 'that is not told'} is not taken:"
-                            " send application/json, or a form")
+            raise HTTPError(
+                415,
+                f"a body of the type {kind or 'that is not told'} is not taken:"
+                " send application/json, or a form",
+            )
         try:
             text = bytes(exchange.body).decode()
         except UnicodeDecodeError:
@@ -295,9 +296,7 @@ class RequestSource(_Sources):
 class CallSource(_Sources):
     """The arguments of a call."""
 
-    def __init__(
-        self, was: Was, given: Mapping[str, Any], plan: Plan, is_text: bool
-    ) -> None:
+    def __init__(self, was: Was, given: Mapping[str, Any], plan: Plan, is_text: bool) -> None:
         self._was = was
         self._given = given
         self._plan = plan
@@ -310,9 +309,7 @@ class CallSource(_Sources):
             if parameter.place in (places.HEADER, places.COOKIE):
                 return self.of_head(parameter, issues)
             return _absent(parameter, issues, "params", name)
-        return _converted(
-            parameter, value, issues, "params", is_text=self._is_text, key=name
-        )
+        return _converted(parameter, value, issues, "params", is_text=self._is_text, key=name)
 
     def rest(self, issues: Issues) -> dict[str, Any]:
         parameters = self._plan.parameters
