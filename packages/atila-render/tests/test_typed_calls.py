@@ -110,6 +110,18 @@ def test_xml_rpc(app: Atila) -> None:
         assert told in caught.value.faultString
 
 
+def test_what_is_no_number(app: Atila) -> None:
+    @app.route("/half")
+    def half(was: Was, number: float) -> float:
+        return number / 2
+
+    client = app.test_client()
+    assert xml(client, "half", 3.0) == 1.5
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(xmlrpc.Fault, match="must be a number"):
+            xml(client, "half", number)
+
+
 def test_errors_as_xml(app: Atila) -> None:
     answer = app.test_client().post("/add", {"a": "x"}, headers={"accept": "application/xml"})
     assert answer.status_code == 400

@@ -65,9 +65,9 @@ class Typed:
             try:
                 made = msgspec.convert(value, self.reader.hint, str_keys=True, dec_hook=self._hook)
             except (msgspec.ValidationError, RecursionError):
-                return self._read(value, path, reading)
+                return self.read(value, path, reading)
             return self._checked(made, path, reading) if self._is_checked else made
-        return self._read(value, path, reading)
+        return self.read(value, path, reading)
 
     def _checked(self, made: Any, path: Path, reading: Reading) -> Any:
         before = len(reading.issues.found)
@@ -77,7 +77,8 @@ class Typed:
             return reading.fail(path, "is nested too deep", "depth")
         return made if len(reading.issues.found) == before else INVALID
 
-    def _read(self, value: Any, path: Path, reading: Reading) -> Any:
+    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+        """The same, piece by piece: for values that are not of JSON, so may be NaN."""
         try:
             return self.reader.read(value, path, reading)
         except RecursionError:

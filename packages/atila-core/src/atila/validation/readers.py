@@ -8,6 +8,7 @@ JSON is when msgspec refuses it, to find all that is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -168,7 +169,8 @@ class Scalar(Reader):
 
     @property
     def is_strange(self) -> bool:
-        return self._refused is not None or super().is_strange
+        # JSON has no number that is none; a Decimal may be text.
+        return (self._refused is not None and self._type is Decimal) or super().is_strange
 
     def read(self, value: Any, path: Path, reading: Reading) -> Any:
         try:

@@ -309,7 +309,9 @@ class CallSource(_Sources):
             if parameter.place in (places.HEADER, places.COOKIE):
                 return self.of_head(parameter, issues)
             return _absent(parameter, issues, "params", name)
-        return _converted(parameter, value, issues, "params", is_text=self._is_text, key=name)
+        if parameter.type is None:
+            return value
+        return parameter.type.read(value, (name,), Reading(issues, "params", self._is_text))
 
     def rest(self, issues: Issues) -> dict[str, Any]:
         parameters = self._plan.parameters
@@ -323,7 +325,7 @@ class CallSource(_Sources):
                 issues.add("params", (name,), f"is unknown{told}", "unknown")
             elif parameters.rest is not None:
                 reading = Reading(issues, "params", self._is_text)
-                made[name] = parameters.rest.convert(value, (name,), reading)
+                made[name] = parameters.rest.read(value, (name,), reading)
             else:
                 made[name] = value
         return made
