@@ -81,7 +81,13 @@ def ask(port: int) -> str:
 def test_all_workers_answer(served: tuple[int, subprocess.Popen[bytes]]) -> None:
     port, process = served
     who: set[str] = set()
-    wait_until(lambda: who.add(ask(port)) or len(who) == 2, "both workers answer")
+
+    def both() -> bool:
+        assert process.poll() is None, "granian ended"
+        who.add(ask(port))
+        return len(who) == 2
+
+    wait_until(both, "both workers answer")
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
 

@@ -41,6 +41,9 @@ BELOW: dict[str, set[str]] = {
     "testing": {"errors", "http", "serving"},
 }
 """What each room may import: at the top of a module, in functions, and for types alone."""
+for _rooms in BELOW.values():
+    _rooms.add("typevars")
+BELOW["typevars"] = set()
 BELOW["app"] = {*BELOW} - {"engines", "skitai", "openapi", "testing"}
 BELOW["launch"] = {*BELOW}
 BELOW["patches"] = {"layers"}

@@ -13,7 +13,7 @@ from atila.testing.waits import PATIENCE
 
 pytestmark = pytest.mark.served
 
-SCRIPT = Path(__file__).with_name("engines") / "apps" / "layers.py"
+SCRIPT = Path(__file__).with_name("engines") / "apps" / "together.py"
 
 
 @pytest.fixture(scope="module")

@@ -40,11 +40,11 @@ class Known:
     """
 
     distribution: str
-    was: frozenset[str]
-    request: frozenset[str]
-    app: frozenset[str]
-    options: frozenset[str]
-    exports: frozenset[str]
+    was: frozenset[str] = frozenset()
+    request: frozenset[str] = frozenset()
+    app: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset()
+    exports: frozenset[str] = frozenset()
 
 
 def _names(text: str) -> frozenset[str]:
@@ -71,7 +71,8 @@ def _known(name: str) -> str:
     }
     lines = [f'    "{name}": Known(', f'        "atila-{name}",']
     for part, names in parts.items():
-        lines += _written(part, " ".join(sorted(names)))
+        if names:
+            lines += _written(part, " ".join(sorted(names)))
     return "\n".join([*lines, "    ),"]) + "\n"
 
 

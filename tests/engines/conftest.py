@@ -83,9 +83,13 @@ def server(engine: str, servers: Servers, request: pytest.FixtureRequest) -> Ser
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    """An HTTP client that knows the server's address."""
-    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client:
+def client(server: Server, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """An HTTP client that knows the server's address, and asks the app of the host that the module
+    names HOST, where the launch script has several.
+    """
+    host = getattr(request.module, "HOST", None)
+    headers = {"Host": host} if host else None
+    with httpx.Client(base_url=server.url(""), headers=headers, timeout=PATIENCE) as client:
         yield client
 
 

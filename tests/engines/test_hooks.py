@@ -10,7 +10,8 @@ from support.servers import Server
 
 from atila.testing.waits import wait_until
 
-SCRIPT = Path(__file__).with_name("apps") / "hooked.py"
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "hooked.test"
 
 
 @pytest.mark.parametrize("kind", ["def", "async"])

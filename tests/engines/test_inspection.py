@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-SCRIPT = Path(__file__).with_name("apps") / "inspection.py"
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "inspection.test"
 
 PERSON = {
     "name": "Jürgen",

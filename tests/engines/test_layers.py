@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from atila.testing.waits import PATIENCE, wait_until
 
-SCRIPT = Path(__file__).with_name("apps") / "layers.py"
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
 
 
 # atila-render

@@ -10,7 +10,8 @@ from support.servers import Server, serving
 
 from atila.testing.waits import wait_until
 
-SCRIPT = Path(__file__).with_name("apps") / "parts.py"
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "parts.test"
 
 
 def test_modules_answer_at_their_mount_points(client: httpx.Client) -> None:
@@ -96,7 +97,7 @@ def test_maintenance(server: Server, client: httpx.Client) -> None:
 
 
 def test_life_cycle(engine: str) -> None:
-    with serving(engine, SCRIPT) as server:
+    with serving(engine, SCRIPT.with_name("parts.py")) as server:
         assert server.get("/").status == 200
         board = server.board
         board.wait_count("before_mount")

@@ -172,10 +172,16 @@ class Server:
 
     def kill(self) -> None:
         """End all of its processes at once."""
-        for process in self.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # It would start another worker in place of one that is killed before itself.
+            psutil.Process(self.process.pid).suspend()
+        processes = self.processes()
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
+        # What they held, such as locks, is free only then.
+        wait_until(lambda: not any(map(_is_alive, processes)), f"{self.engine} killed")
 
     def stop(self) -> None:
         """End it and remove what it left."""

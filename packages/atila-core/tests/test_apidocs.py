@@ -91,6 +91,7 @@ def run_pytest(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.served
 def test_the_reference_of_all_tests(project: Path) -> None:
     done = run_pytest(project, "--docs")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -119,6 +120,7 @@ def test_the_reference_of_all_tests(project: Path) -> None:
     assert '> **_Request Data_** (application/json)\n\n```json\n{\n  "instock": 3\n}' in text
 
 
+@pytest.mark.served
 def test_the_reference_of_a_folder(project: Path) -> None:
     done = run_pytest(project, "account", "--docs")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -130,6 +132,7 @@ def test_the_reference_of_a_folder(project: Path) -> None:
     assert "\n````html\n```\n````" in text
 
 
+@pytest.mark.served
 def test_nothing_is_written_if_a_test_fails(project: Path) -> None:
     (project / "tests" / "test_bad.py").write_text("def test_bad(): assert False")
     done = run_pytest(project, "--docs")
@@ -138,6 +141,7 @@ def test_nothing_is_written_if_a_test_fails(project: Path) -> None:
     assert not (project / "docs").exists()
 
 
+@pytest.mark.served
 def test_nothing_is_written_without_the_option(project: Path) -> None:
     assert run_pytest(project).returncode == 0
     assert not (project / "docs").exists()

@@ -122,6 +122,7 @@ def test_check_finds_nothing_wrong(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "serve.py: 2 routes, no problems\n")
 
 
+@pytest.mark.served
 @pytest.mark.parametrize("has_render", [True, False])
 def test_a_new_project_passes_its_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_render: bool

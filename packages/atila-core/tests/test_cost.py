@@ -20,7 +20,7 @@ from atila.engines import rsgi, wsgi
 from atila.testing.waits import wait_until
 
 OURS = str(Path(atila.__file__).parent)
-HIGHEST = {"rsgi def": 24, "rsgi async def": 33, "wsgi def": 22}
+HIGHEST = {"rsgi def": 20, "rsgi async def": 21, "wsgi def": 14}
 """Functions entered, the handler among them. Lower a number when it is undercut."""
 
 

@@ -212,7 +212,7 @@ def test_are_bounded(app: Atila, run: Run, work: Any, tmp_path: Path) -> None:
     refused, (first, queued) = run(use)
     assert refused.status == STA_UNSENT
     assert isinstance(refused.error, HTTPError)
-    assert refused.error.headers == [("retry-after", "1")]
+    assert list(refused.error.headers) == [("retry-after", "1")]
     assert queued == [first, first]
 
 

@@ -103,7 +103,7 @@ def test_are_bounded(app: Atila, run: Run, gate: threading.Event) -> None:
     assert result.status == STA_UNSENT
     assert isinstance(result.error, HTTPError)
     assert result.error.code == 503
-    assert result.error.headers == [("retry-after", "1")]
+    assert list(result.error.headers) == [("retry-after", "1")]
     assert data == [True, ["", ""]]
 
 

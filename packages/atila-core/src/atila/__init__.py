@@ -10,6 +10,7 @@ from atila.http.uploads import Upload
 from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
+from atila.runtime.keeping import kept
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
@@ -43,6 +44,7 @@ __all__ = [
     "Upload",
     "Was",
     "current",
+    "kept",
     "made",
     "site_of",
 ]

@@ -11,6 +11,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+BUSY: Sequence[tuple[str, str]] = (("retry-after", "1"),)
+"""Headers of a 503 for want of a thread, a process or a connection: come again after a second."""
+
+CLIENT_LEFT = 499
+"""The status of a request whose client did not wait for the answer, for logs and metrics: that of
+Nginx, since the IANA has none."""
+
 
 class HTTPError(Exception):
     """An answer other than success; raise it anywhere while a request is processed.
@@ -80,7 +87,7 @@ def reason_phrase(code: int) -> str:
     try:
         return HTTPStatus(code).phrase
     except ValueError:
-        return "Unknown"
+        return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
 def caller(module: str = __name__) -> str:

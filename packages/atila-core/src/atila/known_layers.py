@@ -22,11 +22,11 @@ class Known:
     """
 
     distribution: str
-    was: frozenset[str]
-    request: frozenset[str]
-    app: frozenset[str]
-    options: frozenset[str]
-    exports: frozenset[str]
+    was: frozenset[str] = frozenset()
+    request: frozenset[str] = frozenset()
+    app: frozenset[str] = frozenset()
+    options: frozenset[str] = frozenset()
+    exports: frozenset[str] = frozenset()
 
 
 def _names(text: str) -> frozenset[str]:
@@ -56,10 +56,7 @@ KNOWN = {
     "render": Known(
         "atila-render",
         was=_names("API Fault render render_or_API"),
-        request=_names(""),
         app=_names("add_jinja_ext jinja_env template_filter template_global"),
-        options=_names(""),
-        exports=_names(""),
     ),
     "tasks": Known(
         "atila-tasks",
@@ -68,7 +65,6 @@ KNOWN = {
             "delete get grpc jsonrpc options patch post put render_or_Map render_or_Mapped stub "
             "upload xmlrpc"
         ),
-        request=_names(""),
         app=_names("alias"),
         options=_names("coroutine"),
         exports=_names(
@@ -79,9 +75,7 @@ KNOWN = {
     "ws": Known(
         "atila-ws",
         was=_names("websocket"),
-        request=_names(""),
         app=_names("websocket websocket_broadcast websocket_send"),
-        options=_names(""),
         exports=_names("WS_COROUTINE"),
     ),
 }

@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from atila.errors import MissingLayer, SetupError, caller
 from atila.http.exchange import Header
 from atila.known_layers import KNOWN
+from atila.typevars import Value
 
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Site, Was
@@ -36,9 +37,6 @@ Finder = Callable[["Exchange", str, "Match | None"], "Endpoint | None"]
 were no call, gives the endpoint that answers it, or None for that of the route. Raising an
 `HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route.
 Never blocks."""
-
-
-Value = TypeVar("Value")
 
 
 class Made:
@@ -345,10 +343,6 @@ def merged(parts: Iterable[tuple[str, Mapping[Any, Any]]], kind: str) -> dict[An
     return found
 
 
-_NEVER = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
-"""What would take the place of what the extended class has."""
-
-
 def extended(
     base: type[Value],
     root: type,
@@ -388,6 +382,7 @@ def extended(
 
 
 _OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
+"""What would take the place of what the extended class has."""
 
 
 def _members(names: type, root: type) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError, MissingLayer
+from atila.errors import CLIENT_LEFT, HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -45,6 +46,7 @@ class Was(WasNames):
         cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
         headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
+        variables: the context variables of the request. Gone when it is over.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class Was(WasNames):
         "is_bound",
         "path_params",
         "refusal",
+        "variables",
     )
 
     app: Atila
@@ -84,6 +87,8 @@ class Was(WasNames):
         self._request: Request | None = None
         self._response: Response | None = None
         self._request_id = ""
+        # A copy: what a server, or ASGI middleware, has set for the request is seen in it.
+        self.variables = copy_context()
 
     @property
     def request(self) -> Request:
@@ -131,7 +136,7 @@ class Was(WasNames):
         """Forget what was set on the answer so far, and begin that of an error."""
         header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
-        if error.code < 500:
+        if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
         response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:
@@ -156,6 +161,7 @@ class Was(WasNames):
     @property
     def site(self) -> Site:
         """What this app is mounted on: worker pool, task loop, the other apps."""
+        # Contexts of a mounted app have it as an attribute of their class; see `Atila.enter`.
         return self.app.current_site
 
     @property

@@ -7,6 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
+from atila.http.close_codes import (
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    INVALID_DATA,
+    MESSAGE_TOO_BIG,
+    NORMAL,
+    POLICY_VIOLATION,
+)
 from atila.http.exchange import ClientGone
 from atila.runtime.awaitables import DONE
 from atila_ws.messages import Malformed, Message
@@ -20,13 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atila.ws")
 
-# RFC 6455, section 7.4.1
-NORMAL = 1000
-GOING_AWAY = 1001
-INVALID_DATA = 1007
-POLICY_VIOLATION = 1008
-MESSAGE_TOO_BIG = 1009
-INTERNAL_ERROR = 1011
 
 READ_AHEAD = 4
 """Messages that are taken from the client before the handler asks for them. The connection is read

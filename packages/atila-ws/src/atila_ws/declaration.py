@@ -5,22 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
 from atila.errors import source_of
+from atila.routing import notes
+from atila.typevars import Context, Function
 from atila_ws.flags import WS_CHATTY, WS_REPORTY, WS_SESSION
 
 if TYPE_CHECKING:
-    from atila import Atila, Was
+    from atila import Atila
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Context = TypeVar("Context", bound="Was")
-"""`Was`, or a subclass of it by which an app annotates its functions."""
 Hook = Callable[..., Any]
-
-_MARK = "__atila_websocket__"
-_WHOLE = "__atila_websocket_signature__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +92,8 @@ def websocket(
     declared = Declaration(spec, timeout, onopen, onclose, encoding, origins)
 
     def decorate(function: Function) -> Function:
-        _check_order(app, function)
-        try:
-            setattr(function, _MARK, declared)
-        except AttributeError:
-            raise SetupError(
-                f"@app.websocket decorates functions only; {function!r} is none",
-                source_of(function),
-            ) from None
+        notes.check_order(app, function, "websocket")
+        notes.add(function, declared, "websocket")
         if type(spec) is int and declared.is_reporty:
             _hide_message(function)
         return function
@@ -111,19 +101,26 @@ def websocket(
     return decorate
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The note of a function whose message is hidden: its signature with that."""
+
+    signature: inspect.Signature
+
+
 def _hide_message(function: Callable[..., Any]) -> None:
     """Have the message, which no request gives, left out of what `inspect.signature` tells core."""
     whole = _whole(function)
     taken = message_parameter(function)
     if taken is not None:
-        setattr(function, _WHOLE, whole)
+        notes.add(function, _Whole(whole), "websocket")
         rest = [p for p in whole.parameters.values() if p.name != taken.name]
         function.__signature__ = whole.replace(parameters=rest)  # type: ignore[attr-defined]
 
 
 def _whole(function: Callable[..., Any]) -> inspect.Signature:
-    found: inspect.Signature | None = getattr(function, _WHOLE, None)
-    return found or inspect.signature(function)
+    noted = notes.of(function, _Whole)
+    return noted[0].signature if noted else inspect.signature(function)
 
 
 def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
@@ -135,21 +132,4 @@ def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
 
 def declaration_of(function: Callable[..., Any]) -> Declaration | None:
     """The declaration of `@app.websocket` on a function; None if there is none."""
-    return getattr(function, _MARK, None)
-
-
-def _check_order(app: Atila, function: Callable[..., Any]) -> None:
-    """Refuse to stand above @app.route where it would come too late for the route to know of it."""
-    inner = inspect.unwrap(function)
-    routed = [route.handler for route in app.routes]
-    # Before the app is mounted the order does not matter, for nothing has been compiled: then the
-    # route only has to have this very function, not one that another decorator wraps.
-    mounted = app.mounting.is_done
-    if any(handler is function for handler in routed):
-        late = mounted
-    else:
-        late = any(handler is inner for handler in routed)
-    if late:
-        raise SetupError(
-            "@app.websocket must stand under @app.route, next to the function", source_of(inner)
-        )
+    return next(iter(notes.of(function, Declaration)), None)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
-from atila_auth.declarations import Function, declarations, declare, state_of
+from atila.routing import notes
+from atila.typevars import Function
+from atila_auth.declarations import declare, state_of
 from atila_auth.login import basic, bearer, digest
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def step_of(route: Route, app: Atila, scheme: str) -> Before | None:
 
 
 def _declared(route: Route, app: Atila) -> Any:
-    declared = [each.scheme for each in declarations(route.handler, _Declaration)]
+    declared = [each.scheme for each in notes.of(route.handler, _Declaration)]
     if OPTION in route.options:
         declared.append(route.options[OPTION] or None)
     if any(scheme != declared[0] for scheme in declared):

@@ -8,6 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.keeping import kept
 from atila_auth.sealing import revocations
 from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.keys import is_time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 IMPENDING = 0.2
 """Part of its time that a session has left when its end is impending."""
 
-_TOLD = "_told_of_lost_values"
+_TOLD = "routes whose lost values were logged"
 
 log = logging.getLogger("atila.auth")
 
@@ -62,9 +63,7 @@ class SessionState:
         self._cookie = cookie
         self._timeout = timeout
         self._extend = extend
-        self._is_sent = False
-        self._is_altered = False
-        self._is_known = False
+        self._is_sent = self._is_altered = self._is_known = False
         self._old_ids: list[str] = []
         self._begin()
         self._load()
@@ -172,7 +171,7 @@ class SessionState:
 
     def _tell_lost(self, name: str) -> None:
         route = self._was.endpoint.route
-        told = self._was.app.__dict__.setdefault(_TOLD, set())
+        told: set[str] = kept(self._was.app, _TOLD, set)
         if route.rule in told:
             return  # Once: whoever has no session could fill the log.
         told.add(route.rule)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import layers
 from atila.app import decorators, events, mounting
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
 from atila.errors import MissingLayer, SetupError, setup_step, source_of
+from atila.http.methods import READING
 from atila.http.uploads import FlashFile, Upload, send_back
 from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
-from atila.routing import precedence
+from atila.routing import notes, precedence
 from atila.routing.resources import Resources
-from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.routing.router import METHODS, Match, Route, Router, names_of, parse_rule
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
 from atila.serving import data_answers, maintenance, route_header
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
+from atila.typevars import Function
 from atila.validation import declaration, hints
 from atila.was import Was, class_for
 
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 else:
     AppNames = object
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""What a route answers that names no methods; HEAD comes with GET, OPTIONS with all."""
 
 _CORE_OPTIONS = frozenset({"input_stream"})
 
@@ -303,22 +301,31 @@ class Atila(AppNames):
         Raises:
             SetupError: the app is in another site already, or has a mistake in it.
         """
-        if self._site is not None:
+        if self._site is not None or self._entering is not None:
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
         self.mount_prefix = prefix
         self._entering = site
+        # So that `was.site` is one step.
+        self.was_class.site = site  # type: ignore[assignment, method-assign]
         try:
             with mounting.entered(self):
                 self._compile_all()
-        finally:
+        except BaseException:
+            del self.was_class.site
             self._entering = None
-        # Last: whoever sees it may use all of the above.
+            raise
+
+    def open(self, site: Site) -> None:
+        """Let all threads see the site that it entered, which is whole by now."""
         self._site = site
+        self._entering = None
 
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""
         mounting.leave(self)
-        self._site = None
+        if self._site is not None or self._entering is not None:
+            del self.was_class.site
+        self._site = self._entering = None
         self._engines.clear()
 
     def endpoint_of(self, route: Route) -> Endpoint:
@@ -388,7 +395,7 @@ class Atila(AppNames):
             self._add_own(Endpoint(self, route, ()).unlogged().without_hooks())
 
     def _add_own(self, endpoint: Endpoint) -> None:
-        self.router.add(endpoint.route.rule, endpoint, ("GET", "HEAD"))
+        self.router.add(endpoint.route.rule, endpoint, READING)
 
     def _compile(self, route: Route) -> None:
         endpoint = self._endpoints[id(route)] = self._endpoint(route)
@@ -412,7 +419,7 @@ class Atila(AppNames):
         ]
         if (telling := route_header.steps(self)) is not None:
             steps.append(telling)
-        return Endpoint(self, route, [*steps, hooks, *decorators.steps_of(route.handler)])
+        return Endpoint(self, route, [*steps, hooks, *notes.of(route.handler, Steps)])
 
     # Servers ------------------------------------------------------------------------------------
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila.routing.signature import check_takes_context
 from atila.runtime.offload import call
 
 if TYPE_CHECKING:
     from atila import Was
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Hooks:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
+from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.methods import WITH_BODY
+from atila.http.response import NO_BODY
 from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
@@ -27,7 +31,6 @@ BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-GOING_AWAY = 1001
 """The closing code of a server that stops (RFC 6455, section 7.4.1)."""
 LINGER = 0.1
 """Seconds; see `ASGIExchange.linger`."""
@@ -117,8 +120,7 @@ class ASGIExchange(Exchange):
 
     def has_body(self) -> bool:
         return super().has_body() or (
-            self._scope.get("http_version", "1.1")[0] != "1"
-            and self.method in ("POST", "PUT", "PATCH")
+            self._scope.get("http_version", "1.1")[0] != "1" and self.method in WITH_BODY
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -143,7 +145,7 @@ class ASGIExchange(Exchange):
         if self.is_websocket:
             await self._refuse_handshake(answer)
             return
-        if answer.body or (answer.status >= 200 and answer.status not in (204, 304)):
+        if answer.body or (answer.status >= 200 and answer.status not in NO_BODY):
             headers = _with_length(headers, len(answer.body), self.method)
         if not self._body_ended and self.has_body() and self.version[0] == "1":
             # Else a client may send its next request, which hypercorn takes for the body.
@@ -158,7 +160,7 @@ class ASGIExchange(Exchange):
         kind = "websocket.http.response"
         if kind not in (self._scope.get("extensions") or ()):
             # The server makes a 403 of it; it offers no more.
-            await self._send({"type": "websocket.close", "code": 1008})
+            await self._send({"type": "websocket.close", "code": close_codes.POLICY_VIOLATION})
             return
         headers = _with_length(answer.headers, len(answer.body), self.method)
         await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
@@ -237,24 +239,14 @@ def _origin_form(target: str) -> str:
     return "/" + rest.partition("/")[2] if scheme else target
 
 
+@dataclass(slots=True)
 class _Answer:
-    __slots__ = ("body", "headers", "offset", "path", "size", "status")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Sequence[Header],
-        body: bytes,
-        path: str = "",
-        offset: int = 0,
-        size: int = 0,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.path = path
-        self.offset = offset
-        self.size = size
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+    path: str = ""
+    offset: int = 0
+    size: int = 0
 
 
 def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
@@ -342,7 +334,7 @@ class _WebSocket:
         finally:
             self._is_receiving = False
         if message["type"] == "websocket.disconnect":
-            self._closed(message.get("code") or 1005)
+            self._closed(message.get("code") or close_codes.NO_STATUS)
             return None
         text: str | None = message.get("text")
         data: bytes | None = message.get("bytes")
@@ -362,7 +354,7 @@ class _WebSocket:
         try:
             await self._exchange._send({"type": "websocket.send", key: message})
         except (OSError, RuntimeError) as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
     async def flushed(self) -> None:
@@ -379,7 +371,7 @@ class _WebSocket:
         if is_there and ahead.result()["type"] == "websocket.disconnect":
             await self.receive()
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         if self.close_code is None:
             self._closed(code)
             await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -405,6 +397,7 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._exchange = site.exchange_class(ASGIExchange)
+        self._loop: TaskLoop | None = None
 
     async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a scope: a request, a WebSocket, or the server's start and end."""
@@ -412,7 +405,9 @@ class Engine:
             await self._live(receive, send)
             return
         site = self._site
-        loop = site.use_loop(asyncio.get_running_loop())
+        loop, running = self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
         if exchange.has_body() and site.wants_body(was):
@@ -424,7 +419,7 @@ class Engine:
         except asyncio.CancelledError:
             if exchange.websocket is not None:
                 # hypercorn stops, and would close it with 1011.
-                await exchange.websocket.close(GOING_AWAY, "the server shuts down")
+                await exchange.websocket.close(close_codes.GOING_AWAY, "the server shuts down")
             raise
         if answer is not None:
             await exchange.send_answer(answer)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
+from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.http.methods import WITH_BODY
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ class RSGIExchange(Exchange):
             "content-length" in headers
             or "transfer-encoding" in headers
             # HTTP/2 tells the end of a body by a frame, not by a header.
-            or (self.method in ("POST", "PUT", "PATCH") and self._scope.http_version[0] != "1")
+            or (self.method in WITH_BODY and self._scope.http_version[0] != "1")
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -91,7 +94,10 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        self._finish_soon()
+        if get_ident() == self._loop.thread_id:
+            self._finish()
+        else:
+            self._loop.call(self._finish)
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -161,7 +167,7 @@ class RSGIExchange(Exchange):
             self._waiter.set_result(None)
 
     def _finish_soon(self) -> None:
-        if self._loop.is_current():
+        if get_ident() == self._loop.thread_id:
             self._finish()
         else:
             self._loop.call(self._finish)
@@ -254,7 +260,9 @@ class _WebSocket:
         except RuntimeError:
             message = None
         if message is None or message.kind == 0:
-            self._closed(self._closing or (1006 if message is None else 1000))
+            self._closed(
+                self._closing or (close_codes.ABNORMAL if message is None else close_codes.NORMAL)
+            )
             return None
         data: str | bytes = message.data
         return data
@@ -284,7 +292,7 @@ class _WebSocket:
             else:
                 self._under_way = self._transport.send_bytes(message)
         except RuntimeError as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
     async def flushed(self) -> None:
@@ -304,16 +312,16 @@ class _WebSocket:
                 await under_way
                 self._under_way = None
         except RuntimeError as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         if self.close_code is not None:
             return
         await self.flushed()
         # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
-        if code != 1000 and self._tell(code, reason):
+        if code != close_codes.NORMAL and self._tell(code, reason):
             self._closing = code
             self._replied = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._replied], timeout=REPLY_SECONDS)
@@ -350,6 +358,7 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._exchange = site.exchange_class(RSGIExchange)
+        self._loop: TaskLoop | None = None
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
         """Answer a request; called on granian's loop.
@@ -357,8 +366,10 @@ class Engine:
         Returns:
             What ends when the request is over.
         """
-        site = self._site
-        exchange = self._exchange(scope, protocol, site.use_loop(asyncio.get_running_loop()))
+        site, loop, running = self._site, self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
+        exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.response import NO_BODY
 
 if TYPE_CHECKING:
     from atila import Site
@@ -30,6 +32,9 @@ FILE_CHUNK = 65536
 
 _QUEUED = 8
 """Pieces of a streamed answer that wait for the server to take them."""
+
+PATIENCE_SECONDS = 0.1
+"""How long a client may have said nothing after it has closed its half of the connection."""
 
 _END = b""
 
@@ -80,6 +85,11 @@ class WSGIExchange(Exchange):
         # Servers set these two, empty, even if the client sent none.
         return value if value or name not in ("content-length", "content-type") else None
 
+    def has_body(self) -> bool:
+        environ = self._environ
+        length = environ.get("CONTENT_LENGTH")
+        return (bool(length) and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+
     def headers(self) -> Headers:
         found = [
             (key[5:].replace("_", "-").lower(), value)
@@ -94,7 +104,7 @@ class WSGIExchange(Exchange):
         return found
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.method != "HEAD" and status not in (204, 304):
+        if self.method != "HEAD" and status not in NO_BODY:
             headers = _with_length(headers, len(body))
         self.answers.put(_Answer(status, headers, [body] if body else []))
 
@@ -128,6 +138,14 @@ class WSGIExchange(Exchange):
         await asyncio.Event().wait()
 
 
+_STATUS_LINES: dict[int, str] = {}
+
+
+def _status_line(status: int) -> str:
+    line = _STATUS_LINES[status] = f"{status} {reason_phrase(status)}"
+    return line
+
+
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
@@ -141,9 +159,10 @@ def _read_some(source: Any, size: int) -> bytes:
     return data
 
 
-def _with_length(headers: Sequence[Header], length: int) -> Sequence[Header]:
-    if any(name == "content-length" for name, _ in headers):
-        return headers
+def _with_length(headers: Sequence[Header], length: int) -> list[Header]:
+    for name, _ in headers:
+        if name == "content-length":
+            return list(headers)
     return [*headers, ("content-length", str(length))]
 
 
@@ -268,9 +287,14 @@ class Engine:
             except HTTPError as fault:
                 collector.close()
                 was = site.refusal(was.exchange, was.app, fault)
-        was.endpoint.run(was)
+        # gunicorn's own queue is before this, and it reads what a client sent that left meanwhile.
+        connection = environ.get("gunicorn.socket")
+        if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
+            site.abandon(was)
+        else:
+            was.endpoint.run(was)
         answer = exchange.answers.get()
-        status = f"{answer.status} {reason_phrase(answer.status)}"
+        status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
         start_response(status, list(answer.headers))
         return answer.body
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from atila.http.close_codes import NORMAL
+
 if TYPE_CHECKING:
     from atila.http.bodies import Body
 
@@ -78,7 +80,7 @@ class WebSocketTransport(Protocol):
             ClientGone: the connection is closed.
         """
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Start the closing handshake. Closing twice does nothing."""
 
 

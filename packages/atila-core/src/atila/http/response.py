@@ -244,6 +244,8 @@ class _Answered:
         return "ANSWERED"
 
 
+NO_BODY = frozenset({204, 304})
+"""Statuses of answers without a body (RFC 9110, section 6.4.1)."""
 ANSWERED: Final = _Answered()
 """What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError
 from atila.http.bodies import as_file
+from atila.routing.router import ALL_METHODS
 
 if TYPE_CHECKING:
     from atila import Atila, Was
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -62,7 +62,7 @@ def app_of(application: Application, name: str) -> Atila:
 
     app = Atila(name, layers={})
     for rule in ("/", "/<path:path>"):
-        app.route(rule, methods=_METHODS)(handler_of(application))
+        app.route(rule, methods=ALL_METHODS)(handler_of(application))
     return app
 
 

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,12 +20,12 @@ from atila.routing.router import Route, path_of
 from atila.routing.signature import check_takes_context
 from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.http.response import Response
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
 

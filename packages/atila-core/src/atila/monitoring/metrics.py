@@ -19,7 +19,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError, SetupError
+from atila.errors import BUSY, HTTPError, SetupError
+from atila.http import methods
 from atila.http.observation import Observed, Observer
 from atila.routing.router import Route, path_of
 from atila.runtime.offload import in_pool
@@ -36,9 +37,6 @@ SAMPLED = 1.0
 WAITING = 16
 """Requests for the page that may wait for another; a further one is refused with 503."""
 
-_METHODS = frozenset(
-    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
-)
 _LABELS = ("http_request_method", "http_route", "http_response_status_code")
 
 
@@ -65,7 +63,7 @@ async def _show(was: Was) -> Any:
     if metrics is None:
         raise HTTPError(404)
     if metrics.pool.is_full:
-        raise HTTPError(503, "the server is busy", 0, [("retry-after", "1")])
+        raise HTTPError(503, "the server is busy", 0, BUSY)
     accepted = was.exchange.header("accept") or ""
     kind, page = await in_pool(metrics.pool, was, metrics.page, accepted)
     return was.response(200, page, {"content-type": kind, "cache-control": "no-store"})
@@ -162,12 +160,12 @@ class Metrics(Observer):
             observe = self._observe[key]
         except KeyError:
             observe = self._child(endpoint, exchange.method, status)
-            if exchange.method in _METHODS:
+            if exchange.method in methods.ALL:
                 self._observe[key] = observe
         observe(exchange.took)
 
     def _child(self, endpoint: Endpoint, method: str, status: int) -> Any:
-        known = method if method in _METHODS else "_OTHER"
+        known = method if method in methods.ALL else "_OTHER"
         return self._names.durations.labels(known, route_of(endpoint), status).observe
 
     def accepted(self, exchange: Observed, transport: WebSocketTransport) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from atila.http import methods
 from atila.openapi.operation import Document, Operation
 from atila.openapi.schema import CONVERTED, Schema
 from atila.openapi.typed import models_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from atila import Atila
 
 VERSION = "3.1.0"
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = frozenset(name.lower() for name in methods.ALL - {"CONNECT"})
 """What OpenAPI has a place for; a method of another name is left out."""
 
 

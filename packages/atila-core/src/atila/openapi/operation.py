@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from atila.http.forms import FORM_TYPE
+from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
 from atila.openapi.schema import CONVERTED, Schema, of_parameter
 from atila.openapi.typed import TypedOperation, responses
@@ -19,8 +20,6 @@ ERROR = "#/components/schemas/Error"
 """Where a document has the schema of errors."""
 
 Document = dict[str, Any]
-
-_BODIES = frozenset({"post", "put", "patch"})
 
 
 class Operation:
@@ -54,7 +53,7 @@ class Operation:
         self._components = components
         self._typed: TypedOperation | None = None
         if (binding := endpoint.binding) is not None:
-            has_body = method in _BODIES
+            has_body = method.upper() in WITH_BODY
             self._typed = TypedOperation(binding, components, self._rules, has_body)
 
     def object(self, identifier: str) -> Document:
@@ -139,7 +138,8 @@ class Operation:
         return parameter is not None and parameter.default is inspect.Parameter.empty
 
     def _has_body(self) -> bool:
-        if self._method not in _BODIES or (self._typed is not None and not self._streams()):
+        typed_alone = self._typed is not None and not self._streams()
+        if self._method.upper() not in WITH_BODY or typed_alone:
             return False
         takes = self._takes_any or self._route.content_types or self._streams()
         return bool(takes or any(self._only_in(name) != "URL" for name in self._others()))

@@ -16,6 +16,12 @@ LONGEST_NUMBER = 300
 """Digits; a longer number in a path matches nothing, so that none is ever costly to convert."""
 
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""What a route answers that names no methods; HEAD comes with GET, and OPTIONS with all."""
+ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
+"""What a route answers that answers all that clients ask."""
+
+
 @dataclass(slots=True)
 class Route:
     """One use of `@app.route`: what to answer with which function, and how.
@@ -37,7 +43,7 @@ class Route:
 
     rule: str
     handler: Callable[..., Any]
-    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    methods: tuple[str, ...] = METHODS
     content_types: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
@@ -299,8 +305,10 @@ class Router:
     def match(self, path: str, method: str) -> Match | None:
         """Where a request leads; None if no rule fits path (percent-decoded) and method."""
         leaf = self._static.get(path)
-        if leaf is not None and (target := leaf.target(method)) is not None:
-            return target
+        if leaf is not None:
+            target = leaf.targets.get(method) or leaf.target(method)
+            if target is not None:
+                return target
         found = _descend(self._root, path.split("/"), 1, (), method)
         if found is None and path == "/" and (leaf := self._static.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which

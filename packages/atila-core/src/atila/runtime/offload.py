@@ -1,10 +1,17 @@
-"""From the task loop into a worker thread and back, and from a thread to the loop."""
+"""From the task loop into a worker thread and back, and from a thread to the loop, with the context
+variables of the request.
+
+A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the
+handler, the task loop that awaits what it gave, the worker thread that runs a hook. What runs
+beside that has a copy.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.context import current
@@ -14,15 +21,39 @@ if TYPE_CHECKING:
     from atila import Was
 
 
-def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-    """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
-    return in_pool(was.site.pool, was, func, *args)
+async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
+    """Call func(*args) in a worker thread, for a request that is under way. On the task loop.
+
+    The function sees the context variables of the caller, who sees those that it sets.
+    """
+    return await in_pool(was.site.pool, was, func, *args)
 
 
-def in_pool(
-    pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any
-) -> asyncio.Future[Any]:
+async def in_pool(pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any) -> Any:
     """The same in a thread of another pool."""
+    context = copy_context()
+    context.run(current.set, was)
+    value = await in_context(was, context, func, *args, pool=pool)
+    adopt(context)
+    return value
+
+
+def in_context(
+    was: Was,
+    context: Context,
+    func: Callable[..., Any],
+    *args: Any,
+    pool: WorkerPool | None = None,
+) -> asyncio.Future[Any]:
+    """Call func(*args) in a worker thread, in a context that nobody else is in until it ends.
+
+    Args:
+        was: the request.
+        context: the context variables that the function sees and sets.
+        func: the function.
+        args: its arguments.
+        pool: the threads; None for those of the site.
+    """
     loop = was.site.loop
     future: asyncio.Future[Any] = loop.loop.create_future()
 
@@ -35,18 +66,43 @@ def in_pool(
             future.set_exception(error)
 
     def work() -> None:
-        token = current.set(was)
         try:
-            result = func(*args)
+            result = context.run(func, *args)
         except BaseException as error:
             loop.call(finish, None, _for_future(error))
         else:
             loop.call(finish, result, None)
-        finally:
-            current.reset(token)
 
-    pool.resubmit(work)
+    (pool or was.site.pool).resubmit(work)
     return future
+
+
+async def uninterrupted(was: Was, step: asyncio.Future[Any]) -> Any:
+    """Wait for what runs in a thread: nothing can interrupt it, and nothing must overtake it.
+
+    Whoever is cancelled meanwhile tells the tasks that the thread may wait for, and waits on.
+    """
+    try:
+        return await asyncio.shield(step)
+    except asyncio.CancelledError:
+        was.cancel()
+        while not step.done():
+            try:
+                await asyncio.wait([step])
+            except asyncio.CancelledError:
+                continue
+        step.exception()
+        raise
+
+
+def adopt(context: Context) -> None:
+    """Set the context variables here as they are in a context, but for `current`."""
+    for variable, value in context.items():
+        if variable is not current and variable.get(_UNSET) is not value:
+            variable.set(value)
+
+
+_UNSET: Any = object()
 
 
 def _for_future(error: BaseException) -> BaseException:
@@ -76,4 +132,12 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
             return loop.loop.run_until_complete(value)
         value.close()
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
-    return asyncio.run_coroutine_threadsafe(value, loop.loop).result()
+    # It gets a copy of the context of this thread.
+    ended = asyncio.run_coroutine_threadsafe(_with_context(value), loop.loop)
+    result, context = ended.result()
+    adopt(context)
+    return result
+
+
+async def _with_context(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, Context]:
+    return await coroutine, copy_context()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila.errors import HTTPError
+from atila.errors import BUSY, HTTPError
 from atila.http import observation, proxies
 from atila.http.bodies import BodySink, Spool
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.forms import media_type
+from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
 from atila.runtime.pool import WorkerPool
+from atila.serving import departures
 from atila.serving.apps import Mount
-from atila.serving.static import READING, StaticFiles, moved
+from atila.serving.static import StaticFiles, moved
 
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Was
@@ -26,8 +28,6 @@ Kind = TypeVar("Kind", bound=Exchange)
 NO_PARAMS: dict[str, Any] = {}
 """Shared by all requests to rules without parameters; never changed."""
 
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-BUSY = [("retry-after", "1")]
 """A client refused for overload may come again after a second."""
 
 
@@ -112,7 +112,7 @@ class Dispatch:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
         endpoint, names, values = match
         params = dict(zip(names, values, strict=True)) if names else NO_PARAMS
-        if method not in _BODILESS:
+        if method not in SAFE:
             refusal = _wrong_body(exchange, endpoint)
             if refusal is not None:
                 return self.refusal(exchange, app, refusal)
@@ -213,6 +213,10 @@ class Dispatch:
             self.pool.resubmit(refused.endpoint.run, refused)
         else:
             refused.endpoint.run(refused)
+
+    def abandon(self, was: Was) -> None:
+        """End a request whose client has left before anything was done for it."""
+        departures.abandon(was)
 
     def refusal(self, exchange: Exchange, app: Atila, error: HTTPError) -> Was:
         """The context of a request that an error answers."""

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atila.errors import SetupError, setup_step
@@ -19,6 +20,7 @@ from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
 from atila.runtime.updates import Updates
 from atila.serving.apps import Apps, Mount
+from atila.serving.departures import Departures
 from atila.serving.dispatch import Dispatch
 from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
@@ -101,6 +103,9 @@ class Site(Dispatch):
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
         )
+        # Not before: a request in another thread takes the site that it finds.
+        for mount in mounts:
+            mount.app.open(self)
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:
@@ -149,22 +154,26 @@ class Site(Dispatch):
         for mount in self.mounts:
             mount.app.bus.announce(event)
 
-    @property
+    @cached_property
     def loop(self) -> TaskLoop:
         """The task loop; one in a thread of its own, unless the server's was adopted."""
         if self._loop is None:
             with self._making:
                 if self._loop is None:
-                    self._loop = TaskLoop.in_thread()
+                    self._loop = self._watched(TaskLoop.in_thread())
             self.begin()
         return self._loop
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self._loop = TaskLoop(loop)
+            self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def _watched(self, loop: TaskLoop) -> TaskLoop:
+        self.departures = Departures(loop, self.pool)
+        return loop
 
     def begin(self) -> None:
         """Run what layers do while a process serves; but once. For engines without a loop."""

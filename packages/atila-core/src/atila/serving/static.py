@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from atila.http.exchange import Exchange
     from atila.routing.hosts import Hosts
 
-READING = frozenset({"GET", "HEAD"})
 DISABLE = "ATILA_DISABLE_STATIC"
 """Environment variable: whether another server has the files, by the switch --disable-static."""
 INDEX = "index.html"

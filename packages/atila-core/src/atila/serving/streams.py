@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED, HTML, head
-from atila.runtime.offload import in_worker
+from atila.runtime.offload import adopt, in_context, uninterrupted
 
 if TYPE_CHECKING:
     from atila import Was
@@ -51,25 +52,21 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
 
 async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
     """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    # One for all of it: what a generator sets, it sees when it goes on.
+    context = copy_context()
     step: asyncio.Future[Any] | None = None
     try:
         while True:
-            step = in_worker(was, next, values, _END)
-            try:
-                value = await asyncio.shield(step)
-            except asyncio.CancelledError:
-                # The thread must be left to end it, and told if it waits for tasks or the client.
-                was.cancel()
-                raise
+            step = in_context(was, context, next, values, _END)
+            # The thread must be left to end it, and told if it waits for tasks or the client.
+            value = await uninterrupted(was, step)
             if value is _END:
                 break
             yield value
     finally:
-        if step is not None and not step.done():
-            await asyncio.wait([step])
-            step.exception()
         if (close := getattr(values, "close", None)) is not None:
-            await in_worker(was, close)
+            await in_context(was, context, close)
+        adopt(context)
 
 
 async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None = None) -> Any:

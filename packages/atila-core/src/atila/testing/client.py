@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
@@ -14,14 +15,18 @@ from urllib.parse import unquote, urlencode, urlsplit
 import orjson
 
 from atila.errors import HTTPError, reason_phrase
+from atila.http.close_codes import NORMAL
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
+from atila.testing.waits import patience
 
 if TYPE_CHECKING:
     from atila import Atila
 
 WAIT = 30.0
-"""Seconds that the client waits for an answer before it gives up with TimeoutError."""
+"""Seconds that the client waits for an answer before it gives up with TimeoutError; more on a
+machine that is busy, see `patience`.
+"""
 
 
 class TestResponse:
@@ -203,7 +208,7 @@ class TestWebSocket:
     async def flushed(self) -> None:
         """What was sent is there."""
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
             self.close_code, self.close_reason = code, reason
             self._to_client.put(None)
@@ -216,9 +221,9 @@ class TestWebSocket:
 
     def receive_message(self) -> str | bytes | None:
         """The next message of the app; None if it has closed the connection."""
-        return self._to_client.get(timeout=WAIT)
+        return self._to_client.get(timeout=patience(WAIT))
 
-    def disconnect(self, code: int = 1000) -> None:
+    def disconnect(self, code: int = NORMAL) -> None:
         """Close the connection from the client's end."""
 
         def close() -> None:
@@ -302,7 +307,8 @@ class TestClient:
             TimeoutError: no answer came within `WAIT` seconds.
         """
         exchange = self._exchange(method, url, params, self._with_cookies(url, headers), data, json)
-        self._start(exchange)
+        # As on a server, whose threads know nothing of the test's context variables.
+        Context().run(self._start, exchange)
         answer: TestResponse = _get(exchange.answers)
         self.cookies.take(url, answer.header_list)
         return answer
@@ -341,7 +347,7 @@ class TestClient:
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
-        self._start(exchange)
+        Context().run(self._start, exchange)
         answer: TestResponse | TestWebSocket = _get(exchange.socket)
         if isinstance(answer, TestResponse):
             raise ConnectionRefusedError(f"{answer.status_code} {answer.reason}: {answer.text}")
@@ -393,10 +399,11 @@ def _main_restored() -> Iterator[None]:
 
 
 def _get(queue: SimpleQueue[Any]) -> Any:
+    seconds = patience(WAIT)
     try:
-        return queue.get(timeout=WAIT)
+        return queue.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"no answer within {WAIT:.0f} s") from None
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
 
 
 def _exchange(

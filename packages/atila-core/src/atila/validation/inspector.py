@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import HTTPError
 from atila.http.forms import is_json
+from atila.http.methods import WITHOUT_BODY
 from atila.routing.router import SPECIAL
 from atila.validation.converters import Check, Invalid, is_blank, shown
 
 if TYPE_CHECKING:
     from atila import Was
 
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 _ABSENT: Any = object()
 
 WHERE = {
@@ -206,7 +206,7 @@ class Inspector:
     def _check_parts(self, was: Was, args: dict[str, Any], words: Collection[str]) -> None:
         data = was.request.DATA if was.exchange.body else {}
         body = "JSON" if is_json(was.request.get_content_type()) else "FORM"
-        has_data = bool(data) or was.exchange.method not in _BODILESS
+        has_data = bool(data) or was.exchange.method not in WITHOUT_BODY
         origins = _origins(args, was.request.URL, data, body)
         self._refuse_strays(origins, has_data)
         active = {"URL"}

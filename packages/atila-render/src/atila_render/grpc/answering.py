@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from atila import ANSWERED, ClientGone, HTTPError
 from atila.http.response import Response, head
 from atila.runtime.offload import in_worker
-from atila.serving.responders import arrived
+from atila.serving.responders import resolved
 from atila.serving.streams import iterate
 from atila_render.grpc.messages import Messages
 from atila_render.grpc.refusals import HEAD
@@ -112,7 +112,7 @@ class Call:
             if was.site.pool.is_full:
                 raise HTTPError(503, "the server is busy")
             value = await in_worker(was, method.call, was, params)
-        value = await arrived(was, value)
+        value = await resolved(was, value)
         if isinstance(value, Response):
             if value.status_code >= 400:
                 raise HTTPError(value.status_line())

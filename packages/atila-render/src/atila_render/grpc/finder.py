@@ -36,8 +36,6 @@ VARIABLE = "ATILA_GRPC_PORT"
 """The environment variable that `atila serve --grpc-port` sets: 50051 or "0.0.0.0:50051"; a number
 alone is of the address that the server listens at."""
 TYPES = ("application/grpc", "application/grpc+proto")
-PORT_VARIABLE = "ATILA_GRPC_PORT"
-"""The environment variable that `atila serve --grpc-port` sets: "127.0.0.1:50051"."""
 ADVICE = 'gRPC is not installed. Mend: pip install "atila-render[grpc]"'
 
 log = logging.getLogger("atila.app")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila.runtime.offload import in_worker
+from atila.typevars import Function
 from atila_render.pages.environment import environment_of
 from atila_render.pages.media import HTML, media_type_of
 from atila_render.settings import settings_of
@@ -14,7 +15,6 @@ from atila_render.settings import settings_of
 if TYPE_CHECKING:
     from atila import Atila, Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 RESERVED = frozenset({"app", "context", "request", "response", "was"})
 """Names that every template has, so that no variable can have them."""

@@ -13,7 +13,7 @@ from atila.routing.router import Match
 from atila.routing.urls import shape_of
 from atila.runtime.context import current
 from atila.runtime.offload import in_worker
-from atila.serving.responders import arrived
+from atila.serving.responders import resolved
 from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
 
@@ -130,7 +130,7 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
 
 async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> Any:
     current.set(inner)
-    value = await arrived(inner, value)
+    value = await resolved(inner, value)
     if after:
         value = await in_worker(inner, finish, inner, value, after)
     return _plain(inner, value)

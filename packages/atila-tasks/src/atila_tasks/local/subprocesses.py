@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, kept, submit
+from atila_tasks.core.backends import drained, site_singleton, submit
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
@@ -122,7 +122,7 @@ def subprocess(
         ValueError: there is no program in the line, or only a shell could read it.
         TypeError: the command is neither a line nor a list of words.
     """
-    backend = kept(was.site, _make)
+    backend = site_singleton(was.site, _make)
     work = Program(
         argv_of(command, shell=shell),
         backend.max_output if limit is None else limit,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, kept, submit
+from atila_tasks.core.backends import drained, site_singleton, submit
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
@@ -94,7 +94,7 @@ def thread(
             f"was.Thread takes a plain function; {func.__name__} is async def, await it"
         )
     work = partial(func, *positional, *args, **(kwargs or {}))
-    backend = kept(was.site, _make)
+    backend = site_singleton(was.site, _make)
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)
 
 

@@ -112,15 +112,6 @@ class Access:
         """The same, with requests carried out at all members."""
         return type(self)(self._was, mapped)
 
-    def start_at(self, alias: Alias, **options: Any) -> Starter:
-        """What makes tasks at the members of an alias.
-
-        Args:
-            alias: which.
-            options: of the tasks: timeout, filter, meta.
-        """
-        return Starter(self._was, alias, self._way, options)
-
 
 NOT_GIVEN: Any = object()
 

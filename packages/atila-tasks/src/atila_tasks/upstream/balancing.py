@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from atila.runtime.keeping import kept
 from atila_tasks.core.errors import Unreachable, UpstreamError
 from atila_tasks.upstream.interfaces import find
 
@@ -136,16 +136,12 @@ class Upstreams:
                 log.exception("closing the connections to %s failed", seat.member.location)
 
 
-_seats: WeakKeyDictionary[Site, dict[Alias, Upstreams]] = WeakKeyDictionary()
-
-
 def seats_of(site: Site, alias: Alias) -> Upstreams:
     """The members of an alias, as a site keeps them. On the task loop."""
-    of_site = _seats.get(site)
-    if of_site is None:
-        of_site = _seats[site] = {}
-    upstreams = of_site.get(alias)
-    if upstreams is None:
-        upstreams = of_site[alias] = Upstreams(alias)
-        site.on_shutdown(upstreams.close)
+    return kept(site, alias, lambda: _made(site, alias))
+
+
+def _made(site: Site, alias: Alias) -> Upstreams:
+    upstreams = Upstreams(alias)
+    site.on_shutdown(upstreams.close)
     return upstreams

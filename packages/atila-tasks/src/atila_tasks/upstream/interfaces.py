@@ -63,6 +63,21 @@ class Commands:
         return command
 
 
+CONNECTIONS: Mapping[str, Any] = {
+    "max_conns": 20,
+    "timeout": 30.0,
+    "connect_timeout": 5.0,
+    "pool_timeout": 10.0,
+}
+"""Options of an alias of servers with a connection for each request:
+
+- max_conns: the most connections of each worker process to each member.
+- timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
+- connect_timeout: seconds to connect.
+- pool_timeout: seconds that a task waits for a free connection.
+"""
+
+
 class Interface:
     """One member of an alias: a server or database, and the connections that are open to it.
 

@@ -243,8 +243,6 @@ class JsonRpc(Access):
     def __call__(self, address: str, **options: Unpack[Sending]) -> JsonRpcStub:
         """Call methods of JSON-RPC 2.0: `stub.add(156, 952)` or `stub.add(a=156, b=952)`.
 
-        Args:
-            address: an alias and a path, "@myapi/rpc", or an URL.
-            options: of all calls; see `Sending`.
+        The arguments are those of `was.xmlrpc`.
         """
         return JsonRpcStub(UpstreamTarget(self._was, self._way, address), options)

@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from atila.runtime.keeping import kept
 from atila_ws.delivery import messengers
 from atila_ws.delivery.envelope import Envelope
 
@@ -26,19 +26,10 @@ Room = tuple[str, str]
 
 log = logging.getLogger("atila.ws")
 
-_hubs: WeakKeyDictionary[Site, Hub] = WeakKeyDictionary()
-_making = threading.Lock()
-
 
 def hub_of(site: Site) -> Hub:
     """The connections of a site."""
-    hub = _hubs.get(site)
-    if hub is None:
-        with _making:
-            hub = _hubs.get(site)
-            if hub is None:
-                hub = _hubs[site] = Hub(site)
-    return hub
+    return kept(site, Hub, lambda: Hub(site))
 
 
 def space_of(app: Atila) -> str:

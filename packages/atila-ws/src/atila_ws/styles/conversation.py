@@ -10,9 +10,10 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
+from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
-from atila.runtime.offload import in_worker
-from atila_ws.connection import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
+from atila.runtime.offload import adopt, in_context, uninterrupted
+from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
 
 if TYPE_CHECKING:
@@ -101,16 +102,9 @@ async def _call(was: Was, hook: Callable[[Was], Any] | None) -> None:
     if inspect.iscoroutinefunction(hook):
         await hook(was)
         return
-    await _whole(in_worker(was, copy_context().run, hook, was))
-
-
-async def _whole(step: asyncio.Future[Any]) -> Any:
-    """Wait for what runs in a thread: nothing can interrupt it, and nothing must overtake it."""
-    try:
-        return await asyncio.shield(step)
-    except asyncio.CancelledError:
-        await asyncio.wait([step])
-        raise
+    context = copy_context()
+    await uninterrupted(was, in_context(was, context, hook, was))
+    adopt(context)
 
 
 def in_one_context(was: Was, *, in_pool: bool) -> Run:
@@ -125,10 +119,17 @@ def in_one_context(was: Was, *, in_pool: bool) -> Run:
     context = copy_context()
 
     async def in_thread(func: Callable[..., Any], *args: Any) -> Any:
-        return await _whole(in_worker(was, context.run, func, *args))
+        try:
+            return await uninterrupted(was, in_context(was, context, func, *args))
+        finally:
+            # For `onclose`, and the hooks of the app.
+            adopt(context)
 
     async def on_loop(func: Callable[..., Any], *args: Any) -> Any:
-        return context.run(func, *args)
+        try:
+            return context.run(func, *args)
+        finally:
+            adopt(context)
 
     return in_thread if in_pool else on_loop
 

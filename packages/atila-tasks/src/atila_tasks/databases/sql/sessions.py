@@ -114,7 +114,6 @@ class Opened:
         self._start = start
         self._lock = asyncio.Lock()
         self._lease: Lease | None = None
-        self._failed_to_open = False
 
     @property
     def was(self) -> Was:
