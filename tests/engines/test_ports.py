@@ -56,9 +56,7 @@ def test_a_port_on_which_another_server_listens(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_a_port_on_which_any_program_listens(
-    engine: str, host: str, second: list[Server]
-) -> None:
+def test_a_port_on_which_any_program_listens(engine: str, host: str, second: list[Server]) -> None:
     if engine not in OURS:
         pytest.skip("the other servers are the business of their makers")
     with socket.create_server((host, 0)) as program:

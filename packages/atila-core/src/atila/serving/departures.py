@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atila.http.exchange import Exchange
     from atila.runtime.loop import TaskLoop
     from atila.runtime.pool import WorkerPool
-    from atila.was import Was
+    from atila import Was
 
 SWEEP_SECONDS = 0.05
 """A request is watched when it has been under way for one to two times as long."""

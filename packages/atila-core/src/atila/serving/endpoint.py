@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("atila.app")
 
 
-
 class Endpoint:
     """A compiled route.
 
@@ -299,7 +298,7 @@ class Endpoint:
             reported = error
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -346,7 +345,7 @@ class Endpoint:
 
     def _send_plain_error(self, was: Was, error: HTTPError, problem: Exception) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)
