@@ -370,7 +370,7 @@ class Endpoint:
             reported = error
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -435,7 +435,7 @@ class Endpoint:
     def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
         log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)

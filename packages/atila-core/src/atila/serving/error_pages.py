@@ -33,7 +33,7 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         HTML if the Accept header names text/html, else JSON with code, message, detail, errno and
         request_id. In development, for an error that was not expected, see `debug_page`.
     """
-    if was.app.debug and error.__cause__ is not None and error.code >= 500:
+    if error.__cause__ is not None and error.code >= 500 and debug_page.is_for(was):
         return debug_page.build(was, error.__cause__, error.code)
     if wants_page(was):
         page = _PAGE.format(
@@ -64,7 +64,7 @@ def answer(was: Was, error: HTTPError) -> bytes:
     """
     response = was.response
     respond = was.app.responders.get(dict)
-    if respond is not None and not wants_page(was) and not was.app.debug:
+    if respond is not None and not wants_page(was) and not debug_page.is_for(was):
         before = response.headers[:]
         # That of a page of the handler's, perhaps.
         response.del_header("content-type")
