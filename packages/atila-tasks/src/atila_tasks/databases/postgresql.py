@@ -13,6 +13,7 @@ import orjson
 
 from atila import SetupError
 from atila.errors import caller
+from atila_tasks.core.errors import DatabaseError
 from atila_tasks.databases.pool import Pool
 from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated, unconnected
 from atila_tasks.databases.sql.interface import SQLInterface
@@ -156,6 +157,18 @@ class PostgreSQL(SQLInterface):
 
     def opening(self, request: Begin) -> str:
         return "BEGIN READ ONLY" if request.read_only else "BEGIN"
+
+    async def commit(self, connection: Connection) -> None:
+        try:
+            done = await connection.execute("COMMIT")
+        except ERRORS as error:
+            raise translated(error, self.alias.name, self._limit) from None
+        if done != "COMMIT":
+            # Its answer to a transaction in which something failed.
+            raise DatabaseError("a statement of this transaction failed, so that nothing lasts")
+
+    def in_transaction(self, connection: Connection) -> bool:
+        return bool(connection.is_in_transaction())
 
     def leaves_traces(self, sql: str) -> bool:
         return leaves_traces(sql)

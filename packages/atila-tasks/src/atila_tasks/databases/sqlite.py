@@ -160,6 +160,9 @@ class SQLite(SQLInterface):
         # The right to write is taken at once: to ask for it later may fail.
         return "BEGIN" if request.read_only else "BEGIN IMMEDIATE"
 
+    def in_transaction(self, connection: SQLiteConnection) -> bool:
+        return connection.in_transaction
+
     async def close(self) -> None:
         await self.writer.close()
         await self.readers.close()
@@ -221,6 +224,11 @@ class SQLiteConnection:
             return to_rows(cursor, cursor.fetchall())
         finally:
             cursor.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction has begun and not ended yet."""
+        return self._connection is not None and self._connection.in_transaction
 
     def is_closed(self) -> bool:
         """Whether it cannot be used any more."""

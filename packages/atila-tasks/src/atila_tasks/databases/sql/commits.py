@@ -1,8 +1,8 @@
-"""Transactions that a coroutine has left while their end is still on its way."""
+"""Transactions that a coroutine has left while their commit is still under way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,14 @@ def owe(was: Was, task: Task) -> None:
     was.__dict__.setdefault(_OWED, []).append(task)
 
 
+def owed_by(was: Any) -> Sequence[Task]:
+    """What is owed to a request now."""
+    return tuple(getattr(was, "__dict__", {}).get(_OWED, ()))
+
+
 async def settled(was: Any) -> None:
     """Wait for what is owed to a request, so that what follows finds it done."""
-    for task in getattr(was, "__dict__", {}).get(_OWED, ()):
+    for task in owed_by(was):
         _ = await task
 
 
