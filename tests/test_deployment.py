@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from support import servers
-from support.servers import free_port, serving
+from support.servers import serving
 from support.wire import Answer, Broken, Connection
 
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 SERVE = """
 import skitai
@@ -226,7 +229,7 @@ def nginx(folder: Path, conf: str) -> Iterator[int]:
     assert "[warn]" not in checked.stderr
     process = subprocess.Popen(base)
     try:
-        wait_until(lambda: _answers(port), "nginx ready", 10.0)
+        wait_until(lambda: _answers(port), "nginx ready")
         yield port
     finally:
         process.terminate()

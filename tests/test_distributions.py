@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST_PROGRAM = ROOT / "tests" / "engines" / "first_program.txt"
 THIRD_PARTY = ROOT / "tests" / "third_party_layer"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.served]
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:
@@ -85,7 +85,7 @@ def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> No
             except OSError:
                 return False
 
-        wait_until(answers, "Hello, World", timeout=PATIENCE)
+        wait_until(answers, "Hello, World")
     finally:
         process.terminate()
         process.wait(PATIENCE)

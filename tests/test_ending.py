@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,10 @@ import psutil
 import pytest
 from support.board import Board
 
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 SLOW = """
 import os
@@ -31,13 +33,6 @@ if "ATILA_TARGET" in os.environ:
         time.sleep(0.01)
 app = Atila(__name__)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

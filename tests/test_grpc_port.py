@@ -12,9 +12,12 @@ from typing import Any
 import grpc
 import pytest
 from support.protos import generated
-from support.servers import ENDS_WITHIN, free_port, serving
+from support.servers import serving
 
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 APPS = Path(__file__).parent / "engines" / "apps"
 ATILA = Path(sys.executable).with_name("atila")
@@ -59,7 +62,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         yield own, process
     finally:
         process.terminate()
-        process.wait(ENDS_WITHIN)
+        process.wait(PATIENCE)
         print((tmp_path / "log.txt").read_text())
 
 
@@ -80,7 +83,7 @@ def test_all_workers_answer(served: tuple[int, subprocess.Popen[bytes]]) -> None
     who: set[str] = set()
     wait_until(lambda: who.add(ask(port)) or len(who) == 2, "both workers answer")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(ENDS_WITHIN) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("engine", ["granian", "uvicorn", "skitai", "hypercorn"])

@@ -12,6 +12,8 @@ import pytest
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE
 
+pytestmark = pytest.mark.served
+
 CONFTEST = """
 from atila.pytest_hooks import *
 import skitai

@@ -11,6 +11,8 @@ from support.servers import Server, serving
 
 from atila.testing.waits import PATIENCE
 
+pytestmark = pytest.mark.served
+
 SCRIPT = Path(__file__).with_name("engines") / "apps" / "layers.py"
 
 

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,13 +17,12 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from support.board import LONGEST
 from support.servers import USUAL, Server, serving
 from support.wire import Answer, Broken
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 
 engines = USUAL
 
@@ -77,12 +75,14 @@ def both_workers(
         answer_of: given a number that never comes twice, makes a request; status and worker.
     """
     answers: list[tuple[int, str | None]] = []
-    deadline = time.monotonic() + LONGEST
-    while len({worker for _, worker in answers if worker}) < 2:
-        assert time.monotonic() < deadline, "the second worker has answered nothing"
+
+    def both() -> bool:
         first = len(answers) + 1
         with ThreadPoolExecutor(8) as clients:
-            answers += clients.map(answer_of, range(first, first + 8))
+            answers.extend(clients.map(answer_of, range(first, first + 8)))
+        return len({worker for _, worker in answers if worker}) >= 2
+
+    wait_until(both, "both workers have answered")
     return answers
 
 

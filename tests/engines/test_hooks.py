@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import Server
 
 from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "hooked.py"
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 @pytest.mark.parametrize("kind", ["def", "async"])

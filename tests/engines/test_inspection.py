@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
 
 SCRIPT = Path(__file__).with_name("apps") / "inspection.py"
 
@@ -24,13 +22,6 @@ PERSON = {
     "mobile": "010-123-4567",
 }
 GOT = {**PERSON, "email": "Hans@gmail.com", "height": 1.75, "gender": None, "birth_year": 1970}
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/inspection.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def detail(answer: httpx.Response) -> str:

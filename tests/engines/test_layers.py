@@ -9,19 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 import websocket
-from support.servers import Server, serving
+from support.servers import Server
 from websockets.sync.client import connect
 
 from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "layers.py"
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/layers.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 # atila-render

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 from support.servers import Server, serving
 
 from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "parts.py"
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_modules_answer_at_their_mount_points(client: httpx.Client) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from support.servers import USUAL, Server, serving
+from support.servers import USUAL, Server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -16,12 +15,6 @@ from atila.testing.waits import PATIENCE
 engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "proxied.py"
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_client_and_scheme_are_as_the_proxy_says(server: Server) -> None:

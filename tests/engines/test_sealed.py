@@ -113,7 +113,7 @@ def test_session_ends(client: httpx.Client, server: Server) -> None:
         return json.loads(ask(server, "/session/short", cookie).text) is not None
 
     assert is_there() or time.time() - began > 1
-    wait_until(lambda: not is_there(), "the session has ended", 5)
+    wait_until(lambda: not is_there(), "the session has ended")
     assert time.time() - began >= 1
 
 
@@ -369,7 +369,7 @@ def test_one_time_token_abused(client: httpx.Client) -> None:
     client.get("/session/set", params={"a": "1"})
     assert client.get(f"/decode-ott/{client.cookies[SESSION]}").json() is None
     short = client.get("/encode-ott", params={"user": "hans", "seconds": 0.3}).json()
-    wait_until(lambda: client.get(f"/decode-ott/{short}").json() is None, "the token is over", 5)
+    wait_until(lambda: client.get(f"/decode-ott/{short}").json() is None, "the token is over")
 
 
 # Cost -------------------------------------------------------------------------------------------

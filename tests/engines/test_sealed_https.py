@@ -61,7 +61,7 @@ class TlsServer(Server):
                 except httpx.TransportError:
                     return False
 
-            wait_until(answers, f"{self.engine} ready", servers.STARTS_WITHIN)
+            wait_until(answers, f"{self.engine} ready", log=self.log)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,6 @@ MOST_UNREAD = 24 * 1024 * 1024
 """Bytes that may be sent to a client that does not read; as in test_streams.py."""
 
 pytestmark = pytest.mark.unable("gunicorn", "WSGI has no WebSocket")
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/sockets.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def noted(server: Server, name: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from support.servers import USUAL, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, patience
 
 engines = USUAL
 
@@ -155,7 +155,7 @@ async def push_all(
 
 
 async def has_all(clients: list[Client], expected: Counter[str]) -> None:
-    deadline = time.monotonic() + WAIT
+    deadline = time.monotonic() + patience()
     while (found := sum((client.got for client in clients), Counter())) != expected:
         assert time.monotonic() < deadline, (found - expected, expected - found)
         await asyncio.sleep(0.05)

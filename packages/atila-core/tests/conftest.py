@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -11,7 +10,7 @@ import pytest
 
 from atila import Atila
 from atila.testing import TestClient
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 
 
 @contextmanager
@@ -31,10 +30,7 @@ def _full_queue(app: Atila) -> Iterator[TestClient]:
         threads[0].start()
         assert started.wait(PATIENCE)
         threads[1].start()
-        deadline = time.monotonic() + 5
-        while not app.site.pool.is_full:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        wait_until(lambda: app.site.pool.is_full, "the queue is full")
         yield client
     finally:
         gate.set()

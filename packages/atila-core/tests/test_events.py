@@ -39,7 +39,7 @@ class Heard:
 
     def wait(self, count: int) -> list[Any]:
         with self._news:
-            assert self._news.wait_for(lambda: len(self._list) >= count, 10), self._list
+            assert self._news.wait_for(lambda: len(self._list) >= count, PATIENCE), self._list
             return sorted(self._list, key=repr)
 
 

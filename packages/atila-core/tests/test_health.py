@@ -6,8 +6,7 @@ import asyncio
 import json
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from atila import Atila, HTTPError, Mount, SetupError, Site
 from atila.monitoring import logs
 from atila.runtime.context import current
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -27,13 +26,6 @@ def app() -> Iterator[Atila]:
     yield app
     if app._site is not None:
         app._site.shutdown(0.0)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_without_checks(app: Atila) -> None:

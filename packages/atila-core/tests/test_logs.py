@@ -6,13 +6,13 @@ import io
 import json
 import logging
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from atila import Atila, Mount, SetupError, Site
 from atila.monitoring import logs
+from atila.testing.waits import wait_until
 
 access = logging.getLogger("atila.access")
 
@@ -39,9 +39,7 @@ def written() -> Iterator[list[str]]:
 
 def wait_for(lines: list[str], count: int) -> list[str]:
     """So many lines; they are written when the client has been answered."""
-    deadline = time.monotonic() + 5
-    while len(lines) < count and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_until(lambda: len(lines) >= count, f"{count} lines are written")
     assert len(lines) == count
     return lines
 

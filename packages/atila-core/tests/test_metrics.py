@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from atila import ANSWERED, Atila, HTTPError, Layer, Mount, SetupError, Site, Steps
 from atila.layers import PROTOCOL
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 
 COUNT = "http_server_request_duration_seconds_count"
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -63,14 +62,6 @@ def gained(before: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]
         for key, value in counts().items()
         if value != before.get(key, 0.0)
     }
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """A client is answered before its answer is counted."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_without_it_nothing_is_in_the_way() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 
 import pytest
 
 from atila.runtime.pool import WorkerPool
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 
 WAIT = PATIENCE
 
@@ -143,9 +142,6 @@ def test_a_pool_with_all_threads_blocked_rests() -> None:
     release, done = threading.Event(), threading.Semaphore(0)
     for _ in range(50):
         pool.submit(lambda: (release.wait(WAIT), done.release()))
-    deadline = time.monotonic() + WAIT
-    while pool._watching and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert not pool._watching
+    wait_until(lambda: not pool._watching, "it rests")
     release.set()
     assert all(done.acquire(timeout=WAIT) for _ in range(50))

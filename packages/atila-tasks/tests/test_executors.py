@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, SetupError, Was
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT
 
 Run = Callable[..., Any]
@@ -136,10 +135,7 @@ def test_end_of_a_site(app: Atila, run: Run, gate: threading.Event) -> None:
 
     running, queued = run(use)
     # Both are with the executor by now.
-    deadline = time.monotonic() + 10
-    while queued.handle is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: queued.handle is not None, "the executor has both")
     app.site.shutdown(1.0)
     gate.set()
     assert queued.dispatch().status == STA_UNSENT

@@ -33,8 +33,8 @@ def page_or_api(was: Was, template: str, /, **fields: Any) -> str:
 
 @pytest.fixture
 def app() -> Atila:
-    methods = {"API": api, "render_or_API": page_or_api}
-    render = Layer("render", PROTOCOL, methods=methods)
+    names = type("Names", (), {"API": api, "render_or_API": page_or_api})
+    render = Layer("render", PROTOCOL, was=names)
     return Atila(
         __name__, layers={"tasks": atila_tasks.layer, "render": render, "auth": None, "ws": None}
     )

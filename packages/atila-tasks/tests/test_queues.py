@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from atila import Atila, Was, current
 from atila.http.exchange import ClientGone
 from atila.testing import client as testing
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks.local.queues import Queue
 
 JSON = {"accept": "application/json"}
@@ -116,10 +115,7 @@ def test_error_after_the_end(app: Atila, caplog: pytest.LogCaptureFixture) -> No
     assert (response.text, response.complete) == ("whole", True)
     app.site.shutdown()
     assert failing.is_set()
-    deadline = time.monotonic() + 10
-    while "while cleaning up" not in caplog.text:
-        assert time.monotonic() < deadline, "it is in the log"
-        time.sleep(0.01)
+    wait_until(lambda: "while cleaning up" in caplog.text, "it is in the log")
 
 
 def test_system_exit(app: Atila) -> None:

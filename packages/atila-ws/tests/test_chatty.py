@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import atila
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY, WS_NOPOOL
 
 BOTH = pytest.mark.parametrize("spec", [WS_CHATTY, WS_CHATTY | WS_NOPOOL], ids=["pool", "nopool"])
@@ -93,7 +93,7 @@ def test_a_handler_that_raises_closes_with_1011_and_is_logged(app, spec, caplog)
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_yielding_something_else_is_an_error_at_that_yield(app, caplog, wait_until):
+def test_yielding_something_else_is_an_error_at_that_yield(app, caplog):
     @app.route("/")
     @app.websocket(WS_CHATTY)
     def careless(was):

@@ -7,7 +7,7 @@ import pytest
 
 from atila import ClientGone
 from atila.testing import TestWebSocket as Transport
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY
 
 
@@ -73,7 +73,7 @@ def test_codes_that_must_not_be_sent(app, code):
     assert ws.close_code == 3000
 
 
-def test_async_handler_that_raises(app, caplog, wait_until):
+def test_async_handler_that_raises(app, caplog):
     @app.route("/")
     @app.websocket(WS_CHATTY)
     async def broken(was):
@@ -115,7 +115,7 @@ def test_an_async_handler_may_still_work_after_the_end(app):
 
 
 @pytest.mark.parametrize("style", ["generator", "async"])
-def test_silence_closes_with_1001(app, style, wait_until):
+def test_silence_closes_with_1001(app, style):
     got = []
 
     def generator(was):

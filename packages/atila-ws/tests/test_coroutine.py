@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_COROUTINE, WS_NOPOOL, WS_SESSION
 
 BOTH = pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_end_gives_none_once_and_then_closes_the_generator(app, way):
     assert got == [None]
 
 
-def test_a_coroutine_that_waits_for_something_else_is_cancelled(app, caplog, wait_until):
+def test_a_coroutine_that_waits_for_something_else_is_cancelled(app, caplog):
     app.config.WS_GRACE = 0.02
     closed = threading.Event()
 

@@ -7,7 +7,7 @@ import pytest
 import atila_ws
 from atila import Atila
 from atila.runtime.loop import TaskLoop
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY
 
 
@@ -35,7 +35,7 @@ def calls():
     return Calls()
 
 
-def websocket(app, calls, timeout=PATIENCE):
+def websocket(app, calls, timeout=60):
     return app.websocket(WS_CHATTY, timeout, onopen=calls.onopen, onclose=calls.onclose)
 
 
@@ -194,7 +194,7 @@ def test_onopen_may_close(app, calls):
     assert calls.names == ["got", "close"]
 
 
-def test_onclose_that_raises_is_logged(app, caplog, wait_until):
+def test_onclose_that_raises_is_logged(app, caplog):
     def onclose(was):
         raise RuntimeError("cannot close")
 

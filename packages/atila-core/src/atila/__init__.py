@@ -6,7 +6,7 @@ from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
-from atila.layers import PROTOCOL, Layer, Steps
+from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
 from atila.serving.endpoint import Endpoint
@@ -28,12 +28,14 @@ __all__ = [
     "Layer",
     "MissingLayer",
     "Mount",
+    "Parts",
     "Route",
     "SetupError",
     "Site",
     "Steps",
     "Was",
     "current",
+    "made",
 ]
 
 

@@ -8,7 +8,6 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
@@ -66,11 +65,11 @@ class Was(WasNames):
     )
 
     app: Atila
-    request_names: Mapping[str, Callable[[Was], Any]] = {}
-    """Names that layers add to `was.request`, with what makes their values."""
-    cookie: Cookies
+    request_class: type[Request]
+    """What `was.request` is: with the names that layers add to it."""
+    cookie = layers.made(Cookies)
     """The cookies of the client; what is set here is sent with the answer."""
-    env: Environ
+    env = layers.made(Environ)
     """The request as variables of CGI and WSGI: REQUEST_METHOD, HTTP_USER_AGENT, …"""
     Error = HTTPError
 
@@ -94,7 +93,7 @@ class Was(WasNames):
         """The request."""
         request = self._request
         if request is None:
-            request = self._request = Request(self)
+            request = self._request = self.request_class(self)
         return request
 
     @property
@@ -255,55 +254,43 @@ class Was(WasNames):
             raise MissingLayer(layers.missing("was", name, self.app.layers))
 
 
-class LayerName:
-    """A name of a layer on a class of contexts: made once per request, at its first use."""
+def class_for(app: Atila) -> type[Was]:
+    """The class of contexts of one app, with the names that its layers add.
 
-    __slots__ = ("factory", "name")
-
-    def __init__(self, name: str, factory: Callable[[Was], Any]) -> None:
-        self.name = name
-        self.factory = factory
-
-    def __get__(self, was: Was | None, owner: type[Was]) -> Any:
-        if was is None:
-            return self
-        # Without __set__ what stands in the instance's dict is found before this descriptor.
-        value = was.__dict__[self.name] = self.factory(was)
-        return value
-
-
-def class_for(
-    app: Atila,
-    names: Mapping[str, Callable[[Was], Any]],
-    methods: Mapping[str, Callable[..., Any]],
-    request_names: Mapping[str, Callable[[Was], Any]],
-) -> type[Was]:
-    """The class of contexts of one app: `Was`, and the names that the app's layers add.
-
-    Args:
-        app: the app.
-        names: each with a factory that gets the context.
-        methods: each a function whose first argument is the context.
-        request_names: those of the request, each with a factory that gets the context.
+    Raises:
+        SetupError: see `layers.extended`.
     """
-    names = {"cookie": Cookies, "env": Environ, **names}
-    members: dict[str, Any] = {name: LayerName(name, make) for name, make in names.items()}
-    members.update({name: _as_method(func) for name, func in methods.items()})
-    return type("Was", (Was,), {"app": app, "request_names": request_names, **members})
+    request = layers.extended(_Request, Request, app.layers, "request", _OF_REQUESTS)
+    was = layers.extended(Was, Was, app.layers, "was")
+    was.app, was.request_class = app, request
+    return was
 
 
-def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
-    if hasattr(func, "__get__"):
-        return func
+_OF_REQUESTS = ("form", "user", "was", "_exchange")
 
-    @wraps(func, updated=())
-    def method(was: Was, *args: Any, **kwargs: Any) -> Any:
-        return func(was, *args, **kwargs)
 
-    return method
+class _Request(Request):
+    """A request of an app, which says of a name that it has not which layer has it."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise MissingLayer(layers.missing("request", name, self.was.app.layers))
 
 
 if TYPE_CHECKING:
+    from atila.installed_layers import DB_MONGODB as DB_MONGODB
+    from atila.installed_layers import DB_PGSQL as DB_PGSQL
+    from atila.installed_layers import DB_POSTGRESQL as DB_POSTGRESQL
+    from atila.installed_layers import DB_REDIS as DB_REDIS
+    from atila.installed_layers import DB_SQLITE3 as DB_SQLITE3
+    from atila.installed_layers import PROTO_HTTP as PROTO_HTTP
+    from atila.installed_layers import PROTO_HTTPS as PROTO_HTTPS
+    from atila.installed_layers import WS_COROUTINE as WS_COROUTINE
+    from atila.installed_layers import add_database_interface as add_database_interface
+    from atila.installed_layers import alias as alias
     from atila.installed_layers import django_model as django_model
     from atila.installed_layers import generate_otp as generate_otp
 else:

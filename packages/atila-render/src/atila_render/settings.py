@@ -44,7 +44,7 @@ class Settings:
     """The settings of an app, ready to be used.
 
     Attributes:
-        given: what they were made of.
+        given: the settings that they were made of.
         to_json: writes values as JSON.
         minify: makes the text of a page smaller; None for one that leaves it as it is.
     """
@@ -103,7 +103,7 @@ def _checked(name: str, make: Callable[[], Any]) -> Any:
 def compile_route(route: Route, app: Atila) -> None:
     """Check the settings of an app, and that a handler which renders has templates to render.
 
-    It adds no steps: no route pays for what this layer does.
+    It adds no steps: no route pays for this layer.
 
     Raises:
         SetupError: a setting makes no sense, or there is no folder with templates.

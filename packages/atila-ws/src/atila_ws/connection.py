@@ -46,10 +46,10 @@ _REASON_SIZE = 123
 
 
 class WebSocket:
-    """An open WebSocket. Made on the task loop, when the handshake has come.
+    """An open WebSocket, created on the task loop when the handshake arrives.
 
-    `send` and `close` may be called from any thread. What they give may be awaited, in
-    coroutines on the task loop, and may be ignored.
+    Any thread may call `send` and `close`. Coroutines on the task loop may await their result;
+    other callers may ignore it.
 
     Args:
         hub: the connections of this process.
@@ -120,8 +120,8 @@ class WebSocket:
 
     @property
     def client_id(self) -> str:
-        """Identifies the connection, for `app.websocket_send` in any worker. A secret: who knows it
-        and can make the app send to it reaches this client.
+        """Identifies the connection, for `app.websocket_send` in any worker. A secret: a client
+        that knows it, and can make the app send to it, reaches this connection.
         """
         if not self._client_id:
             self._client_id = self._hub.register(self)
@@ -152,12 +152,12 @@ class WebSocket:
         of `@app.websocket` has it, if one is given. From any thread.
 
         While WS_SEND_BUFFER bytes wait for the client, this waits too. On the task loop it never
-        waits, and `await was.websocket.send(message)` does; who sends on and on there without
+        waits, and `await was.websocket.send(message)` does; a coroutine that keeps sending without
         awaiting closes the connection. So does a client that takes nothing for WS_SEND_TIMEOUT.
 
         Raises:
             ClientGone: the connection is closed.
-            TypeError: the message is nothing that can be sent.
+            TypeError: the message has a type that cannot be sent.
         """
         self.put(message)
         self._sends += 1
@@ -330,7 +330,8 @@ class WebSocket:
     # The end ------------------------------------------------------------------------------------
 
     def close(self, code: int = NORMAL, reason: str = "") -> Awaitable[None]:
-        """Close the connection once what was sent is on its way. From any thread; never waits.
+        """Close the connection once all sent messages are on their way. From any thread; never
+        waits.
 
         `await was.websocket.close()` waits until it is closed, on the task loop. Closing twice
         does nothing.
@@ -417,7 +418,7 @@ class WebSocket:
 
 
 class Input:
-    """What a coroutine yields for the next message of the client: `yield was.Input()`."""
+    """A coroutine yields it to receive the client's next message: `yield was.Input()`."""
 
     __slots__ = ("_socket",)
 

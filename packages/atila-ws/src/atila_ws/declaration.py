@@ -25,7 +25,7 @@ _WHOLE = "__atila_websocket_signature__"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a handler was decorated with; see `websocket`. Not checked yet."""
+    """The arguments of `@app.websocket` for one handler, not checked yet."""
 
     spec: int
     timeout: float | None
@@ -63,7 +63,7 @@ def websocket(
     Its steps run in worker threads and may block. With WS_COROUTINE it is one that waits on the
     task loop, for messages by `yield was.Input()`, for tasks by yielding them. With WS_REPORTY it
     is a function (was, message) that is called for each message, in a worker thread, one message of
-    a client after the other; what it gives is sent unless it is None. With WS_NOPOOL everything
+    a client after the other; its result is sent unless it is None. With WS_NOPOOL everything
     runs on the task loop, where nothing may block.
 
     An `async def` function runs on the task loop: for each message with WS_REPORTY, else for the
@@ -80,12 +80,12 @@ def websocket(
         timeout: seconds that the handler waits for a message, after which the connection is closed
             with 1001, as Jetty and Tomcat do; None waits for ever.
         onopen: onopen(was), called in a worker thread before the handshake is answered; if it
-            raises, the handshake is refused. What it sets of cookies or session goes with the
-            answer.
+            raises, the handshake is refused. The answer carries the cookies and the session that it
+            sets.
         onclose: onclose(was), called in a worker thread when the connection is closed: exactly once
             for each that `onopen` has let in, however it ended.
         encoding: "text", messages as they come: str or bytes; "binary", bytes only; "json", any
-            values: a message that is no JSON closes the connection with 1007.
+            values: a message that is not JSON closes the connection with 1007.
         origins: whose pages may open it, besides those of the same host: ["https://example.com"],
             or ["*"] for all; if not given, those that the CORS setting names.
     """
@@ -134,7 +134,7 @@ def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
 
 
 def declaration_of(function: Callable[..., Any]) -> Declaration | None:
-    """What `@app.websocket` said of a function; None if it said nothing."""
+    """The declaration of `@app.websocket` on a function; None if there is none."""
     return getattr(function, _MARK, None)
 
 

@@ -12,7 +12,7 @@ Message = str | bytes
 
 
 class Malformed(ValueError):
-    """A client's message is not what the route's encoding says."""
+    """A client's message does not fit the route's encoding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila import layers, problems
@@ -14,7 +13,7 @@ from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
 from atila.errors import MissingLayer, SetupError, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
-from atila.layers import Layer, LayerChoice, Steps
+from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
 from atila.routing import precedence
 from atila.routing.resources import Resources
@@ -68,7 +67,7 @@ class Atila(AppNames):
         self.unrouted: dict[str, int] = {}
         self.router = Router()
         self.calls: dict[str, Finder] = {}
-        """By the media type of a POST's body, what finds the endpoint of a call; see `Layer`."""
+        """By the media type of a POST's body, what finds the endpoint of a call; see `Parts`."""
         self.resources = Resources()
         self._endpoints: dict[int, Endpoint] = {}
         self.bus = events.Bus(self)
@@ -92,23 +91,19 @@ class Atila(AppNames):
 
     def _take_layers(self) -> None:
         self.layers: dict[str, Layer] = layers.find(self._layers_choice)
-        self._layer_names = layers.merged_names(self.layers, "app")
+        used = self.layers.items()
+        self.__class__ = layers.extended(type(self), Atila, self.layers, "app", vars(self))
+        self.was_class = class_for(self)
         self.config = Config(DEFAULTS)
-        self.config.update(layers.merged_names(self.layers, "config"))
-        self.was_class = class_for(
-            self,
-            layers.merged_names(self.layers, "was"),
-            layers.merged_names(self.layers, "methods"),
-            layers.merged_names(self.layers, "request"),
-        )
-        self.layer_fields = frozenset[str]().union(*(v.fields for v in self.layers.values()))
+        self.config.update(layers.merged(((n, v.config) for n, v in used), "config"))
         self.responders: dict[type, Responder | None] = {
             object: None,
             Upload: send_back,
             FlashFile: send_back,
+            **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
-        for layer in self.layers.values():
-            self.responders.update(layer.responders)
+        self.parts: list[Parts] = []
+        """What layers add to the app as a whole; as soon as it is mounted."""
         self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
 
     if not TYPE_CHECKING:
@@ -119,13 +114,7 @@ class Atila(AppNames):
             if hasattr(type(self), name):
                 # A property of core raised it: nothing but that error tells what is wrong.
                 return object.__getattribute__(self, name)
-            try:
-                value = self.__dict__["_layer_names"][name]
-            except KeyError:
-                raise MissingLayer(layers.missing("app", name, self.layers)) from None
-            if hasattr(value, "__get__"):
-                return value.__get__(self, type(self))
-            return MethodType(value, self)
+            raise MissingLayer(layers.missing("app", name, self.__dict__.get("layers", {})))
 
     def __repr__(self) -> str:
         return f"<Atila {self.import_name}: {len(self.routes)} routes>"
@@ -352,19 +341,20 @@ class Atila(AppNames):
         for add in (self._add_openapi, self._add_metrics, self._add_health):
             with problems.piece():
                 add()
+        found: dict[str, Parts] = {}
+        for name, layer in self.layers.items():
+            if layer.mount is not None:
+                with problems.piece():
+                    if (parts := layer.mount(self)) is not None:
+                        found[name] = parts
+        self.parts = list(found.values())
+        with problems.piece():
+            self.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
         with problems.piece():
             # Refusals run through an endpoint too, for its hooks and error pages.
             self.refusing = self._refusing(
-                Steps(headers=headers)
-                for layer in self.layers.values()
-                if layer.refusal_headers is not None
-                and (headers := layer.refusal_headers(self)) is not None
+                Steps(headers=each.headers) for each in self.parts if each.headers is not None
             )
-        self.calls = {}
-        for layer in self.layers.values():
-            if layer.calls is not None:
-                with problems.piece():
-                    self.calls.update(layer.calls(self))
 
     def _refusing(self, steps: Iterable[Steps]) -> Endpoint:
         endpoint = Endpoint(self, Route("", _refused), tuple(steps))

@@ -33,8 +33,8 @@ DEFAULT_PORT = 5000
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
-GRPC_PORT = "ATILA_GRPC_PORT"
-"""That by which the layer that serves gRPC gets to know where: "127.0.0.1:50051"."""
+HOST = "ATILA_HOST"
+"""That by which layers with ports of their own get to know at which address the server listens."""
 
 
 @dataclass(slots=True)

@@ -19,7 +19,6 @@ ERROR = "#/components/schemas/Error"
 Document = dict[str, Any]
 
 _BODIES = frozenset({"post", "put", "patch"})
-_SCHEMES = ("basic", "digest", "bearer")
 
 
 class Operation:
@@ -56,8 +55,8 @@ class Operation:
             made["parameters"] = parameters
         if self._has_body():
             made["requestBody"] = self._body()
-        if scheme := self._scheme():
-            made["security"] = [{scheme: []}]
+        if self._endpoint.security:
+            made["security"] = [{self._endpoint.security: []}]
         made["responses"] = {
             "200": {"description": "The answer."},
             "default": {
@@ -66,11 +65,6 @@ class Operation:
             },
         }
         return made
-
-    def _scheme(self) -> str:
-        app = self._endpoint.app
-        asked = self._route.options.get("authenticate", getattr(app, "authenticate", None))
-        return asked if isinstance(asked, str) and asked in _SCHEMES else ""
 
     def _about(self, name: str) -> list[Rule]:
         return [rule for rule in self._rules if rule.place.name == name]

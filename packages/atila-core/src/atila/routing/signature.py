@@ -75,11 +75,19 @@ def _name(route: Route) -> str:
     return getattr(route.handler, "__name__", "the handler")
 
 
-def binder(route: Route, signature: Signature) -> Binder | None:
+def binder(
+    route: Route, signature: Signature, of_layers: frozenset[str] = frozenset()
+) -> Binder | None:
     """The function that gives a handler its arguments, or None if it takes none.
 
     A handler whose only parameter is `was` is not bound to anything: it reads `was.request.args`
     if it wants to, and is called whatever they are.
+
+    Args:
+        route: the route.
+        signature: of its handler.
+        of_layers: names of parameters that are for layers; it is called without those that it does
+            not take.
 
     Raises:
         SetupError: the rule has a parameter that the handler does not take.
@@ -96,6 +104,7 @@ def binder(route: Route, signature: Signature) -> Binder | None:
         return None
     required = frozenset(signature.required)
     takes_any = signature.takes_any
+    others = of_layers - known
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
@@ -104,8 +113,7 @@ def binder(route: Route, signature: Signature) -> Binder | None:
             args = was.args if exchange.query or exchange.body else was.path_params
         given = args.keys()
         if not (required <= given and (takes_any or given <= known)):
-            own = was.app.layer_fields - known
-            args = {name: value for name, value in args.items() if name not in own}
+            args = {name: value for name, value in args.items() if name not in others}
             if not (required <= args.keys() and (takes_any or args.keys() <= known)):
                 raise HTTPError(400, _mismatch(args.keys(), required, signature))
         was.is_bound = True

@@ -58,6 +58,7 @@ class Endpoint:
         max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
+        security: the scheme of HTTP authentication that it asks for: "basic"; "" for none.
         fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
             error handlers and error pages.
         is_quiet: its requests are not written to the access log.
@@ -82,6 +83,7 @@ class Endpoint:
         "max_upload",
         "optional",
         "route",
+        "security",
         "streams_body",
         "websocket",
     )
@@ -92,7 +94,8 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
-        self._bind = binder(route, signature)
+        fields = frozenset[str]().union(*(step.fields for step in steps))
+        self._bind = binder(route, signature, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self.inspector = declaration.compiled(route)
         if self.inspector is not None:
@@ -117,6 +120,7 @@ class Endpoint:
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
+        self.security = next((step.security for step in steps if step.security), "")
         self.fault: Callable[[Was, HTTPError], object] | None = None
         self.is_quiet = False
 

@@ -50,10 +50,9 @@ def _is_near(exchange: Exchange) -> bool:
 def about(was: Was) -> dict[str, Any]:
     """What is told of the route of a request."""
     app, route = was.app, was.endpoint.route
-    authenticate = route.options.get("authenticate", getattr(app, "authenticate", None))
     return {
         "rule": (app.mount_prefix + route.rule) or "/",
         "name": route.name,
         "parameters": names_of(parse_rule(route.rule)),
-        "authorization": str(authenticate or ""),
+        "authorization": was.endpoint.security,
     }

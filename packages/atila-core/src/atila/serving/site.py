@@ -215,9 +215,9 @@ class Site:
         if self._is_trial or self._has_begun:
             return
         self._has_begun = True
-        layers = {id(v): v for mount in self.mounts for v in mount.app.layers.values()}
-        for layer in layers.values():
-            if layer.begin is not None and (work := layer.begin(self)) is not None:
+        parts = (each for mount in self.mounts for each in mount.app.parts)
+        for serve in dict.fromkeys(each.serve for each in parts):
+            if serve is not None and (work := serve(self)) is not None:
                 self.loop.spawn(work)
 
     def open(self, exchange: Exchange) -> Was:

@@ -13,8 +13,9 @@ from typing import Any
 import wrapt
 
 from atila.errors import SetupError
+from atila.known_layers import KNOWN
 from atila.launch import reloading
-from atila.layers import launch_names
+from atila.layers import launch_names, missing
 from atila.serving import site
 
 NAMES: dict[str, Any] = {}
@@ -43,6 +44,8 @@ def _late_names(module: Any) -> Callable[[str], Any]:
             _set_names(module)
             if name in NAMES:
                 return NAMES[name]
+        if any(name in known.exports for known in KNOWN.values()):
+            raise AttributeError(missing("exports", name, {}, "skitai"))
         raise AttributeError(f"module 'skitai' has no attribute {name!r}")
 
     return find

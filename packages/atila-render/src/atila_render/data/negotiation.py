@@ -20,7 +20,7 @@ _KEPT = 512
 
 
 def negotiated(was: Was, offers: tuple[str, ...]) -> str:
-    """The media type that the client wants of those offered; the answer is told to vary by it.
+    """The media type that the client prefers of those offered; the answer gets `Vary: Accept`.
 
     Args:
         was: the request.

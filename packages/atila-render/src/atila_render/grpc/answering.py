@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """A call under way. On the task loop.
+    """A running call. On the task loop.
 
     Args:
         was: the request.
-        method: what is called.
+        method: the method that is called.
     """
 
     def __init__(self, was: Was, method: Method) -> None:
@@ -56,7 +56,8 @@ class Call:
             atila.ANSWERED
 
         Raises:
-            Exception: what went wrong. If the head was sent, so are the trailers that tell of it.
+            Exception: the error of the call. If the head was sent, so are the trailers that report
+            it.
         """
         was = self._was
         limit = asyncio.timeout(parse_timeout(was.exchange.header("grpc-timeout")))

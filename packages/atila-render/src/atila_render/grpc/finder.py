@@ -32,6 +32,9 @@ DEFAULTS: dict[str, Any] = {
   `atila serve --grpc-port` wins over it. For servers without HTTP/2 trailers: granian, uvicorn.
 """
 
+VARIABLE = "ATILA_GRPC_PORT"
+"""The environment variable that `atila serve --grpc-port` sets: 50051 or "0.0.0.0:50051"; a number
+alone is of the address that the server listens at."""
 TYPES = ("application/grpc", "application/grpc+proto")
 ADVICE = 'gRPC is not installed. Mend: pip install "atila-render[grpc]"'
 

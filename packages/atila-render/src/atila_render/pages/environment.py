@@ -23,8 +23,8 @@ EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 def environment_of(app: Atila) -> Environment:
     """The environment in which all templates of an app are rendered; made when first asked for.
 
-    What is printed is escaped in all templates but those that make neither HTML nor XML. Changed
-    templates are noticed while `app.debug` is on.
+    Printed values are escaped in all templates but those that make neither HTML nor XML. Changed
+    templates are reloaded while `app.debug` is on.
     """
     environment = app.__dict__.get("jinja_env")
     if not isinstance(environment, Environment):

@@ -44,7 +44,7 @@ class Context:
 def render(
     was: Was, template: str, variables: Mapping[str, Any] | None = None, /, **more: Any
 ) -> str | Rendering:
-    """What a template makes of variables; in a template they are `context.name`, or just `name`.
+    """Renders a template; its variables are `context.name`, or just `name`.
 
     A task among the variables is left as it is: `context.task.fetch()` in the template waits for
     it. Where nothing may wait, in `async def` and after the first `yield` of a coroutine, a
@@ -60,7 +60,7 @@ def render(
         The text. On the task loop, if there are tasks among the variables, a `Rendering`, which
         can be returned as it is, or awaited or yielded for the text.
         The answer's Content-Type is set, if nothing else has set it, when the name of the template
-        tells of something else than HTML.
+        indicates another type than HTML.
 
     Raises:
         TypeError: a variable has a name that templates have a meaning for.

@@ -200,11 +200,6 @@ class Shortcut(Access):
         return task
 
 
-def _shortcut(name: str) -> type[Shortcut]:
+def shortcut(name: str) -> type[Shortcut]:
+    """What makes `was.get` of "get"."""
     return type(name.capitalize(), (Shortcut,), {"verb": name, "__doc__": f"`was.{name}`."})
-
-
-SHORTCUTS = {
-    name: _shortcut(name) for name in ("get", "post", "put", "patch", "delete", "options", "upload")
-}
-"""Names of `was`."""

@@ -15,7 +15,7 @@ _HEAD = 4
 
 @dataclass(slots=True)
 class Envelope:
-    """A message, and for whom it is.
+    """A message and its recipients.
 
     Attributes:
         to: a client id, or the name of a room.
@@ -24,8 +24,8 @@ class Envelope:
         value: the message.
         is_room: it is for a room.
         space: of the app that the room is in.
-        until: seconds since the epoch; later it is not delivered any more, so that a sender who
-            was told it was not can rely on that.
+        until: seconds since the epoch; later it is not delivered any more, so that a sender
+            can rely on a report that it was not.
     """
 
     to: str
@@ -37,10 +37,10 @@ class Envelope:
 
     @classmethod
     def of(cls, to: str, value: Any, **rest: Any) -> Envelope:
-        """A parcel of what an app sends.
+        """The envelope of a message that an app sends.
 
         Raises:
-            TypeError: it is nothing that a WebSocket sends.
+            TypeError: WebSockets cannot send a value of its type.
         """
         message = encode_text(value)
         kind = "json" if isinstance(value, dict | list) else "text"

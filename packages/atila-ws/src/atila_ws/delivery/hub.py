@@ -42,7 +42,7 @@ def hub_of(site: Site) -> Hub:
 
 
 def space_of(app: Atila) -> str:
-    """What keeps the rooms of apps apart; the same in all workers."""
+    """The prefix that separates the rooms of apps; the same in all workers."""
     return next((f"{m.host} {m.prefix}" for m in app.site.mounts if m.app is app), "")
 
 
@@ -52,7 +52,7 @@ class Hub:
     Its methods are for any thread, but `deliver`, which is for the task loop.
 
     Args:
-        site: what they belong to.
+        site: the site that owns them.
 
     Attributes:
         worker: names this process in client ids.
@@ -169,12 +169,12 @@ class Hub:
         return here + await messenger.ask_all(envelope, patience)
 
     def deliver(self, envelope: Envelope) -> int | Awaitable[int]:
-        """Give a parcel to those it is for, as far as they are connected here. On the task loop.
+        """Deliver an envelope to its recipients that are connected here. On the task loop.
 
-        It is put on its way before this returns, so that parcels keep their order.
+        It is on its way before this returns, so that envelopes keep their order.
 
         Returns:
-            To how many, or what will tell.
+            The number of recipients, or an awaitable of it.
         """
         left = envelope.until - time.time()
         if left <= 0:
@@ -206,7 +206,7 @@ class Hub:
 
 
 class Pending:
-    """What an outcome that is not known yet is on the task loop, where nobody may wait for it."""
+    """An outcome that is not known yet, on the task loop, where no caller may block for it."""
 
     __slots__ = ("_task",)
 

@@ -22,10 +22,10 @@ class Messenger(Protocol):
         """Be reachable from now on. From any thread; blocks shortly."""
 
     async def ask(self, worker: str, envelope: Envelope, patience: float) -> int:
-        """Have a worker deliver a parcel.
+        """Have a worker deliver an envelope.
 
         Returns:
-            To how many clients; 0 if there is no such worker, or it does not tell in time.
+            To how many clients; 0 if there is no such worker, or it does not answer in time.
         """
 
     async def ask_all(self, envelope: Envelope, patience: float) -> int:
@@ -57,9 +57,9 @@ def choose(site: Site, worker: str, deliver: Deliver) -> Messenger:
     """The messenger of this process.
 
     Args:
-        site: what it serves.
+        site: the site of this process.
         worker: its name.
-        deliver: gives a parcel to the clients that are connected here; called on the task loop.
+        deliver: gives an envelope to the clients that are connected here; called on the task loop.
     """
     url = getattr(site.shared, "url", None)
     if url:

@@ -1,7 +1,7 @@
 """Messages between the workers of many hosts: Redis channels, one for each worker and one for all.
 
-A question is "Q", the name of who asks in 12 bytes, a number of 8 and a parcel; an answer is "A",
-the number and a count of 8 bytes. What one worker sends keeps its order.
+A question is "Q", the name of the asking worker in 12 bytes, a number of 8 bytes and an envelope;
+an answer is "A", the number and a count of 8 bytes. Messages of one worker keep their order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Messages between the workers of one host: a Unix socket for each worker.
 
-A frame is its length in 4 bytes, a number that the asker gives in 8, and a parcel; the answer is
-the same number and a count, 8 bytes each. What one worker sends to another keeps its order.
+A frame is its length in 4 bytes, a number that the asker gives in 8, and an envelope; the answer
+is the same number and a count, 8 bytes each. Messages of one worker to another keep their order.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class _Peer:
                 raise
 
     def close(self) -> None:
-        """Give up; who waits learns that nothing was delivered."""
+        """Close it; waiting callers get the result that nothing was delivered."""
         self.is_over = True
         self._task.cancel()
         for future in self._answers.values():

@@ -32,19 +32,19 @@ _OF_BODIES = frozenset({"content-type", "content-length"})
 async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
 
-    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and what it
-    sets, cookies or the session, still reaches the client.
+    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
+    cookies and session that it sets still reach the client.
 
     Args:
         was: the request.
         talk: leads the conversation; the connection ends when it does.
-        declared: what the handler was decorated with.
+        declared: the arguments of the decorator.
 
     Returns:
         atila.ANSWERED
 
     Raises:
-        Exception: whatever the handler, `onopen` or `onclose` raised.
+        Exception: any error of the handler, `onopen` or `onclose`.
     """
     app = was.app
     encoding = ENCODINGS[declared.encoding]
