@@ -18,6 +18,7 @@ class HTTPError(Exception):
         detail: what is wrong, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
+        report: what happened, for the log alone; clients see it in development mode only.
     """
 
     def __init__(
@@ -26,16 +27,19 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[Header] = (),
+        report: str = "",
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
         self.errno = errno
         self.headers = headers
+        self.report = report
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""
         """When it failed, local time with offset; set for error handlers."""
-        super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+        text = report or detail
+        super().__init__(f"{self.code} {self.message}" + (f": {text}" if text else ""))
 
 
 class SetupError(Exception):

@@ -288,6 +288,7 @@ class Endpoint:
             return
         if isinstance(error, HTTPError):
             reported = error
+            error_pages.log_report(was, error)
         else:
             reported = HTTPError(500, "the server could not process this request")
             if self.app.debug:

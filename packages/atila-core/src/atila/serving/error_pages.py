@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,15 @@ HTML_TYPE: Header = ("content-type", "text/html; charset=utf-8")
 JSON_TYPE: Header = ("content-type", "application/json")
 
 
+log = logging.getLogger("atila.app")
+
+
+def log_report(was: Was, error: HTTPError) -> None:
+    """Log what the client of a failed request is not given, where it is the server's fault."""
+    if error.report and error.code >= 500:
+        log.warning("request %s: %s", was.request_id, error)
+
+
 def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
     """The Content-Type and the body of an error answer.
 
@@ -43,7 +53,7 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         page = _PAGE.format(
             code=error.code,
             message=html.escape(error.message),
-            detail=html.escape(error.detail),
+            detail=html.escape(_detail(was, error)),
             url=html.escape(was.exchange.path),
             time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
             request_id=was.request_id,
@@ -54,7 +64,7 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         return JSON_TYPE, orjson.dumps(body)
     except TypeError:
         # A lone surrogate out of the request's text; orjson writes valid UTF-8 only.
-        body["detail"] = error.detail.encode("utf-8", "replace").decode()
+        body["detail"] = _detail(was, error).encode("utf-8", "replace").decode()
         return JSON_TYPE, orjson.dumps(body)
 
 
@@ -109,11 +119,15 @@ def _is_page(was: Was, value: Any) -> bool:
     return kind is None or kind.lower().startswith(("text/html", "application/xhtml"))
 
 
+def _detail(was: Was, error: HTTPError) -> str:
+    return (was.app.debug and error.report) or error.detail
+
+
 def _fields(was: Was, error: HTTPError) -> dict[str, Any]:
     return {
         "code": error.code,
         "message": error.message,
-        "detail": error.detail,
+        "detail": _detail(was, error),
         "errno": error.errno,
         "request_id": was.request_id,
     }

@@ -12,6 +12,7 @@ from atila.routing.pipe import finish
 from atila.routing.router import Match
 from atila.routing.urls import shape_of
 from atila.runtime.context import current
+from atila.serving.error_pages import log_report
 from atila.serving.responders import arrived
 from atila.serving.streams import in_worker
 from atila_render.data.api import Payload
@@ -203,7 +204,9 @@ async def _rest_in_order(
 
 
 def failed(was: Was, error: Exception) -> None:
-    """Tell the app's hooks that a call failed."""
+    """Report a failed call: to the log, what the client is not given; and to the hooks of the app."""
+    if isinstance(error, HTTPError):
+        log_report(was, error)
     for hook in was.app.hooks.failed:
         try:
             hook(was, (type(error), error, error.__traceback__))

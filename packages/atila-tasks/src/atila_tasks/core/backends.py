@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from atila import HTTPError
+from atila_tasks.core.errors import BUSY
 from atila_tasks.core.result import STA_UNSENT
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ class Closing(Protocol):
 Kept = TypeVar("Kept", bound=Closing)
 
 log = logging.getLogger("atila.tasks")
-
-BUSY = [("retry-after", "1")]
-"""Headers of an answer that failed for want of a thread or process: come again after a second."""
 
 _kept: WeakKeyDictionary[Site, dict[Any, Closing]] = WeakKeyDictionary()
 _making = threading.Lock()

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from atila import HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atila.http.exchange import Header
     from atila_tasks.upstream.response_head import Head
+
+BUSY = [("retry-after", "1")]
+"""Headers of an answer that failed for want of something: come again after a second."""
 
 
 class TaskTimeout(HTTPError, TimeoutError):  # type: ignore[misc]  # two attributes `errno`
@@ -18,7 +24,8 @@ class TaskTimeout(HTTPError, TimeoutError):  # type: ignore[misc]  # two attribu
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(504, f"a task was not done within {seconds:g} s")
+        report = f"a task was not done within {seconds:g} s"
+        super().__init__(504, "this was not done in time", report=report)
         self.errno = 0  # which OSError has made None
 
 
@@ -33,11 +40,12 @@ class UpstreamError(HTTPError, ConnectionError):  # type: ignore[misc]  # two at
     """The connection to a server that a task needs failed; as an answer 502.
 
     Args:
-        detail: which server, by the name of its alias, and how it failed; without any secret.
+        report: which server, by the name of its alias, and how it failed; without any secret. It is
+            logged, and given to no client.
     """
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(502, detail)
+    def __init__(self, report: str) -> None:
+        super().__init__(502, "a server that is needed for this failed", report=report)
         self.errno = 0  # which OSError has made None
 
 
@@ -45,19 +53,30 @@ class Unreachable(UpstreamError):
     """A server cannot be connected to, so that nothing was sent: safe to be tried elsewhere."""
 
 
+class UpstreamBusy(Unreachable):
+    """A server takes no connection now, since it starts, or has too many; as an answer 503 with
+    Retry-After.
+    """
+
+    def __init__(self, report: str) -> None:
+        super().__init__(report)
+        _be(self, 503, "a server that is needed for this is busy", BUSY)
+
+
 class UpstreamTimeout(UpstreamError, TimeoutError):  # type: ignore[misc]  # two attributes `errno`
     """A server did not begin its answer in the time that its alias gives it; as an answer 504."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.code, self.message = 504, "Gateway Timeout"
+    def __init__(self, report: str) -> None:
+        super().__init__(report)
+        _be(self, 504, "a server that is needed for this did not answer in time")
 
 
 class BadResponse(HTTPError):
     """A server's answer cannot be used; as an answer 502.
 
     Args:
-        detail: which server, by the name of its alias, and what is wrong; without any secret.
+        report: which server, by the name of its alias, and what is wrong; without any secret. It is
+            logged, and given to no client.
         response: status and headers, if they came.
         data: the body, parsed as that of a good answer, if it came.
 
@@ -66,8 +85,8 @@ class BadResponse(HTTPError):
         data: as given.
     """
 
-    def __init__(self, detail: str, response: Head | None = None, data: Any = None) -> None:
-        super().__init__(502, detail)
+    def __init__(self, report: str, response: Head | None = None, data: Any = None) -> None:
+        super().__init__(502, "a server that is needed for this failed", report=report)
         self.response = response
         self.data = data
 
@@ -80,17 +99,16 @@ class RpcError(BadResponse):
     """A called method failed: a fault of XML-RPC, an error of JSON-RPC, a status of gRPC.
 
     Args:
-        detail: which method of which server.
+        call: which method of which server.
         fault: the number of the fault; the name of the status of gRPC.
-        reason: what the server says about it; not told to our own client.
+        reason: what the server says about it.
         data: what JSON-RPC has beside it.
     """
 
-    def __init__(self, detail: str, fault: int | str, reason: str, data: Any = None) -> None:
-        super().__init__(detail, None, data)
+    def __init__(self, call: str, fault: int | str, reason: str, data: Any = None) -> None:
+        super().__init__(f"{call} ({fault}: {reason})", None, data)
         self.fault = fault
         self.reason = reason
-        self.args = (f"{self.args[0]} ({fault}: {reason})",)
 
 
 class PoolExhausted(HTTPError):
@@ -103,8 +121,8 @@ class PoolExhausted(HTTPError):
     """
 
     def __init__(self, name: str, size: int, seconds: float) -> None:
-        detail = f"none of the {size} connections of {name} was free within {seconds:g} s"
-        super().__init__(503, detail, 0, [("retry-after", "1")])
+        report = f"none of the {size} connections of {name} was free within {seconds:g} s"
+        super().__init__(503, "the server is busy", 0, BUSY, report)
 
 
 class DatabaseError(Exception):
@@ -131,15 +149,21 @@ class DataConflict(HTTPError, DatabaseError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(409, "this conflicts with data that are there already")
+        detail = "this conflicts with data that are there already"
+        super().__init__(409, detail, report=message)
         self.reason = message
 
 
 class DatabaseBusy(HTTPError, DatabaseError):
-    """The database gave way to another transaction, or has no place for one more; the same may
-    work in a moment. As an answer 503 with Retry-After.
+    """The database gave way to another transaction, or has no place for one more or for what it
+    brings; the same may work in a moment. As an answer 503 with Retry-After.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(503, "the database is busy", 0, [("retry-after", "1")])
+        super().__init__(503, "the database is busy", 0, BUSY, message)
         self.reason = message
+
+
+def _be(error: HTTPError, status: int, detail: str, headers: Sequence[Header] = ()) -> None:
+    """Make an error one of another status, its report unchanged."""
+    HTTPError.__init__(error, status, detail, 0, headers, error.report)

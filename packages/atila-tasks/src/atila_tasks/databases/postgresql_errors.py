@@ -10,6 +10,7 @@ from atila_tasks.core.errors import (
     DataConflict,
     TaskTimeout,
     Unreachable,
+    UpstreamBusy,
     UpstreamError,
 )
 
@@ -24,11 +25,13 @@ _KINDS = {
     "23P01": "exclusion",
     "40P01": "deadlock",
     "40001": "serialization",
-    "53300": "busy",
     "55P03": "busy",
 }
 _CONFLICTS = frozenset({"unique", "foreign_key", "exclusion"})
 _BUSY = frozenset({"deadlock", "serialization", "busy"})
+_SCARCE = "53"
+"""Codes of what the server has not enough of: connections, memory, room on its disk."""
+_STARTING = "57P03"
 _CANCELLED = "57014"
 _ENDED = ("08", "57P", "25P03")
 """Codes of a connection that ended: it failed, or the server was shut down."""
@@ -45,7 +48,7 @@ def is_unfit(error: BaseException) -> bool:
 def refused(error: asyncpg.PostgresError) -> DatabaseError:
     """What a task fails with when a statement is refused."""
     state = error.sqlstate or ""
-    kind = _KINDS.get(state, "")
+    kind = _KINDS.get(state, "busy" if state.startswith(_SCARCE) else "")
     message = str(error.args[0]) if error.args else type(error).__name__
     if state.startswith(_DATA):
         message = message.partition(":")[0]
@@ -102,7 +105,10 @@ def unconnected(error: BaseException, name: str) -> BaseException:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return Unreachable(f"{name} has no such database")
     if isinstance(error, asyncpg.PostgresError):
-        return Unreachable(f"{name} takes no connection ({error.sqlstate})")
+        state = error.sqlstate or ""
+        is_busy = state.startswith(_SCARCE) or state == _STARTING
+        kind = UpstreamBusy if is_busy else Unreachable
+        return kind(f"{name} takes no connection ({state})")
     if isinstance(error, TimeoutError):
         return Unreachable(f"{name} did not answer in time")
     if isinstance(error, OSError | asyncpg.InterfaceError):

@@ -13,13 +13,22 @@ from redis.backoff import NoBackoff
 
 from atila import SetupError
 from atila.errors import caller
-from atila_tasks.core.errors import DatabaseError, PoolExhausted, Unreachable, UpstreamError
+from atila_tasks.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    PoolExhausted,
+    Unreachable,
+    UpstreamBusy,
+    UpstreamError,
+)
 from atila_tasks.upstream.interfaces import Command, Interface
 
 if TYPE_CHECKING:
     from atila_tasks.upstream.aliases import Alias, Member
 
 PORT = 6379
+_FULL = "max number of clients"
+"""What the server says when it takes no more connections."""
 
 
 class Redis(Interface):
@@ -88,6 +97,8 @@ class Redis(Interface):
             return await command
         except exceptions.ConnectionError:
             raise UpstreamError(f"the connection to {self.alias.name} was lost") from None
+        except exceptions.OutOfMemoryError:
+            raise DatabaseBusy(f"{self.alias.name} has no memory left") from None
         except exceptions.RedisError as error:
             raise DatabaseError(f"{self.alias.name}: {error}") from error
 
@@ -110,6 +121,8 @@ class Redis(Interface):
             if "No connection available" in str(error):
                 pool = self.options["max_conns"], self.options["pool_timeout"]
                 raise PoolExhausted(name, *pool) from None
+            if isinstance(error, exceptions.BusyLoadingError) or _FULL in str(error):
+                raise UpstreamBusy(f"{name} takes no connection now ({error})") from None
             raise Unreachable(f"{name} cannot be reached") from None
         except exceptions.TimeoutError:
             raise Unreachable(f"{name} did not answer in time") from None

@@ -275,7 +275,7 @@ def refused(error: Exception) -> DatabaseError:
     made: DatabaseError
     if kind in ("unique", "foreign_key"):
         made = DataConflict(message)
-    elif state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    elif state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_NOMEM")):
         made, kind = DatabaseBusy(message), "busy"
     elif state.startswith("SQLITE_READONLY"):
         made = ReadOnly(message)

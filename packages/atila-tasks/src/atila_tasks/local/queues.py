@@ -15,7 +15,8 @@ from atila import HTTPError, current
 from atila.http.exchange import ClientGone
 from atila.runtime.pool import WorkerPool
 from atila.serving.streams import to_bytes
-from atila_tasks.core.backends import BUSY, kept
+from atila_tasks.core.backends import kept
+from atila_tasks.core.errors import BUSY
 
 if TYPE_CHECKING:
     from atila import Was
