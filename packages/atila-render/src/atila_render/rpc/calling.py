@@ -204,7 +204,7 @@ async def _rest_in_order(
 
 
 def failed(was: Was, error: Exception) -> None:
-    """Report a failed call: to the log, what the client is not given; and to the hooks of the app."""
+    """Report a failed call: to the log, what clients are not given; and to the hooks of the app."""
     if isinstance(error, HTTPError):
         log_report(was, error)
     for hook in was.app.hooks.failed:
