@@ -390,7 +390,7 @@ def test_refusals_carry_the_headers_of_the_app(shop, method, url, options, statu
 def test_refusals_of_an_app_that_opens_nothing_carry_none(shop, method, url, options, status):
     answer = refused(shop, method, url, **options)
     assert (answer.status_code, cors(answer)) == (status, {})
-    assert shop.refusing.headers == ()
+    assert shop.rejection.headers == ()
 
 
 def test_refusals_carry_the_headers_of_the_route_that_it_would_have_been(app):

@@ -33,7 +33,7 @@ def shouting(log: list[str]) -> Layer:
                 value: str = match.endpoint.handler(was)
                 return value.upper()
 
-            return match.endpoint.twin(answer, fault)
+            return match.endpoint.for_calls(answer, fault)
 
         def others(exchange: Any, path: str, match: Any) -> Any:
             if path == "/shouts":

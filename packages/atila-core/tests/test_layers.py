@@ -360,7 +360,7 @@ def test_a_layer_without_headers_of_refusals_costs_nothing() -> None:
     layer = Layer("colour", PROTOCOL, mount=lambda app: None)
     app = Atila(__name__, layers={**NONE, "colour": layer})
     assert app.test_client().get("/none").status_code == 404
-    assert app.refusing.headers == ()
+    assert app.rejection.headers == ()
 
 
 # Of another protocol ----------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from atila import Atila, Mount, SetupError, Site
+from atila.http.exchange import Exchange
+from atila.http.observation import Observed
 from atila.monitoring import logs
 from atila.testing.waits import wait_until
 
@@ -56,8 +58,10 @@ COMBINED = re.compile(
 
 
 def test_without_it_nothing_is_in_the_way(app: Atila) -> None:
-    assert "open" not in app.site.__dict__
-    assert "open" in with_log(Atila(__name__), "json").site.__dict__
+    assert app.site.exchange_class(Exchange) is Exchange
+    assert app.site.open == app.site._open
+    observed = with_log(Atila(__name__), "json").site
+    assert issubclass(observed.exchange_class(Exchange), Observed)
 
 
 def test_combined(app: Atila, written: list[str]) -> None:

@@ -16,7 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from atila import ANSWERED, Atila, HTTPError, Layer, Mount, SetupError, Site, Steps
+from atila.http.exchange import Exchange
 from atila.layers import PROTOCOL
+from atila.testing.client import _TestExchange
 from atila.testing.waits import PATIENCE, wait_until
 
 COUNT = "http_server_request_duration_seconds_count"
@@ -67,7 +69,8 @@ def gained(before: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]
 def test_without_it_nothing_is_in_the_way() -> None:
     app = Atila(__name__, layers=NO_LAYERS)
     app.route("/")(lambda was: "")
-    assert "open" not in app.site.__dict__
+    assert app.site.exchange_class(Exchange) is Exchange
+    assert app.site.open == app.site._open
     assert app.site.metrics is None
     assert app.test_client().get("/metrics").status_code == 404
 
@@ -203,9 +206,7 @@ def test_requests_that_are_dropped_are_no_longer_under_way(app: Atila) -> None:
     site = app.site
     metrics = site.metrics
     assert metrics is not None
-    from atila.testing.client import _TestExchange
-
-    was = site.open(_TestExchange("GET", "/", [], b"", None))
+    was = site.open(site.exchange_class(_TestExchange)("GET", "/", [], b"", None))
     assert len(metrics._active) == 1
     # As an engine does when the client has left in the middle of a body.
     was.exchange.was = None

@@ -19,11 +19,9 @@ from atila.http.exchange import Header
 from atila.known_layers import KNOWN
 
 if TYPE_CHECKING:
-    from atila import Atila, Was
+    from atila import Atila, Endpoint, Site, Was
     from atila.http.exchange import Exchange
     from atila.routing.router import Match, Route
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
 
 GROUP = "atila.layers"
 PROTOCOL = 2

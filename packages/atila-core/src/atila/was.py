@@ -15,20 +15,17 @@ from atila.errors import HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
+from atila.http.exchange import Input
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
 from atila.runtime import updates
-from atila.runtime.coroutines import Input
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Site
     from atila.http.exchange import Exchange, Header, WebSocketTransport
     from atila.installed import WasNames
     from atila.runtime.store import SharedStore
-    from atila.serving.apps import Apps
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
 else:
     WasNames = object
 
@@ -46,7 +43,7 @@ class Was(WasNames):
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
-        answering: the head of a streamed answer, or of a WebSocket, has been sent.
+        headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
     """
 
@@ -55,10 +52,10 @@ class Was(WasNames):
         "_request",
         "_request_id",
         "_response",
-        "answering",
         "cancels",
         "endpoint",
         "exchange",
+        "headers_sent",
         "is_bound",
         "path_params",
         "refusal",
@@ -162,7 +159,7 @@ class Was(WasNames):
         return self.app.current_site
 
     @property
-    def apps(self) -> Apps:
+    def apps(self) -> Mapping[str, Atila]:
         """The apps of the site, by name."""
         return self.site.apps
 

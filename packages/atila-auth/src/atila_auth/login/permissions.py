@@ -139,7 +139,7 @@ class Permission:
             # Those that the handler will get, from wherever: a form wins over the path.
             args = was.args
             # The arguments of a call by RPC are not among them, so they may be anything.
-            is_call = was.endpoint.fault is not None
+            is_call = was.endpoint.error_writer is not None
             for name, permissions in self._by_parameter.items():
                 if is_call or args.get(name) not in (None, MINE):
                     wanted += permissions

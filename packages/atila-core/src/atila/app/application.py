@@ -7,21 +7,23 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila import layers, problems
+from atila import layers
 from atila.app import decorators, events, mounting
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
-from atila.errors import MissingLayer, SetupError, source_of
+from atila.errors import MissingLayer, SetupError, setup_step, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
 from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
 from atila.routing import precedence
 from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
+from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
-from atila.serving.site import Mount, Site, freeze_gc
+from atila.serving.site import Site
 from atila.validation import declaration
 from atila.was import Was, class_for
 
@@ -81,6 +83,8 @@ class Atila(AppNames):
         self.mounting = mounting.Mounting(self)
         self._site: Site | None = None
         self._entering: Site | None = None
+        self._engines: dict[str, Any] = {}
+        """By the interface, what answers the calls of a server; made at the first one."""
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
         self.mount_prefix = ""
@@ -148,7 +152,7 @@ class Atila(AppNames):
         def decorate(function: Function) -> Function:
             source = source_of(function)
             for option in options:
-                with problems.piece():
+                with setup_step():
                     if option not in self._options:
                         raise SetupError(layers.missing("options", option, self.layers), source)
             scope = self.mounting.scope
@@ -312,6 +316,7 @@ class Atila(AppNames):
         """The end of the site; the app may be mounted anew."""
         mounting.leave(self)
         self._site = None
+        self._engines.clear()
 
     def endpoint_of(self, route: Route) -> Endpoint:
         """The endpoint that a route was compiled to."""
@@ -335,28 +340,28 @@ class Atila(AppNames):
         self._endpoints = {}
         routes = self._ranked()
         for route in routes:
-            with problems.piece():
+            with setup_step():
                 self._compile(route)
         self.resources = Resources(routes)
         for add in (self._add_openapi, self._add_metrics, self._add_health):
-            with problems.piece():
+            with setup_step():
                 add()
         found: dict[str, Parts] = {}
         for name, layer in self.layers.items():
             if layer.mount is not None:
-                with problems.piece():
+                with setup_step():
                     if (parts := layer.mount(self)) is not None:
                         found[name] = parts
         self.parts = list(found.values())
-        with problems.piece():
+        with setup_step():
             self.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
-        with problems.piece():
+        with setup_step():
             # Refusals run through an endpoint too, for its hooks and error pages.
-            self.refusing = self._refusing(
+            self.rejection = self._rejection(
                 Steps(headers=each.headers) for each in self.parts if each.headers is not None
             )
 
-    def _refusing(self, steps: Iterable[Steps]) -> Endpoint:
+    def _rejection(self, steps: Iterable[Steps]) -> Endpoint:
         endpoint = Endpoint(self, Route("", _refused), tuple(steps))
         endpoint.blocking = not self.loop_safe
         return endpoint
@@ -373,12 +378,11 @@ class Atila(AppNames):
         if self.config.METRICS is not None:
             from atila.monitoring import metrics
 
-            self._add_own(metrics.endpoint(self))
+            self._add_own(self._endpoint(metrics.route(self)).unlogged())
 
     def _add_health(self) -> None:
-        if self.config.HEALTH is not None:
-            for endpoint in health.endpoints(self):
-                self._add_own(endpoint)
+        for route in health.routes(self):
+            self._add_own(Endpoint(self, route, ()).unlogged().without_hooks())
 
     def _add_own(self, endpoint: Endpoint) -> None:
         self.router.add(endpoint.route.rule, endpoint, ("GET", "HEAD"))
@@ -412,20 +416,31 @@ class Atila(AppNames):
     def __call__(self, *args: Any) -> Any:
         """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
         if len(args) == 2:
-            from atila.engines.wsgi import begin, serve
-
-            return serve(self._site or begin(self), *args)
+            return (self._engines.get("wsgi") or self._wsgi_engine()).serve(*args)
         return self._asgi(*args)
 
-    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        from atila.engines.asgi import serve
+    def _wsgi_engine(self) -> Any:
+        from atila.engines.wsgi import Engine
 
-        await serve(self.site, scope, receive, send)
+        make = Engine if self._site is not None else Engine.at_first_request
+        engine = self._engines["wsgi"] = make(self.site)
+        return engine
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        engine = self._engines.get("asgi")
+        if engine is None:
+            from atila.engines.asgi import Engine
+
+            engine = self._engines["asgi"] = Engine(self.site)
+        await engine.serve(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        from atila.engines.rsgi import serve
+        engine = self._engines.get("rsgi")
+        if engine is None:
+            from atila.engines.rsgi import Engine
 
-        return serve(self.site, scope, protocol)
+            engine = self._engines["rsgi"] = Engine(self.site)
+        return engine.serve(scope, protocol)
 
     def __rsgi_init__(self, loop: Any) -> None:
         self.site.use_loop(loop)

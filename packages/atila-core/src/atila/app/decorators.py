@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila.app.hooks import call, plain
+from atila.app.hooks import plain
 from atila.errors import HTTPError, SetupError, source_of
 from atila.layers import Steps
+from atila.runtime.offload import call
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Context = TypeVar("Context", bound="Was")

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyee.executor import ExecutorEventEmitter
 
-from atila.app.hooks import call, check_takes_context
 from atila.errors import SetupError, source_of
+from atila.routing.signature import check_takes_context
 from atila.runtime.context import current
+from atila.runtime.offload import call
 from atila.runtime.pool import WorkerPool
 from atila.serving import background_context
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.serving.site import freeze_gc
+from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
+    from atila import Site
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -163,16 +163,6 @@ class ASGIExchange(Exchange):
         headers = _with_length(answer.headers, len(answer.body), self.method)
         await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
         await self._send({"type": f"{kind}.body", "body": answer.body})
-
-    async def _refuse(self, answer: _Answer) -> None:
-        """Refuse a WebSocket handshake; with 403 where the server knows no other way."""
-        if "websocket.http.response" not in (self._scope.get("extensions") or ()):
-            await self._send({"type": "websocket.close", "code": 1008})
-            return
-        headers = _with_length(answer.headers, len(answer.body), self.method)
-        start = _start(answer.status, headers)
-        await self._send({**start, "type": "websocket.http.response.start"})
-        await self._send({"type": "websocket.http.response.body", "body": answer.body})
 
     async def _send_file(self, answer: _Answer) -> None:
         left = answer.size
@@ -405,37 +395,48 @@ async def _await(message: Awaitable[Message]) -> Message:
     return await message
 
 
-async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> None:
-    """Answer an ASGI scope: a request, a WebSocket, or the server's start and end."""
-    if scope["type"] == "lifespan":
-        await _live(site, receive, send)
-        return
-    loop = site.use_loop(asyncio.get_running_loop())
-    exchange = ASGIExchange(scope, receive, send, loop)
-    was = site.open(exchange)
-    if site.wants_body(was):
-        await site.collect(was, exchange.pieces(), "the body ended too soon")
-    else:
-        site.start(was)
-    try:
-        answer = await exchange.done
-    except asyncio.CancelledError:
-        if exchange.websocket is not None:
-            # hypercorn stops, and would close it with 1011.
-            await exchange.websocket.close(GOING_AWAY, "the server shuts down")
-        raise
-    if answer is not None:
-        await exchange.send_answer(answer)
+class Engine:
+    """Answers what an ASGI server calls a site with.
 
+    Args:
+        site: the site.
+    """
 
-async def _live(site: Site, receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            site.use_loop(asyncio.get_running_loop())
-            freeze_gc()
-            await send({"type": "lifespan.startup.complete"})
-        elif message["type"] == "lifespan.shutdown":
-            await asyncio.to_thread(site.shutdown)
-            await send({"type": "lifespan.shutdown.complete"})
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(ASGIExchange)
+
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a scope: a request, a WebSocket, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
+        site = self._site
+        loop = site.use_loop(asyncio.get_running_loop())
+        exchange = self._exchange(scope, receive, send, loop)
+        was = site.open(exchange)
+        if exchange.has_body() and site.wants_body(was):
+            await site.collect(was, exchange.pieces(), "the body ended too soon")
+        else:
+            site.start(was)
+        try:
+            answer = await exchange.done
+        except asyncio.CancelledError:
+            if exchange.websocket is not None:
+                # hypercorn stops, and would close it with 1011.
+                await exchange.websocket.close(GOING_AWAY, "the server shuts down")
+            raise
+        if answer is not None:
+            await exchange.send_answer(answer)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._site.use_loop(asyncio.get_running_loop())
+                freeze_gc()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._site.shutdown)
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -16,9 +16,8 @@ from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, 
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
+    from atila import Site, Was
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
-    from atila.was import Was
 
 _SECURE = frozenset({"https", "wss"})
 REPLY_SECONDS = 1.0
@@ -341,21 +340,32 @@ class _WebSocket:
         self._exchange._finish()
 
 
-def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
-    """Answer a request of granian; called on its loop.
+class Engine:
+    """Answers the requests of granian for a site.
 
-    Returns:
-        What ends when the request is over.
+    Args:
+        site: the site.
     """
-    loop = site.use_loop(asyncio.get_running_loop())
-    exchange = RSGIExchange(scope, protocol, loop)
-    was = site.open(exchange)
-    if site.wants_body(was):
-        return _collect(site, was, exchange)
-    site.start(was)
-    return exchange.over()
 
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(RSGIExchange)
 
-async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
-    await site.collect(was, exchange.pieces(), "the body is malformed or ended too soon")
-    await exchange.over()
+    def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
+        """Answer a request; called on granian's loop.
+
+        Returns:
+            What ends when the request is over.
+        """
+        site = self._site
+        exchange = self._exchange(scope, protocol, site.use_loop(asyncio.get_running_loop()))
+        was = site.open(exchange)
+        if exchange.has_body() and site.wants_body(was):
+            return self._collect(was, exchange)
+        site.start(was)
+        return exchange.over()
+
+    async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
+        cut = "the body is malformed or ended too soon"
+        await self._site.collect(was, exchange.pieces(), cut)
+        await exchange.over()

@@ -19,9 +19,8 @@ from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Site
     from atila.http.bodies import BodySink
-    from atila.serving.site import Site
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -235,33 +234,45 @@ class _Stream:
                 queue.get_nowait()
 
 
-def begin(app: Atila) -> Site:
-    """The site of an app, at the first request; WSGI tells of no start and no end."""
-    site = app.site
-    atexit.register(site.shutdown)
-    site.begin()
-    return site
+class Engine:
+    """Answers the requests of a WSGI server for a site.
 
+    Args:
+        site: the site.
+    """
 
-def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a WSGI request."""
-    exchange = WSGIExchange(environ)
-    was = site.open(exchange)
-    if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
-        was = site.refusal(was.exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
-    if site.wants_body(was):
-        sink = site.sink(was)
-        try:
-            _collect(environ, exchange, sink)
-            site.take_body(was, sink)
-        except HTTPError as fault:
-            sink.close()
-            was = site.refusal(was.exchange, was.app, fault)
-    was.endpoint.run(was)
-    answer = exchange.answers.get()
-    status = f"{answer.status} {reason_phrase(answer.status)}"
-    start_response(status, list(answer.headers))
-    return answer.body
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(WSGIExchange)
+
+    @classmethod
+    def at_first_request(cls, site: Site) -> Engine:
+        """The engine of a server that reports neither its start nor its end (PEP 3333)."""
+        atexit.register(site.shutdown)
+        site.begin()
+        return cls(site)
+
+    def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        site = self._site
+        exchange = self._exchange(environ)
+        was = site.open(exchange)
+        if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
+            error = HTTPError(501, "WSGI servers have no WebSocket")
+            was = site.refusal(was.exchange, was.app, error)
+        if exchange.has_body() and site.wants_body(was):
+            collector = site.body_collector(was)
+            try:
+                _collect(environ, exchange, collector)
+                site.set_body(was, collector)
+            except HTTPError as fault:
+                collector.close()
+                was = site.refusal(was.exchange, was.app, fault)
+        was.endpoint.run(was)
+        answer = exchange.answers.get()
+        status = f"{answer.status} {reason_phrase(answer.status)}"
+        start_response(status, list(answer.headers))
+        return answer.body
 
 
 def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from atila.http.caching import http_date
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[ -:<-~]*")

@@ -6,8 +6,8 @@ one for each request and gives it to `Site`; docs/architecture.md draws the way.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from atila.http.bodies import Body
@@ -98,7 +98,7 @@ class Exchange:
     query: str
     """As sent, without the question mark; "" if there is none."""
     body: Body
-    """The whole request body, put here by `Site.take_body` before `Site.start`; b"" until then. A
+    """The whole request body, put here by `Site.set_body` before `Site.start`; b"" until then. A
     long one is a `Spool`: `bytes(body)` reads it."""
 
     can_upgrade: bool = True
@@ -200,3 +200,21 @@ class Exchange:
     async def disconnected(self) -> None:
         """Return when the client has left; never, where an engine cannot know. On the task loop."""
         raise NotImplementedError
+
+
+class Input:
+    """What a coroutine yields for the next piece of a streamed body: `yield was.Input(4096)`.
+
+    Args:
+        exchange: the request.
+        size: bytes that the piece has at most.
+    """
+
+    __slots__ = ("_exchange", "_size")
+
+    def __init__(self, exchange: Exchange, size: int = 65536) -> None:
+        self._exchange = exchange
+        self._size = size
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._exchange.read(self._size).__await__()

@@ -14,9 +14,9 @@ from atila.http import caching
 from atila.http.response import FileBody, head
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Header
     from atila.http.response import Response
-    from atila.was import Was
 
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _TEXTS = frozenset(

@@ -10,7 +10,6 @@ from atila.http import forms
 from atila.http.accept import parse_accept, weight_of
 from atila.http.exchange import Headers
 from atila.http.uploads import MULTIPART_TYPE, Form
-from atila.routing.router import names_of, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,8 +103,7 @@ class Request(RequestNames):
         """The parameters of the rule, with the values that the handler gets: a body wins over the
         path, and what the path leaves out may be given elsewhere."""
         args = self.was.args
-        names = names_of(parse_rule(self.was.endpoint.route.rule))
-        return {name: args[name] for name in names if name in args}
+        return {name: args[name] for name in self.was.endpoint.params if name in args}
 
     @cached_property
     def URL_QUERY(self) -> dict[str, Any]:

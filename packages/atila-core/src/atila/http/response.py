@@ -14,11 +14,12 @@ from atila.http.exchange import Header, Headers
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from atila import Was
     from atila.http.exchange import Exchange
-    from atila.was import Was
 
 HTML: Header = ("content-type", "text/html; charset=utf-8")
 BINARY: Header = ("content-type", "application/octet-stream")
+JSON: Header = ("content-type", "application/json")
 _FORBIDDEN = ("\r", "\n", "\0")
 
 

@@ -153,11 +153,11 @@ def check(target: str) -> None:
 @OUTPUT
 def openapi(target: str, output: Path | None) -> None:
     """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
-    from atila.openapi.document import of_target
+    from atila.launch import routes_table
     from atila.openapi.page import to_json
 
     with _mistakes_told():
-        _put(to_json(of_target(target)).decode() + "\n", output)
+        _put(to_json(routes_table.openapi(target)).decode() + "\n", output)
 
 
 @main.command()

@@ -18,7 +18,8 @@ from atila.errors import SetupError
 from atila.launch import reloading, script
 from atila.monitoring import logs
 from atila.runtime import server_run
-from atila.serving.site import Site, freeze_gc
+from atila.runtime.loop import freeze_gc
+from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
@@ -44,6 +45,9 @@ class Service:
     def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
         self.site = site
         self._files = files
+        # Not a method, which would be one more step of each request.
+        self.__rsgi__ = rsgi.Engine(site).serve
+        self._wsgi = wsgi.Engine(site).serve
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.site.use_loop(loop)
@@ -53,11 +57,8 @@ class Service:
             reloading.announce(self.site, "before_reload")
         self.site.shutdown()
 
-    def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        return rsgi.serve(self.site, scope, protocol)
-
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        return wsgi.serve(self.site, environ, start_response)
+        return self._wsgi(environ, start_response)
 
 
 def make_service() -> Service:

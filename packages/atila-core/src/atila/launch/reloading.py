@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atila.serving.site import Site
+    from atila import Site
 
 VARIABLE = "ATILA_RELOAD"
 """Environment variable: whether servers start their workers anew when a file changes."""

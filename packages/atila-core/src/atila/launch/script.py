@@ -19,11 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import problems
-from atila.errors import SetupError
+from atila.errors import SetupError, setup_step
 from atila.launch import reloading, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
-from atila.serving.site import Mount, Site
+from atila.serving.apps import Mount
+from atila.serving.site import Site
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
@@ -332,7 +332,7 @@ def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     access_log = os.environ.get(ACCESS_LOG) or None
     mounts: list[Mount] = []
     for each in current.mounts:
-        with problems.piece():
+        with setup_step():
             mounts.append(each.load() if isinstance(each, Package) else each)
             mounts[-1].app.debug |= reloading.is_development()
     return Site(

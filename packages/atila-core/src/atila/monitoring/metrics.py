@@ -19,20 +19,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila.app import settings
 from atila.errors import HTTPError, SetupError
 from atila.http.observation import Observed, Observer
-from atila.routing.router import Route
+from atila.routing.router import Route, path_of
+from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
-from atila.serving import streams
 
 if TYPE_CHECKING:
     from prometheus_client import Gauge, Histogram
 
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Was
     from atila.http.exchange import WebSocketTransport
-    from atila.serving.endpoint import Endpoint
-    from atila.was import Was
 
 SAMPLED = 1.0
 """Seconds between two looks at what goes up and down, for the page of another worker."""
@@ -45,20 +42,20 @@ _METHODS = frozenset(
 _LABELS = ("http_request_method", "http_route", "http_response_status_code")
 
 
-def endpoint(app: Atila) -> Endpoint:
-    """What answers at the path of the setting METRICS, within the hooks and layers of the app.
+def route(app: Atila) -> Route:
+    """The route at the path of the setting METRICS, for within the hooks and layers of the app.
 
     Raises:
         SetupError: the setting makes no sense, or prometheus_client is not installed.
     """
-    path = settings.path_of(app.config, "METRICS")
+    path = path_of(app.config, "METRICS")
     # Not imported yet: that comes after its environment variable is set.
     if importlib.util.find_spec("prometheus_client") is None:
         raise SetupError(
             "app.config.METRICS needs prometheus_client, which is not installed."
             ' Mend: pip install "atila-core[metrics]"'
         )
-    return app.endpoint_for(Route(path, _show, ("GET",), automatic=True)).quiet()
+    return Route(path, _show, ("GET",), automatic=True)
 
 
 async def _show(was: Was) -> Any:
@@ -70,7 +67,7 @@ async def _show(was: Was) -> Any:
     if metrics.pool.is_full:
         raise HTTPError(503, "the server is busy", 0, [("retry-after", "1")])
     accepted = was.exchange.header("accept") or ""
-    kind, page = await streams.in_pool(metrics.pool, was, metrics.page, accepted)
+    kind, page = await in_pool(metrics.pool, was, metrics.page, accepted)
     return was.response(200, page, {"content-type": kind, "cache-control": "no-store"})
 
 

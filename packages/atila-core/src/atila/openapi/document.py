@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila.launch import script
-from atila.launch.routes_table import path_of
 from atila.openapi.operation import Document, Operation
 from atila.openapi.schema import CONVERTED, Schema
 from atila.routing.router import parse_rule
-from atila.serving.endpoint import Endpoint
+from atila.serving.endpoint import Endpoint, path_of
 from atila.serving.site import Site
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 VERSION = "3.1.0"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -56,16 +54,6 @@ def of_site(site: Site, info: Mapping[str, Any]) -> Document:
     """The document of all apps of a site; of those for certain hosts too."""
     endpoints = [endpoint for mount in site.mounts for endpoint in mount.app.endpoints]
     return document(endpoints, info)
-
-
-def of_target(target: str) -> Document:
-    """The document of a launch script or app.
-
-    Raises:
-        SetupError: it has a mistake in it.
-    """
-    with script.trial(target) as site:
-        return of_site(site, info_of(site.mounts[0].app))
 
 
 def info_of(app: Atila) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 DEFAULT = "default"
 """The rule for all hosts that no other rule fits; "*" is the same."""

@@ -11,8 +11,7 @@ from atila.errors import HTTPError, SetupError, caller
 from atila.routing.router import Route
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 
 def ranked(routes: Iterable[Route], unrouted: Mapping[str, int]) -> list[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -42,6 +43,18 @@ class Route:
     automatic: bool = False
     mntopt: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
+
+
+def path_of(config: Mapping[str, Any], name: str) -> str:
+    """The path that a setting names, below the app's mount point.
+
+    Raises:
+        SetupError: it is no path.
+    """
+    path = config[name]
+    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
+        raise SetupError(f'app.config.{name} is None or a path: "/{name.lower()}", not {path!r}')
+    return path
 
 
 class Segment(NamedTuple):

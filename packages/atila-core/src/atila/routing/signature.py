@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError, SetupError
+from atila.errors import HTTPError, SetupError, source_of
 from atila.routing.router import Route, parse_rule
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 Binder = Callable[["Was"], Mapping[str, Any]]
 
@@ -128,3 +128,16 @@ def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str
         return f"parameter {absent[0]!r} is required"
     unknown = sorted(set(given) - set(signature.names))
     return f"unknown parameter {unknown[0]!r}; known are {', '.join(signature.names)}"
+
+
+def check_takes_context(function: Callable[..., Any]) -> None:
+    """Raise a SetupError if a function cannot be called with the context first."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        name = getattr(function, "__name__", "it")
+        raise SetupError(
+            f"{name} must take the context first: def {name}(was, …)", source_of(function)
+        )

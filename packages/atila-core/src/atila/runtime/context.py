@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 current: ContextVar[Was] = ContextVar("was")
 """The context of the request; set in worker threads, on the task loop and in tasks."""

@@ -32,7 +32,7 @@ from atila.errors import SetupError
 from atila.runtime import server_run
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Entry = tuple[bytes, float | None]
 """A value, and when it ends in seconds since the epoch; None for never."""

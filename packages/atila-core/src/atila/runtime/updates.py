@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.runtime.shared import Shared
-    from atila.was import Was
 
 
 class Updates:

@@ -20,18 +20,18 @@ from atila.http import uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
+from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Signature, binder
 from atila.runtime.context import current
 from atila.runtime.coroutines import generator_handler
-from atila.serving import debug_page, error_pages, responders, streams
+from atila.runtime.offload import in_worker
+from atila.serving import debug_page, error_pages, responders
 from atila.validation import declaration
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.exchange import Header, WebSocketTransport
     from atila.layers import After, Before, Steps
-    from atila.routing.router import Route
-    from atila.was import Was
 
 log = logging.getLogger("atila.app")
 
@@ -58,10 +58,11 @@ class Endpoint:
         max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
-        security: the scheme of HTTP authentication that it asks for: "basic"; "" for none.
-        fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
-            error handlers and error pages.
-        is_quiet: its requests are not written to the access log.
+        error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
+            own; None for error handlers and error pages.
+        is_unlogged: its requests are not written to the access log.
+        params: the names of the parameters in the rule.
+        security: how a client proves who it is: "basic", "bearer" or "digest"; "" for not at all.
     """
 
     __slots__ = (
@@ -75,13 +76,14 @@ class Endpoint:
         "app",
         "blocking",
         "defaults",
-        "fault",
+        "error_writer",
         "headers",
         "inspector",
-        "is_quiet",
+        "is_unlogged",
         "max_body",
         "max_upload",
         "optional",
+        "params",
         "route",
         "security",
         "streams_body",
@@ -94,6 +96,8 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
+        self.params = names_of(parse_rule(route.rule))
+        self.security = next((step.security for step in steps if step.security), "")
         fields = frozenset[str]().union(*(step.fields for step in steps))
         self._bind = binder(route, signature, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
@@ -120,21 +124,28 @@ class Endpoint:
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
-        self.security = next((step.security for step in steps if step.security), "")
-        self.fault: Callable[[Was, HTTPError], object] | None = None
-        self.is_quiet = False
+        self.error_writer: Callable[[Was, HTTPError], object] | None = None
+        self.is_unlogged = False
 
-    def quiet(self, *, alone: bool = False) -> Endpoint:
-        """The same endpoint for what watches the site: its requests are not in the access log.
+    def derived(self, **changes: Any) -> Endpoint:
+        """The same endpoint, but for some of its attributes.
 
         Args:
-            alone: not even hooks that clean up run.
+            changes: their values, by name.
         """
-        twin = copy.copy(self)
-        twin.is_quiet = True
-        if alone:
-            twin._teardown = ()
-        return twin
+        derived = copy.copy(self)
+        derived._with_uploads = None
+        for name, value in changes.items():
+            setattr(derived, name, value)
+        return derived
+
+    def unlogged(self) -> Endpoint:
+        """The same endpoint for what watches the site: its requests are not in the access log."""
+        return self.derived(is_unlogged=True)
+
+    def without_hooks(self) -> Endpoint:
+        """The same endpoint; not even hooks that clean up run."""
+        return self.derived(_teardown=())
 
     def with_uploads(self) -> Endpoint:
         """The same endpoint for requests that leave something on the disk, to be deleted at last.
@@ -142,16 +153,15 @@ class Endpoint:
         So that all other requests need not even ask.
         """
         if self._with_uploads is None:
-            twin = copy.copy(self)
-            twin._teardown = (*self._teardown, uploads.discard)
-            twin._loop_safe = False
-            self._with_uploads = twin
+            self._with_uploads = self.derived(
+                _teardown=(*self._teardown, uploads.discard), _loop_safe=False
+            )
         return self._with_uploads
 
-    def twin(
+    def for_calls(
         self,
         handler: Callable[[Was], Any],
-        fault: Callable[[Was, HTTPError], object],
+        error_writer: Callable[[Was, HTTPError], object],
         *,
         streams_body: bool = False,
     ) -> Endpoint:
@@ -160,17 +170,18 @@ class Endpoint:
 
         Args:
             handler: called with the context alone, in place of the route's.
-            fault: answers with an error, in place of error handlers and error pages.
+            error_writer: answers with an error, in place of error handlers and error pages.
             streams_body: the handler reads the body itself.
         """
-        twin = copy.copy(self)
-        twin._handler, twin._bind, twin.fault = handler, None, fault
-        twin._before = tuple(_refusing(s) for s in self._before if s is not self.inspector)
-        twin.inspector = None
-        twin.streams_body = streams_body
-        twin.blocking = not (self._loop_safe and inspect.iscoroutinefunction(handler))
-        twin._with_uploads = None
-        return twin
+        return self.derived(
+            _handler=handler,
+            _bind=None,
+            _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
+            blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
+            error_writer=error_writer,
+            inspector=None,
+            streams_body=streams_body,
+        )
 
     async def finished(self, was: Was, value: Any) -> Any:
         """What hooks and layers make of a value, for who answers by itself. On the task loop."""
@@ -278,7 +289,7 @@ class Endpoint:
         """Call from the task loop what belongs into a worker thread if hooks may block."""
         if self._loop_safe and self.app.loop_safe:
             return func(*args)
-        return await streams.in_worker(was, func, *args)
+        return await in_worker(was, func, *args)
 
     def fail(self, was: Was, error: BaseException) -> None:
         """Answer with an error; never raises."""
@@ -314,8 +325,8 @@ class Endpoint:
             was.site.loop.spawn(transport.close(INTERNAL_ERROR))
 
     def _send_error(self, was: Was, error: HTTPError) -> None:
-        if self.fault is not None:
-            self.fault(was, error)
+        if self.error_writer is not None:
+            self.error_writer(was, error)
             return
         response = was.renew_response(error)
         if error.code >= 400:
@@ -350,6 +361,11 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def path_of(endpoint: Endpoint) -> str:
+    """The rule of an endpoint with the mount point of its app: "/shop/orders/<int:id>"."""
+    return (endpoint.app.mount_prefix + endpoint.route.rule) or "/"
 
 
 def _refusing(step: Before) -> Before:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila.app.hooks import call
 from atila.errors import SetupError, source_of
 from atila.runtime.context import current
+from atila.runtime.offload import call
 from atila.serving import background_context
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Thread = threading.Thread

@@ -15,9 +15,9 @@ from atila.http.response import ANSWERED, BINARY, HTML, FileBody, Response, head
 from atila.serving import streams
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Headers
     from atila.layers import Responder
-    from atila.was import Was
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]

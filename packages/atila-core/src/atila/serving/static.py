@@ -15,10 +15,9 @@ from atila.routing.router import Route
 from atila.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.exchange import Exchange
     from atila.routing.hosts import Hosts
-    from atila.was import Was
 
 READING = frozenset({"GET", "HEAD"})
 DISABLE = "ATILA_DISABLE_STATIC"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any
 
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED, HTML, head
-from atila.runtime.context import current
+from atila.runtime.offload import in_worker
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Header, ResponseStream
-    from atila.runtime.pool import WorkerPool
-    from atila.was import Was
 
 CHUNK = 65536
 """Bytes read from an open file at a time."""
@@ -40,53 +39,6 @@ def read_file(file: IO[Any]) -> Iterator[Any]:
     with file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-    """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
-    return in_pool(was.site.pool, was, func, *args)
-
-
-def in_pool(
-    pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any
-) -> asyncio.Future[Any]:
-    """The same in a thread of another pool."""
-    loop = was.site.loop
-    future: asyncio.Future[Any] = loop.loop.create_future()
-
-    def finish(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        token = current.set(was)
-        try:
-            result = func(*args)
-        except BaseException as error:
-            loop.call(finish, None, _for_future(error))
-        else:
-            loop.call(finish, result, None)
-        finally:
-            current.reset(token)
-
-    pool.resubmit(work)
-    return future
-
-
-def _for_future(error: BaseException) -> BaseException:
-    """An error as a future can carry it.
-
-    SystemExit would end the loop on which it comes out; StopIteration no coroutine lets pass.
-    """
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
-    carried.__cause__ = error
-    return carried
 
 
 async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:

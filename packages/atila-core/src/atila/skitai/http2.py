@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
@@ -13,13 +13,10 @@ from skitai.handlers.http2_handler import http2_producer
 
 from atila.errors import HTTPError
 from atila.http.exchange import Header
-from atila.skitai.base import SkitaiExchange, split_headers
+from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.framing import too_large
 from atila.skitai.heads import SERVER, http_date, is_bodiless
 from atila.skitai.writer import BytesSource, FileSource, Outlet
-
-if TYPE_CHECKING:
-    from atila.skitai.worker import Worker
 
 MIN_WINDOW = 65535
 WINDOW = 1048576

@@ -28,7 +28,7 @@ from atila.skitai.writer import HIGH, Outlet
 if TYPE_CHECKING:
     from websockets.extensions import Extension
 
-    from atila.skitai.worker import Worker
+    from atila.skitai.base import Worker
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 GOING_AWAY = 1001

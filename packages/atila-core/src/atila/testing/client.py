@@ -18,7 +18,7 @@ from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 WAIT = 30.0
 """Seconds that the client waits for an answer before it gives up with TimeoutError."""
@@ -132,7 +132,7 @@ class _TestExchange(Exchange):
     ) -> None:
         with open(path, "rb") as file:
             file.seek(offset)
-            self.respond(status, headers, file.read(size))
+            self.answers.put(TestResponse(status, headers, file.read(size)))
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _TestStream:
         return _TestStream(self, status, headers)
@@ -259,14 +259,12 @@ class TestClient:
             target: "serve.py", or an app in a module, "package.module:app".
 
         Raises:
-            SetupError: see `atila.launch.script.read`.
+            SetupError: see `atila.site_of`.
         """
-        from atila.launch import script
+        from atila import site_of
 
         with _main_restored():
-            script.read(os.fspath(target))
-            site = script.build_site()
-        return cls(site.mounts[-1].app)
+            return cls(site_of(os.fspath(target)).mounts[-1].app)
 
     def close(self) -> None:
         """Unmount the app, with its whole site; nothing if it was never asked anything."""
@@ -302,7 +300,7 @@ class TestClient:
         Raises:
             TimeoutError: no answer came within `WAIT` seconds.
         """
-        exchange = _exchange(method, url, params, self._with_cookies(url, headers), data, json)
+        exchange = self._exchange(method, url, params, self._with_cookies(url, headers), data, json)
         self._start(exchange)
         answer: TestResponse = _get(exchange.answers)
         self.cookies.take(url, answer.header_list)
@@ -314,14 +312,20 @@ class TestClient:
             given["cookie"] = cookies
         return given
 
+    def _exchange(
+        self, method: str, url: str, params: Any, headers: Any, data: Any, json: Any
+    ) -> _TestExchange:
+        kind = self.app.site.exchange_class(_TestExchange)
+        return _exchange(method, url, params, headers, data, json, kind)
+
     def _start(self, exchange: _TestExchange) -> None:
         site = self.app.site
         was = site.open(exchange)
-        if site.wants_body(was):
+        if exchange.has_body() and site.wants_body(was):
             try:
-                sink = site.sink(was)
+                sink = site.body_collector(was)
                 sink.write(bytes(exchange.body))
-                site.take_body(was, sink)
+                site.set_body(was, sink)
             except HTTPError as fault:
                 was = site.refusal(exchange, self.app, fault)
         site.start(was)
@@ -332,7 +336,7 @@ class TestClient:
         Raises:
             ConnectionRefusedError: the app answered the handshake with an error.
         """
-        exchange = _exchange("GET", url, None, self._with_cookies(url, headers), None, None)
+        exchange = self._exchange("GET", url, None, self._with_cookies(url, headers), None, None)
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
@@ -401,23 +405,24 @@ def _exchange(
     headers: Mapping[str, str] | None,
     data: Any,
     json: Any,
+    kind: type[_TestExchange] = _TestExchange,
 ) -> _TestExchange:
     if params:
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
     pairs = [(name.lower(), value) for name, value in (headers or {}).items()]
-    body, pieces, kind = b"", None, ""
+    body, pieces, media = b"", None, ""
     if json is not None:
-        body, kind = orjson.dumps(json), "application/json"
+        body, media = orjson.dumps(json), "application/json"
     elif isinstance(data, Mapping):
-        body, kind = urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
+        body, media = urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
     elif isinstance(data, str):
         body = data.encode()
     elif isinstance(data, bytes):
         body = data
     elif data is not None:
         pieces = data
-    if kind and not any(name == "content-type" for name, _ in pairs):
-        pairs.append(("content-type", kind))
+    if media and not any(name == "content-type" for name, _ in pairs):
+        pairs.append(("content-type", media))
     if body:
         pairs.append(("content-length", str(len(body))))
-    return _TestExchange(method, url, pairs, body, pieces)
+    return kind(method, url, pairs, body, pieces)

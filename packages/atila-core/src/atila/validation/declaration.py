@@ -47,7 +47,7 @@ from atila.validation.inspector import WHERE, Group, Inspector, OneOf, Place, Ru
 from atila.validation.operators import OF_TEXTS, OPERATORS, length
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
     from atila.routing.router import Route
 
 _MARK = "__atila_inspections__"

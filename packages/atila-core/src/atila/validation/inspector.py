@@ -12,7 +12,7 @@ from atila.routing.router import SPECIAL
 from atila.validation.converters import Check, Invalid, is_blank, shown
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 _ABSENT: Any = object()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone, HTTPError
 from atila.http.response import Response, head
+from atila.runtime.offload import in_worker
 from atila.serving.responders import arrived
-from atila.serving.streams import in_worker, iterate
+from atila.serving.streams import iterate
 from atila_render.grpc.messages import Messages
 from atila_render.grpc.refusals import HEAD
 from atila_render.grpc.status import (

@@ -36,6 +36,8 @@ VARIABLE = "ATILA_GRPC_PORT"
 """The environment variable that `atila serve --grpc-port` sets: 50051 or "0.0.0.0:50051"; a number
 alone is of the address that the server listens at."""
 TYPES = ("application/grpc", "application/grpc+proto")
+PORT_VARIABLE = "ATILA_GRPC_PORT"
+"""The environment variable that `atila serve --grpc-port` sets: "127.0.0.1:50051"."""
 ADVICE = 'gRPC is not installed. Mend: pip install "atila-render[grpc]"'
 
 log = logging.getLogger("atila.app")
@@ -73,7 +75,7 @@ class _LazyFinder:
         async def refuse(was: Was) -> Any:
             raise GrpcError(UNIMPLEMENTED, "this server has no gRPC")
 
-        endpoint = self._app.refusing.twin(refuse, answer_error, streams_body=True)
+        endpoint = self._app.rejection.for_calls(refuse, answer_error, streams_body=True)
         return lambda exchange, path, match: endpoint
 
     def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:

@@ -100,7 +100,7 @@ class Finder:
 
     @cached_property
     def _unknown(self) -> Endpoint:
-        return self._app.refusing.twin(_unimplemented, answer_error, streams_body=True)
+        return self._app.rejection.for_calls(_unimplemented, answer_error, streams_body=True)
 
     def _check(self, endpoint: Endpoint) -> None:
         path = self._app.mount_prefix + endpoint.route.rule
@@ -149,7 +149,7 @@ class Finder:
     def _answering(self, descriptor: Any, endpoint: Endpoint) -> Endpoint:
         method = Method(descriptor, endpoint)
         answer: Callable[[Was], Any] = method.answer
-        return endpoint.twin(answer, answer_error, streams_body=True)
+        return endpoint.for_calls(answer, answer_error, streams_body=True)
 
     def serves(self, service: str) -> bool:
         """Whether any method of a service has a handler."""

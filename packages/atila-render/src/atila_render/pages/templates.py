@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atila.serving import streams
+from atila.runtime.offload import in_worker
 from atila_render.pages.environment import environment_of
 from atila_render.pages.media import HTML, media_type_of
 from atila_render.settings import settings_of
@@ -118,7 +118,7 @@ class Rendering:
         self._variables = variables
 
     def __await__(self) -> Generator[Any, None, str]:
-        work = streams.in_worker(self._was, _render, self._was, self._template, self._variables)
+        work = in_worker(self._was, _render, self._was, self._template, self._variables)
         return work.__await__()
 
     def __repr__(self) -> str:

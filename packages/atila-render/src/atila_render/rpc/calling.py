@@ -12,9 +12,9 @@ from atila.routing.pipe import finish
 from atila.routing.router import Match
 from atila.routing.urls import shape_of
 from atila.runtime.context import current
+from atila.runtime.offload import in_worker
 from atila.serving.error_pages import log_report
 from atila.serving.responders import arrived
-from atila.serving.streams import in_worker
 from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
 

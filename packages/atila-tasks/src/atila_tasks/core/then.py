@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from atila.serving import streams
+from atila.runtime.offload import in_worker
 
 if TYPE_CHECKING:
     from atila import Was
@@ -33,4 +33,4 @@ class Then:
 
     async def _respond(self) -> Any:
         task = await self._task
-        return await streams.in_worker(self._was, self._func, self._was, task)
+        return await in_worker(self._was, self._func, self._was, task)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
 from atila.http.response import head
-from atila.serving.streams import in_worker
+from atila.runtime.offload import in_worker
 from atila_ws.connection import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
 from atila_ws.messages import ENCODINGS
