@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from atila.values import json
 
 Message = str | bytes
 
@@ -40,7 +40,7 @@ def encode_text(value: Any) -> Message:
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
+        return json.dumps(value).decode()
     raise TypeError(f"a WebSocket sends str, bytes, dict or list, not {type(value).__name__}")
 
 
@@ -54,13 +54,15 @@ def _decode_binary(message: Message) -> bytes:
 
 
 def _encode_json(value: Any) -> Message:
-    return orjson.dumps(value).decode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError("this WebSocket sends JSON; bytes alone are a message of another encoding")
+    return json.dumps(value).decode()
 
 
 def _decode_json(message: Message) -> Any:
     try:
-        return orjson.loads(message)
-    except orjson.JSONDecodeError as error:
+        return json.loads(message)
+    except json.NotJSON as error:
         raise Malformed(f"no JSON: {error}") from None
 
 

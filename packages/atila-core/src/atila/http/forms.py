@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_plus
 
-import orjson
-
 from atila.errors import HTTPError
+from atila.values import json
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
@@ -70,16 +69,15 @@ def parse_form(body: bytes, most: int) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body (RFC 8259).
+    """The value of a JSON body (RFC 8259); integers are exact.
 
     Raises:
         HTTPError: 400 if it is malformed, too deep or not UTF-8; it tells where.
     """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise HTTPError(400, f"the body is not valid JSON: {error.msg} ({where})") from None
+        return json.loads(body)
+    except json.NotJSON as error:
+        raise HTTPError(400, f"the body is not valid JSON: {error}") from None
 
 
 def media_type(content_type: str | None) -> str:
