@@ -31,9 +31,10 @@ log = logging.getLogger("atila.app")
 
 
 def log_report(was: Was, error: HTTPError) -> None:
-    """Log what the client of a failed request is not given, where it is the server's fault."""
-    if error.report and error.code >= 500:
-        log.warning("request %s: %s", was.request_id, error)
+    """Log what the client of a failed request is not given; as news, where it is its own fault."""
+    if error.report:
+        level = logging.WARNING if error.code >= 500 else logging.INFO
+        log.log(level, "request %s: %s", was.request_id, error)
 
 
 def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:

@@ -130,7 +130,7 @@ class DatabaseError(Exception):
 
     Attributes:
         kind: what kind of refusal: "unique", "foreign_key", "not_null", "check", "exclusion",
-            "deadlock", "serialization", "busy", or "" for all others.
+            "deadlock", "serialization", "busy", "data", or "" for all others.
         sqlstate: PostgreSQL's code of five characters (its appendix A), or SQLite's name of its
             result code, "SQLITE_CONSTRAINT_UNIQUE".
         table: which table it is about; "" if that is not known.
@@ -141,6 +141,19 @@ class DatabaseError(Exception):
     """
 
     kind = sqlstate = table = column = constraint = server_detail = ""
+
+
+class DataError(HTTPError, DatabaseError):
+    """A value does not fit where it was to go: a number out of range, a text that is no date, a
+    text with a NUL; as an answer 400.
+    """
+
+    kind = "data"
+
+    def __init__(self, message: str) -> None:
+        detail = "a value is out of range, or is not of the right kind"
+        super().__init__(400, detail, report=message)
+        self.reason = message
 
 
 class DataConflict(HTTPError, DatabaseError):

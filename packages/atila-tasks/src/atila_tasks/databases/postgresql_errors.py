@@ -8,6 +8,7 @@ from atila_tasks.core.errors import (
     DatabaseBusy,
     DatabaseError,
     DataConflict,
+    DataError,
     TaskTimeout,
     Unreachable,
     UpstreamBusy,
@@ -35,6 +36,11 @@ _STARTING = "57P03"
 _CANCELLED = "57014"
 _ENDED = ("08", "57P", "25P03")
 """Codes of a connection that ended: it failed, or the server was shut down."""
+_UNFIT = frozenset(
+    {"22001", "22003", "22007", "22008", "22009", "22015", "22018", "22021", "22026", "2200N"}
+    | {"22030", "22032", "22P02", "22P03", "22P05"}
+)
+"""Codes of values that a column, or a type, does not take."""
 _DATA = "22"
 """Codes of values that do not fit: their messages cite the value."""
 
@@ -48,7 +54,9 @@ def is_unfit(error: BaseException) -> bool:
 def refused(error: asyncpg.PostgresError) -> DatabaseError:
     """What a task fails with when a statement is refused."""
     state = error.sqlstate or ""
-    kind = _KINDS.get(state, "busy" if state.startswith(_SCARCE) else "")
+    kind = _KINDS.get(state, "")
+    if not kind:
+        kind = "busy" if state.startswith(_SCARCE) else "data" if state in _UNFIT else ""
     message = str(error.args[0]) if error.args else type(error).__name__
     if state.startswith(_DATA):
         message = message.partition(":")[0]
@@ -58,6 +66,8 @@ def refused(error: asyncpg.PostgresError) -> DatabaseError:
         made = DataConflict(text)
     elif kind in _BUSY:
         made = DatabaseBusy(text)
+    elif kind == "data":
+        made = DataError(text)
     else:
         made = DatabaseError(text)
     made.kind, made.sqlstate = kind, state
@@ -78,7 +88,7 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
     """
     if is_unfit(error):
         # Its text cites the value.
-        return DatabaseError(str(error).partition(":")[0])
+        return DataError(str(error).partition(":")[0])
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if state == _CANCELLED and limit:

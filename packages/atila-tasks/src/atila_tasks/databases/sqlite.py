@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import decimal
 import os
 import re
 import sqlite3
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import orjson
-
 from atila import SetupError, current
 from atila.errors import caller
-from atila_tasks.core.errors import DatabaseBusy, DatabaseError, DataConflict, Unreachable
+from atila.values import json
+from atila.values.plain import plain
+from atila_tasks.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DataConflict,
+    DataError,
+    Unreachable,
+)
 from atila_tasks.databases.pool import Pool
 from atila_tasks.databases.sql.interface import SQLInterface
 from atila_tasks.databases.sql.leases import Begin
@@ -49,6 +53,7 @@ _KINDS = {
     "SQLITE_CONSTRAINT_NOTNULL": "not_null",
     "SQLITE_CONSTRAINT_CHECK": "check",
 }
+_REFUSALS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 _FAILED = re.compile(r"constraint failed: (.+)")
 
 
@@ -146,13 +151,13 @@ class SQLite(SQLInterface):
     async def run(self, connection: SQLiteConnection, query: Query) -> list[Row]:
         try:
             return await connection.call(lambda: connection.run(query.sql, query.params))
-        except (sqlite3.Error, OverflowError) as error:
+        except _REFUSALS as error:
             raise refused(error) from None
 
     async def stream(self, connection: SQLiteConnection, query: Query) -> Batches:
         try:
             cursor = await connection.call(lambda: connection.execute(query.sql, query.params))
-        except (sqlite3.Error, OverflowError) as error:
+        except _REFUSALS as error:
             raise refused(error) from None
         return SQLiteBatches(connection, cursor)
 
@@ -275,6 +280,9 @@ def refused(error: Exception) -> DatabaseError:
     made: DatabaseError
     if kind in ("unique", "foreign_key"):
         made = DataConflict(message)
+    elif not isinstance(error, sqlite3.Error):
+        # Without the value, which is in the message of the one.
+        made, kind = DataError("an integer of more than 64 bits, or no UTF-8"), "data"
     elif state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_NOMEM")):
         made, kind = DatabaseBusy(message), "busy"
     elif state.startswith("SQLITE_READONLY"):
@@ -297,8 +305,8 @@ def to_rows(cursor: sqlite3.Cursor, found: Sequence[Any]) -> list[Row]:
 
 
 def adapted(params: Any) -> Any:
-    """Parameters as SQLite keeps values: dates and times as text of ISO 8601, with a space in it;
-    Decimals and UUIDs as text; dicts and lists as JSON.
+    """Parameters as SQLite keeps values: datetimes as text of ISO 8601, with a space in it; dicts,
+    lists and other collections as JSON; all else as it is in JSON.
     """
     if isinstance(params, dict):
         return {name: _adapt(value) for name, value in params.items()}
@@ -306,14 +314,15 @@ def adapted(params: Any) -> Any:
 
 
 def _adapt(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float | bytes):
+    if value is None or isinstance(value, str | int | float | bytes | bytearray | memoryview):
         return value
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal | uuid.UUID):
-        return str(value)
+    if not isinstance(value, dict | list | tuple):
+        try:
+            value = plain(value)
+        except TypeError:
+            return value
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return json.dumps(value).decode()
     return value

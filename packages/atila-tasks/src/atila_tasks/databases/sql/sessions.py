@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.core.mask import GIVEN
@@ -9,11 +10,16 @@ from atila_tasks.core.task import Task
 from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
 from atila_tasks.databases.sql.statements import Bound, Builder, Query, Script, to_query
+from atila_tasks.upstream.interfaces import DB_SQLITE3
 
 if TYPE_CHECKING:
     from typing import Self
 
     from atila_tasks.upstream.access import Starter
+
+
+_NAMED = re.compile(r"[:@$][A-Za-z_]")
+"""A placeholder of SQLite with a name."""
 
 
 class Session(Builder):
@@ -47,7 +53,8 @@ class Session(Builder):
             sql: what `select` and the others made; or text, with the database's own placeholders
                 for values: $1, $2, … of PostgreSQL, ? or :name of SQLite; or a list of them, which
                 are carried out in one transaction.
-            params: the values: one by one, or all as one list or tuple, or as one dict by name.
+            params: the values: one by one, or all as one list or tuple; of SQLite's :name as one
+                dict. Any other dict is one value, of JSON.
 
         Returns:
             A task; its data are the rows, a list, which is empty if the statement gives none.
@@ -62,6 +69,10 @@ class Session(Builder):
     def _begin(self, request: Query | Script) -> Any:
         start = self._start
         return start(request) if start.cache is None else start.cache.start(start, request)
+
+    def _takes_names(self, sql: str) -> bool:
+        """Whether a statement has placeholders with names, for which a dict has the values."""
+        return self._engine == DB_SQLITE3 and _NAMED.search(sql) is not None
 
     def cursor(self, sql: Any, *params: Any, size: int = 1000) -> Cursor:
         """Carry out a statement, and take its rows in pieces, however many there are.
@@ -96,5 +107,7 @@ class Session(Builder):
             raise TypeError(f"execute() takes a statement or text, not {type(sql).__name__}")
         if len(params) == 1 and isinstance(params[0], list | tuple | dict):
             (given,) = params
+            if isinstance(given, dict) and not self._takes_names(sql):
+                return Query(sql, params)
             return Query(sql, given)
         return Query(sql, params) if "\0" not in sql else to_query(sql, {}, self._engine)
