@@ -316,3 +316,59 @@ def test_intervals_with_months() -> None:
         assert (type(same), same.parts) == (Interval, (14, 3, 1_500_000))
     assert Interval(-1, 0, 0) == datetime.timedelta(days=-30)
     assert Interval(1, 0, -60_000_000).isoformat() == "P1MT-60S"
+
+
+# How many rows ------------------------------------------------------------------------------------
+
+
+def test_how_many_rows_were_changed(ask: Ask, name: str, table: str) -> None:
+    def look(was: Was) -> None:
+        db = was.db(name)
+
+        def count(statement: Any) -> Any:
+            rows = db.execute(statement).fetch()
+            return rows.rowcount, len(rows)
+
+        insert = f"INSERT INTO {table} (id, n) VALUES (1, 1), (2, 1), (3, 2)"
+        assert count(insert) == (3, 0)
+        assert count(db.update(table).set(n=5).filter(n=1)) == (2, 0)
+        assert count(db.update(table).set(n=5).filter(n=99)) == (0, 0)
+        assert count(db.select(table)) == (3, 3)
+        assert count(db.select(table).limit(0)) == (0, 0)
+        assert count(db.delete(table).filter(id=1).returning("id")) == (1, 1)
+        assert count([db.delete(table).filter(id=1), db.update(table).set(n=1).all()]) == (2, 0)
+        with was.db(name, transaction=True) as tx:
+            assert tx.delete(table).all().execute().fetch().rowcount == 2
+        assert count(f"CREATE TABLE {table}_2 (id integer)")[0] == -1
+        assert count(f"DROP TABLE {table}_2")[0] == -1
+        upsert = db.insert(table).set(id=1, n=1).upflict("id", n=2)
+        assert count(upsert) == (1, 0)
+
+    ask(look)
+
+
+def test_the_number_is_kept_with_the_rows(ask: Ask, name: str, table: str) -> None:
+    def look(was: Was) -> None:
+        was.db(name).insert(table).set(id=1).execute().commit()
+        for _ in range(2):
+            rows = was.db(name, cache=60).execute(f"SELECT * FROM {table}").fetch()
+            assert rows.rowcount == len(rows) == 1
+        for same in (copy.deepcopy(rows), copy.copy(rows), pickle.loads(pickle.dumps(rows))):
+            assert (same, same.rowcount, type(same)) == (rows, 1, type(rows))
+        assert was.db(name).execute(f"SELECT * FROM {table}").one() == rows[0]
+        assert json.dumps(rows) == json.dumps(list(rows))
+
+    ask(look)
+
+
+def test_texts_of_sqlite_that_are_no_utf_8(ask: Ask) -> None:
+    def look(was: Was) -> None:
+        db = was.db("@lite")
+        text = "SELECT CAST(x'ff00' AS TEXT) AS bad, 'é' AS good"
+        for _ in range(2):
+            assert db.execute(text).one() == {"bad": b"\xff\x00", "good": "é"}
+        (rows,) = db.cursor(text)
+        assert rows == [{"bad": b"\xff\x00", "good": "é"}]
+        assert json.loads(json.dumps(rows)) == [{"bad": "/wA=", "good": "é"}]
+
+    ask(look)

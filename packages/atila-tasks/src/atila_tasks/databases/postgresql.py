@@ -14,11 +14,17 @@ from atila import SetupError
 from atila.errors import caller
 from atila_tasks.core.errors import DatabaseError, DataError
 from atila_tasks.databases.pool import Pool
-from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated, unconnected
+from atila_tasks.databases.postgresql_errors import (
+    ERRORS,
+    OUTDATED,
+    is_unfit,
+    translated,
+    unconnected,
+)
 from atila_tasks.databases.postgresql_types import set_types
 from atila_tasks.databases.sql.interface import SQLInterface
 from atila_tasks.databases.sql.parameters import Unread, exact, fitted, has_fractions
-from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sql.rows import Row, Rows
 from atila_tasks.upstream.interfaces import DB_PGSQL
 
 if TYPE_CHECKING:
@@ -136,7 +142,12 @@ class PostgreSQL(SQLInterface):
         return self.reserve if holds else self.pool
 
     async def run(self, connection: Connection, query: Query) -> list[Row]:
-        return to_rows(await self._sent(connection, query, connection.fetch))
+        async def send(sql: str, *params: Any) -> Any:
+            # asyncpg has no public way to rows and the number of those changed at once.
+            return await connection._execute(sql, params, 0, None, return_status=True)
+
+        records, tag, _ = await self._sent(connection, query, send)
+        return Rows(to_rows(records), _count_of(tag))
 
     async def stream(self, connection: Connection, query: Query) -> Batches:
         return PostgreSQLBatches(self, await self._sent(connection, query, connection.cursor))
@@ -151,6 +162,8 @@ class PostgreSQL(SQLInterface):
                 params = _exact(params, await self._kinds_of(connection, query.sql))
             return await send(query.sql, *params)
         except ERRORS as error:
+            if isinstance(error, OUTDATED):
+                await self._forget_schema()
             if not is_unfit(error):
                 raise translated(error, self.alias.name, self._limit) from None
         # asyncpg takes no text for a number; a literal in the statement would have been taken.
@@ -158,6 +171,15 @@ class PostgreSQL(SQLInterface):
             return await send(query.sql, *await _fitted(connection, query))
         except ERRORS as error:
             raise translated(error, self.alias.name, self._limit) from None
+
+    async def _forget_schema(self) -> None:
+        """Tables or types have changed: what all connections know of them is out of date, and would
+        fail a transaction on each.
+        """
+        self._kinds.clear()
+        for connection in (*self.pool.connections, *self.reserve.connections):
+            if not connection.is_closed():
+                await connection.reload_schema_state()
 
     async def _kinds_of(self, connection: Connection, sql: str) -> Sequence[str]:
         """The names of the types of a statement's parameters."""
@@ -247,6 +269,12 @@ async def _cast(connection: Connection, value: Unread, kind: Any, name: str) -> 
     name, suffix = name.removesuffix("[]"), "[]" if name.endswith("[]") else ""
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in (kind.schema, name))
     return await connection.fetchval(f"SELECT $1::text::{quoted}{suffix}", str(value))
+
+
+def _count_of(tag: bytes | None) -> int:
+    """How many rows a statement was about: 3 of "UPDATE 3", 1 of "INSERT 0 1"."""
+    number = (tag or b"").rpartition(b" ")[2]
+    return int(number) if number.isdigit() else -1
 
 
 def to_rows(records: Sequence[Any]) -> list[Row]:

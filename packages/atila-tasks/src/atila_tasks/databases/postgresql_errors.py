@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
 
 from atila_tasks.core.errors import (
@@ -17,6 +19,11 @@ from atila_tasks.core.errors import (
 
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises."""
+
+OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""What it raises where a table or a type has changed since it learnt of it."""
+_UNSENT = re.compile(r"cannot switch to state \d+; protocol is in the .failed. state|not connected")
+"""Of errors of the library itself those that come before anything is sent."""
 
 _KINDS = {
     "23505": "unique",
@@ -89,6 +96,10 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
     if is_unfit(error):
         # Its text cites the value.
         return DataError(str(error).partition(":")[0])
+    if isinstance(error, OUTDATED):
+        busy = DatabaseBusy("a table or a type has changed meanwhile")
+        busy.kind = "busy"
+        return busy
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if state == _CANCELLED and limit:
@@ -97,8 +108,10 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
             return UpstreamError(f"{name} ended the connection")
         return refused(error)
     if isinstance(error, asyncpg.InternalClientError):
-        # The server's last words have come, but not yet the end: asyncpg sends nothing any more.
-        return Unreachable(f"{name} ended the connection")
+        if _UNSENT.search(str(error)):
+            # The server's last words have come, but not yet the end.
+            return Unreachable(f"{name} ended the connection")
+        return UpstreamError(f"{name} gave an answer that cannot be read")
     if isinstance(error, asyncpg.InterfaceError):
         if "connection is closed" in str(error) or "connection was closed" in str(error):
             return UpstreamError(f"the connection to {name} was lost")

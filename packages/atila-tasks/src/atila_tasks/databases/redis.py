@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ from atila.errors import caller
 from atila_tasks.core.errors import (
     DatabaseBusy,
     DatabaseError,
+    DataError,
     PoolExhausted,
     Unreachable,
     UpstreamBusy,
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 PORT = 6379
 _FULL = "max number of clients"
 """What the server says when it takes no more connections."""
+
+_OVERFLOW = re.compile("out of range|would overflow|string exceeds maximum")
+"""What the server says of numbers that are too large for it."""
 
 
 class Redis(Interface):
@@ -50,7 +55,8 @@ class Redis(Interface):
     - timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
     - connect_timeout: seconds to connect.
     - pool_timeout: seconds that a task waits for a free connection.
-    - text: whether values come as text, which they have to be UTF-8 for; as bytes otherwise.
+    - text: whether values come as text; those that are no UTF-8, and all if it is not so, come
+      as bytes.
     - ssl: whether to talk TLS, with a valid certificate.
     """
 
@@ -66,7 +72,6 @@ class Redis(Interface):
             db=int(member.path or 0),
             username=member.user or None,
             password=member.password or None,
-            decode_responses=self.options["text"],
             socket_connect_timeout=self.options["connect_timeout"],
             # Whether a request may be sent again, its maker decides.
             retry=Retry(NoBackoff(), 0),
@@ -94,13 +99,17 @@ class Redis(Interface):
                 f"{self.alias.name}: {request.name} is no command of its own that could be a task"
             )
         try:
-            return await command
+            data = await command
+        except UnicodeEncodeError:
+            raise DataError(f"{self.alias.name}: a text that is no UTF-8") from None
         except exceptions.ConnectionError:
             raise UpstreamError(f"the connection to {self.alias.name} was lost") from None
         except exceptions.OutOfMemoryError:
             raise DatabaseBusy(f"{self.alias.name} has no memory left") from None
         except exceptions.RedisError as error:
-            raise DatabaseError(f"{self.alias.name}: {error}") from error
+            kind = DataError if _OVERFLOW.search(str(error)) else DatabaseError
+            raise kind(f"{self.alias.name}: {error}") from error
+        return _texts(data) if self.options["text"] else data
 
     async def _upstream(self) -> None:
         """See that a connection is there, before anything is sent: one that was lost meanwhile is
@@ -132,3 +141,18 @@ class Redis(Interface):
     async def close(self) -> None:
         await self._client.aclose()
         await self._pool.disconnect()
+
+
+def _texts(value: Any) -> Any:
+    """What a command gave, with bytes as text where they are."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    kind = type(value)
+    if kind is list or kind is tuple or kind is set:
+        return kind(map(_texts, value))
+    if kind is dict:
+        return {_texts(key): _texts(each) for key, each in value.items()}
+    return value

@@ -26,7 +26,7 @@ from atila_tasks.core.errors import (
 from atila_tasks.databases.pool import Pool
 from atila_tasks.databases.sql.interface import SQLInterface
 from atila_tasks.databases.sql.leases import Begin
-from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sql.rows import Row, Rows
 from atila_tasks.upstream.interfaces import DB_SQLITE3
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ _KINDS = {
     "SQLITE_CONSTRAINT_NOTNULL": "not_null",
     "SQLITE_CONSTRAINT_CHECK": "check",
 }
+_NO_TEXT = "Could not decode to UTF-8"
 _REFUSALS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 _FAILED = re.compile(r"constraint failed: (.+)")
 
@@ -155,8 +156,13 @@ class SQLite(SQLInterface):
             raise refused(error) from None
 
     async def stream(self, connection: SQLiteConnection, query: Query) -> Batches:
+        def begin() -> sqlite3.Cursor:
+            # Rows that were taken already cannot be taken once more.
+            connection.take_any_text()
+            return connection.execute(query.sql, query.params)
+
         try:
-            cursor = await connection.call(lambda: connection.execute(query.sql, query.params))
+            cursor = await connection.call(begin)
         except _REFUSALS as error:
             raise refused(error) from None
         return SQLiteBatches(connection, cursor)
@@ -222,11 +228,27 @@ class SQLiteConnection:
             raise sqlite3.ProgrammingError("the connection is closed")
         return self._connection.execute(sql, adapted(params))
 
-    def run(self, sql: str, params: Any) -> list[Row]:
+    def run(self, sql: str, params: Any) -> Rows:
         """The rows that a statement gives."""
+        try:
+            return self._run(sql, params)
+        except sqlite3.OperationalError as error:
+            if _NO_TEXT not in str(error) or self._connection is None or not reads(sql):
+                raise
+        # Slower, so only where there are such texts.
+        self.take_any_text()
+        return self._run(sql, params)
+
+    def take_any_text(self) -> None:
+        """Have texts that are no UTF-8 come as bytes."""
+        if self._connection is not None:
+            self._connection.text_factory = _text
+
+    def _run(self, sql: str, params: Any) -> Rows:
         cursor = self.execute(sql, params)
         try:
-            return to_rows(cursor, cursor.fetchall())
+            rows = to_rows(cursor, cursor.fetchall())
+            return Rows(rows, len(rows) if cursor.description else cursor.rowcount)
         finally:
             cursor.close()
 
@@ -296,6 +318,13 @@ def refused(error: Exception) -> DatabaseError:
         made.table = names[0].rpartition(".")[0]
         made.column = ", ".join(name.rpartition(".")[2] for name in names)
     return made
+
+
+def _text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def to_rows(cursor: sqlite3.Cursor, found: Sequence[Any]) -> list[Row]:

@@ -11,6 +11,7 @@ from atila import current
 from atila_tasks.core.errors import DatabaseError, Unreachable, UpstreamError
 from atila_tasks.databases.sql.commits import settled
 from atila_tasks.databases.sql.leases import Batches, Begin
+from atila_tasks.databases.sql.rows import Rows
 from atila_tasks.databases.sql.sessions import Session
 from atila_tasks.databases.sql.statements import Query, Script
 from atila_tasks.databases.sql.transactions import Transaction
@@ -249,7 +250,7 @@ class HeldLease:
 
     async def perform(self, request: Query | Script) -> list[Row]:
         queries: Sequence[Query] = request.queries if isinstance(request, Script) else (request,)
-        rows: list[Row] = []
+        rows: list[Row] = Rows(rowcount=0)
         for query in queries:
             if self._interface.leaves_traces(query.sql):
                 self._has_traces = True

@@ -9,6 +9,7 @@ from atila_tasks.core.mask import GIVEN
 from atila_tasks.core.task import Task
 from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
+from atila_tasks.databases.sql.rows import Rows
 from atila_tasks.databases.sql.statements import Bound, Builder, Query, Script, to_query
 from atila_tasks.upstream.interfaces import DB_SQLITE3
 
@@ -57,13 +58,14 @@ class Session(Builder):
                 dict. Any other dict is one value, of JSON.
 
         Returns:
-            A task; its data are the rows, a list, which is empty if the statement gives none.
+            A task; its data are the rows: a list, empty if the statement gives none, whose
+            `rowcount` says how many were given or changed.
         """
         request = self._request(sql, params)
         if request is None:
             start = self._start
             options = {name: start.options[name] for name in ("filter", "meta")}
-            return Task(start.was, GIVEN, [], **options)
+            return Task(start.was, GIVEN, Rows(rowcount=0), **options)
         return self._begin(request)
 
     def _begin(self, request: Query | Script) -> Any:
