@@ -368,6 +368,7 @@ class Endpoint:
             return None
         if isinstance(error, HTTPError):
             reported = error
+            error_pages.log_report(was, error)
         else:
             reported = HTTPError(500, "the server could not process this request")
             if debug_page.is_for(was):
