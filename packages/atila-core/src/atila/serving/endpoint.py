@@ -94,7 +94,6 @@ class Endpoint:
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
         fields = frozenset[str]().union(*(step.fields for step in steps))
-        self._bind = binder(route, signature, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self.inspector = declaration.compiled(route)
         if self.inspector is not None:
@@ -109,6 +108,7 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        self._bind = binder(route, signature, fields, self._handler)
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
