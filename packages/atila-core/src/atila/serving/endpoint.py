@@ -21,7 +21,7 @@ from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Binder, Signature, binder
+from atila.routing.signature import Binder, Signature, binder, positional
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
@@ -98,9 +98,7 @@ class Endpoint:
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
         fields = frozenset[str]().union(*(step.fields for step in steps))
-        bind = binder(route, signature, fields)
         self.binding = binding.of(route, fields)
-        self._bind: Binder | None = bind if self.binding is None else self.binding
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         model = self.binding.model if self.binding is not None else None
         self.inspector = declaration.compiled(route, model)
@@ -120,6 +118,11 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        bind = binder(route, signature, fields, self._handler)
+        self._bind: Binder | None = bind
+        if self.binding is not None:
+            self._bind = self.binding
+            self.binding.by_position = positional(route.handler) | positional(self._handler)
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )

@@ -285,6 +285,9 @@ class RequestSource(_Sources):
         rest = self._plan.parameters.rest
         made = {}
         for where, name, value in self._unknown():
+            if name in self._plan.by_position:
+                issues.add(where, (name,), "is unknown", "unknown")
+                continue
             value = self._changed(name, value)
             if rest is not None:
                 is_text = where == places.QUERY or not self._is_json
@@ -320,7 +323,7 @@ class CallSource(_Sources):
         for name, value in self._given.items():
             if name in known:
                 continue
-            if not parameters.takes_any:
+            if not parameters.takes_any or name in self._plan.by_position:
                 told = f"; known are {', '.join(sorted(known))}" if known else ""
                 issues.add("params", (name,), f"is unknown{told}", "unknown")
             elif parameters.rest is not None:
