@@ -205,13 +205,12 @@ def test_another_address_may_be_asked_for(
     engine: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = servers.command
-    options = ["--devel", "--host", "0.0.0.0"] if engine == "granian" else ["--devel"]  # noqa: S104
+    options = ["--devel", "--host", "0.0.0.0"] if engine == "granian" else ["--devel"]
     monkeypatch.setattr(servers, "command", lambda *args: [*command(*args), *options])
     if engine == "skitai":
         change(project / "serve.py", "skitai.run(", 'skitai.run(address="0.0.0.0", ')
     with serving(engine, project / "serve.py", ready="/shop/") as server:
-        with socket.create_connection(("127.0.0.2", server.port)):
-            pass
+        socket.create_connection(("127.0.0.2", server.port)).close()
 
 
 @pytest.mark.parametrize("engine", ["skitai", "granian"])

@@ -306,7 +306,7 @@ def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
     exchange = Leaving("GET", "/", [], b"", None)
     app.site.start(app.site.open(exchange))
     assert cancelled.wait(PATIENCE)
-    assert exchange.answers.get(timeout=PATIENCE).status_code == 503
+    assert exchange.answers.get(timeout=PATIENCE).status_code == 499
 
 
 def test_own_error_pages(app: Atila, client: TestClient) -> None:

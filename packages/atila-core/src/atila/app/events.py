@@ -29,6 +29,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
+START = ("before_mount", "mounted", "mounted_or_reloaded", "reloaded")
 THREADS = 4
 """Handlers of one app that run at a time."""
 QUEUE_SIZE = 10_000
@@ -75,9 +76,17 @@ class Bus:
             bus._emitter.emit(_key(event), None, *args, **kwargs)
 
     def announce(self, event: str) -> None:
-        """Call the handlers of a life-cycle event, one after the other, and wait for them."""
+        """Call the handlers of a life-cycle event, one after the other, and wait for them.
+
+        Raises:
+            Exception: what a handler of an event of the start raises, which keeps the process from
+                serving. What fails at the end is logged, and the others are called all the same.
+        """
         for handler in self.handlers(event):
-            _run(self._app, event, handler, None, (), {})
+            if event in START:
+                _call(self._app, handler, None, (), {})
+            else:
+                _run(self._app, event, handler, None, (), {})
 
     def snapshot(self) -> dict[str, list[Handler]]:
         """Who listens now, for `restore`."""
@@ -127,12 +136,19 @@ class _Threads(Executor):
 def _run(
     app: Atila, event: str, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
 ) -> None:
+    try:
+        _call(app, handler, was, args, kwargs)
+    except Exception:
+        log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
+
+
+def _call(
+    app: Atila, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
+) -> None:
     context = was or background_context.context(app)
     token = current.set(context)
     try:
         call(context, handler, *args, **kwargs)
-    except Exception:
-        log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
     finally:
         current.reset(token)
 

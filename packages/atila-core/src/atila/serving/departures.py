@@ -17,10 +17,10 @@ from atila.errors import CLIENT_LEFT
 from atila.http import uploads
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Exchange
     from atila.runtime.loop import TaskLoop
     from atila.runtime.pool import WorkerPool
-    from atila import Was
 
 SWEEP_SECONDS = 0.05
 """A request is watched when it has been under way for one to two times as long."""
