@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
@@ -38,6 +39,9 @@ _QUEUED = 8
 
 PATIENCE_SECONDS = 0.1
 """How long a client may have said nothing after it has closed its half of the connection."""
+
+WORKER_BOOT_ERROR = 3
+"""gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
 
 _END = b""
 
@@ -375,3 +379,16 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
         raise HTTPError(400, "the body is malformed or ended too soon") from None
     if left and length is not None:
         raise HTTPError(400, "the body ended too soon")
+
+
+def started(make: Callable[[], Engine]) -> Engine:
+    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
+    that other workers would fail too.
+    """
+    try:
+        return make()
+    except Exception:
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+            traceback.print_exc()
+            os._exit(WORKER_BOOT_ERROR)
+        raise
