@@ -154,7 +154,10 @@ class Was(WasNames):
             args = forms.parse_query(query, self.app.config.MAX_FIELDS) if query else {}
             args.update(self.path_params)
             if exchange.body:
-                args.update(self.request.DATA)
+                request = self.request
+                args.update(request.DATA)
+                if not request.has_fields and self.endpoint.needs_more(args):
+                    raise forms.unread_body(exchange.header("content-type"))
             self._args = args
         return args
 
