@@ -1,4 +1,4 @@
-"""Bodies of unusual types over real connections."""
+"""Bodies of unusual types, and seldom answers, over real connections."""
 
 from __future__ import annotations
 
@@ -46,3 +46,30 @@ def test_a_file_with_an_extended_name_alone(client: httpx.Client) -> None:
     )
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert client.post("/upload", content=body, headers=headers).text == "häl.txt 3"
+
+
+def test_a_file_that_was_just_written(client: httpx.Client) -> None:
+    assert client.get("/written").text == "written"
+
+
+@pytest.mark.parametrize("way", ["returned", "streamed", "raised"])
+def test_reason_phrase_is_sent_where_it_can_be(client: httpx.Client, engine: str, way: str) -> None:
+    answer = client.get(f"/reason/{way}")
+    assert answer.status_code == 488
+    assert (answer.reason_phrase == "Not My Fault") is (
+        engine in ("skitai", "gunicorn", "waitress")
+    )
+    # The next answer of the connection has its own.
+    assert client.get("/").reason_phrase == "OK"
+
+
+def test_reason_phrase_adds_no_header(client: httpx.Client) -> None:
+    answer = client.get("/reason/unsafe")
+    assert answer.status_code == 488
+    assert "x-bad" not in answer.headers
+
+
+def test_of_types_wanted_alike_the_first_is_given(client: httpx.Client) -> None:
+    for accept in ("application/xml, application/json", "application/json, application/xml"):
+        answer = client.get("/wanted", headers={"accept": accept})
+        assert answer.headers["content-type"] == accept.partition(",")[0]

@@ -1,4 +1,6 @@
-"""Handlers of bodies of unusual types."""
+"""Handlers of bodies of unusual types, and of answers that are seldom asked for."""
+
+import io
 
 import skitai
 
@@ -25,6 +27,26 @@ def raw(was, mode="r"):
 @app.route("/upload", methods=["POST"])
 def upload(was, file):
     return f"{file.name} {file.size}"
+
+
+@app.route("/written")
+def written(was):
+    file = io.BytesIO()
+    file.write(b"written")
+    return was.File(file, "text/plain")
+
+
+@app.route("/reason/<way>")
+def reason(was, way):
+    if way == "raised":
+        raise was.Error("488 Not My Fault")
+    was.response.set_status("488 Not My\r\nX-Bad: 1" if way == "unsafe" else "488 Not My Fault")
+    return iter(("a", "b")) if way == "streamed" else "ab"
+
+
+@app.route("/wanted")
+def wanted(was):
+    return was.API(name="x")
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ class Was(WasNames):
         response = self._response = Response(self.exchange)
         if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
-        response.given_status, response.given_reason = error.code, error.message
+        response.give_status(error.code, error.message)
         for name, value in error.headers:
             response.add_header(name, value)
         return response
