@@ -73,3 +73,11 @@ def test_of_types_wanted_alike_the_first_is_given(client: httpx.Client) -> None:
     for accept in ("application/xml, application/json", "application/json, application/xml"):
         answer = client.get("/wanted", headers={"accept": accept})
         assert answer.headers["content-type"] == accept.partition(",")[0]
+
+
+def test_an_answer_within_an_answer(client: httpx.Client) -> None:
+    answer = client.post("/created")
+    assert (answer.status_code, answer.headers["x-one"]) == (201, "1")
+    assert answer.json() == {"id": 1, "at": "2024-07-01T12:00:00"}
+    text = client.post("/created", headers={"accept": "application/xml"}).text
+    assert "<at>2024-07-01T12:00:00</at>" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from typing import Any
 
@@ -9,14 +10,22 @@ import pytest
 
 from atila import Atila
 from atila.testing import TestClient
+from atila_render.data.json import writer
 from atila_render.data.negotiation import best
 
 OFFERS = ("text/html", "application/json", "application/xml")
 
+NAIVE = datetime.datetime(2024, 7, 1, 12)
+
+
+def _refuse(value: object) -> object:
+    """An encoder of an app that knows no type."""
+    raise TypeError
+
 
 @pytest.fixture
 def app() -> Atila:
-    return Atila(__name__, layers=dict.fromkeys(("auth", "render", "tasks", "ws")))
+    return Atila(__name__)
 
 
 @pytest.fixture
@@ -58,3 +67,24 @@ def test_a_file_that_was_just_written(
         return was.File(file, "text/plain") if wrapped else file
 
     assert client.get("/").text == right
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/xml"])
+def test_an_answer_within_an_answer(app: Atila, client: TestClient, kind: str) -> None:
+    @app.route("/")
+    def index(was):
+        return was.response("201 Created", was.API("202 Accepted", {"at": NAIVE}), {"X-One": "1"})
+
+    answer = client.get("/", headers={"accept": kind})
+    assert (answer.status_code, answer.headers["x-one"]) == (201, "1")
+    assert "2024-07-01T12:00:00" in answer.text
+    assert "00:00:00" not in answer.text
+    assert "+" not in answer.text
+
+
+@pytest.mark.parametrize("encoder", [None, "rfc3339", "str", _refuse])
+def test_a_datetime_without_offset_has_none(encoder: Any) -> None:
+    separator = " " if encoder == "str" else "T"
+    assert writer(encoder)([NAIVE]) == f'["2024-07-01{separator}12:00:00"]'.encode()
+    aware = NAIVE.replace(tzinfo=datetime.UTC)
+    assert writer(encoder)([aware]) == f'["2024-07-01{separator}12:00:00+00:00"]'.encode()

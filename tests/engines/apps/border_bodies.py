@@ -1,5 +1,6 @@
 """Handlers of bodies of unusual types, and of answers that are seldom asked for."""
 
+import datetime
 import io
 
 import skitai
@@ -42,6 +43,12 @@ def reason(was, way):
         raise was.Error("488 Not My Fault")
     was.response.set_status("488 Not My\r\nX-Bad: 1" if way == "unsafe" else "488 Not My Fault")
     return iter(("a", "b")) if way == "streamed" else "ab"
+
+
+@app.route("/created", methods=["POST"])
+def created(was):
+    answer = was.API(id=1, at=datetime.datetime(2024, 7, 1, 12))
+    return was.response("201 Created", answer, {"X-One": "1"})
 
 
 @app.route("/wanted")

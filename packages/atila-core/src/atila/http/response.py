@@ -80,14 +80,15 @@ class Response:
 
         Args:
             status: 201, or "201 Created".
-            body: anything that a handler may return.
+            body: anything that a handler may return, also what was.API and its like gave.
             headers: added to those that are set already; Content-Type replaces its default.
 
         Returns:
             Itself, to be returned by the handler.
         """
         self.set_status(status)
-        self.body = body
+        if body is not self:
+            self.body = body
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         for name, value in pairs:
             self.add_header(name, value)
