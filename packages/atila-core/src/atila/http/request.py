@@ -139,6 +139,8 @@ class Request(RequestNames):
         if not forms.is_json(self.get_content_type()):
             return None
         forms.refuse_encoded(self._exchange.header("content-encoding"))
+        if self.was.endpoint.binding is not None:
+            return forms.parse_json_exactly(self.body)
         return forms.parse_json(self.body)
 
     @cached_property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError, SetupError, source_of
-from atila.routing.router import Route, parse_rule
+from atila.routing.router import Route, fitting, parse_rule
 
 if TYPE_CHECKING:
     from atila import Was
@@ -92,7 +92,8 @@ def binder(
     Raises:
         SetupError: the rule has a parameter that the handler does not take.
     """
-    in_rule = [s.text for s in parse_rule(route.rule, route.source) if s.kind]
+    kinds = {s.text: s.kind for s in parse_rule(route.rule, route.source) if s.kind}
+    in_rule = list(kinds)
     known = frozenset(signature.names)
     if not signature.takes_any and (strange := set(in_rule) - known):
         raise SetupError(
@@ -104,6 +105,7 @@ def binder(
         return None
     required = frozenset(signature.required)
     takes_any = signature.takes_any
+    has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
 
     def bind(was: Was) -> Mapping[str, Any]:
@@ -111,6 +113,8 @@ def binder(
         if args is None:
             exchange = was.exchange
             args = was.args if exchange.query or exchange.body else was.path_params
+        if kinds and (was.exchange.body or (has_optional and was.exchange.query)):
+            args = _fitted(was, args, kinds, signature.defaults)
         given = args.keys()
         if not (required <= given and (takes_any or given <= known)):
             args = {name: value for name, value in args.items() if name not in others}
@@ -120,6 +124,33 @@ def binder(
         return args
 
     return bind
+
+
+def _fitted(
+    was: Was, args: Mapping[str, Any], kinds: Mapping[str, str], defaults: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
+
+    What an inspection has converted, or other code has given, stays as it is.
+
+    Raises:
+        HTTPError: 400, one does not fit.
+    """
+    data = was.request.DATA if was.exchange.body else {}
+    made = dict(args)
+    for name, kind in kinds.items():
+        value = args.get(name)
+        if value is was.path_params.get(name) or value is not data.get(name, value):
+            continue
+        if name not in data and not isinstance(value, str):
+            continue
+        fits = fitting(kind, value)
+        if fits is None and (value is not None or defaults.get(name, name) is not None):
+            raise HTTPError(400, f"parameter {name!r} must fit <{kind}:{name}> of the path")
+        made[name] = fits
+    if was._args is args:
+        was._args = made
+    return made
 
 
 def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:
