@@ -55,7 +55,7 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "_incoming", "answers")
+    __slots__ = ("_environ", "_incoming", "answers", "phrase")
 
     can_upgrade = False
 
@@ -69,6 +69,8 @@ class WSGIExchange(Exchange):
         self._environ = environ
         self._incoming: _Incoming | None = None
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self.phrase: tuple[int, str] | None = None
+        """A status, and the status line with the reason phrase that it is to be sent with."""
 
     @property
     def scheme(self) -> str:
@@ -115,6 +117,9 @@ class WSGIExchange(Exchange):
             if (value := self.header(name)) is not None
         )
         return found
+
+    def set_reason(self, status: int, reason: str) -> None:
+        self.phrase = status, f"{status} {reason}"
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         if self.method != "HEAD" and status not in NO_BODY:
@@ -356,6 +361,8 @@ class Engine:
             was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
+        if exchange.phrase is not None and exchange.phrase[0] == answer.status:
+            status = exchange.phrase[1]
         start_response(status, list(answer.headers))
         return answer.body
 

@@ -12,7 +12,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
@@ -68,6 +68,8 @@ class Endpoint:
         "_bind",
         "_handler",
         "_loop_safe",
+        "_required",
+        "_takes_any",
         "_teardown",
         "_with_uploads",
         "answer",
@@ -97,6 +99,9 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self._required = frozenset(signature.required)
+        # A route that names the types of its body has a handler that reads it.
+        self._takes_any = signature.takes_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
         self.binding = binding.of(route, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
@@ -204,6 +209,14 @@ class Endpoint:
             if replaced is not None:
                 value = replaced
         return value
+
+    def needs_more(self, args: Mapping[str, Any]) -> bool:
+        """Whether the handler lacks parameters, or takes whatever there is.
+
+        Args:
+            args: the parameters that are given.
+        """
+        return self._takes_any or not self._required <= args.keys()
 
     @property
     def handler(self) -> Callable[..., Any]:
