@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -28,6 +28,8 @@ class HTTPError(Exception):
         detail: what is wrong, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
+        errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
+            things can be: bad input.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[tuple[str, str]] = (),
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
         self.errno = errno
         self.headers = headers
+        self.errors = errors
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""
@@ -55,6 +59,9 @@ class SetupError(Exception):
         problem: what is wrong, and what to write instead.
         source: "file:line" of the code that it is about; "" if unknown.
     """
+
+    exit_status = 2
+    """That of a command that ends with it."""
 
     def __init__(self, problem: str, source: str = "") -> None:
         self.problem = problem

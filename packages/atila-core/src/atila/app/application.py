@@ -21,12 +21,12 @@ from atila.routing.resources import Resources
 from atila.routing.router import METHODS, Match, Route, Router, names_of, parse_rule
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import maintenance, route_header
+from atila.serving import data_answers, maintenance, route_header
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
 from atila.typevars import Function
-from atila.validation import declaration
+from atila.validation import declaration, hints
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Atila(AppNames):
         self.config.update(layers.merged(((n, v.config) for n, v in used), "config"))
         self.responders: dict[type, Responder | None] = {
             object: None,
+            dict: data_answers.respond,
+            list: data_answers.respond,
             Upload: send_back,
             FlashFile: send_back,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
@@ -164,6 +166,7 @@ class Atila(AppNames):
                 source,
                 mntopt=scope.options(self.debug),
                 rank=scope.rank,
+                namespace=hints.namespace_of(function),
             )
             self.routes.append(route)
             if self.mounting.is_done:

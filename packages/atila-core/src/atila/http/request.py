@@ -133,6 +133,8 @@ class Request(RequestNames):
         """The value of a JSON body; None for a body of another type."""
         if not forms.is_json(self.get_content_type()):
             return None
+        if self.was.endpoint.binding is not None:
+            return forms.parse_json_exactly(self.body)
         return forms.parse_json(self.body)
 
     @cached_property

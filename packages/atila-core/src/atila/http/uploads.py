@@ -67,6 +67,15 @@ class Upload:
     def __repr__(self) -> str:
         return f"<Upload {self.name!r}, {self.size} bytes>"
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """For fields of pydantic models: such an object, as it is."""
+        return {"type": "is-instance", "cls": cls}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, str]:
+        return {"type": "string", "format": "binary"}
+
     @property
     def ext(self) -> str:
         """The extension of the name, in lower case and with its dot: ".png"; "" if it has none."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError, SetupError, source_of
-from atila.routing.router import Route, parse_rule
+from atila.routing.router import Route, fitting, parse_rule
 
 if TYPE_CHECKING:
     from atila import Was
@@ -98,7 +98,8 @@ def binder(
         SetupError: the rule has a parameter that the handler does not take, or a parameter has the
             name of an argument that is given by position.
     """
-    in_rule = [s.text for s in parse_rule(route.rule, route.source) if s.kind]
+    kinds = {s.text: s.kind for s in parse_rule(route.rule, route.source) if s.kind}
+    in_rule = list(kinds)
     known = frozenset(signature.names)
     if not signature.takes_any and (strange := set(in_rule) - known):
         raise SetupError(
@@ -110,6 +111,7 @@ def binder(
         return None
     required = frozenset(signature.required)
     takes_any = signature.takes_any
+    has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
     ours = _positional(route.handler) | _positional(handler or route.handler)
     if clashing := ours & known.union(in_rule):
@@ -124,6 +126,8 @@ def binder(
         if args is None:
             exchange = was.exchange
             args = was.args if exchange.query or exchange.body else was.path_params
+        if kinds and (was.exchange.body or (has_optional and was.exchange.query)):
+            args = _fitted(was, args, kinds, signature.defaults)
         given = args.keys()
         if not (required <= given and (given <= known or (takes_any and ours.isdisjoint(given)))):
             args = {name: value for name, value in args.items() if name not in others}
@@ -166,6 +170,33 @@ def _first_names(function: Any, count: int) -> Iterator[str]:
                 yield parameter.name
     elif inspect.isfunction(method := type(function).__call__):
         yield from _first_names(method, count + 1)
+
+
+def _fitted(
+    was: Was, args: Mapping[str, Any], kinds: Mapping[str, str], defaults: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
+
+    What an inspection has converted, or other code has given, stays as it is.
+
+    Raises:
+        HTTPError: 400, one does not fit.
+    """
+    data = was.request.DATA if was.exchange.body else {}
+    made = dict(args)
+    for name, kind in kinds.items():
+        value = args.get(name)
+        if value is was.path_params.get(name) or value is not data.get(name, value):
+            continue
+        if name not in data and not isinstance(value, str):
+            continue
+        fits = fitting(kind, value)
+        if fits is None and (value is not None or defaults.get(name, name) is not None):
+            raise HTTPError(400, f"parameter {name!r} must fit <{kind}:{name}> of the path")
+        made[name] = fits
+    if was._args is args:
+        was._args = made
+    return made
 
 
 def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:

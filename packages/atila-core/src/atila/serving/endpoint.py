@@ -21,13 +21,13 @@ from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Signature, binder
+from atila.routing.signature import Binder, Signature, binder
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
 from atila.serving import debug_page, error_pages, responders
 from atila.serving.departures import TaskWatch
-from atila.validation import declaration
+from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -47,6 +47,8 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        answer: what the handler says of the data that it answers with, if anything.
+        binding: converts parameters to the types that the handler says; None if it says none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -68,7 +70,9 @@ class Endpoint:
         "_loop_safe",
         "_teardown",
         "_with_uploads",
+        "answer",
         "app",
+        "binding",
         "blocking",
         "defaults",
         "error_writer",
@@ -94,12 +98,20 @@ class Endpoint:
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
         fields = frozenset[str]().union(*(step.fields for step in steps))
+        bind = binder(route, signature, fields)
+        self.binding = binding.of(route, fields)
+        self._bind: Binder | None = bind if self.binding is None else self.binding
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
-        self.inspector = declaration.compiled(route)
+        model = self.binding.model if self.binding is not None else None
+        self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.answer = answers.of(route)
+        if self.answer is not None and app.debug:
+            # Innermost again: what the handler itself has returned.
+            self._after = (_checked_answer(self.answer), *self._after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -108,7 +120,9 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
-        self._bind = binder(route, signature, fields, self._handler)
+        if self.binding is None:
+            # Wrappers, too, have names for what they are given by position.
+            self._bind = binder(route, signature, fields, self._handler)
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
@@ -171,6 +185,7 @@ class Endpoint:
         return self.derived(
             _handler=handler,
             _bind=None,
+            binding=None,
             _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
             blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
@@ -254,14 +269,17 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was, *, by_program: bool = False) -> tuple[Any, list[After]]:
-        """Call the handler within a request that has another endpoint.
+    def call(
+        self, was: Was, *, by_program: bool = False, is_text: bool = True
+    ) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint, with `was.args`.
 
         All steps run but the hooks of the app, which run for the request as a whole.
 
         Args:
-            was: the request, with the parameters of the call.
+            was: the request, or the call that it carries, with the parameters of the call.
             by_program: the parameters are the program's, not a client's: they are not inspected.
+            is_text: numbers and the like may be text among the arguments, where they have types.
 
         Returns:
             What it returned, and the steps that are to follow.
@@ -277,11 +295,11 @@ class Endpoint:
                 continue
             if (value := step(was)) is not None:
                 return value, after
-        bind = self._bind
-        if bind is None:
-            return self._handler(was), after
         try:
-            params = bind(was)
+            if self.binding is not None:
+                params = self.binding.of_call(was.args, was, is_text=is_text)
+            else:
+                params = self._bind(was) if self._bind is not None else {}
         except HTTPError as error:
             if not by_program:
                 raise
@@ -317,6 +335,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._fail_later(was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -353,7 +373,7 @@ class Endpoint:
             reported = error
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -368,7 +388,7 @@ class Endpoint:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, close_codes.INTERNAL_ERROR)
         self._close(was)
         return None
 
@@ -389,11 +409,11 @@ class Endpoint:
         if self._teardown:
             await self._call(was, self._close, was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:
@@ -418,7 +438,7 @@ class Endpoint:
     def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
         log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)
@@ -430,6 +450,13 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def _checked_answer(answer: answers.Answer) -> After:
+    def check(was: Was, value: Any) -> None:
+        answer.check(value)
+
+    return check
 
 
 def path_of(endpoint: Endpoint) -> str:

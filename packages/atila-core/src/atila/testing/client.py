@@ -191,6 +191,7 @@ class TestWebSocket:
         self._to_app: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._to_client: SimpleQueue[str | bytes | None] = SimpleQueue()
         self.close_code: int | None = None
+        self.close_reason = ""
 
     # The app's end.
 
@@ -209,7 +210,7 @@ class TestWebSocket:
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
-            self.close_code = code
+            self.close_code, self.close_reason = code, reason
             self._to_client.put(None)
 
     # The client's end.

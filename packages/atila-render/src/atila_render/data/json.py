@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from atila import HTTPError
+from atila.http.values import is_model, to_plain
 from atila_render.data.dates import MOMENTS, NAMED
 
 Default = Callable[[Any], Any]
@@ -136,6 +137,8 @@ def _simpler(value: Any) -> Any:
     if hasattr(value, "tolist"):
         # An array that orjson does not take as it is: of Fortran's order, of texts, of `array`.
         return value.tolist()
+    if is_model(type(value)):
+        return to_plain(value)
     raise TypeError(_advice(value))
 
 

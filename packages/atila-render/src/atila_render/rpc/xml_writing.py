@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from xmlrpc.client import Marshaller
 
+from atila.http.values import is_model, to_plain
+
 if TYPE_CHECKING:
     from atila_render.rpc.faults import CallFault
 
@@ -133,4 +135,6 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if hasattr(value, "keys") and hasattr(value, "__getitem__"):
         return _dict(value)  # A row, of sqlite3 or asyncpg.
+    if is_model(type(value)):
+        return _plain(to_plain(value))
     raise Unwritable(f"{type(value).__name__} cannot be written as XML-RPC")
