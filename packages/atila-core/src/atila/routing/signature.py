@@ -113,7 +113,7 @@ def binder(
     takes_any = signature.takes_any
     has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
-    ours = _positional(route.handler) | _positional(handler or route.handler)
+    ours = positional_names(route.handler) | positional_names(handler or route.handler)
     if clashing := ours & known.union(in_rule):
         raise SetupError(
             f"the parameter {min(clashing)!r} of {_name(route)} has the name of the context, there"
@@ -142,7 +142,7 @@ def binder(
     return bind
 
 
-def _positional(handler: Callable[..., Any]) -> frozenset[str]:
+def positional_names(handler: Callable[..., Any]) -> frozenset[str]:
     """Names of what a call gives by position, in the handler and in all that it is wrapped in.
 
     A client's parameter of such a name, taken by **, would be the same argument once more.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from atila.errors import HTTPError
 from atila.routing.router import Route
+from atila.routing.signature import positional_names
 from atila.validation import parameters as places
 from atila.validation.issues import Issues, TooMany
 from atila.validation.plan import Plan
@@ -16,7 +18,13 @@ if TYPE_CHECKING:
 
 
 class Binding(Plan):
-    """Takes the parameters of a handler out of requests; see `Plan` for its arguments."""
+    """Takes the parameters of a handler out of requests; see `Plan` for its arguments.
+
+    Attributes:
+        ours: names of what the handler is given by position, which ** may not take.
+    """
+
+    ours: frozenset[str] = frozenset()
 
     def __call__(self, was: Was) -> Mapping[str, Any]:
         """The parameters for a request.
@@ -35,7 +43,7 @@ class Binding(Plan):
                     values[parameter.name] = value
             source.refuse(issues)
             if self.parameters.takes_any:
-                values.update(source.rest(issues))
+                values.update(self._free(source.rest(issues)))
         except TooMany:
             pass
         if issues.found:
@@ -43,6 +51,12 @@ class Binding(Plan):
         was._args = source.merged(values)
         was.is_bound = True
         return values
+
+    def _free(self, rest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What ** takes, if none has the name of what is given by position."""
+        if clashing := self.ours & rest.keys():
+            raise HTTPError(400, f"unknown parameter {min(clashing)!r}")
+        return rest
 
     def of_call(self, given: Mapping[str, Any], was: Was, *, is_text: bool) -> Mapping[str, Any]:
         """The parameters for a call with arguments by name: XML-RPC, JSON-RPC, `was.pipe`.
@@ -65,7 +79,7 @@ class Binding(Plan):
                 value = source.take(parameter, issues)
                 if value is not MISSING:
                     values[parameter.name] = value
-            values.update(source.rest(issues))
+            values.update(self._free(source.rest(issues)))
         except TooMany:
             pass
         if issues.found:
@@ -86,4 +100,8 @@ def of(route: Route, of_layers: frozenset[str]) -> Binding | None:
         SetupError: a type cannot be resolved, or nothing can be converted to it.
     """
     found = places.of(route)
-    return None if found is None else Binding(found, of_layers)
+    if found is None:
+        return None
+    binding = Binding(found, of_layers)
+    binding.ours = positional_names(route.handler)
+    return binding
