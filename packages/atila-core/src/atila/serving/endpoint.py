@@ -21,7 +21,7 @@ from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Binder, Signature, binder, positional
+from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
@@ -127,7 +127,9 @@ class Endpoint:
         self._bind: Binder | None = bind
         if self.binding is not None:
             self._bind = self.binding
-            self.binding.by_position = positional(route.handler) | positional(self._handler)
+            self.binding.by_position = positional_names(route.handler) | positional_names(
+                self._handler
+            )
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
