@@ -52,7 +52,7 @@ BELOW["face"] = {*BELOW}
 INSIDE = {"app": {"engines", "openapi", "testing"}, "testing": {"face"}, "face": {"launch"}}
 """What a room may import besides, but only in functions and for types: it is seldom needed."""
 
-SKITAI_LAUNCH = {"", "master", "names", "patch", "serve", "worker"}
+SKITAI_LAUNCH = {"", "master", "names", "patch", "preferences", "serve", "worker"}
 """The modules of the folder skitai that belong to launch; the others are its connections."""
 
 DOORS = {"": "face", "__main__": "launch", "json_logs": "monitoring", "pytest_hooks": "testing"}

@@ -11,9 +11,12 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event, ResponseReceived, StreamEnded
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import Server
 from support.wire import Broken, Connection
+
+from atila.testing.waits import wait_until
+
+SCRIPT = Path(__file__).with_name("apps") / "leaving.py"
 
 engines = ("skitai", "granian", "hypercorn")
 
@@ -24,12 +27,6 @@ PING = b"\0\0\x08\x06\0\0\0\0\0" + b"ping ack"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
 ALLOWED = 2 * 1024 * 1024
 """Bytes of memory."""
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, Path(__file__).parent / "apps" / "leaving.py") as server:
-        yield server
 
 
 class Wire:
@@ -136,6 +133,7 @@ def test_the_last_word_is_read_by_a_client_that_stops_then(server: Server, name:
     assert codes == [ErrorCodes.ENHANCE_YOUR_CALM]
 
 
+@pytest.mark.measures
 @pytest.mark.slow
 @pytest.mark.parametrize("frame", [PING, SETTINGS], ids=["PING", "SETTINGS"])
 def test_memory_of_answers_that_nobody_takes(server: Server, frame: bytes) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ class SetupError(Exception):
         source: "file:line" of the code that it is about; "" if unknown.
     """
 
+    exit_status = 2
+    """That of a command that ends with it."""
+
     def __init__(self, problem: str, source: str = "") -> None:
         self.problem = problem
         self.source = source
@@ -90,6 +94,19 @@ def reason_phrase(code: int) -> str:
         return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to a message about a name that is not known: "; did you mean 'METRICS_PATH'?"; ""
+    if none of the known ones is like it.
+
+    Args:
+        name: as it was written.
+        known: the names that there are.
+    """
+    folded = {each.casefold(): each for each in known}
+    found = get_close_matches(name.casefold(), folded, 1)
+    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+
+
 def caller(module: str = __name__) -> str:
     """ "file:line" of the code that called into the framework; "" if there is none.
 
@@ -97,7 +114,7 @@ def caller(module: str = __name__) -> str:
         module: the `__name__` of a layer that asks; its package counts as framework, too.
     """
     frame = inspect.currentframe()
-    ours = {name.partition(".")[0] for name in (__name__, module)}
+    ours = {"skitai", "wrapt", *(name.partition(".")[0] for name in (__name__, module))}
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in ours:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"

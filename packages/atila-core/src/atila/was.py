@@ -114,6 +114,7 @@ class Was(WasNames):
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers)
         self.headers_sent = True
+        self.site.add_socket(transport)
         return transport
 
     def on_cancel(self, func: Callable[[], object]) -> None:

@@ -75,10 +75,20 @@ class Bus:
         for bus in self.subscribers:
             bus._emitter.emit(_key(event), None, *args, **kwargs)
 
-    def announce(self, event: str) -> None:
-        """Call the handlers of a life-cycle event, one after the other, and wait for them."""
-        for handler in self.handlers(event):
+    def announce(self, event: str, first: int = 0) -> int:
+        """Call the handlers of a life-cycle event, one after the other, and wait for them.
+
+        Args:
+            event: its name.
+            first: how many of them have been called already.
+
+        Returns:
+            How many there are.
+        """
+        handlers = self.handlers(event)
+        for handler in handlers[first:]:
             copy_context().run(_run, self._app, event, handler, None, (), {})
+        return len(handlers)
 
     def snapshot(self) -> dict[str, list[Handler]]:
         """Who listens now, for `restore`."""
@@ -167,11 +177,8 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
 
 def _too_late(app: Atila, event: str) -> str:
     """Why the handlers of an event cannot be added any more; "" if they can."""
-    if event in REQUEST and app.mounting.is_done:
-        return "the app serves already"
-    if event == "before_mount" and app.mounting.is_mounting:
-        return "__mount__ is called after before_mount, so it has been"
-    return ""
+    late = event in REQUEST or event == "before_mount"
+    return "the app serves already" if late and app.mounting.is_done else ""
 
 
 def emit(app: Atila, event: str, *args: Any, **kwargs: Any) -> None:

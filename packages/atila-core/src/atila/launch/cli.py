@@ -31,7 +31,7 @@ def _mistakes_told() -> Iterator[None]:
         yield
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 @click.group()
@@ -120,7 +120,7 @@ def serve(
         serve_with(settings)
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 @main.command()

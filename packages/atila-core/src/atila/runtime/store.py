@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from atila.runtime.shared import LocalShared
+from atila.runtime.spare_threads import Lock
 
 if TYPE_CHECKING:
     from atila.runtime.shared import Shared
@@ -28,14 +28,14 @@ class Store(MutableMapping[str, Any]):
     def __init__(self, beneath: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
         self._beneath: Mapping[str, Any] = {} if beneath is None else beneath
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def __enter__(self) -> Store:
-        self._lock.acquire()
+        self._lock.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._lock.release()
+        self._lock.__exit__(*error)
 
     def __getitem__(self, name: str) -> Any:
         try:

@@ -266,24 +266,40 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was, *, is_text: bool = True) -> tuple[Any, list[After]]:
-        """What it gives for arguments by name, `was.args`, and the steps that are to follow.
+    def call(self, was: Was, *, by_program: bool = False) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint.
 
-        All but the hooks of the app, which run for the request as a whole.
+        All steps run but the hooks of the app, which run for the request as a whole.
 
         Args:
-            was: the request, or the call that it carries.
-            is_text: numbers and the like may be text among the arguments, where they have types.
+            was: the request, with the parameters of the call.
+            by_program: the parameters are the program's, not a client's: they are not inspected.
+
+        Returns:
+            What it returned, and the steps that are to follow.
+
+        Raises:
+            TypeError: the program gives other parameters than the handler takes.
+            Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
         for step in self._before:
-            if step not in hooks.before and (value := step(was)) is not None:
+            if step in hooks.before or (by_program and step is self.inspector):
+                continue
+            if (value := step(was)) is not None:
                 return value, after
-        if self.binding is not None:
-            params = self.binding.of_call(was.args, was, is_text=is_text)
-        else:
-            params = self._bind(was) if self._bind is not None else {}
+        if self._bind is None:
+            return self._handler(was), after
+        try:
+            if self.binding is not None:
+                params = self.binding.of_call(was.args, was, is_text=by_program)
+            else:
+                params = self._bind(was)
+        except HTTPError as error:
+            if not by_program:
+                raise
+            raise TypeError(f"{self.route.name} is called wrongly: {error.detail}") from None
         return self._handler(was, **params), after
 
     async def _await_and_send(
@@ -315,6 +331,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._fail_later(was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -366,7 +384,7 @@ class Endpoint:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, close_codes.INTERNAL_ERROR)
         self._close(was)
         return None
 
@@ -387,11 +405,11 @@ class Endpoint:
         if self._teardown:
             await self._call(was, self._close, was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:

@@ -173,6 +173,8 @@ class SkitaiExchange(Exchange):
         Raises:
             HTTPError: it is more than allowed, or cannot be stored.
         """
+        if not data:
+            return  # To a reader an empty piece is the end.
         self._received += len(data)
         self._request.rbytes = self._received
         if self._inbox is not None:

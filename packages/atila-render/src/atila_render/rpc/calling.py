@@ -82,7 +82,7 @@ def call(was: Was, name: str, params: Params) -> Any:
     given = _by_name(endpoint, params)
     inner = _context(was, endpoint, dict(zip(in_path, values, strict=True)), given)
     current.set(inner)
-    value, after = endpoint.call(inner, is_text=False)
+    value, after = endpoint.call(inner)
     if hasattr(type(value), "__await__"):
         return _later(was, inner, value, after)
     return _plain(inner, finish(inner, value, after))
