@@ -795,3 +795,17 @@ def test_a_route_without_types_pays_nothing_for_those_of_others() -> None:
     url = "/plain/7?page=2"
     alone = _opcodes(made(is_typed=False), url)
     assert _opcodes(made(is_typed=True), url) == alone
+
+
+@pytest.mark.parametrize("sent", [{"url": "/any?was=1"}, {"url": "/any", "data": {"was": "1"}}])
+def test_no_parameter_has_the_name_of_the_context(
+    app: Atila, client: TestClient, sent: dict[str, Any]
+) -> None:
+    @app.route("/any", methods=["GET", "POST"])
+    def takes_any(was: Was, page: int = 1, **rest: str) -> str:
+        return repr(rest)
+
+    method = "POST" if "data" in sent else "GET"
+    response = client.request(method, **sent)
+    assert response.status_code == 400, response.text
+    assert [error["at"] for error in response.json()["errors"]] == ["was"]

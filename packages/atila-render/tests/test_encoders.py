@@ -219,11 +219,10 @@ for _ in range(300):
     ("value", "message"),
     [
         ({"rows": [1, {"b": object()}]}, r"the value\['rows'\]\[1\]\['b'\] .* type object"),
-        ({"a": 2**64}, r"\['a'\] .* 64 bits"),
+        ({"a": 10**5000}, r"\['a'\] .* 4300 digits"),
         (["secret\ud800"], r"the value\[0\] .* surrogate"),
         ({"\ud800": 1}, "has a key that is no text"),
         ({(1, 2): 1}, "has a key that is no text"),
-        ({"a": b"secret"}, r"\['a'\] .* is bytes; write \.decode"),
         ({"a": Task()}, r"\['a'\] .* is a task \(Task\)"),
         (ENDLESS, "refers to itself"),
         (DEEP, "nested too deep"),

@@ -30,6 +30,7 @@ class HTTPError(Exception):
         headers: more headers of the answer, such as Allow or Retry-After.
         errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
             things can be: bad input.
+        report: what happened, for the log alone; clients see it in development mode only.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[tuple[str, str]] = (),
+        report: str = "",
         errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
@@ -45,11 +47,13 @@ class HTTPError(Exception):
         self.errno = errno
         self.headers = headers
         self.errors = errors
+        self.report = report
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""
         """When it failed, local time with offset; set for error handlers."""
-        super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+        text = report or detail
+        super().__init__(f"{self.code} {self.message}" + (f": {text}" if text else ""))
 
 
 class SetupError(Exception):

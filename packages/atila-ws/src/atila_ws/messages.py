@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from atila.errors import HTTPError
-from atila.http.values import is_model, to_json, to_plain
+from atila.http.values import is_model, to_json
+from atila.values import json
 
 Message = str | bytes
 
@@ -58,21 +57,15 @@ def _decode_binary(message: Message) -> bytes:
 
 
 def _encode_json(value: Any) -> Message:
-    if is_model(type(value)):
-        return to_json(value).decode()
-    return orjson.dumps(value, _model).decode()
-
-
-def _model(value: Any) -> Any:
-    if is_model(type(value)):
-        return to_plain(value)
-    raise TypeError
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError("this WebSocket sends JSON; bytes alone are a message of another encoding")
+    return to_json(value).decode()
 
 
 def _decode_json(message: Message) -> Any:
     try:
-        return orjson.loads(message)
-    except orjson.JSONDecodeError as error:
+        return json.loads(message)
+    except json.NotJSON as error:
         raise Malformed(f"no JSON: {error}") from None
 
 

@@ -430,6 +430,9 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
+        hosts = [name for name, _ in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, len(hosts))
         if exchange.has_body() and site.wants_body(was):
             await site.collect(was, exchange.pieces(), "the body ended too soon")
         else:

@@ -425,6 +425,8 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
+        if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, hosts)
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)
         site.start(was)

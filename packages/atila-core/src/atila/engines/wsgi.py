@@ -327,6 +327,10 @@ class Engine:
         site = self._site
         exchange = self._exchange(environ)
         was = site.open(exchange)
+        host = environ.get("HTTP_HOST")
+        if host is None or "," in host:
+            # Servers join what comes twice; no host has a comma.
+            was = site.without_host(was, 0 if host is None else 2)
         if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
             error = HTTPError(501, "WSGI servers have no WebSocket")
             was = site.refusal(was.exchange, was.app, error)

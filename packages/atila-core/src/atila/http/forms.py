@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import json as standard_json
 from typing import Any
 from urllib.parse import unquote_plus
 
-import msgspec
 import orjson
 
 from atila.errors import HTTPError
+from atila.values import json
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
-
-_DECODER = msgspec.json.Decoder()
 
 
 def parse_query(text: str, most: int) -> dict[str, Any]:
@@ -74,16 +72,15 @@ def parse_form(body: bytes, most: int) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body (RFC 8259).
+    """The value of a JSON body (RFC 8259); integers are exact.
 
     Raises:
         HTTPError: 400 if it is malformed, too deep or not UTF-8; it tells where.
     """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise HTTPError(400, f"the body is not valid JSON: {error.msg} ({where})") from None
+        return json.loads(body)
+    except json.NotJSON as error:
+        raise HTTPError(400, f"the body is not valid JSON: {error}") from None
 
 
 def parse_json_exactly(body: bytes) -> Any:
@@ -93,11 +90,7 @@ def parse_json_exactly(body: bytes) -> Any:
     Raises:
         HTTPError: 400 as `parse_json`, or a key comes twice.
     """
-    try:
-        value = _DECODER.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        told = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise HTTPError(400, f"the body is not valid JSON: {told}") from None
+    value = parse_json(body)
     if b"{" in body and not _has_all_keys(body, value):
         _refuse_duplicates(body)
     return value
@@ -126,7 +119,7 @@ def _refuse_duplicates(body: bytes) -> None:
             seen.add(key)
 
     try:
-        json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)
+        standard_json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)
     except RecursionError:
         raise HTTPError(400, "the body is not valid JSON: nested too deep") from None
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Set
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import orjson
+
+from atila.values import json
+from atila.values.plain import plain
 
 JSON_TYPE = "application/json"
 
@@ -53,9 +55,9 @@ def to_json(value: Any) -> bytes:
     # orjson is the faster of the two for dicts and lists, msgspec for models.
     if kind is not dict and kind is not list and is_model(kind):
         if hasattr(kind, "__pydantic_serializer__"):
-            return orjson.dumps(_by_pydantic(value))
+            return json.dumps(_by_pydantic(value))
         return _ENCODER.encode(value)
-    return orjson.dumps(value, _default, _OPTIONS)
+    return json.dumps(value, _default, _OPTIONS)
 
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -65,7 +67,9 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 def _default(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_serializer__"):
         return _by_pydantic(value)
-    return msgspec.to_builtins(value, enc_hook=_simpler)
+    if is_model(type(value)):
+        return msgspec.to_builtins(value, enc_hook=_simpler)
+    return plain(value)
 
 
 def _by_pydantic(value: Any) -> Any:
@@ -79,9 +83,7 @@ def _by_pydantic(value: Any) -> Any:
 def _simpler(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_serializer__"):
         return _by_pydantic(value)
-    if isinstance(value, Set | tuple):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    return plain(value)
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_simpler)

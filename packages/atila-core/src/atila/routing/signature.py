@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError, SetupError, source_of
@@ -76,7 +77,10 @@ def _name(route: Route) -> str:
 
 
 def binder(
-    route: Route, signature: Signature, of_layers: frozenset[str] = frozenset()
+    route: Route,
+    signature: Signature,
+    of_layers: frozenset[str] = frozenset(),
+    handler: Callable[..., Any] | None = None,
 ) -> Binder | None:
     """The function that gives a handler its arguments, or None if it takes none.
 
@@ -88,9 +92,11 @@ def binder(
         signature: of its handler.
         of_layers: names of parameters that are for layers; it is called without those that it does
             not take.
+        handler: the handler within what layers wrap it in.
 
     Raises:
-        SetupError: the rule has a parameter that the handler does not take.
+        SetupError: the rule has a parameter that the handler does not take, or a parameter has the
+            name of an argument that is given by position.
     """
     kinds = {s.text: s.kind for s in parse_rule(route.rule, route.source) if s.kind}
     in_rule = list(kinds)
@@ -107,6 +113,13 @@ def binder(
     takes_any = signature.takes_any
     has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
+    ours = positional(route.handler) | positional(handler or route.handler)
+    if clashing := ours & known.union(in_rule):
+        raise SetupError(
+            f"the parameter {min(clashing)!r} of {_name(route)} has the name of the context, there"
+            " or in a decorator: rename one of the two",
+            route.source,
+        )
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
@@ -116,10 +129,13 @@ def binder(
         if kinds and (was.exchange.body or (has_optional and was.exchange.query)):
             args = _fitted(was, args, kinds, signature.defaults)
         given = args.keys()
-        if not (required <= given and (takes_any or given <= known)):
+        if not (required <= given and (given <= known or (takes_any and ours.isdisjoint(given)))):
             args = {name: value for name, value in args.items() if name not in others}
-            if not (required <= args.keys() and (takes_any or args.keys() <= known)):
-                raise HTTPError(400, _mismatch(args.keys(), required, signature))
+            given = args.keys()
+            if clashing := ours & given:
+                raise HTTPError(400, f"unknown parameter {min(clashing)!r}")
+            if not (required <= given and (takes_any or given <= known)):
+                raise HTTPError(400, _mismatch(given, required, signature))
         was.is_bound = True
         return args
 
@@ -151,6 +167,36 @@ def _fitted(
     if was._args is args:
         was._args = made
     return made
+
+
+def positional(handler: Callable[..., Any]) -> frozenset[str]:
+    """Names of what a call gives by position, in the handler and in all that it is wrapped in.
+
+    A client's parameter of such a name, taken by **, would be the same argument once more.
+    """
+    names: set[str] = set()
+    seen: set[int] = set()
+    function: Any = handler
+    while function is not None and id(function) not in seen:
+        seen.add(id(function))
+        names.update(_first_names(function, 1))
+        function = getattr(function, "__wrapped__", None)
+    return frozenset(names)
+
+
+def _first_names(function: Any, count: int) -> Iterator[str]:
+    """The names of as many parameters, but for those that have none for callers."""
+    if isinstance(function, functools.partial):
+        yield from _first_names(function.func, count + len(function.args))
+    elif inspect.ismethod(function):
+        yield from _first_names(function.__func__, count + 1)
+    elif inspect.isfunction(function):
+        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+        for parameter in list(parameters)[:count]:
+            if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+                yield parameter.name
+    elif inspect.isfunction(method := type(function).__call__):
+        yield from _first_names(method, count + 1)
 
 
 def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:

@@ -12,7 +12,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
@@ -21,7 +21,7 @@ from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Binder, Signature, binder
+from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
@@ -68,6 +68,8 @@ class Endpoint:
         "_bind",
         "_handler",
         "_loop_safe",
+        "_required",
+        "_takes_any",
         "_teardown",
         "_with_uploads",
         "answer",
@@ -97,10 +99,11 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self._required = frozenset(signature.required)
+        # A route that names the types of its body has a handler that reads it.
+        self._takes_any = signature.takes_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
-        bind = binder(route, signature, fields)
         self.binding = binding.of(route, fields)
-        self._bind: Binder | None = bind if self.binding is None else self.binding
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         model = self.binding.model if self.binding is not None else None
         self.inspector = declaration.compiled(route, model)
@@ -120,6 +123,13 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        bind = binder(route, signature, fields, self._handler)
+        self._bind: Binder | None = bind
+        if self.binding is not None:
+            self._bind = self.binding
+            self.binding.by_position = positional_names(route.handler) | positional_names(
+                self._handler
+            )
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
@@ -202,6 +212,14 @@ class Endpoint:
                 value = replaced
         return value
 
+    def needs_more(self, args: Mapping[str, Any]) -> bool:
+        """Whether the handler lacks parameters, or takes whatever there is.
+
+        Args:
+            args: the parameters that are given.
+        """
+        return self._takes_any or not self._required <= args.keys()
+
     @property
     def handler(self) -> Callable[..., Any]:
         """The handler, within what layers wrap it in."""
@@ -266,14 +284,17 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was, *, by_program: bool = False) -> tuple[Any, list[After]]:
-        """Call the handler within a request that has another endpoint.
+    def call(
+        self, was: Was, *, by_program: bool = False, is_text: bool = True
+    ) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint, with `was.args`.
 
         All steps run but the hooks of the app, which run for the request as a whole.
 
         Args:
-            was: the request, with the parameters of the call.
+            was: the request, or the call that it carries, with the parameters of the call.
             by_program: the parameters are the program's, not a client's: they are not inspected.
+            is_text: numbers and the like may be text among the arguments, where they have types.
 
         Returns:
             What it returned, and the steps that are to follow.
@@ -289,13 +310,11 @@ class Endpoint:
                 continue
             if (value := step(was)) is not None:
                 return value, after
-        if self._bind is None:
-            return self._handler(was), after
         try:
             if self.binding is not None:
-                params = self.binding.of_call(was.args, was, is_text=by_program)
+                params = self.binding.of_call(was.args, was, is_text=is_text)
             else:
-                params = self._bind(was)
+                params = self._bind(was) if self._bind is not None else {}
         except HTTPError as error:
             if not by_program:
                 raise
@@ -367,9 +386,10 @@ class Endpoint:
             return None
         if isinstance(error, HTTPError):
             reported = error
+            error_pages.log_report(was, error)
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -434,7 +454,7 @@ class Endpoint:
     def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
         log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)

@@ -12,7 +12,7 @@ from atila.errors import HTTPError
 from atila.http.exchange import ClientGone, Header, ResponseStream, WebSocketTransport
 from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.deflate import agree
-from atila.skitai.framing import BodyReader, body_reader, too_large
+from atila.skitai.framing import BodyReader, body_reader, lowered, too_large
 from atila.skitai.heads import Head, is_bodiless
 from atila.skitai.websocket import WebSocket, handshake_fault, handshake_head
 from atila.skitai.writer import PIECE, BytesSource, FileSource, Outlet
@@ -107,30 +107,26 @@ class Http1Exchange(SkitaiExchange):
 
     def _examine(self) -> HTTPError | None:
         """Read what the head says of the connection and the body; what is wrong with it, if so."""
-        hosts, lengths, codings, connection, expect, upgrade = 0, [], [], "", "", ""
+        lengths, codings, connection, expect, upgrade = [], [], "", "", ""
         for name, value in self._headers:
             match name:
-                case "host":
-                    hosts += 1
                 case "content-length":
                     lengths.append(value)
                 case "transfer-encoding":
                     codings.append(value)
                 case "connection":
-                    connection += "," + value.lower()
+                    connection += "," + value
                 case "expect":
-                    expect = value.lower()
+                    expect = lowered(value)
                 case "upgrade":
-                    upgrade = value.lower()
-        tokens = {token.strip() for token in connection.split(",")} if connection else set()
+                    upgrade = lowered(value)
+        tokens = {lowered(token) for token in connection.split(",")} if connection else set()
         is_old = self._request.version == "1.0"
         self._close_after = "close" in tokens or (is_old and "keep-alive" not in tokens)
         try:
             self._reader = body_reader(self._request.version, lengths, codings)
         except HTTPError as fault:
             return fault
-        if hosts != 1 and not (is_old and hosts == 0):
-            return HTTPError(400, "one Host header is needed")
         if expect and not is_old:
             if expect != "100-continue":
                 return HTTPError(417, "only 100-continue can be expected")

@@ -51,13 +51,11 @@ class Parameters:
         all: in their order, without that for ** .
         rest: what converts the values of its ** parameter; None if they have no type.
         takes_any: it has a ** parameter.
-        reserved: names that ** does not take: those of what the handler is given by position.
     """
 
     all: tuple[Parameter, ...]
     rest: Typed | None
     takes_any: bool
-    reserved: frozenset[str]
 
 
 def of(route: Route) -> Parameters | None:
@@ -80,12 +78,6 @@ def of(route: Route) -> Parameters | None:
 def _says_something(route: Route) -> bool:
     parameters = list(inspect.signature(route.handler).parameters.values())[1:]
     return any(parameter.annotation is not ABSENT for parameter in parameters)
-
-
-def _reserved(route: Route) -> frozenset[str]:
-    functions = (route.handler, inspect.unwrap(route.handler))
-    firsts = [next(iter(inspect.signature(each).parameters.values())) for each in functions]
-    return frozenset(p.name for p in firsts if p.kind is p.POSITIONAL_OR_KEYWORD)
 
 
 def _name(route: Route) -> str:
@@ -128,7 +120,7 @@ class _Maker:
                 )
             )
         self._check_whole(made)
-        return Parameters(tuple(made), rest, takes_any, _reserved(self._route))
+        return Parameters(tuple(made), rest, takes_any)
 
     def _typed(self, name: str, said: Said) -> Typed:
         try:

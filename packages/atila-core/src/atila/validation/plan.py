@@ -21,6 +21,7 @@ class Plan:
         in_query: what may be in the query.
         in_body: what may be in a body that no parameter takes as a whole.
         takes_query: a parameter takes the whole query.
+        by_position: names of arguments that a call gives by position, which no client may use.
     """
 
     def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
@@ -39,6 +40,7 @@ class Plan:
         self.in_query = self._keys(places.QUERY, places.ANY)
         self.in_body = self._keys(places.BODY, places.ANY)
         self.takes_query = any(p.place == places.WHOLE_QUERY for p in self._all)
+        self.by_position: frozenset[str] = frozenset()
 
     @property
     def model(self) -> tuple[str, frozenset[str]] | None:

@@ -273,9 +273,9 @@ class RequestSource(_Sources):
     def refuse(self, issues: Issues) -> None:
         """Note the fields that the handler does not take."""
         plan = self._plan
+        if plan.parameters.takes_any:
+            return
         for where, name, _ in self._unknown():
-            if plan.parameters.takes_any and name not in plan.parameters.reserved:
-                continue
             known = plan.in_query if where == places.QUERY else plan.in_body
             told = f"; known are {', '.join(sorted(known))}" if known else ""
             issues.add(where, (name,), f"is unknown{told}", "unknown")
@@ -285,6 +285,9 @@ class RequestSource(_Sources):
         rest = self._plan.parameters.rest
         made = {}
         for where, name, value in self._unknown():
+            if name in self._plan.by_position:
+                issues.add(where, (name,), "is unknown", "unknown")
+                continue
             value = self._changed(name, value)
             if rest is not None:
                 is_text = where == places.QUERY or not self._is_json
@@ -320,7 +323,7 @@ class CallSource(_Sources):
         for name, value in self._given.items():
             if name in known:
                 continue
-            if not parameters.takes_any or name in parameters.reserved:
+            if not parameters.takes_any or name in self._plan.by_position:
                 told = f"; known are {', '.join(sorted(known))}" if known else ""
                 issues.add("params", (name,), f"is unknown{told}", "unknown")
             elif parameters.rest is not None:
