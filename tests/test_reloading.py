@@ -209,11 +209,8 @@ def test_another_address_may_be_asked_for(
     monkeypatch.setattr(servers, "command", lambda *args: [*command(*args), *options])
     if engine == "skitai":
         change(project / "serve.py", "skitai.run(", 'skitai.run(address="0.0.0.0", ')
-    with (
-        serving(engine, project / "serve.py", ready="/shop/") as server,
-        socket.create_connection(("127.0.0.2", server.port)),
-    ):
-        pass
+    with serving(engine, project / "serve.py", ready="/shop/") as server:
+        socket.create_connection(("127.0.0.2", server.port)).close()
 
 
 @pytest.mark.parametrize("engine", ["skitai", "granian"])

@@ -46,6 +46,10 @@ def renamed(c, a=0, **data):
     return repr(data)
 
 
+def typed(was, a: int = 0, **data):
+    return repr(data)
+
+
 def positional(was, /, **data):
     return repr(data)
 
@@ -54,6 +58,7 @@ HANDLERS = {
     "plain": (find, ["was"]),
     "async": (later, ["was"]),
     "generator": (streamed, ["was"]),
+    "typed": (typed, ["was"]),
     "renamed": (renamed, ["c"]),
     "decorated": (logged(find), ["was", "context"]),
     "method": (Shop().find, ["was", "self"]),

@@ -430,18 +430,18 @@ class Atila(AppNames):
         return self._asgi(*args)
 
     def _wsgi_engine(self) -> Any:
-        from atila.engines.wsgi import Engine
+        from atila.engines import wsgi
 
-        make = Engine if self._site is not None else Engine.at_first_request
-        engine = self._engines["wsgi"] = make(self.site)
+        make = wsgi.Engine if self._site is not None else wsgi.Engine.at_first_request
+        engine = self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
         return engine
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
         engine = self._engines.get("asgi")
         if engine is None:
-            from atila.engines.asgi import Engine
+            from atila.engines import asgi
 
-            engine = self._engines["asgi"] = Engine(self.site)
+            engine = self._engines["asgi"] = asgi.started(lambda: asgi.Engine(self.site), scope)
         await engine.serve(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:

@@ -7,7 +7,8 @@ loop, woken once for many, sends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -463,3 +464,25 @@ class Engine:
                 await asyncio.to_thread(self._site.shutdown)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class Failed:
+    """In place of an engine whose site could not be made: has the server end."""
+
+    def __init__(self) -> None:
+        self._reason = traceback.format_exc()
+
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer the server's start."""
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": self._reason})
+
+
+def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
+    """What make() gives; or what has the server end, if that fails while it starts."""
+    try:
+        return make()
+    except Exception:
+        if scope["type"] != "lifespan":
+            raise
+        return Failed()

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
@@ -39,6 +40,9 @@ _QUEUED = 8
 PATIENCE_SECONDS = 0.1
 """How long a client may have said nothing after it has closed its half of the connection."""
 
+WORKER_BOOT_ERROR = 3
+"""gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
+
 _END = b""
 
 _threads = ServerThreads()
@@ -51,7 +55,7 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "_incoming", "answers")
+    __slots__ = ("_environ", "_incoming", "answers", "phrase")
 
     can_upgrade = False
 
@@ -65,6 +69,8 @@ class WSGIExchange(Exchange):
         self._environ = environ
         self._incoming: _Incoming | None = None
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self.phrase: tuple[int, str] | None = None
+        """A status, and the status line with the reason phrase that it is to be sent with."""
 
     @property
     def scheme(self) -> str:
@@ -111,6 +117,9 @@ class WSGIExchange(Exchange):
             if (value := self.header(name)) is not None
         )
         return found
+
+    def set_reason(self, status: int, reason: str) -> None:
+        self.phrase = status, f"{status} {reason}"
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         if self.method != "HEAD" and status not in NO_BODY:
@@ -352,6 +361,8 @@ class Engine:
             was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
+        if exchange.phrase is not None and exchange.phrase[0] == answer.status:
+            status = exchange.phrase[1]
         start_response(status, list(answer.headers))
         return answer.body
 
@@ -375,3 +386,16 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
         raise HTTPError(400, "the body is malformed or ended too soon") from None
     if left and length is not None:
         raise HTTPError(400, "the body ended too soon")
+
+
+def started(make: Callable[[], Engine]) -> Engine:
+    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
+    that other workers would fail too.
+    """
+    try:
+        return make()
+    except Exception:
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+            traceback.print_exc()
+            os._exit(WORKER_BOOT_ERROR)
+        raise

@@ -13,6 +13,7 @@ from atila.values import json
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
+_JSON_TYPES = frozenset({JSON_TYPE, "text/json"})
 
 
 def parse_query(text: str, most: int) -> dict[str, Any]:
@@ -130,5 +131,37 @@ def media_type(content_type: str | None) -> str:
 
 
 def is_json(media: str) -> bool:
-    """Whether a media type is JSON (RFC 6839: also "application/problem+json")."""
-    return media == JSON_TYPE or media.endswith("+json")
+    """Whether a media type is JSON: also "text/json", and "application/problem+json" (RFC 6839)."""
+    return media in _JSON_TYPES or media.endswith("+json")
+
+
+def refuse_encoded(content_encoding: str | None) -> None:
+    """Refuse a body that is compressed, since it is not unpacked.
+
+    Args:
+        content_encoding: the header; None if there is none.
+
+    Raises:
+        HTTPError: 415 that names the encoding, with Accept-Encoding (RFC 9110, section 15.5.16).
+    """
+    coding = (content_encoding or "").strip().lower()
+    if coding not in ("", "identity"):
+        raise HTTPError(
+            415,
+            f"the body has the Content-Encoding {coding[:80]!r}; send it without one",
+            0,
+            [("accept-encoding", "identity")],
+        )
+
+
+def unread_body(content_type: str | None) -> HTTPError:
+    """The refusal of a body that gives none of the parameters that the handler needs.
+
+    Args:
+        content_type: the header; None if there is none.
+    """
+    media = media_type(content_type)
+    given = f"its Content-Type is {media[:80]!r}" if media else "it has no Content-Type"
+    return HTTPError(
+        415, f"the body gives no parameters, since {given}; send a form or {JSON_TYPE}"
+    )

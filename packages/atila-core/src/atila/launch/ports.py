@@ -30,14 +30,11 @@ def refusal(host: str, port: int, error: OSError) -> PortError:
     return PortError(f"{place} cannot be listened on: {error.strerror or error}")
 
 
-@contextlib.contextmanager
-def claimed(host: str, port: int) -> Iterator[None]:
-    """Make sure that nobody else listens on a port, or begins to; for servers that would share it.
-
-    granian's workers each listen by themselves (SO_REUSEPORT), and so does another server there.
+def check(host: str, port: int) -> None:
+    """Make sure that a port can be had now.
 
     Raises:
-        PortError: somebody does, or nobody may.
+        PortError: another server listens there, or nobody may.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -49,6 +46,18 @@ def claimed(host: str, port: int) -> Iterator[None]:
             probe.bind(address)
     except OSError as error:
         raise refusal(host, port, error) from None
+
+
+@contextlib.contextmanager
+def claimed(host: str, port: int) -> Iterator[None]:
+    """Make sure that no other server listens on a port, or begins to; for one that would share it.
+
+    granian's workers each listen by themselves (SO_REUSEPORT), and so would those of another.
+
+    Raises:
+        PortError: see `check`.
+    """
+    check(host, port)
     with _locked(f"atila {host} {port}", refusal(host, port, OSError(errno.EADDRINUSE, ""))):
         yield
 

@@ -113,7 +113,7 @@ def binder(
     takes_any = signature.takes_any
     has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
-    ours = positional(route.handler) | positional(handler or route.handler)
+    ours = positional_names(route.handler) | positional_names(handler or route.handler)
     if clashing := ours & known.union(in_rule):
         raise SetupError(
             f"the parameter {min(clashing)!r} of {_name(route)} has the name of the context, there"
@@ -142,34 +142,7 @@ def binder(
     return bind
 
 
-def _fitted(
-    was: Was, args: Mapping[str, Any], kinds: Mapping[str, str], defaults: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
-
-    What an inspection has converted, or other code has given, stays as it is.
-
-    Raises:
-        HTTPError: 400, one does not fit.
-    """
-    data = was.request.DATA if was.exchange.body else {}
-    made = dict(args)
-    for name, kind in kinds.items():
-        value = args.get(name)
-        if value is was.path_params.get(name) or value is not data.get(name, value):
-            continue
-        if name not in data and not isinstance(value, str):
-            continue
-        fits = fitting(kind, value)
-        if fits is None and (value is not None or defaults.get(name, name) is not None):
-            raise HTTPError(400, f"parameter {name!r} must fit <{kind}:{name}> of the path")
-        made[name] = fits
-    if was._args is args:
-        was._args = made
-    return made
-
-
-def positional(handler: Callable[..., Any]) -> frozenset[str]:
+def positional_names(handler: Callable[..., Any]) -> frozenset[str]:
     """Names of what a call gives by position, in the handler and in all that it is wrapped in.
 
     A client's parameter of such a name, taken by **, would be the same argument once more.
@@ -197,6 +170,33 @@ def _first_names(function: Any, count: int) -> Iterator[str]:
                 yield parameter.name
     elif inspect.isfunction(method := type(function).__call__):
         yield from _first_names(method, count + 1)
+
+
+def _fitted(
+    was: Was, args: Mapping[str, Any], kinds: Mapping[str, str], defaults: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
+
+    What an inspection has converted, or other code has given, stays as it is.
+
+    Raises:
+        HTTPError: 400, one does not fit.
+    """
+    data = was.request.DATA if was.exchange.body else {}
+    made = dict(args)
+    for name, kind in kinds.items():
+        value = args.get(name)
+        if value is was.path_params.get(name) or value is not data.get(name, value):
+            continue
+        if name not in data and not isinstance(value, str):
+            continue
+        fits = fitting(kind, value)
+        if fits is None and (value is not None or defaults.get(name, name) is not None):
+            raise HTTPError(400, f"parameter {name!r} must fit <{kind}:{name}> of the path")
+        made[name] = fits
+    if was._args is args:
+        was._args = made
+    return made
 
 
 def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:

@@ -64,6 +64,7 @@ def _deferred(was: Was, value: Any) -> Awaitable[Any]:
     if isinstance(value, AsyncIterator):
         return streams.send_async(was, value)
     if hasattr(value, "read"):
+        files.rewind(value)
         return streams.send_iterator(was, streams.read_file(value), BINARY)
     if isinstance(value, Iterator) or (
         isinstance(value, Iterable) and not isinstance(value, dict | set | frozenset)

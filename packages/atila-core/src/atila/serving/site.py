@@ -120,8 +120,12 @@ class Site(Dispatch):
             logs.formatter(config.LOG_FORMAT)
         else:
             logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
-            self._announce("mounted")
-            self._announce("mounted_or_reloaded")
+            try:
+                self._announce("mounted")
+                self._announce("mounted_or_reloaded")
+            except BaseException:
+                self.shutdown(0.0)
+                raise
             for call in on_site_start:
                 call(self)
             self._serve_stores()

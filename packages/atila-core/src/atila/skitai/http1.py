@@ -41,6 +41,7 @@ class Http1Exchange(SkitaiExchange):
         "_close_after",
         "_continue",
         "_ending",
+        "_phrase",
         "_reader",
         "_responding",
         "_size",
@@ -63,6 +64,7 @@ class Http1Exchange(SkitaiExchange):
         self._close_after = False
         self._continue = False
         self._ending = False
+        self._phrase: tuple[int, str] | None = None
         self._reader: BodyReader | None = None
         self._responding = False
         self._size = 0
@@ -251,6 +253,10 @@ class Http1Exchange(SkitaiExchange):
 
     # The answer; from any thread.
 
+    def set_reason(self, status: int, reason: str) -> None:
+        """See `Exchange`."""
+        self._phrase = status, f"HTTP/1.1 {status} {reason}\r\n"
+
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         """See `Exchange`."""
         worker = self._worker
@@ -296,6 +302,8 @@ class Http1Exchange(SkitaiExchange):
             return None
         self._responding = True
         self._status = head.status
+        if self._phrase is not None and self._phrase[0] == head.status:
+            head.lines[0] = self._phrase[1]
         reader = self._reader
         if reader is not None and (self._continue or getattr(reader, "left", 0) > MAX_DISCARD):
             self._close_after = True  # More of a body may come than is worth reading.

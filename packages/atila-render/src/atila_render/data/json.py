@@ -61,8 +61,8 @@ def _compiled(encoder: object) -> tuple[Default, int]:
     """The function for what orjson does not know, and the options that have it asked."""
     if encoder is None or encoder == "rfc3339":
         if time.tzname == ("UTC", "UTC"):
-            # Local time is UTC, so orjson's own way comes to the same, and is much faster.
-            return _simpler, orjson.OPT_NAIVE_UTC
+            # orjson's own way comes to the same, and is much faster.
+            return _simpler, 0
         encoder = "rfc3339"
     if isinstance(encoder, str):
         if encoder not in NAMED:
