@@ -622,7 +622,7 @@ def test_hooks_may_change_parameters(app: Atila, client: TestClient) -> None:
     assert client.get("/?page=2").text == repr((4, {"page": 4, "size": 10}))
 
 
-def test_pipes(app: Atila, client: TestClient) -> None:
+def test_pipes(app: Atila, client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     @app.route("/orders/<int:shop>", methods=["POST"])
     def orders(was: Was, shop: int, order: Order, note: str = "") -> str:
         return repr((shop, order, note))
@@ -636,8 +636,18 @@ def test_pipes(app: Atila, client: TestClient) -> None:
         return was.pipe(orders, "x", {"lines": []})
 
     assert client.get("/piped").text == repr((7, Order([Line("a", 1)]), "x"))
-    # The mistake is the program's, not the client's.
+    # The program's own mistake.
     assert client.get("/wrong").status_code == 500
+    assert "orders is called wrongly: parameter 'shop' must be a whole number" in caplog.text
+
+
+def test_no_field_is_taken_for_the_context(app: Atila, client: TestClient) -> None:
+    @app.route("/")
+    def anything(was: Was, page: int = 1, **more: str) -> str:
+        return repr(more)
+
+    assert client.get("/?a=b").text == repr({"a": "b"})
+    assert errors(client.get("/?was=1")) == [("query", "was", "unknown")]
 
 
 def test_async_handlers_and_generators(app: Atila, client: TestClient) -> None:
