@@ -28,6 +28,7 @@ class TaskLoop:
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._woken = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_stopped = False
         self._thread: threading.Thread | None = None
         self._thread_id = threading.get_ident() if loop is not None else 0
 
@@ -41,7 +42,12 @@ class TaskLoop:
             self._thread_id = threading.get_ident()
             asyncio.set_event_loop(self.loop)
             self.loop.call_soon(ready.set)
-            self.loop.run_forever()
+            while not self._is_stopped:
+                try:
+                    self.loop.run_forever()
+                except BaseException:
+                    # asyncio lets KeyboardInterrupt and SystemExit out of whatever raises them.
+                    log.exception("something on the task loop raised what would have ended it")
 
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
@@ -74,7 +80,7 @@ class TaskLoop:
             func, args = calls.popleft()
             try:
                 func(*args)
-            except Exception:
+            except BaseException:
                 log.exception("a call on the task loop failed")
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None) -> None:
@@ -157,6 +163,7 @@ class TaskLoop:
             return
         self.cancel()
         if self._thread is not None:
+            self._is_stopped = True
             self.call(self.loop.stop)
             self._thread.join(5.0)
             if not self._thread.is_alive():
