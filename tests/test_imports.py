@@ -25,8 +25,9 @@ ALSO = {
     "atila-ws": {"redis"},
 }
 """Imported only where it is installed: the extra granian brings granian and watchfiles, a project's
-tests pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects the engine deals, and which
-must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2 are extras, too."""
+tests pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects
+the engine deals, and which must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2
+are extras, too."""
 
 
 def import_name(folder: Path) -> str:

@@ -347,7 +347,12 @@ class Endpoint:
             was.cancel()
             code = CLIENT_LEFT if watch.has_left else 503
             await self._fail_later(was, HTTPError(code, "the request was cancelled"))
-        except (Exception, SystemExit) as error:
+        except GeneratorExit as error:
+            if asyncio.current_task() is None:
+                raise  # Nobody waits any more: the loop is closed.
+            await self._fail_later(was, error)
+        except BaseException as error:
+            # SystemExit, say, by which a handler can end nothing but itself.
             await self._fail_later(was, error)
         else:
             if self.websocket:
