@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from support.servers import serving
 
+pytestmark = pytest.mark.served
+
 SERVE = """
 from atila import Atila
 

@@ -6,11 +6,9 @@ import html
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +19,11 @@ import psutil
 import pytest
 import websocket
 
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
+
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "examples" / "demo"
 HANDLERS = ("hello", "three", "temperature", "echo", "guestbook", "sign")
@@ -29,8 +32,6 @@ ENGINES = [
 ]
 SCRIPT = pytest.param("script", marks=pytest.mark.engine("skitai"), id="script")
 """`python examples/demo/serve.py`"""
-SECONDS = 20
-"""How long a start or a stop may take."""
 
 
 @dataclass(slots=True)
@@ -47,14 +48,15 @@ class Server:
         return self.log.read_text(errors="replace")
 
     def wait_until_up(self) -> None:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
+        def answers() -> bool:
+            assert self.process.poll() is None, f"the demo did not start:\n{self.output()}"
             try:
                 httpx.get(self.url + "/guestbook")
-                return
             except httpx.TransportError:
-                time.sleep(0.05)
-        pytest.fail(f"the demo did not start:\n{self.output()}")
+                return False
+            return True
+
+        wait_until(answers, "the demo answers", log=self.output)
 
     def family(self) -> list[psutil.Process]:
         process = psutil.Process(self.process.pid)
@@ -66,18 +68,8 @@ class Server:
         self.process.wait()
 
 
-def still_running(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that do not end in time; a zombie has ended, though nobody asked how."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        processes = [process for process in processes if is_running(process)]
-        if not processes:
-            break
-        time.sleep(0.05)
-    return processes
-
-
 def is_running(process: psutil.Process) -> bool:
+    """Whether it goes on; a zombie has ended, though nobody asked how."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -85,9 +77,7 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def start(engine: str, folder: Path, *options: str) -> Server:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["examples/demo/serve.py", "--port", str(port), *options]
     if engine == "script":
         command = [sys.executable, *command]
@@ -188,7 +178,7 @@ def test_the_api_names_what_is_wrong(demo: str, query: str, named: str) -> None:
 
 
 def connect(url: str) -> websocket.WebSocket:
-    return websocket.create_connection(url.replace("http", "ws") + "/echo", timeout=10)
+    return websocket.create_connection(url.replace("http", "ws") + "/echo", timeout=PATIENCE)
 
 
 def test_the_websocket_echoes(demo: str) -> None:
@@ -238,7 +228,7 @@ def test_several_workers_share_the_guest_book(engine: str, tmp_path: Path) -> No
 
     def sign(text: str) -> int:
         entry = {"name": "Grace", "text": text}
-        return httpx.post(server.url + "/guestbook", json=entry, timeout=30).status_code
+        return httpx.post(server.url + "/guestbook", json=entry, timeout=PATIENCE).status_code
 
     try:
         with ThreadPoolExecutor(8) as executor:
@@ -257,8 +247,8 @@ def test_ctrl_c_ends_it_cleanly(engine: str, tmp_path: Path) -> None:
         family = server.family()
         # A terminal sends it to every process of the foreground.
         os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(SECONDS) in (0, 130)
-        assert still_running(family, SECONDS) == []
+        assert server.process.wait(PATIENCE) in (0, 130)
+        wait_until(lambda: not any(map(is_running, family)), "all of its processes have ended")
         page.shutdown()
         assert "Traceback" not in server.output()
         assert f"127.0.0.1:{server.port}" in server.output()

@@ -13,9 +13,13 @@ from pathlib import Path
 
 import pytest
 from support import servers
-from support.board import wait_until
-from support.servers import free_port, serving
+from support.servers import serving
 from support.wire import Answer, Broken, Connection
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 SERVE = """
 import skitai
@@ -91,7 +95,7 @@ def run(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=PATIENCE,
     )
 
 
@@ -121,7 +125,7 @@ def test_the_unit_is_one_for_systemd(project: Path) -> None:
     unit = project / "shop.service"
     run(project, "-m", "atila", "systemd", "serve.py", "--output", str(unit))
     checked = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=30
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=PATIENCE
     )
     assert "shop.service" not in checked.stderr
 
@@ -220,16 +224,16 @@ def nginx(folder: Path, conf: str) -> Iterator[int]:
         f"events {{}} http {{ access_log off; {temporary} include {folder}/shop.conf; }}\n"
     )
     base = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", "nginx.conf"]
-    checked = subprocess.run([*base, "-t"], capture_output=True, text=True, timeout=20)
+    checked = subprocess.run([*base, "-t"], capture_output=True, text=True, timeout=PATIENCE)
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr
     process = subprocess.Popen(base)
     try:
-        wait_until(lambda: _answers(port), "nginx ready", 10.0)
+        wait_until(lambda: _answers(port), "nginx ready")
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def _answers(port: int) -> bool:

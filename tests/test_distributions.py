@@ -9,15 +9,16 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from support.board import wait_until
-from support.servers import free_port
 from support.wire import Connection
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_PROGRAM = ROOT / "tests" / "engines" / "first_program.txt"
 THIRD_PARTY = ROOT / "tests" / "third_party_layer"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.served]
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:
@@ -84,10 +85,10 @@ def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> No
             except OSError:
                 return False
 
-        wait_until(answers, "Hello, World", timeout=30)
+        wait_until(answers, "Hello, World")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def test_core_alone_tells_what_a_name_of_a_layer_needs(python: Path, tmp_path: Path) -> None:

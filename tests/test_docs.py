@@ -110,6 +110,7 @@ SERVICES: dict[str, Services] = {
 }
 
 
+@pytest.mark.served
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aliases, "_of_process", {})

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from support.board import Board, wait_until
+from support.board import Board
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 SLOW = """
 import os
@@ -31,13 +35,6 @@ app = Atila(__name__)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_granian_ends_while_its_workers_start(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
@@ -54,7 +51,7 @@ def test_granian_ends_while_its_workers_start(number: signal.Signals, tmp_path: 
             wait_until(lambda: board.count("importing") >= 2, "both workers import the app")
             workers = psutil.Process(server.pid).children(recursive=True)
             server.send_signal(number)
-            server.wait(10)
+            server.wait(PATIENCE)
             wait_until(lambda: not any(map(psutil.pid_exists, [w.pid for w in workers])), "ended")
         finally:
             for process in psutil.Process(server.pid).children() if server.poll() is None else ():

@@ -11,9 +11,13 @@ from typing import Any
 
 import grpc
 import pytest
-from support.board import wait_until
 from support.protos import generated
-from support.servers import ENDS_WITHIN, free_port, serving
+from support.servers import serving
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
+
+pytestmark = pytest.mark.served
 
 APPS = Path(__file__).parent / "engines" / "apps"
 ATILA = Path(sys.executable).with_name("atila")
@@ -58,7 +62,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         yield own, process
     finally:
         process.terminate()
-        process.wait(ENDS_WITHIN)
+        process.wait(PATIENCE)
         print((tmp_path / "log.txt").read_text())
 
 
@@ -69,7 +73,7 @@ def ask(port: int) -> str:
     with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         point = messages.Point()
         answer: Any = stubs.RouteGuideStub(channel).GetFeature(
-            point, timeout=20, wait_for_ready=True
+            point, timeout=PATIENCE, wait_for_ready=True
         )
         return str(answer.name)
 
@@ -77,9 +81,15 @@ def ask(port: int) -> str:
 def test_all_workers_answer(served: tuple[int, subprocess.Popen[bytes]]) -> None:
     port, process = served
     who: set[str] = set()
-    wait_until(lambda: who.add(ask(port)) or len(who) == 2, "both workers answer")
+
+    def both() -> bool:
+        assert process.poll() is None, "granian ended"
+        who.add(ask(port))
+        return len(who) == 2
+
+    wait_until(both, "both workers answer")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(ENDS_WITHIN) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("engine", ["granian", "uvicorn", "skitai", "hypercorn"])
@@ -93,12 +103,12 @@ def test_a_call_under_way_when_the_server_ends(
     odd_stubs, interop = generated()["odd"].stubs, generated()["interop"].messages
     with serving(engine, APPS / "grpc_app.py") as server:
         with grpc.insecure_channel(f"127.0.0.1:{own}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=20)
+            grpc.channel_ready_future(channel).result(timeout=PATIENCE)
             waiting = odd_stubs.OddStub(channel).Waits.future(interop.Payload(body=b"w"))
             server.board.wait_count("w-begun")
             server.terminate()
             with pytest.raises(grpc.RpcError) as caught:
-                waiting.result(timeout=20)
+                waiting.result(timeout=PATIENCE)
             assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             server.wait_end()
         assert "Traceback" not in server.log()

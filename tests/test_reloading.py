@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from support import servers
-from support.board import wait_until
 from support.servers import Server, serving
 from support.wire import Broken
+
+from atila.testing.waits import wait_until
+
+pytestmark = pytest.mark.served
 
 SERVE = """
 import sys
@@ -136,10 +139,11 @@ def answer(server: Server, path: str) -> str:
 
 def seconds_until(server: Server, path: str, text: str) -> float:
     begin = time.monotonic()
-    wait_until(lambda: answer(server, path) == text, f"{text} at {path}", 15.0)
+    wait_until(lambda: answer(server, path) == text, f"{text} at {path}", log=server.log)
     return time.monotonic() - begin
 
 
+@pytest.mark.measures
 def test_a_changed_module_is_served_soon(server: Server, project: Path) -> None:
     assert answer(server, "/shop/") == "first one"
     assert answer(server, "/shop/reloads") == "0"

@@ -9,6 +9,8 @@ import pytest
 from support.protos import generated
 from support.servers import serving
 
+pytestmark = pytest.mark.served
+
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "rpc.md"
 APP, *CLIENTS = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
 

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.servers import free_port
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE
+
+pytestmark = pytest.mark.served
 
 CONFTEST = """
 from atila.pytest_hooks import *
@@ -64,7 +68,7 @@ def test_the_example_of_the_specification(tmp_path: Path) -> None:
         env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     text = (tmp_path / "docs" / "api" / "index.md").read_text()

@@ -9,7 +9,11 @@ import httpx
 import pytest
 from support.servers import Server, serving
 
-SCRIPT = Path(__file__).with_name("engines") / "apps" / "layers.py"
+from atila.testing.waits import PATIENCE
+
+pytestmark = pytest.mark.served
+
+SCRIPT = Path(__file__).with_name("engines") / "apps" / "together.py"
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +21,7 @@ def client() -> Iterator[httpx.Client]:
     server: Server
     with (
         serving("granian-wsgi", SCRIPT) as server,
-        httpx.Client(base_url=server.url(""), timeout=20) as client,
+        httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client,
     ):
         yield client
 

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +17,12 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from support.board import LONGEST
 from support.servers import USUAL, Server, serving
 from support.wire import Answer, Broken
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from atila.testing.waits import PATIENCE, wait_until
 
 engines = USUAL
 
@@ -75,12 +75,14 @@ def both_workers(
         answer_of: given a number that never comes twice, makes a request; status and worker.
     """
     answers: list[tuple[int, str | None]] = []
-    deadline = time.monotonic() + LONGEST
-    while len({worker for _, worker in answers if worker}) < 2:
-        assert time.monotonic() < deadline, "the second worker has answered nothing"
+
+    def both() -> bool:
         first = len(answers) + 1
         with ThreadPoolExecutor(8) as clients:
-            answers += clients.map(answer_of, range(first, first + 8))
+            answers.extend(clients.map(answer_of, range(first, first + 8)))
+        return len({worker for _, worker in answers if worker}) >= 2
+
+    wait_until(both, "both workers have answered")
     return answers
 
 
@@ -119,7 +121,7 @@ def challenge(server: Server) -> dict[str, str]:
 
 def test_digest_by_httpx(server: Server) -> None:
     auth = httpx.DigestAuth("app", PASSWORD)
-    with httpx.Client(base_url=server.url(""), auth=auth, timeout=20) as client:
+    with httpx.Client(base_url=server.url(""), auth=auth, timeout=PATIENCE) as client:
         for target in ("/hello/a", "/hello/b%20c?q=d%20e&f=%C3%BC", "/hello"):
             answer = client.get(target)
             assert answer.status_code == 200, answer.text
@@ -137,12 +139,12 @@ def test_digest_by_requests(server: Server) -> None:
     with requests.Session() as session:
         session.auth = requests.auth.HTTPDigestAuth("hansroh", "1234")
         for target in ("/hello/a", "/hello/b%20c?q=d%20e", "/hello/a"):
-            answer = session.get(server.url(target), timeout=20)
+            answer = session.get(server.url(target), timeout=PATIENCE)
             assert answer.status_code == 200, answer.text
             assert answer.json()["name"] == "hansroh"
-        assert session.post(server.url("/hello/a"), data={"x": "1"}, timeout=20).ok
+        assert session.post(server.url("/hello/a"), data={"x": "1"}, timeout=PATIENCE).ok
         session.auth = requests.auth.HTTPDigestAuth("hansroh", "12345")
-        assert session.get(server.url("/hello/a"), timeout=20).status_code == 401
+        assert session.get(server.url("/hello/a"), timeout=PATIENCE).status_code == 401
 
 
 def test_digest_with_a_name_beyond_ascii(server: Server, challenge: dict[str, str]) -> None:
@@ -241,7 +243,7 @@ def test_basic(server: Server, client: httpx.Client) -> None:
     assert refused.headers["www-authenticate"] == f'Basic realm="{REALM}", charset="UTF-8"'
     # In UTF-8 and in Latin-1.
     assert client.get("/basic", auth=("jürgen", "grün")).json()["name"] == "jürgen"
-    latin = requests.get(server.url("/basic"), auth=("jürgen", "grün"), timeout=20)
+    latin = requests.get(server.url("/basic"), auth=("jürgen", "grün"), timeout=PATIENCE)
     assert latin.json()["name"] == "jürgen"
 
 
@@ -405,7 +407,7 @@ def test_permissions_by_what_a_body_says(client: httpx.Client) -> None:
 def test_permissions_of_a_websocket(server: Server, client: httpx.Client) -> None:
     def talk(headers: dict[str, str]) -> str | bytes:
         url = server.url("/talk", "ws")
-        with connect(url, additional_headers=headers, open_timeout=20) as socket:
+        with connect(url, additional_headers=headers, open_timeout=PATIENCE) as socket:
             socket.send("hi")
             return socket.recv(20)
 

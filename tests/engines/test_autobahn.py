@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from support.servers import serving
 
+from atila.testing.waits import patience
+
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
 COUNT = 247
@@ -80,7 +82,7 @@ def run(
         env=environment,
         check=True,
         capture_output=True,
-        timeout=280,
+        timeout=patience(300),
     )
     found: dict[str, dict[str, Any]] = json.loads((folder / "report" / "index.json").read_text())[
         name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,17 +13,12 @@ from support.specified import blocks, mended
 
 HERE = Path(__file__).parent
 BLOCK = {name: mended(text) for name, text in blocks(HERE / "blocks.txt").items()}
+SCRIPT = HERE / "apps" / "blocks" / "serve.py"
 LAUNCHED = "it loads an `app` of a module and runs no launch script"
 
 pytestmark = [
     pytest.mark.unable(engine, LAUNCHED) for engine in ("uvicorn", "hypercorn", "gunicorn")
 ]
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, HERE / "apps" / "blocks" / "serve.py") as server:
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import Server
 
 SCRIPT = Path(__file__).with_name("apps") / "files.py"
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 EARLIER = "Sun, 06 Nov 1994 08:49:36 GMT"
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/files.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_etag(client: httpx.Client, server: Server) -> None:

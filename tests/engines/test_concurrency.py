@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
+
+from atila.testing.waits import wait_until
 
 engines = USUAL
 

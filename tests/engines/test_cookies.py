@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import Server
 
 SCRIPT = Path(__file__).with_name("apps") / "files.py"
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/files.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_set_and_sent_back(client: httpx.Client) -> None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import Server
 
 SCRIPT = Path(__file__).with_name("apps") / "files.py"
 LOGO = bytes(range(256)) * 4000
 CSS = "a { color: red }"
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/files.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_file(client: httpx.Client) -> None:

@@ -18,7 +18,10 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from support.grpc_wire import Reply, call
 from support.protos import generated
-from support.servers import ENGINES, USUAL, Server, free_port, serving
+from support.servers import ENGINES, USUAL, Server, serving
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, patience
 
 engines = (*USUAL, "hypercorn")
 
@@ -57,7 +60,7 @@ def place(engine: str) -> Iterator[Place]:
 def channel(place: Place) -> Iterator[grpc.Channel]:
     """A connection of grpcio's client, once the server serves gRPC."""
     with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
-        grpc.channel_ready_future(channel).result(timeout=20)
+        grpc.channel_ready_future(channel).result(timeout=PATIENCE)
         yield channel
 
 
@@ -93,39 +96,39 @@ def payload(body: bytes) -> Any:
 
 
 def test_unary(routes: Any) -> None:
-    assert routes.GetFeature(KNOWN, timeout=20) == guide.Feature(name=MANAGED, location=KNOWN)
+    assert routes.GetFeature(KNOWN, timeout=PATIENCE) == guide.Feature(name=MANAGED, location=KNOWN)
     nowhere = guide.Point(latitude=1)
-    assert routes.GetFeature(nowhere, timeout=20) == guide.Feature(location=nowhere)
+    assert routes.GetFeature(nowhere, timeout=PATIENCE) == guide.Feature(location=nowhere)
 
 
 def test_server_stream(routes: Any) -> None:
     lo = guide.Point(latitude=400000000, longitude=-750000000)
     hi = guide.Point(latitude=420000000, longitude=-730000000)
-    found = routes.ListFeatures(guide.Rectangle(lo=lo, hi=hi), timeout=20)
+    found = routes.ListFeatures(guide.Rectangle(lo=lo, hi=hi), timeout=PATIENCE)
     assert [feature.name for feature in found] == [MANAGED, "U.S. 6, Shohola, PA 18458, USA"]
-    assert list(routes.ListFeatures(guide.Rectangle(), timeout=20)) == []
+    assert list(routes.ListFeatures(guide.Rectangle(), timeout=PATIENCE)) == []
 
 
 def test_client_stream(routes: Any) -> None:
-    summary = routes.RecordRoute(iter([KNOWN, guide.Point()] * 50), timeout=20)
+    summary = routes.RecordRoute(iter([KNOWN, guide.Point()] * 50), timeout=PATIENCE)
     assert (summary.point_count, summary.feature_count) == (100, 50)
-    assert routes.RecordRoute(iter([]), timeout=20).point_count == 0
+    assert routes.RecordRoute(iter([]), timeout=PATIENCE).point_count == 0
 
 
 def test_streams_both_ways(routes: Any) -> None:
     notes = [guide.RouteNote(location=KNOWN, message=text) for text in "abc"]
-    answers = routes.RouteChat(iter(notes), timeout=20)
+    answers = routes.RouteChat(iter(notes), timeout=PATIENCE)
     assert [note.message for note in answers] == ["a", "a", "b"]
 
 
 def test_coroutines_with_tasks(odd: Any) -> None:
-    assert odd.Task(payload(b"name"), timeout=20).body == b"NAME"
-    answers = odd.Tasks(payload(b"name"), timeout=20)
+    assert odd.Task(payload(b"name"), timeout=PATIENCE).body == b"NAME"
+    answers = odd.Tasks(payload(b"name"), timeout=PATIENCE)
     assert [answer.body for answer in answers] == [b"NAME", b"Name"]
 
 
 def test_many_calls_at_once(routes: Any) -> None:
-    calls = [routes.GetFeature.future(KNOWN, timeout=20) for _ in range(100)]
+    calls = [routes.GetFeature.future(KNOWN, timeout=PATIENCE) for _ in range(100)]
     assert {call.result().name for call in calls} == {MANAGED}
 
 
@@ -133,7 +136,7 @@ def test_many_calls_at_once(routes: Any) -> None:
 
 
 def test_empty_unary(tested: Any) -> None:
-    assert tested.EmptyCall(interop.Empty(), timeout=20) == interop.Empty()
+    assert tested.EmptyCall(interop.Empty(), timeout=PATIENCE) == interop.Empty()
 
 
 def large_unary() -> Any:
@@ -141,12 +144,12 @@ def large_unary() -> Any:
 
 
 def test_large_unary(tested: Any) -> None:
-    answer = tested.UnaryCall(large_unary(), timeout=20)
+    answer = tested.UnaryCall(large_unary(), timeout=PATIENCE)
     assert answer.payload.body == b"\0" * 314159
 
 
 def test_client_compressed_unary(tested: Any) -> None:
-    answer = tested.UnaryCall(large_unary(), timeout=20, compression=grpc.Compression.Gzip)
+    answer = tested.UnaryCall(large_unary(), timeout=PATIENCE, compression=grpc.Compression.Gzip)
     assert answer.payload.body == b"\0" * 314159
 
 
@@ -155,7 +158,7 @@ def test_client_streaming(tested: Any) -> None:
         interop.StreamingInputCallRequest(payload=payload(b"\0" * size))
         for size in (27182, 8, 1828, 45904)
     ]
-    answer = tested.StreamingInputCall(iter(requests), timeout=20)
+    answer = tested.StreamingInputCall(iter(requests), timeout=PATIENCE)
     assert answer.aggregated_payload_size == 74922
 
 
@@ -163,7 +166,7 @@ def test_server_streaming(tested: Any) -> None:
     sizes = [31415, 9, 2653, 58979]
     wanted = [interop.ResponseParameters(size=size) for size in sizes]
     request = interop.StreamingOutputCallRequest(response_parameters=wanted)
-    answers = tested.StreamingOutputCall(request, timeout=20)
+    answers = tested.StreamingOutputCall(request, timeout=PATIENCE)
     assert [len(answer.payload.body) for answer in answers] == sizes
 
 
@@ -177,16 +180,16 @@ def test_ping_pong(tested: Any) -> None:
             yield interop.StreamingOutputCallRequest(
                 response_parameters=parameters, payload=payload(b"\0" * sent)
             )
-            assert pong.acquire(timeout=20)
+            assert pong.acquire(timeout=PATIENCE)
 
-    for answer in tested.FullDuplexCall(pings(), timeout=20):
+    for answer in tested.FullDuplexCall(pings(), timeout=PATIENCE):
         got.append(len(answer.payload.body))
         pong.release()
     assert got == [31415, 9, 2653, 58979]
 
 
 def test_empty_stream(tested: Any) -> None:
-    assert list(tested.FullDuplexCall(iter([]), timeout=20)) == []
+    assert list(tested.FullDuplexCall(iter([]), timeout=PATIENCE)) == []
 
 
 @pytest.mark.parametrize(
@@ -200,30 +203,30 @@ def test_empty_stream(tested: Any) -> None:
 def test_status_code_and_message(tested: Any, message: str) -> None:
     status = interop.EchoStatus(code=2, message=message)
     with pytest.raises(grpc.RpcError) as caught:
-        tested.UnaryCall(interop.SimpleRequest(response_status=status), timeout=20)
+        tested.UnaryCall(interop.SimpleRequest(response_status=status), timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.UNKNOWN
     assert caught.value.details() == message
     request = interop.StreamingOutputCallRequest(response_status=status)
     with pytest.raises(grpc.RpcError) as caught:
-        list(tested.FullDuplexCall(iter([request]), timeout=20))
+        list(tested.FullDuplexCall(iter([request]), timeout=PATIENCE))
     assert caught.value.code() is grpc.StatusCode.UNKNOWN
     assert caught.value.details() == message
 
 
 def test_unimplemented_method(tested: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        tested.UnimplementedCall(interop.Empty(), timeout=20)
+        tested.UnimplementedCall(interop.Empty(), timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_unimplemented_service(channel: grpc.Channel) -> None:
     stub = interop_stubs.UnimplementedServiceStub(channel)
     with pytest.raises(grpc.RpcError) as caught:
-        stub.UnimplementedCall(interop.Empty(), timeout=20)
+        stub.UnimplementedCall(interop.Empty(), timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     unknown = channel.unary_unary("/no.such.Service/GetFeature")
     with pytest.raises(grpc.RpcError) as caught:
-        unknown(b"", timeout=20)
+        unknown(b"", timeout=PATIENCE)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -233,7 +236,7 @@ def test_custom_metadata(tested: Any) -> None:
         ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab"),
     )
     request = interop.SimpleRequest(response_size=1)
-    _, answered = tested.UnaryCall.with_call(request, timeout=20, metadata=sent)
+    _, answered = tested.UnaryCall.with_call(request, timeout=PATIENCE, metadata=sent)
     assert sent[0] in tuple(answered.initial_metadata())
     assert sent[1] in tuple(answered.trailing_metadata())
 
@@ -249,35 +252,35 @@ def failure(called: Any) -> tuple[grpc.StatusCode, str]:
 
 def test_errors_of_handlers(odd: Any, server: Server) -> None:
     nothing = payload(b"")
-    code, text = failure(lambda: odd.Fails(nothing, timeout=20))
+    code, text = failure(lambda: odd.Fails(nothing, timeout=PATIENCE))
     assert code is grpc.StatusCode.INTERNAL
     assert "secret" not in text
     assert "KeyError" not in text
     assert "a secret of the server" in server.log()
-    code, text = failure(lambda: odd.Refuses(nothing, timeout=20))
+    code, text = failure(lambda: odd.Refuses(nothing, timeout=PATIENCE))
     assert (code, text) == (grpc.StatusCode.NOT_FOUND, "no spoon: löffel 100%")
-    code, _ = failure(lambda: odd.Wrong(nothing, timeout=20))
+    code, _ = failure(lambda: odd.Wrong(nothing, timeout=PATIENCE))
     assert code is grpc.StatusCode.INTERNAL
     assert "odd.Odd.Wrong answers with grpc.testing.Payload, not Empty" in server.log()
 
 
 def test_access_control_holds_for_calls(odd: Any) -> None:
-    code, text = failure(lambda: odd.Now(payload(b""), timeout=20))
+    code, text = failure(lambda: odd.Now(payload(b""), timeout=PATIENCE))
     assert (code, text) == (grpc.StatusCode.PERMISSION_DENIED, "not for you")
-    assert odd.Now(payload(b""), timeout=20, metadata=(("x-staff", "yes"),)).type >= 0
+    assert odd.Now(payload(b""), timeout=PATIENCE, metadata=(("x-staff", "yes"),)).type >= 0
 
 
 def test_error_after_a_message(odd: Any) -> None:
-    answers = odd.Breaks(payload(b""), timeout=20)
+    answers = odd.Breaks(payload(b""), timeout=PATIENCE)
     assert next(answers).body == b"one"
     assert failure(lambda: next(answers)) == (grpc.StatusCode.ABORTED, "broken in the middle")
 
 
 def test_a_message_too_large(tested: Any) -> None:
     request = interop.SimpleRequest(payload=payload(b"\0" * 5 * 1024 * 1024))
-    code, _ = failure(lambda: tested.UnaryCall(request, timeout=20))
+    code, _ = failure(lambda: tested.UnaryCall(request, timeout=PATIENCE))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert tested.EmptyCall(interop.Empty(), timeout=20) == interop.Empty()
+    assert tested.EmptyCall(interop.Empty(), timeout=PATIENCE) == interop.Empty()
 
 
 def test_deadline(odd: Any, server: Server, name: str) -> None:
@@ -358,10 +361,12 @@ def test_health(channel: grpc.Channel) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     for service in ("", "routeguide.RouteGuide", "grpc.testing.TestService"):
         request = health_pb2.HealthCheckRequest(service=service)
-        assert stub.Check(request, timeout=20).status == health_pb2.HealthCheckResponse.SERVING
+        assert (
+            stub.Check(request, timeout=PATIENCE).status == health_pb2.HealthCheckResponse.SERVING
+        )
     unknown = health_pb2.HealthCheckRequest(service="no.such.Service")
-    assert failure(lambda: stub.Check(unknown, timeout=20))[0] is grpc.StatusCode.NOT_FOUND
-    watching = stub.Watch(unknown, timeout=20)
+    assert failure(lambda: stub.Check(unknown, timeout=PATIENCE))[0] is grpc.StatusCode.NOT_FOUND
+    watching = stub.Watch(unknown, timeout=PATIENCE)
     assert next(watching).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
     watching.cancel()
 
@@ -459,8 +464,8 @@ def test_deadline_of_a_handler_that_waits_for_a_message(place: Place, routes: An
     started = time.monotonic()
     reply = bare(place, framed(b""), ("grpc-timeout", "300m"), path=path, end=False)
     assert reply.status == 4
-    assert time.monotonic() - started < 10
-    assert routes.GetFeature(KNOWN, timeout=20).name == MANAGED
+    assert time.monotonic() - started < patience(10)
+    assert routes.GetFeature(KNOWN, timeout=PATIENCE).name == MANAGED
 
 
 @our_own
@@ -481,19 +486,20 @@ def test_messages_with_odd_percent_signs_arrive(place: Place) -> None:
 @pytest.mark.unable("hypercorn", "it sends trailers")
 def test_a_server_without_trailers_says_so(place: Place, engine: str) -> None:
     headers = {"Content-Type": "application/grpc", "TE": "trailers"}
-    with httpx.Client(base_url=place.server.url(""), timeout=20) as client:
+    with httpx.Client(base_url=place.server.url(""), timeout=PATIENCE) as client:
         answer = client.post(GET_FEATURE, content=framed(POINT), headers=headers)
     assert answer.headers["grpc-status"] == "12"
     assert "--grpc-port" in answer.headers["grpc-message"]
     if engine == "granian":
         with grpc.insecure_channel(f"127.0.0.1:{place.server.port}") as channel:
             stub = guide_stubs.RouteGuideStub(channel)
-            code, text = failure(lambda: stub.GetFeature(KNOWN, timeout=20))
+            code, text = failure(lambda: stub.GetFeature(KNOWN, timeout=PATIENCE))
         assert code is grpc.StatusCode.UNIMPLEMENTED
         assert "--grpc-port" in text
 
 
 @our_own
+@pytest.mark.measures
 def test_memory_under_attack(place: Place, routes: Any) -> None:
     def attack(times: int) -> None:
         for _ in range(times):
@@ -504,7 +510,7 @@ def test_memory_under_attack(place: Place, routes: Any) -> None:
     before = place.server.resident()
     attack(15)
     assert place.server.resident() - before < 40 * 1024 * 1024
-    assert routes.GetFeature(KNOWN, timeout=20).name == MANAGED
+    assert routes.GetFeature(KNOWN, timeout=PATIENCE).name == MANAGED
 
 
 def test_plain_http_goes_on(server: Server) -> None:

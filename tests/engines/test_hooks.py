@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import Server
 
-SCRIPT = Path(__file__).with_name("apps") / "hooked.py"
+from atila.testing.waits import wait_until
 
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "hooked.test"
 
 
 @pytest.mark.parametrize("kind", ["def", "async"])

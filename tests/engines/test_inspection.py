@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
 
-SCRIPT = Path(__file__).with_name("apps") / "inspection.py"
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "inspection.test"
 
 PERSON = {
     "name": "Jürgen",
@@ -24,13 +23,6 @@ PERSON = {
     "mobile": "010-123-4567",
 }
 GOT = {**PERSON, "email": "Hans@gmail.com", "height": 1.75, "gender": None, "birth_year": 1970}
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/inspection.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def detail(answer: httpx.Response) -> str:

@@ -9,18 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 import websocket
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import Server
 from websockets.sync.client import connect
 
-SCRIPT = Path(__file__).with_name("apps") / "layers.py"
+from atila.testing.waits import PATIENCE, wait_until
 
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/layers.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
 
 
 # atila-render
@@ -124,7 +118,7 @@ def test_cors(client: httpx.Client) -> None:
 
 @contextlib.contextmanager
 def websocket_client(url: str) -> Iterator[websocket.WebSocket]:
-    socket = websocket.create_connection(url, timeout=20)
+    socket = websocket.create_connection(url, timeout=PATIENCE)
     try:
         yield socket
     finally:

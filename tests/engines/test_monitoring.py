@@ -15,10 +15,12 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.board import wait_until
-from support.servers import USUAL, Server, free_port, serving
+from support.servers import USUAL, Server, serving
 from support.wire import Answer, Broken
 from websockets.sync.client import connect
+
+from atila.testing.ports import free_port
+from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "monitoring.py"
 COUNT = "http_server_request_duration_seconds_count"
@@ -225,7 +227,7 @@ def test_format_of_the_command_line(name_of_engine: str, tmp_path: Path) -> None
 
     def said() -> list[dict[str, Any]]:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE)
         except httpx.TransportError:
             return []
         files = [tmp_path / "log.txt", *home.glob("**/*.log")]
@@ -233,12 +235,12 @@ def test_format_of_the_command_line(name_of_engine: str, tmp_path: Path) -> None
         return [json.loads(line) for line in text.splitlines() if '"said"' in line]
 
     try:
-        wait_until(said, "a line of JSON", 30)
+        wait_until(said, "a line of JSON", log=(tmp_path / "log.txt").read_text)
         assert said()[0]["logger"] == "atila.app"
         assert said()[0]["request_id"]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 SERVE = """

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-from support.board import wait_until
 from support.servers import Server, serving
 from support.wire import Answer
+
+from atila.testing.waits import wait_until
 
 THREADS, QUEUE, MORE = 2, 4, 10
 """The first two are those of the app."""

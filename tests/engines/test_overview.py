@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import Server, serving
+from support.servers import Server
 
 SCRIPT = Path(__file__).with_name("apps") / "overview" / "serve.py"
 LAUNCHED = "it loads an `app` of a module and runs no launch script"
@@ -15,12 +14,6 @@ LAUNCHED = "it loads an `app` of a module and runs no launch script"
 pytestmark = [
     pytest.mark.unable(engine, LAUNCHED) for engine in ("uvicorn", "hypercorn", "gunicorn")
 ]
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def test_apps_share_values(client: httpx.Client) -> None:

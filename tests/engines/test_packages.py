@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import serving
+
+from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "myapp" / "serve.py"
 LAUNCHED = "it loads an `app` of a module and runs no launch script"
@@ -16,12 +16,6 @@ LAUNCHED = "it loads an `app` of a module and runs no launch script"
 pytestmark = [
     pytest.mark.unable(engine, LAUNCHED) for engine in ("uvicorn", "hypercorn", "gunicorn")
 ]
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
-from support.board import wait_until
 from support.servers import Server, serving
 
-SCRIPT = Path(__file__).with_name("apps") / "parts.py"
+from atila.testing.waits import wait_until
 
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
+SCRIPT = Path(__file__).with_name("apps") / "together.py"
+HOST = "parts.test"
 
 
 def test_modules_answer_at_their_mount_points(client: httpx.Client) -> None:
@@ -103,7 +97,7 @@ def test_maintenance(server: Server, client: httpx.Client) -> None:
 
 
 def test_life_cycle(engine: str) -> None:
-    with serving(engine, SCRIPT) as server:
+    with serving(engine, SCRIPT.with_name("parts.py")) as server:
         assert server.get("/").status == 200
         board = server.board
         board.wait_count("before_mount")

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.board import wait_until
 from support.servers import Server, serving
 from support.wire import Answer, Broken
+
+from atila.testing.waits import wait_until
 
 MAIN = Path(__file__).parent / "apps" / "main.py"
 CLIENTS = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from html.parser import HTMLParser
@@ -14,18 +13,14 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
-from support.servers import USUAL, Server, serving
+from support.servers import USUAL, Server
+
+from atila.testing.waits import PATIENCE
 
 engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "rendering" / "serve.py"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 class Page(HTMLParser):
@@ -139,7 +134,7 @@ def test_tasks_in_templates(server: Server, client: httpx.Client, name: str, pat
         assert server.get("/loop").body == b"the loop is free"
         assert not page.done()
         server.board.open(name)
-        text = page.result(15).text
+        text = page.result(PATIENCE).text
     assert f"<b>{name}</b>" in text
     assert "<i>one</i>" in text
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import Server
+
+from atila.testing.waits import wait_until
 
 
 def test_text(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ import httpx
 import jsonrpclib
 import pytest
 from jsonrpclib.config import Config
-from support.servers import USUAL, Server, serving
+from support.servers import USUAL, Server
 
 engines = USUAL
 
@@ -27,13 +27,6 @@ EXTERNAL = (
     "<methodCall><methodName>echo</methodName><params><param><value>&x;</value></param></params>"
     "</methodCall>"
 )
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/rpc.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 @pytest.fixture
@@ -357,6 +350,7 @@ def test_a_body_too_large_is_a_fault(client: httpx.Client) -> None:
     assert answer.json()["error"]["code"] == 413
 
 
+@pytest.mark.measures
 def test_memory_under_attack(server: Server, client: httpx.Client) -> None:
     bodies = [BOMB, EXTERNAL, _nested_xml(50_000)]
     deep = "[" * 100_000 + "]" * 100_000

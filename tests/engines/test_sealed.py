@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
 from support.wire import Answer
 from websockets.sync.client import connect
 
+from atila.testing.waits import PATIENCE, wait_until
 from atila.was import generate_otp
 from atila_auth.sealing.seal import sealer
 
@@ -41,7 +41,7 @@ def server(engine: str) -> Iterator[Server]:
 @pytest.fixture
 def stranger(server: Server) -> Iterator[httpx.Client]:
     """Another client, with cookies of its own."""
-    with httpx.Client(base_url=server.url(""), timeout=20) as client:
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client:
         yield client
 
 
@@ -113,7 +113,7 @@ def test_session_ends(client: httpx.Client, server: Server) -> None:
         return json.loads(ask(server, "/session/short", cookie).text) is not None
 
     assert is_there() or time.time() - began > 1
-    wait_until(lambda: not is_there(), "the session has ended", 5)
+    wait_until(lambda: not is_there(), "the session has ended")
     assert time.time() - began >= 1
 
 
@@ -369,7 +369,7 @@ def test_one_time_token_abused(client: httpx.Client) -> None:
     client.get("/session/set", params={"a": "1"})
     assert client.get(f"/decode-ott/{client.cookies[SESSION]}").json() is None
     short = client.get("/encode-ott", params={"user": "hans", "seconds": 0.3}).json()
-    wait_until(lambda: client.get(f"/decode-ott/{short}").json() is None, "the token is over", 5)
+    wait_until(lambda: client.get(f"/decode-ott/{short}").json() is None, "the token is over")
 
 
 # Cost -------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from support import servers
-from support.board import wait_until
 from support.servers import USUAL, Server
+
+from atila.testing.waits import PATIENCE, wait_until
 
 engines = USUAL
 
@@ -51,7 +52,7 @@ class TlsServer(Server):
     """A server that is reached over TLS."""
 
     def _wait_ready(self, path: str) -> None:
-        with httpx.Client(verify=False, timeout=5) as client:
+        with httpx.Client(verify=False, timeout=PATIENCE) as client:
 
             def answers() -> bool:
                 assert self.process.poll() is None, f"{self.engine} ended while it started"
@@ -60,7 +61,7 @@ class TlsServer(Server):
                 except httpx.TransportError:
                     return False
 
-            wait_until(answers, f"{self.engine} ready", servers.STARTS_WITHIN)
+            wait_until(answers, f"{self.engine} ready", log=self.log)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def secure_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_cookies_under_https(secure_server: Server) -> None:
     url = secure_server.url("", "https")
-    with httpx.Client(base_url=url, verify=False, timeout=20) as client:
+    with httpx.Client(base_url=url, verify=False, timeout=PATIENCE) as client:
         client.get("/session/set", params={"a": "1"})
         assert client.get("/session/get").json() == {"a": "1"}
         for path in ("/session/set?a=2", "/msg", "/form", "/namespaced"):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.board import wait_until
 from support.servers import Server, serving
 from support.wire import Broken
+
+from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "state.py"
 WORKERS = 2

@@ -8,9 +8,10 @@ import json
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import Server
 from support.wire import Broken, Connection
+
+from atila.testing.waits import wait_until
 
 PIECE = 65536
 MOST_UNREAD = 24 * 1024 * 1024

@@ -6,26 +6,19 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import Server
 from support.wire import Broken
+
+from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "files.py"
 BOUNDARY = "limit"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 MEGABYTE = 1 << 20
-
-
-@pytest.fixture(scope="session")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/files.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def opening(name: str, filename: str | None = None, kind: str = "") -> bytes:
@@ -210,6 +203,7 @@ UPLOAD = 200 * MEGABYTE
 ALLOWED = 30 * MEGABYTE
 
 
+@pytest.mark.measures
 def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
     # What is loaded at the first upload is not of this one.
     client.post("/describe", files={"file": ("a", os.urandom(2 * MEGABYTE))})
@@ -233,7 +227,7 @@ def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
                 looked = time.monotonic()
         connection.send(END)
         connection.socket.setblocking(False)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         answer = b""
         while not answer and time.monotonic() < deadline:
             most = max(most, server.resident())

@@ -8,17 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.board import wait_until
 from support.servers import USUAL, Server, serving
 from support.sockets import UPGRADE, by_websocket_client, by_websockets, clients
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from atila.testing.waits import wait_until
 
 engines = USUAL
 
@@ -27,13 +27,6 @@ MOST_UNREAD = 24 * 1024 * 1024
 """Bytes that may be sent to a client that does not read; as in test_streams.py."""
 
 pytestmark = pytest.mark.unable("gunicorn", "WSGI has no WebSocket")
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    """A server of apps/sockets.py."""
-    with serving(engine, SCRIPT) as server:
-        yield server
 
 
 def noted(server: Server, name: str) -> tuple[int, int]:

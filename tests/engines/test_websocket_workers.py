@@ -17,6 +17,8 @@ from support.servers import USUAL, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from atila.testing.waits import PATIENCE, patience
+
 engines = USUAL
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
@@ -25,7 +27,7 @@ CLIENTS = 200
 PUSHES = 1000
 PUSHERS = 8
 """Pushes under way at a time."""
-WAIT = 30.0
+WAIT = PATIENCE
 
 pytestmark = pytest.mark.unable("gunicorn", "WSGI has no WebSocket")
 
@@ -153,7 +155,7 @@ async def push_all(
 
 
 async def has_all(clients: list[Client], expected: Counter[str]) -> None:
-    deadline = time.monotonic() + WAIT
+    deadline = time.monotonic() + patience()
     while (found := sum((client.got for client in clients), Counter())) != expected:
         assert time.monotonic() < deadline, (found - expected, expected - found)
         await asyncio.sleep(0.05)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import websocket
-from support.board import wait_until
 from support.servers import Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+
+from atila.testing.waits import PATIENCE, wait_until
 
 MOST_UNREAD = 24 * 1024 * 1024
 """Bytes that may be sent to a client that does not read; as in test_streams.py."""
@@ -37,7 +38,7 @@ def by_websockets(url: str) -> Iterator[ClientConnection]:
 
 @contextlib.contextmanager
 def by_websocket_client(url: str) -> Iterator[Any]:
-    socket = websocket.create_connection(url, timeout=20)
+    socket = websocket.create_connection(url, timeout=PATIENCE)
     try:
         yield socket
     finally:
@@ -100,7 +101,7 @@ def test_many_messages_keep_their_order(echo: str, opened: Any) -> None:
 
 def test_ping_is_answered(echo: str) -> None:
     with by_websockets(echo) as socket:
-        assert socket.ping(b"are you there").wait(20)
+        assert socket.ping(b"are you there").wait(PATIENCE)
     with by_websocket_client(echo) as other:
         other.ping("there?")
         code, frame = other.recv_data_frame(control_frame=True)
@@ -139,7 +140,7 @@ def test_client_closes_with_a_code(server: Server, name: str, echo: str) -> None
 
 
 def test_client_vanishes(server: Server, name: str, echo: str) -> None:
-    socket = websocket.create_connection(echo, timeout=20)
+    socket = websocket.create_connection(echo, timeout=PATIENCE)
     socket.send("one")
     assert socket.recv() == "one"
     socket.sock.close()
@@ -150,7 +151,7 @@ def test_client_vanishes(server: Server, name: str, echo: str) -> None:
 
 def test_sender_stops_when_the_client_vanishes(server: Server, name: str) -> None:
     url = server.url(f"/socket/flood?name={name}", "ws")
-    socket = websocket.create_connection(url, timeout=20)
+    socket = websocket.create_connection(url, timeout=PATIENCE)
     socket.recv()
     socket.sock.close()
     server.board.wait_count(f"{name}-gone")
@@ -188,7 +189,7 @@ def test_failing_handler_closes(server: Server) -> None:
 def test_failing_handler_that_accepted_by_itself_is_closed(server: Server) -> None:
     url = server.url("/socket/fails", "ws")
     with by_websockets(url) as socket, pytest.raises(ConnectionClosed) as caught:
-        socket.recv(timeout=20)
+        socket.recv(timeout=PATIENCE)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1011
     assert server.get("/text").status == 200

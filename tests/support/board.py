@@ -8,20 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-LONGEST = 15.0
-"""Seconds that anybody waits for anything."""
-STEP = 0.01
-
-
-def wait_until(condition: Callable[[], object], what: str, timeout: float = LONGEST) -> None:
-    """Return as soon as a condition holds; fail the test if it does not in time."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
-        time.sleep(STEP)
+from atila.testing.waits import STEP, patience, wait_until
 
 
 class Board:
@@ -60,11 +49,9 @@ class Board:
         except FileNotFoundError:
             return 0
 
-    def wait_count(self, name: str, least: int = 1, timeout: float = LONGEST) -> None:
+    def wait_count(self, name: str, least: int = 1) -> None:
         """Wait until something has happened so often."""
-        wait_until(
-            lambda: self.count(name) >= least, f"{name!r} noted {least} times on the board", timeout
-        )
+        wait_until(lambda: self.count(name) >= least, f"{name!r} noted {least} times on the board")
 
     def stalled_count(self, name: str) -> int:
         """How often something had happened when it happened no more for half a second."""
@@ -89,6 +76,6 @@ class Board:
 
     async def pass_gate_async(self, gate: str) -> None:
         """Wait until a gate is open, while others run."""
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(patience()):
             while not self.is_open(gate):  # noqa: ASYNC110 - it is opened by another process
                 await asyncio.sleep(STEP)

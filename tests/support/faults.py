@@ -10,6 +10,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from atila.testing.waits import PATIENCE
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 PIECE = b"x" * 65536
@@ -45,7 +47,7 @@ class Faults:
                 self._serve, "127.0.0.1", self.port, reuse_address=True
             )
 
-        self._server = asyncio.run_coroutine_threadsafe(start(), self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(start(), self._loop).result(PATIENCE)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
@@ -57,7 +59,7 @@ class Faults:
             for writer in self._writers:
                 writer.transport.abort()
 
-        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(PATIENCE)
 
     def end(self) -> None:
         """Stop for good."""
@@ -69,9 +71,9 @@ class Faults:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        asyncio.run_coroutine_threadsafe(cancel(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(cancel(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

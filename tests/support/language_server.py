@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-SECONDS = 50
-"""After which a server that does not answer is ended."""
+from atila.testing.waits import patience
 
 
 class LanguageServer:
@@ -37,7 +36,7 @@ class LanguageServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        self._watch = threading.Timer(SECONDS, self._process.kill)
+        self._watch = threading.Timer(patience(), self._process.kill)
         self._watch.start()
         folder = {"uri": path.parent.as_uri(), "name": path.parent.name}
         document = {"completion": {"completionItem": {"documentationFormat": ["plaintext"]}}}

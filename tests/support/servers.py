@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,25 +14,20 @@ from pathlib import Path
 
 import psutil
 
-from support.board import Board, wait_until
+from atila.testing.ports import free_port
+from atila.testing.waits import wait_until
+from support.board import Board
 from support.wire import Answer, Broken, Connection
 
 TESTS = Path(__file__).resolve().parents[1]
-STARTS_WITHIN = 30.0
-ENDS_WITHIN = 20.0
-"""Seconds."""
+STARTS = "ATILA_SERVER_STARTS"
+"""The environment variable with the file where each start of a server is noted, if any is."""
+LOG_TAIL = 6000
+"""Characters of a log that a failure shows."""
 
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
 USUAL = ("skitai", "granian", "uvicorn")
 """Engines that the tests of layers run on: in what engines differ, the tests of core show."""
-
-
-def free_port() -> int:
-    """A TCP port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
@@ -76,6 +70,7 @@ class Server:
 
     def __init__(self, engine: str, script: Path, workers: int = 1, ready: str = "/") -> None:
         self.engine = engine
+        _note_start(f"{engine} {script.parent.name}/{script.name}")
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
         board = self.folder / "board"
@@ -107,9 +102,9 @@ class Server:
         self._known: set[psutil.Process] = set()
         try:
             self._wait_ready(ready)
-        except BaseException:
+        except BaseException as error:
             self.kill()
-            print(f"log of {engine}:\n{self.log()}")
+            self.show_log(error)
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
@@ -122,7 +117,7 @@ class Server:
             except (OSError, Broken):
                 return False
 
-        wait_until(answers, f"{self.engine} ready", STARTS_WITHIN)
+        wait_until(answers, f"{self.engine} ready")
         self.processes()
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
@@ -142,6 +137,10 @@ class Server:
         """What it has written so far, to its output and to log files in its home."""
         files = [self._log, *sorted(self.folder.glob("home/**/*.log"))]
         return "\n".join(f.read_text(errors="replace") for f in files if f.is_file())
+
+    def show_log(self, error: BaseException) -> None:
+        """Have pytest print the end of the log below an error."""
+        error.add_note(f"log of {self.engine}:\n{self.log()[-LOG_TAIL:]}")
 
     def processes(self) -> set[psutil.Process]:
         """The process that was started and all below it that ever were seen, if they are alive."""
@@ -163,7 +162,7 @@ class Server:
         self.processes()
         self.process.send_signal(signal.SIGTERM)
 
-    def wait_end(self, timeout: float = ENDS_WITHIN) -> None:
+    def wait_end(self, timeout: float | None = None) -> None:
         """Wait until all of its processes are gone."""
 
         def ended() -> bool:
@@ -173,10 +172,16 @@ class Server:
 
     def kill(self) -> None:
         """End all of its processes at once."""
-        for process in self.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # It would start another worker in place of one that is killed before itself.
+            psutil.Process(self.process.pid).suspend()
+        processes = self.processes()
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()
+        # What they held, such as locks, is free only then.
+        wait_until(lambda: not any(map(_is_alive, processes)), f"{self.engine} killed")
 
     def stop(self) -> None:
         """End it and remove what it left."""
@@ -188,6 +193,12 @@ class Server:
         finally:
             self.kill()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _note_start(what: str) -> None:
+    if path := os.environ.get(STARTS):
+        with open(path, "a") as file:
+            file.write(f"{what}\n")
 
 
 def _is_alive(process: psutil.Process) -> bool:
@@ -203,5 +214,8 @@ def serving(engine: str, script: Path, workers: int = 1, ready: str = "/") -> It
     server = Server(engine, script, workers, ready)
     try:
         yield server
+    except BaseException as error:
+        server.show_log(error)
+        raise
     finally:
         server.stop()

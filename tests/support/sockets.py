@@ -12,7 +12,9 @@ import websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-WAIT = 20.0
+from atila.testing.waits import PATIENCE
+
+WAIT = PATIENCE
 """Seconds for a message."""
 
 UPGRADE = [

@@ -7,7 +7,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-TIMEOUT = 20.0
+from atila.testing.waits import PATIENCE
+
+TIMEOUT = PATIENCE
 """Seconds that a connection waits for the other end."""
 
 Header = tuple[str, str]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator
 from typing import Any
 
-from atila import PROTOCOL, Atila, HTTPError, Layer, Was
-from atila.layers import names_of
+from atila import PROTOCOL, Atila, HTTPError, Layer, Was, made
 from atila.was import generate_otp
 from atila_auth import User
 from atila_tasks import DB_SQLITE3, Result, Task
@@ -21,10 +20,14 @@ def add_colour(app: Atila, name: str) -> None:
     app.g["colour"] = name
 
 
+def colour_of(was: Was) -> str:
+    return str(was.app.g["colour"])
+
+
 class ColoursOfWas:
     """What a layer by somebody else adds to the context."""
 
-    colour: str
+    colour = made(colour_of)
     paint = paint
 
 
@@ -37,9 +40,8 @@ class ColoursOfApp:
 colours = Layer(
     name="colours",
     protocol=PROTOCOL,
-    was={"colour": lambda was: was.app.g["colour"]},
-    methods=names_of(ColoursOfWas),
-    app=names_of(ColoursOfApp),
+    was=ColoursOfWas,
+    app=ColoursOfApp,
 )
 
 

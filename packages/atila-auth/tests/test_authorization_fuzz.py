@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from atila.testing.client import _exchange
+from atila.testing.waits import PATIENCE
 
 _spec = importlib.util.spec_from_file_location("digests", Path(__file__).with_name("digests.py"))
 digests = importlib.util.module_from_spec(_spec)
@@ -96,7 +97,7 @@ def ask(app, url, header):
     exchange = _exchange("GET", url, None, {"Authorization": header}, None, None)
     was = app.site.open(exchange)
     was.endpoint.run(was)
-    return exchange.answers.get(timeout=5)
+    return exchange.answers.get(timeout=PATIENCE)
 
 
 class Mutator:

@@ -399,7 +399,7 @@ def test_calls_whose_parameters_nobody_knows_yet(app, call):
     headers = {"authorization": f"Bearer {client.get('/token/hans/user').text}"}
     faults = []
     endpoint = next(e for e in app.endpoints if e.route.handler is animals)
-    twin = endpoint.twin(animals, lambda was, error: faults.append(error.code))
+    twin = endpoint.for_calls(animals, lambda was, error: faults.append(error.code))
     was = app.was_class(_exchange("POST", "/animals", None, headers, None, None), twin, {})
     twin.run(was)
     assert faults == [403]

@@ -36,7 +36,9 @@ def was_of(site, cookie=""):
 
 
 def cookie_of(was):
-    ((_, line),) = [pair for last in was.response.last_headers for pair in last() if "=" in pair[1]]
+    ((_, line),) = [
+        pair for last in was.response.header_callbacks for pair in last() if "=" in pair[1]
+    ]
     return line.partition(";")[0]
 
 

@@ -656,7 +656,7 @@ def test_too_much_together(session_app, browser, caplog):
     for _ in range(2):
         was = session_app.site.open(_exchange("GET", "/get", None, headers, None, None))
         assert was.session["a"] == "1"
-        was.answering = True
+        was.headers_sent = True
         under_way.append(was)
     for name, was in zip(["big", "huge"], under_way, strict=True):
         was.session[name] = "x" * 2000

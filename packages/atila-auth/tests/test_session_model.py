@@ -85,7 +85,7 @@ class Client:
         session = was.session
         before = dict(session)
         if is_late:
-            was.answering = True
+            was.headers_sent = True
         match kind.removeprefix("late "):
             case "set":
                 session[what] = value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -11,6 +10,7 @@ import pytest
 
 from atila import Atila
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE, wait_until
 
 
 @contextmanager
@@ -21,19 +21,16 @@ def _full_queue(app: Atila) -> Iterator[TestClient]:
     @app.route("/waits")
     def waits(was):
         started.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return "done"
 
     client = app.test_client()
     threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(2)]
     try:
         threads[0].start()
-        assert started.wait(10)
+        assert started.wait(PATIENCE)
         threads[1].start()
-        deadline = time.monotonic() + 5
-        while not app.site.pool.is_full:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        wait_until(lambda: app.site.pool.is_full, "the queue is full")
         yield client
     finally:
         gate.set()

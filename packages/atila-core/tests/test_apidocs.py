@@ -12,6 +12,7 @@ import pytest
 from atila.app.application import Atila
 from atila.serving import route_header
 from atila.testing.api_reference import Body, Reference, body_of
+from atila.testing.waits import PATIENCE
 
 CONFTEST = """
 from atila.pytest_hooks import *
@@ -86,10 +87,11 @@ def run_pytest(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE,
     )
 
 
+@pytest.mark.served
 def test_the_reference_of_all_tests(project: Path) -> None:
     done = run_pytest(project, "--docs")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -118,6 +120,7 @@ def test_the_reference_of_all_tests(project: Path) -> None:
     assert '> **_Request Data_** (application/json)\n\n```json\n{\n  "instock": 3\n}' in text
 
 
+@pytest.mark.served
 def test_the_reference_of_a_folder(project: Path) -> None:
     done = run_pytest(project, "account", "--docs")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,6 +132,7 @@ def test_the_reference_of_a_folder(project: Path) -> None:
     assert "\n````html\n```\n````" in text
 
 
+@pytest.mark.served
 def test_nothing_is_written_if_a_test_fails(project: Path) -> None:
     (project / "tests" / "test_bad.py").write_text("def test_bad(): assert False")
     done = run_pytest(project, "--docs")
@@ -137,6 +141,7 @@ def test_nothing_is_written_if_a_test_fails(project: Path) -> None:
     assert not (project / "docs").exists()
 
 
+@pytest.mark.served
 def test_nothing_is_written_without_the_option(project: Path) -> None:
     assert run_pytest(project).returncode == 0
     assert not (project / "docs").exists()

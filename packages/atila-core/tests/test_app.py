@@ -9,6 +9,7 @@ import pytest
 
 from atila import Atila, HTTPError, SetupError
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 
 @pytest.fixture
@@ -201,11 +202,11 @@ def test_hooks_in_their_order(app: Atila, client: TestClient) -> None:
         calls.clear()
         answer = client.get(url)
         assert (answer.text, answer.headers["x-custom"]) == (text, "1")
-        assert over.acquire(timeout=10)
+        assert over.acquire(timeout=PATIENCE)
         assert calls == ["before", "handler", "teardown"]
     calls.clear()
     assert client.get("/bad").status_code == 500
-    assert over.acquire(timeout=10)
+    assert over.acquire(timeout=PATIENCE)
     assert calls == ["before", "LookupError", "teardown"]
 
 
@@ -304,8 +305,8 @@ def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
 
     exchange = Leaving("GET", "/", [], b"", None)
     app.site.start(app.site.open(exchange))
-    assert cancelled.wait(10)
-    assert exchange.answers.get(timeout=10).status_code == 503
+    assert cancelled.wait(PATIENCE)
+    assert exchange.answers.get(timeout=PATIENCE).status_code == 499
 
 
 def test_own_error_pages(app: Atila, client: TestClient) -> None:
@@ -397,7 +398,7 @@ def test_a_stream_that_fails_later_is_incomplete_and_earlier_is_an_error(
 
     answer = client.get("/later")
     assert (answer.status_code, answer.text, answer.complete) == (200, "a", False)
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE)
     assert client.get("/earlier").status_code == 409
 
 

@@ -1,19 +1,16 @@
-"""What a layer answers in a protocol of its own: `Layer.calls`, `Layer.begin`, and twins."""
+"""What a layer answers in a protocol of its own: `Parts.calls`, `Parts.serve`, and twins."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from atila import PROTOCOL, Atila, HTTPError, Layer
-from atila.launch.cli import main
+from atila import PROTOCOL, Atila, HTTPError, Layer, Parts
 from atila.serving.site import Mount, Site
+from atila.testing.waits import PATIENCE
 
 SHOUT = "application/shout"
 
@@ -36,7 +33,7 @@ def shouting(log: list[str]) -> Layer:
                 value: str = match.endpoint.handler(was)
                 return value.upper()
 
-            return match.endpoint.twin(answer, fault)
+            return match.endpoint.for_calls(answer, fault)
 
         def others(exchange: Any, path: str, match: Any) -> Any:
             if path == "/shouts":
@@ -45,7 +42,7 @@ def shouting(log: list[str]) -> Layer:
 
         return {SHOUT: find, "*": others}
 
-    return Layer(name="render", protocol=PROTOCOL, calls=calls)
+    return Layer("render", PROTOCOL, mount=lambda app: Parts(calls=calls(app)))
 
 
 def app_with(layer: Layer) -> Atila:
@@ -137,7 +134,7 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
 
         return work()
 
-    app = app_with(Layer(name="render", protocol=PROTOCOL, begin=begin))
+    app = app_with(Layer("render", PROTOCOL, mount=lambda app: Parts(serve=begin)))
 
     @app.route("/")
     async def index(was):
@@ -147,30 +144,23 @@ def test_a_layer_begins_once_on_the_task_loop() -> None:
         for _ in range(3):
             assert client.get("/").text == "index"
         app.site.begin()
-        assert running.wait(10)
+        assert running.wait(PATIENCE)
     assert begun == [True]
 
 
-def test_a_grpc_port_without_grpcio_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = "from atila import Atila\napp = Atila(__name__)\n"
-    (tmp_path / "grpc_less.py").write_text(script)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", _without("grpc", find))
-    result = CliRunner().invoke(main, ["serve", "grpc_less:app", "--grpc-port", "50051"])
-    assert result.exit_code == 2
-    assert 'pip install "atila-render[grpc]"' in result.output
-
-
-def _without(absent: str, find: Any) -> Any:
-    return lambda name, *more: None if name == absent else find(name, *more)
+def test_what_several_apps_serve_begins_once() -> None:
+    begun: list[Site] = []
+    layer = Layer("render", PROTOCOL, mount=lambda app: Parts(serve=begun.append))
+    site = Site([Mount("/a", app_with(layer)), Mount("/b", app_with(layer))])
+    try:
+        site.begin()
+        assert begun == [site]
+    finally:
+        site.shutdown()
 
 
 def test_a_layer_with_nothing_to_begin_needs_no_loop() -> None:
-    app = app_with(Layer(name="render", protocol=PROTOCOL, begin=lambda site: None))
+    app = app_with(Layer("render", PROTOCOL, mount=lambda app: Parts(serve=lambda site: None)))
     site = app.site
     try:
         site.begin()

@@ -10,6 +10,7 @@ import pytest
 
 from atila import Atila, HTTPError, Mount, SetupError, Site
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE, wait_until
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -142,7 +143,7 @@ def test_if_cache_updated(app: Atila, client: TestClient) -> None:
     client.get("/query")
     client.get("/query")
     assert cleared == [("tables.users", True)]
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
     assert told[0] == ((7,), {"by": "me"})
 
 
@@ -187,19 +188,12 @@ def test_hooks_may_be_async(app: Atila, client: TestClient) -> None:
     assert client.get("/def").text == "def--"
     assert client.get("/async").text == "async--"
     assert client.get("/async?answer=mine").text == "mine--"
-    wait_for(lambda: len(seen) == 6)
+    wait_until(lambda: len(seen) == 6)
     assert sorted(seen) == ["before True"] * 3 + ["teardown"] * 3
     del seen[:]
     assert client.get("/async?fail=1").status_code == 500
-    wait_for(lambda: len(seen) == 3)
+    wait_until(lambda: len(seen) == 3)
     assert seen == ["before True", "ZeroDivisionError", "teardown"]
-
-
-def wait_for(condition) -> None:
-    """A teardown may follow the answer."""
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
 
 
 def test_a_hook_without_a_context_is_a_mistake(app: Atila) -> None:
@@ -246,7 +240,7 @@ def test_maintenance(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
         runs["async"].append(count)
 
     site = Site([Mount("/", app)])
-    assert enough.wait(10)
+    assert enough.wait(PATIENCE)
     site.shutdown(5.0)
     stopped = len(runs["each"])
     time.sleep(0.1)

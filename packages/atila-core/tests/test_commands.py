@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from atila.launch import scaffold
+from atila.testing.waits import PATIENCE
 
 COMMAND = "from atila.launch.cli import main; main()"
 
@@ -25,7 +26,7 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE,
     )
 
 
@@ -121,6 +122,7 @@ def test_check_finds_nothing_wrong(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "serve.py: 2 routes, no problems\n")
 
 
+@pytest.mark.served
 @pytest.mark.parametrize("has_render", [True, False])
 def test_a_new_project_passes_its_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_render: bool

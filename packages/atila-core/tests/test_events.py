@@ -10,6 +10,7 @@ import pytest
 
 from atila import Atila, Mount, SetupError, Site
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -38,7 +39,7 @@ class Heard:
 
     def wait(self, count: int) -> list[Any]:
         with self._news:
-            assert self._news.wait_for(lambda: len(self._list) >= count, 10), self._list
+            assert self._news.wait_for(lambda: len(self._list) >= count, PATIENCE), self._list
             return sorted(self._list, key=repr)
 
 
@@ -94,7 +95,7 @@ def test_a_failing_handler_is_logged_and_harms_nobody(
 
 def test_nobody_waits_for_handlers(app: Atila, client: TestClient) -> None:
     gate, heard = threading.Event(), Heard()
-    app.on("slow")(lambda was: heard.add(gate.wait(10)))
+    app.on("slow")(lambda was: heard.add(gate.wait(PATIENCE)))
     app.route("/")(lambda was: app.emit("slow") or "OK")
     for _ in range(3):
         assert client.get("/").text == "OK"

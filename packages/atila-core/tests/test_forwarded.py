@@ -3,6 +3,7 @@
 import pytest
 
 from atila import Atila, SetupError
+from atila.http.exchange import Exchange
 from atila.http.proxies import Proxies
 
 LOCAL = ("127.0.0.1", 0)
@@ -110,4 +111,4 @@ def test_nothing_of_it_runs_without() -> None:
     app.route("/")(lambda was: type(was.exchange).__name__)
     with app.test_client() as client:
         assert "Forwarded" not in client.get("/").text
-        assert "open" not in app.site.__dict__
+        assert app.site.exchange_class(Exchange) is Exchange

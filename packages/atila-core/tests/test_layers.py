@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from atila import PROTOCOL, Atila, Layer, MissingLayer, SetupError, Steps
-from atila.layers import KNOWN
+from atila import PROTOCOL, Atila, Layer, MissingLayer, Parts, SetupError, Steps, Was, made
+from atila.known_layers import KNOWN
 
 NONE = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -19,8 +20,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def make(distribution: str, layer: str, code: str = "", protocol: int = PROTOCOL) -> None:
         module = distribution.replace("-", "_")
-        origin = f"was={{'origin': lambda was: {distribution!r}}}"
-        source = code or f"layer = Layer({layer!r}, {protocol}, {origin})"
+        origin = f"class Names:\n    origin = {distribution!r}\n"
+        source = code or f"{origin}layer = Layer({layer!r}, {protocol}, was=Names)"
         (tmp_path / f"{module}.py").write_text(f"from atila import Layer\n{source}\n")
         info = tmp_path / f"{module}-1.0.dist-info"
         info.mkdir()
@@ -61,19 +62,24 @@ def test_a_layer_is_left_out(install) -> None:
 
 
 def test_a_layer_is_given_as_a_value() -> None:
-    layer = Layer("colour", PROTOCOL, was={"origin": lambda was: "value"})
+    class Names:
+        origin = "value"
+
+    layer = Layer("colour", PROTOCOL, was=Names)
     assert origin(Atila(__name__, layers={**NONE, "colour": layer})) == "value"
-    assert repr(layer).startswith("Layer(name='colour', protocol=1")
+    assert repr(layer).startswith(f"Layer(name='colour', protocol={PROTOCOL}")
 
 
 @pytest.mark.parametrize(
     ("layer", "code", "protocol", "words"),
     [
-        ("colour", "", PROTOCOL + 1, "written for layer protocol 2, this atila-core speaks 1"),
+        ("colour", "", PROTOCOL + 1, "written for layer protocol 3, this atila-core speaks 2"),
         ("colour", "", PROTOCOL + 1, "pip install -U atila-core"),
+        ("colour", "", PROTOCOL - 1, "written for layer protocol 1, this atila-core speaks 2"),
         ("colour", "", PROTOCOL - 1, "pip install -U colour-one"),
+        ("colour", "layer = Layer('colour', 2, was={'a': 1})", 2, "was={'a': 1}; it must be a"),
         ("colour", "layer = 7", PROTOCOL, "is no atila.Layer but int"),
-        ("colour", "layer = Layer('other', 1)", PROTOCOL, "calls itself 'other'"),
+        ("colour", "layer = Layer('other', 2)", PROTOCOL, "calls itself 'other'"),
         ("colour", "import nowhere", PROTOCOL, "cannot be imported: No module named 'nowhere'"),
     ],
 )
@@ -93,9 +99,27 @@ def test_a_choice_that_is_not_installed_is_told() -> None:
 
 
 def test_two_layers_that_add_one_name_are_told() -> None:
-    layers = {n: Layer(n, PROTOCOL, was={"same": lambda was: 1}) for n in ("a", "b")}
+    layers = {n: Layer(n, PROTOCOL, was=type(n, (), {"same": 1})) for n in ("a", "b")}
     with pytest.raises(SetupError, match="'a' and 'b' both add 'same' to was"):
         Atila(__name__, layers={**NONE, **layers})
+
+
+@pytest.mark.parametrize(
+    ("part", "given"),
+    [
+        ("config", {"SAME": 1}),
+        ("responders", {complex: str}),
+        ("request", type("Names", (), {"same": 1})),
+        ("app", type("Names", (), {"_same": 1})),
+        ("mount", lambda app: Parts(calls={"text/call": lambda *_: None})),
+    ],
+)
+def test_two_layers_that_add_the_same_are_told(part: str, given: Any) -> None:
+    layers = {n: Layer(n, PROTOCOL, **{part: given}) for n in ("a", "b")}
+    if isinstance(given, type):
+        layers["b"] = Layer("b", PROTOCOL, **{part: type("Others", (given,), {})})
+    with pytest.raises(SetupError, match="the layers 'a' and 'b' both add"):
+        Atila(__name__, layers={**NONE, **layers}).site
 
 
 @pytest.mark.parametrize(
@@ -132,7 +156,27 @@ def test_a_decorator_and_an_option_of_an_absent_layer_say_what_to_install() -> N
 
 
 def test_what_a_layer_can_add() -> None:
-    made: list[str] = []
+    count: list[int] = []
+
+    class OfWas:
+        made = made(lambda was: count.append(1) or len(count))
+
+        def loud(self, word: str) -> str:
+            return f"{self.request.method} {word}!"
+
+    class OfApp:
+        opened = made(lambda app: [app])
+
+        def volume(self, value: int) -> Any:
+            return self, value
+
+        @property
+        def size(self) -> int:
+            return self.__dict__.get("_size", 3)
+
+        @size.setter
+        def size(self, value: int) -> None:
+            self.__dict__["_size"] = value
 
     class Point:
         def __init__(self, x: int) -> None:
@@ -151,8 +195,8 @@ def test_what_a_layer_can_add() -> None:
     layer = Layer(
         "shout",
         PROTOCOL,
-        was={"made": lambda was: made.append("made") or len(made)},
-        app={"volume": lambda app, value: (app, value), "size": property(lambda app: 3)},
+        was=OfWas,
+        app=OfApp,
         config={"SHOUT": 7},
         options=frozenset({"shout"}),
         compile=compile_route,
@@ -163,6 +207,7 @@ def test_what_a_layer_can_add() -> None:
     app.route("/quiet")(lambda was, word: word)
     app.route("/point")(lambda was: Point(5))
     app.route("/made")(lambda was: f"{was.made} {was.made}")
+    app.route("/method")(lambda was: was.loud("a"))
     client = app.test_client()
 
     loud = client.get("/loud?word=a")
@@ -176,9 +221,15 @@ def test_what_a_layer_can_add() -> None:
     # Once per request, at the first use.
     assert client.get("/made").text == "1 1"
     assert client.get("/made").text == "2 2"
+    assert client.get("/method").text == "GET a!"
     assert app.volume(1) == (app, 1)
+    assert app.opened is app.opened
     assert app.size == 3
+    app.size = 4
+    assert app.size == 4
     assert app.config.SHOUT == 7
+    assert isinstance(app, OfApp)
+    assert (type(app).__name__, repr(app)[:7]) == ("Atila", "<Atila ")
 
 
 def test_a_route_that_no_layer_wants_has_no_steps() -> None:
@@ -196,7 +247,10 @@ def _exchange():
 
 
 def test_names_of_the_request() -> None:
-    layer = Layer("colour", PROTOCOL, request={"colour": lambda was: [was.request.args["c"]]})
+    class Names:
+        colour = made(lambda request: [request.args["c"]])
+
+    layer = Layer("colour", PROTOCOL, request=Names)
     app = Atila(__name__, layers={**NONE, "colour": layer})
 
     @app.route("/")
@@ -218,11 +272,16 @@ def test_a_name_of_the_request_that_no_layer_has(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_field_of_a_layer_is_no_parameter_of_a_handler() -> None:
-    layer = Layer("colour", PROTOCOL, fields=frozenset({"_token"}))
+    def compile_route(route, app):
+        return Steps(fields=frozenset({"_token"})) if route.rule != "/strict" else None
+
+    layer = Layer("colour", PROTOCOL, compile=compile_route)
     app = Atila(__name__, layers={**NONE, "colour": layer})
     app.route("/")(lambda was, a: f"{a} {was.request.args}")
     app.route("/own")(lambda was, a, _token: f"{a} {_token}")
+    app.route("/strict")(lambda was, a: a)
     client = app.test_client()
+    assert "unknown parameter '_token'" in client.get("/strict?a=1&_token=x").text
     assert client.get("/?a=1&_token=x").text == "1 {'a': '1', '_token': 'x'}"
     assert client.get("/own?a=1&_token=x").text == "1 x"
     assert "unknown parameter 'b'" in client.get("/?a=1&b=2&_token=x").text
@@ -230,7 +289,7 @@ def test_a_field_of_a_layer_is_no_parameter_of_a_handler() -> None:
 
 
 def test_what_a_program_without_an_app_imports(install) -> None:
-    install("colour-one", "colour", "layer = Layer('colour', 1, exports={'mix': lambda a: a + 1})")
+    install("colour-one", "colour", "layer = Layer('colour', 2, exports={'mix': lambda a: a + 1})")
     from atila.was import mix
 
     assert mix(1) == 2
@@ -250,7 +309,7 @@ def test_headers_that_are_known_only_at_the_head() -> None:
     @app.route("/<kind>")
     def index(was, kind):
         seen = ["first"]
-        was.response.at_head(lambda: [("x-seen", " ".join(seen))])
+        was.response.on_headers(lambda: [("x-seen", " ".join(seen))])
         seen.append("last")
         if kind == "refused":
             raise was.Error(403)
@@ -272,7 +331,7 @@ def test_headers_that_cannot_be_made_fail_the_request() -> None:
 
     @app.route("/")
     def index(was):
-        was.response.at_head(lambda: 1 / 0)
+        was.response.on_headers(lambda: 1 / 0)
         return "a"
 
     assert app.test_client().get("/").status_code == 500
@@ -281,11 +340,11 @@ def test_headers_that_cannot_be_made_fail_the_request() -> None:
 def test_headers_of_refusals() -> None:
     seen = []
 
-    def headers_of(app: Atila):
+    def mount(app: Atila) -> Parts:
         seen.append([endpoint.route.rule for endpoint in app.endpoints])
-        return lambda was: [("x-refused", was.exchange.method)]
+        return Parts(headers=lambda was: [("x-refused", was.exchange.method)])
 
-    layer = Layer("colour", PROTOCOL, refusal_headers=headers_of)
+    layer = Layer("colour", PROTOCOL, mount=mount)
     app = Atila(__name__, layers={**NONE, "colour": layer})
     app.route("/", methods=["GET"])(lambda was: "a")
     client = app.test_client()
@@ -298,7 +357,157 @@ def test_headers_of_refusals() -> None:
 
 
 def test_a_layer_without_headers_of_refusals_costs_nothing() -> None:
-    layer = Layer("colour", PROTOCOL, refusal_headers=lambda app: None)
+    layer = Layer("colour", PROTOCOL, mount=lambda app: None)
     app = Atila(__name__, layers={**NONE, "colour": layer})
     assert app.test_client().get("/none").status_code == 404
-    assert app.refusing.headers == ()
+    assert app.rejection.headers == ()
+
+
+# Of another protocol ----------------------------------------------------------------------------
+
+PROTOCOL_1 = """from atila import Steps
+from atila.layers import names_of
+
+
+class ColoursOfWas:
+    colour: str
+
+    def paint(was):
+        return was.colour
+
+
+layer = Layer(
+    name="colour",
+    protocol=1,
+    was={"colour": lambda was: "red"},
+    methods=names_of(ColoursOfWas),
+    app={"on_paint": print},
+    launch={"COLOUR_BLUE": 7},
+    fields=frozenset({"_token"}),
+    calls=lambda app: {},
+    begin=lambda site: None,
+    refusal_headers=lambda app: None,
+)"""
+
+
+def test_a_whole_layer_of_protocol_1_is_refused_by_its_number(install) -> None:
+    install("colour-one", "colour", PROTOCOL_1)
+    with pytest.raises(SetupError) as caught:
+        Atila(__name__, layers=NONE)
+    assert str(caught.value) == (
+        "the layer 'colour' of colour-one (entry point colour = colour_one:layer) is written for"
+        " layer protocol 1, this atila-core speaks 2. Mend: pip install -U colour-one"
+    )
+    assert Atila(__name__, layers={**NONE, "colour": None}).layers == {}
+
+
+def test_parts_of_protocol_1_in_a_layer_of_this_one() -> None:
+    with pytest.raises(SetupError, match=r"layers.py:\d+: .* begin=, .* returns Parts\(serve="):
+        Layer("colour", PROTOCOL, begin=print)
+    with pytest.raises(TypeError, match="nonsense"):
+        Layer("colour", PROTOCOL, nonsense=1)
+
+
+def test_a_layer_of_protocol_1_that_is_given_as_a_value() -> None:
+    layer = Layer("colour", 1, methods={})
+    with pytest.raises(SetupError, match=r"protocol 1, .* speaks 2. Mend: write it for layer .* 2"):
+        Atila(__name__, layers={**NONE, "colour": layer})
+
+
+# The classes of a layer -------------------------------------------------------------------------
+
+
+class Painted(Was):
+    """What a layer adds may be derived from the context, for its types."""
+
+    def paint(self, what: str) -> str:
+        return f"{what} by {self._painter()}"
+
+    def _painter(self) -> str:
+        return self.request.method
+
+
+class Framed:
+    def paint_twice(self, what: str) -> str:
+        return self.paint(self.paint(what))
+
+
+def test_a_class_of_a_layer_may_have_bases_and_helpers() -> None:
+    layers = {
+        "paint": Layer("paint", PROTOCOL, was=Painted),
+        "frame": Layer("frame", PROTOCOL, was=Framed),
+    }
+    app = Atila(__name__, layers={**NONE, **layers})
+    seen: list[bool] = []
+
+    @app.route("/")
+    def index(was):
+        seen.append(isinstance(was, Painted) and isinstance(was, Framed))
+        return was.paint_twice("box")
+
+    assert app.test_client().get("/").text == "box by GET by GET"
+    assert seen == [True]
+
+
+class OfApps:
+    def add_colour(self, name: str) -> str:
+        return f"layer {name}"
+
+
+class Shop(Atila, OfApps):
+    def add_colour(self, name: str) -> str:
+        return f"shop {name}, {super().add_colour(name)}"
+
+
+def test_the_app_of_a_user_may_have_the_class_of_a_layer_as_a_base() -> None:
+    layer = Layer("colour", PROTOCOL, app=OfApps)
+    app = Shop(__name__, layers={**NONE, "colour": layer})
+    assert app.add_colour("red") == "shop red, layer red"
+    assert type(app).__qualname__ == "Shop"
+    app = Atila(__name__, layers={**NONE, "colour": layer})
+    assert app.add_colour("red") == "layer red"
+    assert not hasattr(Atila, "add_colour")
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("was", "redirect"),
+        ("was", "_args"),
+        ("was", "__init__"),
+        ("request", "user"),
+        ("request", "args"),
+        ("app", "route"),
+        ("app", "routes"),
+    ],
+)
+def test_a_name_of_the_framework_is_not_for_layers(part: str, name: str) -> None:
+    layer = Layer("colour", PROTOCOL, **{part: type("Names", (), {name: print})})
+    with pytest.raises(
+        SetupError, match=rf"'colour' adds '{name}' to {part}, .* leave .* of Names in"
+    ):
+        Atila(__name__, layers={**NONE, "colour": layer})
+
+
+def test_one_value_has_one_name() -> None:
+    with pytest.raises((TypeError, RuntimeError)) as caught:
+        type("Names", (), {"a": (value := made(str)), "b": value})
+    assert "write two" in str(caught.value.__cause__ or caught.value)
+
+
+# What a layer adds to an app as a whole ---------------------------------------------------------
+
+
+def test_the_security_of_a_route_is_told() -> None:
+    def compile_route(route, app):
+        return Steps(security=route.options.get("lock", ""))
+
+    layer = Layer("lock", PROTOCOL, options=frozenset({"lock"}), compile=compile_route)
+    app = Atila(__name__, layers={**NONE, "lock": layer})
+    app.route("/a", methods=["GET"], lock="negotiate")(lambda was: "")
+    app.route("/b", methods=["GET"])(lambda was: "")
+    app.config.OPENAPI = "/openapi"
+    document = app.test_client().get("/openapi.json").json()
+    assert document["paths"]["/a"]["get"]["security"] == [{"negotiate": []}]
+    assert "security" not in document["paths"]["/b"]["get"]
+    assert list(document["components"]["securitySchemes"]) == ["negotiate"]

@@ -6,13 +6,15 @@ import io
 import json
 import logging
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from atila import Atila, Mount, SetupError, Site
+from atila.http.exchange import Exchange
+from atila.http.observation import Observed
 from atila.monitoring import logs
+from atila.testing.waits import wait_until
 
 access = logging.getLogger("atila.access")
 
@@ -39,9 +41,7 @@ def written() -> Iterator[list[str]]:
 
 def wait_for(lines: list[str], count: int) -> list[str]:
     """So many lines; they are written when the client has been answered."""
-    deadline = time.monotonic() + 5
-    while len(lines) < count and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_until(lambda: len(lines) >= count, f"{count} lines are written")
     assert len(lines) == count
     return lines
 
@@ -58,8 +58,10 @@ COMBINED = re.compile(
 
 
 def test_without_it_nothing_is_in_the_way(app: Atila) -> None:
-    assert "open" not in app.site.__dict__
-    assert "open" in with_log(Atila(__name__), "json").site.__dict__
+    assert app.site.exchange_class(Exchange) is Exchange
+    assert app.site.open == app.site._open
+    observed = with_log(Atila(__name__), "json").site
+    assert issubclass(observed.exchange_class(Exchange), Observed)
 
 
 def test_combined(app: Atila, written: list[str]) -> None:

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from atila.runtime.loop import TaskLoop
+from atila.testing.waits import PATIENCE
 
-WAIT = 10.0
+WAIT = PATIENCE
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from atila import ANSWERED, Atila, HTTPError, Layer, Mount, SetupError, Site, Steps
+from atila.http.exchange import Exchange
 from atila.layers import PROTOCOL
+from atila.testing.client import _TestExchange
+from atila.testing.waits import PATIENCE, wait_until
 
 COUNT = "http_server_request_duration_seconds_count"
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -64,18 +66,11 @@ def gained(before: dict[tuple[str, ...], float]) -> dict[tuple[str, ...], float]
     }
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """A client is answered before its answer is counted."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def test_without_it_nothing_is_in_the_way() -> None:
     app = Atila(__name__, layers=NO_LAYERS)
     app.route("/")(lambda was: "")
-    assert "open" not in app.site.__dict__
+    assert app.site.exchange_class(Exchange) is Exchange
+    assert app.site.open == app.site._open
     assert app.site.metrics is None
     assert app.test_client().get("/metrics").status_code == 404
 
@@ -186,7 +181,7 @@ def test_requests_under_way_are_counted_as_such(app: Atila) -> None:
     @app.route("/waits")
     def waits(was):
         started.release()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         return "done"
 
     client = app.test_client()
@@ -194,7 +189,7 @@ def test_requests_under_way_are_counted_as_such(app: Atila) -> None:
     threads = [threading.Thread(target=client.get, args=("/waits",)) for _ in range(3)]
     for thread in threads:
         thread.start()
-        started.acquire(timeout=10)
+        started.acquire(timeout=PATIENCE)
     page = samples(client.get("/metrics").text)
     assert page["http_server_active_requests",] == 4.0  # With that for the page.
     assert page["atila_worker_threads", "busy"] >= 3
@@ -211,9 +206,7 @@ def test_requests_that_are_dropped_are_no_longer_under_way(app: Atila) -> None:
     site = app.site
     metrics = site.metrics
     assert metrics is not None
-    from atila.testing.client import _TestExchange
-
-    was = site.open(_TestExchange("GET", "/", [], b"", None))
+    was = site.open(site.exchange_class(_TestExchange)("GET", "/", [], b"", None))
     assert len(metrics._active) == 1
     # As an engine does when the client has left in the middle of a body.
     was.exchange.was = None

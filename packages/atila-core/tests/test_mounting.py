@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atila import Atila, Layer, Mount, SetupError, Site
+from atila import PROTOCOL, Atila, Layer, Mount, SetupError, Site
 from atila.launch import script
 from atila.launch.packages import Package
 from atila.testing import TestClient
@@ -292,7 +292,7 @@ def test_a_preference_must_not_hide_what_an_app_has() -> None:
 
 
 def test_pref_layers_chooses_for_the_apps_made_meanwhile() -> None:
-    paint = Layer("paint", 1, was={"paint": lambda was: "painted"})
+    paint = Layer("paint", PROTOCOL)
     shop = module("shop", app=lambda: Atila("shop"))
     app = Package("/", shop, {"layers": {**NO_LAYERS, "paint": paint}}).load().app
     assert list(app.layers) == ["paint"]

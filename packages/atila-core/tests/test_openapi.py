@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from atila import PROTOCOL, Atila, Layer, SetupError, Was
+from atila import PROTOCOL, Atila, Layer, Route, SetupError, Steps, Was
 from atila.openapi import document as openapi
+from atila.testing.waits import PATIENCE
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 INFO = {"title": "Shop", "version": "1"}
@@ -108,7 +109,10 @@ def test_scopes_and_content_types(app: Atila) -> None:
 
 
 def test_authentication() -> None:
-    layer = Layer("auth", PROTOCOL, options=frozenset({"authenticate"}))
+    def compile_route(route: Route, app: Atila) -> Steps:
+        return Steps(security=route.options.get("authenticate", ""))
+
+    layer = Layer("auth", PROTOCOL, options=frozenset({"authenticate"}), compile=compile_route)
     app = Atila(__name__, layers={**ALONE, "auth": layer})
     app.route("/a", methods=["GET"], authenticate="bearer")(lambda was: None)
     app.route("/b", methods=["GET"])(lambda was: None)
@@ -319,7 +323,7 @@ def test_command(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -20,6 +20,7 @@ from atila.runtime import server_run
 from atila.runtime.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
 from atila.runtime.store import SharedStore, Store
 from atila.runtime.updates import Updates
+from atila.testing.waits import PATIENCE
 
 FORK = multiprocessing.get_context("fork")
 
@@ -52,7 +53,7 @@ def in_child(function: Callable[[], object]) -> None:
     """Call a function in a forked process, and wait for it."""
     child = FORK.Process(target=function)
     child.start()
-    child.join(20)
+    child.join(PATIENCE)
     assert child.exitcode == 0
 
 
@@ -82,7 +83,8 @@ def test_values(store: SharedStore, value: object) -> None:
 @pytest.mark.parametrize(
     "value",
     [object(), b"bytes", {1: 2}, {1, 2}, datetime.now(UTC), 2**64, "\ud800", [open]],
-    ids=repr,
+    # Named without what differs from run to run, since workers compare what they have collected.
+    ids=["object", "bytes", "key", "set", "time", "integer", "surrogate", "function"],
 )
 def test_what_cannot_be_shared(store: SharedStore, value: object) -> None:
     with pytest.raises(TypeError, match=r"'x'.*app\.g"):
@@ -264,7 +266,7 @@ def test_processes_lose_nothing(folder: Path) -> None:
         child.start()
     count()
     for child in children:
-        child.join(20)
+        child.join(PATIENCE)
         assert child.exitcode == 0
     assert (store["by incr"], store["held"]) == (400, 400)
 
@@ -289,7 +291,7 @@ def test_readers_never_see_what_is_old(folder: Path) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(30)
+        child.join(PATIENCE)
     assert wrong.value == 0
     assert store["x"] == 399
 
@@ -309,7 +311,7 @@ def test_writers_that_are_killed_break_nothing(folder: Path) -> None:
         while store.get("n", 0) < goal:
             time.sleep(0.001)
         os.kill(child.pid or 0, signal.SIGKILL)
-        child.join(20)
+        child.join(PATIENCE)
         # Nobody is locked out, nothing is cached that is not so.
         before = store["n"]
         assert store.incr("n") == before + 1
@@ -464,7 +466,7 @@ def test_setlu_makes_an_event_and_skitai_g_is_was_g() -> None:
         return f"{was.getlu('tables.users') == noted} {was.getlu('none')} {was.g['x']}"
 
     assert app.test_client().get("/").text == "True 0.0 1"
-    assert told.wait(5)
+    assert told.wait(PATIENCE)
     assert details == [(("one",), {"two": 2})]
 
 

@@ -20,6 +20,7 @@ import orjson
 import pytest
 
 from atila import HTTPError
+from atila.testing.waits import PATIENCE
 from atila_render.data.dates import NAMED
 from atila_render.data.json import Unwritable, to_json, writer
 
@@ -81,7 +82,7 @@ def test_without_offset_it_is_local_time(zone: str, expected: list[str]) -> None
         env={**os.environ, "TZ": zone},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stdout.split("\n")[:-1] == expected

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from atila.testing.waits import PATIENCE
 from atila_render.pages.folders import home_of
 
 APP = """
@@ -44,7 +45,7 @@ def shown(tree: Path, *command: str) -> str:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import atila_render
 from atila import Atila, SetupError
+from atila.launch.cli import main
 from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
+from atila.testing.waits import PATIENCE
 from atila_render import GrpcError
 from atila_render.grpc.wire import frame
 
@@ -264,7 +269,7 @@ def test_a_deadline_wakes_a_handler_that_waits_for_messages(app: Atila) -> None:
     with app.test_client() as client:
         answer = client.post("/unit.Counter/Sum", slow(), headers=headers)
         assert answer.trailers["grpc-status"] == "4"
-        assert ended.wait(10)
+        assert ended.wait(PATIENCE)
 
 
 def test_mistakes_are_told_at_mount_time(app: Atila) -> None:
@@ -318,8 +323,37 @@ def test_where_the_port_of_its_own_is(app: Atila, monkeypatch: pytest.MonkeyPatc
         assert address_of(site) == "[::]:50051"
         monkeypatch.setenv("ATILA_GRPC_PORT", "127.0.0.1:7")
         assert address_of(site) == "127.0.0.1:7"
+        monkeypatch.setenv("ATILA_GRPC_PORT", "7")
+        assert address_of(site) == "127.0.0.1:7"
+        # Where the server listens.
+        monkeypatch.setenv("ATILA_HOST", "::1")
+        assert address_of(site) == "[::1]:7"
+        monkeypatch.delenv("ATILA_GRPC_PORT")
+        app.config.GRPC_PORT = 50051
+        assert address_of(site) == "127.0.0.1:50051"
     finally:
         site.shutdown()
+
+
+def test_the_option_of_atila_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[str, str]] = []
+    (tmp_path / "grpc_port.py").write_text("from atila import Atila\napp = Atila(__name__)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("ATILA_GRPC_PORT", "")
+    monkeypatch.setenv("ATILA_HOST", "")
+    monkeypatch.setattr(
+        "atila.skitai.serve.serve",
+        lambda settings: served.append((os.environ["ATILA_GRPC_PORT"], os.environ["ATILA_HOST"])),
+    )
+    command = ["serve", "grpc_port:app", "--engine", "skitai", "--host", "0.0.0.0"]
+    assert CliRunner().invoke(main, [*command, "--grpc-port", "50051"]).exit_code == 0
+    assert served == [("50051", "0.0.0.0")]
+    assert "--grpc-port" in CliRunner().invoke(main, ["serve", "--help"]).output
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = CliRunner().invoke(main, [*command, "--grpc-port", "50051"])
+    assert result.exit_code == 2
+    assert 'pip install "atila-render[grpc]"' in result.output
 
 
 def test_health_can_be_left_out(app: Atila) -> None:

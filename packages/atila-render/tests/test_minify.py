@@ -63,6 +63,7 @@ def test_strip_leaves_all_that_is_no_space(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["<pre " * 100_000, " " * 500_000, "\n" * 500_000])
+@pytest.mark.measures
 def test_strip_takes_time_in_proportion(text: str) -> None:
     begun = time.perf_counter()
     strip(text)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import atila_render
-from atila import Atila, HTTPError, Layer, SetupError, Steps
+from atila import PROTOCOL, Atila, HTTPError, Layer, SetupError, Steps
 from atila.serving.site import Mount, Site
 from atila.testing import TestClient
 from atila_render.rpc.faults import CallFault
@@ -121,7 +121,8 @@ def test_hooks_run_once_and_layers_for_each_call() -> None:
 
         return Steps(before=[guard], after=[lambda was, value: f"<{value}>"])
 
-    guard = Layer(name="auth", protocol=1, options=frozenset({"guarded"}), compile=compile_route)
+    options = frozenset({"guarded"})
+    guard = Layer("auth", PROTOCOL, options=options, compile=compile_route)
     app = Atila("app_of_test", layers={**LAYERS, "auth": guard})
 
     @app.before_request

@@ -54,6 +54,38 @@ def test_no_folder_of_templates(app: Atila, tmp_path: Path) -> None:
     assert f"{__file__}:{page.__code__.co_firstlineno}" in str(caught.value)
 
 
+class Pages:
+    def page(request: Was) -> Any:
+        if request.args:
+            return [request.render_or_API("page.html")]
+        return None
+
+
+async def later(was: Was) -> Any:
+    return was.render("page.html")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        Pages.page,
+        later,
+        lambda was: was.render("page.html"),
+    ],
+)
+def test_how_a_handler_may_render(app: Atila, handler: Any) -> None:
+    app.route("/page")(handler)
+    with pytest.raises(SetupError, match="there is no folder of templates"):
+        app.test_client().get("/page")
+
+
+def test_a_handler_without_source_says_so_when_it_renders(app: Atila) -> None:
+    names: dict[str, Any] = {}
+    exec('def page(was): return was.render("page.html")', names)
+    app.route("/page")(names["page"])
+    assert app.test_client().get("/page").status_code == 500
+
+
 def other(was: Was, render: Any) -> Any:
     return render.render("x", was.request)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, Was, current
+from atila.testing.waits import PATIENCE
 
 JSON = {"accept": "application/json"}
 
@@ -99,7 +100,7 @@ def test_task_that_found_no_thread_asks_to_come_again(app: Atila, gate: threadin
     @app.route("/")
     def handler(was: Was) -> Any:
         was.Thread(lambda: begun.set() or gate.wait())
-        begun.wait(10)
+        begun.wait(PATIENCE)
         was.Thread(str)
         return was.Thread(str)
 
@@ -156,9 +157,9 @@ def test_then_runs_in_the_context_of_its_own_request(app: Atila, gate: threading
     answers: list[str] = []
     thread = threading.Thread(target=lambda: answers.append(client.get("/first").text))
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     assert client.get("/second").text == "second"
-    thread.join(10)
+    thread.join(PATIENCE)
     assert answers == ["/first"]
 
 
@@ -203,7 +204,7 @@ def test_thread_pass(app: Atila, gate: threading.Event) -> None:
     app.config.THREADS = 1
 
     def respond(was: Was, a: float, b: int = 0) -> Any:
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE)
         # It may make requests of its own.
         found = was.Thread(int, "7").fetch()
         return was.response("201 Created", was.Thread(str, (a, b, found, current.get() is was)))
@@ -221,7 +222,7 @@ def test_thread_pass(app: Atila, gate: threading.Event) -> None:
     asking = threading.Thread(target=lambda: responses.append(client.get("/pass")))
     asking.start()
     assert client.get("/free").status_code == 200
-    asking.join(10)
+    asking.join(PATIENCE)
     assert (responses[0].status_code, responses[0].text) == (201, "(4.0, 2, 7, True)")
 
 
@@ -230,7 +231,7 @@ def test_thread_pass_that_fails(app: Atila, gate: threading.Event) -> None:
         raise was.Error("409 Conflict", "taken")
 
     app.route("/refuse")(lambda was: was.ThreadPass(refuse))
-    app.route("/late")(lambda was: was.ThreadPass(lambda was: gate.wait(10), timeout=0.01))
+    app.route("/late")(lambda was: was.ThreadPass(lambda was: gate.wait(PATIENCE), timeout=0.01))
     app.route("/nothing")(lambda was: was.ThreadPass(lambda was: None))
     client = app.test_client()
     assert client.get("/refuse", headers=JSON).json()["detail"] == "taken"

@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, SetupError, Was
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT
 
 Run = Callable[..., Any]
@@ -59,7 +59,7 @@ def test_cancelled_and_late_ones_do_not_begin(run: Run, gate: threading.Event) -
     def use(was: Was) -> Any:
         begun = threading.Event()
         running = was.Process(lambda: begun.set() or gate.wait())
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         cancelled = was.Process(ran.append, "cancelled")
         late = was.Process(ran.append, "late", timeout=0.01)
         last = was.Process(ran.append, "last")
@@ -129,16 +129,13 @@ def test_one_that_calls_back_in_the_calling_thread(app: Atila, run: Run) -> None
 def test_end_of_a_site(app: Atila, run: Run, gate: threading.Event) -> None:
     def use(was: Was) -> Any:
         begun = threading.Event()
-        running = was.Process(lambda: begun.set() or gate.wait(10))
-        assert begun.wait(10)
+        running = was.Process(lambda: begun.set() or gate.wait(PATIENCE))
+        assert begun.wait(PATIENCE)
         return running, was.Process(int)
 
     running, queued = run(use)
     # Both are with the executor by now.
-    deadline = time.monotonic() + 10
-    while queued.handle is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: queued.handle is not None, "the executor has both")
     app.site.shutdown(1.0)
     gate.set()
     assert queued.dispatch().status == STA_UNSENT

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import atila_tasks
 from atila import PROTOCOL, Atila, Layer, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_NORMAL, STA_REQFAIL
 from atila_tasks.core.selectors import Pick
 
@@ -32,8 +33,8 @@ def page_or_api(was: Was, template: str, /, **fields: Any) -> str:
 
 @pytest.fixture
 def app() -> Atila:
-    methods = {"API": api, "render_or_API": page_or_api}
-    render = Layer("render", PROTOCOL, methods=methods)
+    names = type("Names", (), {"API": api, "render_or_API": page_or_api})
+    render = Layer("render", PROTOCOL, was=names)
     return Atila(
         __name__, layers={"tasks": atila_tasks.layer, "render": render, "auth": None, "ws": None}
     )
@@ -51,7 +52,7 @@ def test_map(app: Atila, gate: threading.Event) -> None:
     def handler(was: Was) -> Any:
         threading.Timer(0.05, gate.set).start()
         return was.Map(
-            was.Thread(lambda: waited.append(gate.wait(10))),
+            was.Thread(lambda: waited.append(gate.wait(PATIENCE))),
             [was.Mask("in a list")],
             rows=was.Thread(list, "ab"),
             count__one=was.Mask([{"cnt": 3}]),

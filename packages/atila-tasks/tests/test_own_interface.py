@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_TIMEOUT, Interface, Unreachable, UpstreamError, add_database_interface
 
 EXAMPLE = Path(__file__).with_name("own_interface.txt")
@@ -43,7 +44,7 @@ class Memcached:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(PATIENCE)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -78,7 +79,7 @@ class Memcached:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from atila import Atila, HTTPError, SetupError, Was, current
+from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, ProcessDied, ProcessFailed
 from atila_tasks.local.children import Child
 
@@ -42,10 +43,7 @@ def app(app: Atila) -> Iterator[Atila]:
 
 
 def until(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} is never there"
-        time.sleep(0.005)
+    wait_until(path.exists, f"{path} is there")
 
 
 def test_arguments_and_options(run: Run) -> None:
@@ -214,7 +212,7 @@ def test_are_bounded(app: Atila, run: Run, work: Any, tmp_path: Path) -> None:
     refused, (first, queued) = run(use)
     assert refused.status == STA_UNSENT
     assert isinstance(refused.error, HTTPError)
-    assert refused.error.headers == [("retry-after", "1")]
+    assert list(refused.error.headers) == [("retry-after", "1")]
     assert queued == [first, first]
 
 
@@ -233,12 +231,9 @@ def test_end_of_a_site(app: Atila, run: Run, work: Any, tmp_path: Path, in_time:
     site = app.site
     began = time.monotonic()
     site.shutdown(10.0 if in_time else 0.2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patience(5)
     assert (task.dispatch().error is None) is in_time
-    deadline = time.monotonic() + 10
-    while _children() - others:
-        assert time.monotonic() < deadline, "no process is left"
-        time.sleep(0.01)
+    wait_until(lambda: not _children() - others, "no process is left")
 
 
 def _children() -> set[psutil.Process]:
@@ -283,7 +278,11 @@ else:
 """
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=30, cwd=tmp_path
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=tmp_path,
     )
     assert done.stdout == "7 __mp_main__ True\n", done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from atila import Atila, Was, current
 from atila.http.exchange import ClientGone
 from atila.testing import client as testing
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks.local.queues import Queue
 
 JSON = {"accept": "application/json"}
@@ -78,7 +78,7 @@ def test_error_after_a_piece(app: Atila, caplog: pytest.LogCaptureFixture) -> No
     app.teardown_request(lambda was: over.set())
     response = answer(app, produce)
     assert (response.text, response.complete) == ("begun", False)
-    assert over.wait(10)
+    assert over.wait(PATIENCE)
     assert "no more" in caplog.text
 
 
@@ -115,10 +115,7 @@ def test_error_after_the_end(app: Atila, caplog: pytest.LogCaptureFixture) -> No
     assert (response.text, response.complete) == ("whole", True)
     app.site.shutdown()
     assert failing.is_set()
-    deadline = time.monotonic() + 10
-    while "while cleaning up" not in caplog.text:
-        assert time.monotonic() < deadline, "it is in the log"
-        time.sleep(0.01)
+    wait_until(lambda: "while cleaning up" in caplog.text, "it is in the log")
 
 
 def test_system_exit(app: Atila) -> None:
@@ -151,7 +148,7 @@ def test_producer_is_stopped(app: Atila, method: str, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(testing._TestStream, "send", send)
         app.test_client().get("/")
-    assert stopped.wait(10)
+    assert stopped.wait(PATIENCE)
 
 
 def test_end_of_a_site_stops_producers(app: Atila, gate: threading.Event) -> None:
@@ -160,7 +157,7 @@ def test_end_of_a_site_stops_producers(app: Atila, gate: threading.Event) -> Non
     def produce(queue: Queue) -> None:
         queue.put("x")
         begun.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         try:
             queue.put("x")
         except ClientGone:
@@ -169,11 +166,11 @@ def test_end_of_a_site_stops_producers(app: Atila, gate: threading.Event) -> Non
     app.route("/")(lambda was: was.Queue(produce))
     asking = threading.Thread(target=lambda: app.test_client().get("/"), daemon=True)
     asking.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     app.site.shutdown(0.1)
     gate.set()
-    assert stopped.wait(10)
-    asking.join(10)
+    assert stopped.wait(PATIENCE)
+    asking.join(PATIENCE)
 
 
 def test_one_that_is_not_answered_with_has_no_producer(app: Atila) -> None:
@@ -194,7 +191,7 @@ def test_are_bounded(app: Atila, gate: threading.Event) -> None:
 
     def produce(queue: Queue) -> None:
         begun.release()
-        gate.wait(10)
+        gate.wait(PATIENCE)
         queue.put("done")
 
     app.route("/")(lambda was: was.Queue(produce))
@@ -204,7 +201,7 @@ def test_are_bounded(app: Atila, gate: threading.Event) -> None:
         for _ in range(3)
     ]
     clients[0].start()
-    assert begun.acquire(timeout=10)
+    assert begun.acquire(timeout=PATIENCE)
     # One runs and one may wait.
     for client in clients[1:]:
         client.start()
@@ -213,7 +210,7 @@ def test_are_bounded(app: Atila, gate: threading.Event) -> None:
     assert answers[0].status_code == 503
     gate.set()
     for client in clients:
-        client.join(10)
+        client.join(PATIENCE)
     assert sorted(each.status_code for each in answers) == [200, 200, 503]
 
 

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila, Was, current
+from atila.testing.waits import patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, OutputTooLong, ProgramFailed
-from atila_tasks.local.child_process import Leashed
+from atila_tasks.local.child_process import SupervisedProcess
 from atila_tasks.local.programs import argv_of
 
 Run = Callable[..., Any]
@@ -29,23 +30,13 @@ def line() -> Iterator[str]:
     """A line that runs for long, and is no other test's; nothing of it may be left."""
     line = f"sleep 99.{time.time_ns() % 1_000_000_000}"
     yield line
-    deadline = time.monotonic() + 10
-    while is_running(line):
-        assert time.monotonic() < deadline, "the program has ended"
-        time.sleep(0.01)
+    wait_until(lambda: not is_running(line), "the program has ended")
 
 
 def is_running(line: str) -> bool:
     # What has ended has no command line any more.
     running = psutil.process_iter(["cmdline"])
     return any(line in " ".join(each.info["cmdline"] or ()) for each in running)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_forms(run: Run, tmp_path: Path) -> None:
@@ -200,7 +191,7 @@ def test_cancelling(app: Atila, run: Run, line: str, tmp_path: Path) -> None:
     def use(was: Was) -> Any:
         running = was.Subprocess(f"touch {mark}; {line}", shell=True)
         queued = was.Subprocess(["touch", tmp_path / "queued"])
-        until(mark.exists)
+        wait_until(mark.exists)
         for task in (queued, running):
             task.cancel()
         return running.dispatch(), queued.dispatch(), was.Subprocess("echo on").fetch()
@@ -215,7 +206,7 @@ def test_are_bounded(app: Atila, run: Run, line: str) -> None:
 
     def use(was: Was) -> Any:
         running = was.Subprocess(line)
-        until(lambda: is_running(line))
+        wait_until(lambda: is_running(line))
         queued = was.Subprocess("echo queued")
         refused = was.Subprocess("echo refused").dispatch()
         running.cancel()
@@ -228,13 +219,13 @@ def test_are_bounded(app: Atila, run: Run, line: str) -> None:
 def test_end_of_a_site(app: Atila, run: Run, line: str) -> None:
     def use(was: Was) -> Any:
         tasks = [was.Subprocess(line), was.Subprocess("sh -c 'sleep 0.2; echo ended'")]
-        until(lambda: is_running(line))
+        wait_until(lambda: is_running(line))
         return tasks
 
     endless, short = run(use)
     began = time.monotonic()
     app.site.shutdown(0.6)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patience(5)
     assert (endless.dispatch().status, short.fetch()) == (STA_REQFAIL, "ended\n")
 
 
@@ -255,21 +246,21 @@ def test_ends_with_a_process_that_is_killed(line: str) -> None:
     # Even a program that takes no notice of signals.
     source = f"""
 import sys, time
-from atila_tasks.local.child_process import Leashed
-Leashed(["sh", "-c", "trap '' TERM HUP INT IO; {line} & {line}"])
+from atila_tasks.local.child_process import SupervisedProcess
+SupervisedProcess(["sh", "-c", "trap '' TERM HUP INT IO; {line} & {line}"])
 print("started", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        until(lambda: is_running(line))
+        wait_until(lambda: is_running(line))
         process.kill()
 
 
 def test_end_of_one_that_has_ended() -> None:
-    leashed = Leashed(["sh", "-c", "exit 5"])
-    os.waitid(os.P_PID, leashed.process.pid, os.WEXITED | os.WNOWAIT)
-    assert leashed.end() == 5
+    supervised = SupervisedProcess(["sh", "-c", "exit 5"])
+    os.waitid(os.P_PID, supervised.process.pid, os.WEXITED | os.WNOWAIT)
+    assert supervised.end() == 5
     # Its number may be somebody else's by now.
-    leashed.kill()
+    supervised.kill()

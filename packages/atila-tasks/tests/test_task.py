@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from atila import HTTPError, Was, current
+from atila.testing.waits import PATIENCE
 from atila_tasks import (
     STA_NETERR,
     STA_NORMAL,
@@ -33,7 +34,7 @@ class ByHand(Backend):
         task.handle = "started"
 
     def cancel(self, task: Task) -> None:
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
 
 
@@ -50,8 +51,8 @@ def test_is_started_when_made(run: Run) -> None:
 
 def test_settled(run: Run) -> None:
     task = run(make)
-    assert task.claim()
-    assert not task.claim()
+    assert task.try_start()
+    assert not task.try_start()
     task.settle([1])
     assert task.done
     assert task.fetch() == [1]
@@ -146,7 +147,7 @@ def test_timeout_of_a_waiting_thread(run: Run) -> None:
         task.fetch()
     assert isinstance(caught.value, TimeoutError)
     assert (caught.value.code, caught.value.errno) == (504, 0)
-    assert not task.claim()
+    assert not task.try_start()
 
 
 def test_data_that_comes_too_late(run: Run) -> None:
@@ -157,7 +158,7 @@ def test_data_that_comes_too_late(run: Run) -> None:
 
 def test_is_not_begun_when_its_time_is_over(run: Run) -> None:
     task = run(lambda was: make(was, timeout=0))
-    assert not task.claim()
+    assert not task.try_start()
     assert task.done
 
 
@@ -179,7 +180,7 @@ def test_threads_wait(run: Run) -> None:
         thread.start()
     task.settle("data")
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert seen == ["data"] * 3
 
 
@@ -254,7 +255,7 @@ def test_context(run: Run) -> None:
 def test_repr_tells_no_secret(run: Run) -> None:
     task = run(lambda was: Task(was, ByHand(), "password", meta={"key": "password"}))
     texts = [repr(task)]
-    task.claim()
+    task.try_start()
     texts.append(repr(task))
     task.settle("password")
     texts += [repr(task), repr(task.dispatch()), str(task.dispatch())]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, HTTPError, Mount, Site, Was, current
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT
 
 Run = Callable[..., Any]
@@ -91,7 +92,7 @@ def test_are_bounded(app: Atila, run: Run, gate: threading.Event) -> None:
     def use(was: Was) -> Any:
         begun = threading.Event()
         first = was.Thread(lambda: begun.set() or gate.wait())
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         queued = [was.Thread(str), was.Thread(str)]
         refused = was.Thread(str)
         result = refused.dispatch()
@@ -102,7 +103,7 @@ def test_are_bounded(app: Atila, run: Run, gate: threading.Event) -> None:
     assert result.status == STA_UNSENT
     assert isinstance(result.error, HTTPError)
     assert result.error.code == 503
-    assert result.error.headers == [("retry-after", "1")]
+    assert list(result.error.headers) == [("retry-after", "1")]
     assert data == [True, ["", ""]]
 
 
@@ -123,7 +124,7 @@ def test_handlers_that_wait_do_not_keep_tasks_from_running(app: Atila) -> None:
 
     @app.route("/")
     def handler(was: Was) -> str:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         return was.Thread(lambda: "done").fetch()
 
     client = app.test_client()
@@ -132,7 +133,7 @@ def test_handlers_that_wait_do_not_keep_tasks_from_running(app: Atila) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert [response.text for response in responses] == ["done", "done"]
 
 
@@ -157,7 +158,7 @@ def test_running_task_cannot_be_cancelled(run: Run, gate: threading.Event) -> No
     def use(was: Was) -> Any:
         begun = threading.Event()
         task = was.Thread(lambda: begun.set() or gate.wait())
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE)
         task.cancel()
         gate.set()
         return task.fetch()

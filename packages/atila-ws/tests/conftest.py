@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 import atila_ws
@@ -12,14 +10,3 @@ def app():
     yield app
     if app._site is not None:
         app.site.shutdown(5)
-
-
-@pytest.fixture
-def wait_until():
-    def wait(condition, seconds=10):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it never came about"
-            time.sleep(0.002)
-
-    return wait

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 import atila
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY, WS_NOPOOL
 
 BOTH = pytest.mark.parametrize("spec", [WS_CHATTY, WS_CHATTY | WS_NOPOOL], ids=["pool", "nopool"])
@@ -28,7 +29,7 @@ def test_example_of_the_specification(app, spec):
         for text in ("one", "zwölf", "x" * 100_000):
             ws.send_message(text)
             assert ws.receive_message() == "ECHO: " + text
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
 
 
 def test_many_messages_keep_their_order(app):
@@ -88,11 +89,11 @@ def test_a_handler_that_raises_closes_with_1011_and_is_logged(app, spec, caplog)
     ws.send_message("0")
     assert ws.receive_message() is None
     assert ws.close_code == 1011
-    assert failed.wait(10)
+    assert failed.wait(PATIENCE)
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_yielding_something_else_is_an_error_at_that_yield(app, caplog, wait_until):
+def test_yielding_something_else_is_an_error_at_that_yield(app, caplog):
     @app.route("/")
     @app.websocket(WS_CHATTY)
     def careless(was):
@@ -125,7 +126,7 @@ def test_a_generator_that_ignores_the_end_is_closed(app, spec):
 
     with app.test_client().websocket("/") as ws:
         ws.send_message("a")
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE)
     # The test client forgets a message that is followed by its end.
     assert got in ([None], ["a", None])
 
@@ -146,7 +147,7 @@ def test_a_generator_that_only_sends_is_closed_when_the_client_leaves(app, spec)
     ws = app.test_client().websocket("/")
     assert ws.receive_message()
     ws.disconnect(1006)
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE)
 
 
 def test_steps_run_in_worker_threads_and_nopool_on_the_loop(app):
@@ -176,7 +177,7 @@ def test_blocked_conversations_do_not_stop_others(app):
     @app.websocket(WS_CHATTY)
     def blocking(was):
         if (yield) == "block":
-            release.wait(20)
+            release.wait(PATIENCE)
         yield "done"
 
     client = app.test_client()
@@ -240,7 +241,7 @@ def test_hooks_of_the_app_run_around_a_conversation(app):
         yield "x"
 
     assert app.test_client().websocket("/").receive_message() == "x"
-    assert over.wait(10)
+    assert over.wait(PATIENCE)
     assert calls == ["before", "handler", "teardown"]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from atila import ClientGone
 from atila.testing import TestWebSocket as Transport
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY
 
 
@@ -72,7 +73,7 @@ def test_codes_that_must_not_be_sent(app, code):
     assert ws.close_code == 3000
 
 
-def test_async_handler_that_raises(app, caplog, wait_until):
+def test_async_handler_that_raises(app, caplog):
     @app.route("/")
     @app.websocket(WS_CHATTY)
     async def broken(was):
@@ -94,7 +95,7 @@ def test_an_async_handler_that_does_not_notice_the_end_is_cancelled(app, caplog)
         await asyncio.Event().wait()
 
     app.test_client().websocket("/").disconnect(1006)
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert "deaf went on for 0.02 s" in caplog.text
 
 
@@ -110,11 +111,11 @@ def test_an_async_handler_may_still_work_after_the_end(app):
         done.set()
 
     app.test_client().websocket("/").disconnect()
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("style", ["generator", "async"])
-def test_silence_closes_with_1001(app, style, wait_until):
+def test_silence_closes_with_1001(app, style):
     got = []
 
     def generator(was):
@@ -184,7 +185,7 @@ def test_a_flood_of_messages_is_held_up(app):
     @app.websocket(WS_CHATTY)
     def slow(was):
         started.set()
-        go_on.wait(20)
+        go_on.wait(PATIENCE)
         while (msg := (yield)) is not None:
             taken.append(msg)
             if msg == "999":
@@ -193,10 +194,10 @@ def test_a_flood_of_messages_is_held_up(app):
     ws = app.test_client().websocket("/")
     for n in range(1000):
         ws.send_message(str(n))
-    assert started.wait(10)
+    assert started.wait(PATIENCE)
     flushed = threading.Event()
     app.site.loop.call(flushed.set)
-    assert flushed.wait(10)
+    assert flushed.wait(PATIENCE)
     assert ws._to_app.qsize() >= 995
     go_on.set()
     assert ws.receive_message() == "all"
@@ -304,7 +305,7 @@ def test_a_client_that_never_reads_is_closed_with_1008(app, stuck, style, monkey
     decorate = app.websocket(WS_CHATTY, onclose=lambda was: ended.set())
     app.route("/")(decorate(handlers[style]))
     ws = app.test_client().websocket("/")
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert ws.close_code == 1008
     assert gone == ["told"]
 

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_COROUTINE, WS_NOPOOL, WS_SESSION
 
 BOTH = pytest.mark.parametrize(
@@ -102,11 +103,11 @@ def test_the_end_gives_none_once_and_then_closes_the_generator(app, way):
             closed.set()
 
     app.test_client().websocket("/").disconnect()
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE)
     assert got == [None]
 
 
-def test_a_coroutine_that_waits_for_something_else_is_cancelled(app, caplog, wait_until):
+def test_a_coroutine_that_waits_for_something_else_is_cancelled(app, caplog):
     app.config.WS_GRACE = 0.02
     closed = threading.Event()
 
@@ -119,7 +120,7 @@ def test_a_coroutine_that_waits_for_something_else_is_cancelled(app, caplog, wai
             closed.set()
 
     app.test_client().websocket("/").disconnect(1006)
-    assert closed.wait(10)
+    assert closed.wait(PATIENCE)
     wait_until(lambda: "deaf went on for 0.02 s" in caplog.text)
 
 

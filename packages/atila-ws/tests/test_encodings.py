@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import atila_ws
 from atila import Atila, SetupError
 from atila_ws import WS_CHATTY, WS_REPORTY
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 from atila_ws.messages import ENCODINGS, Malformed
 
 VALUES = st.recursive(
@@ -40,8 +40,8 @@ def test_text_and_bytes_go_as_they_are(value):
 
 @given(st.text() | st.binary(), st.text(), st.text(), st.booleans())
 def test_a_parcel_arrives_as_it_was_sent(value, to, space, is_room):
-    parcel = Parcel.of(to, value, is_room=is_room, space=space, until=12.5)
-    assert Parcel.unpack(parcel.pack()) == parcel
+    envelope = Envelope.of(to, value, is_room=is_room, space=space, until=12.5)
+    assert Envelope.unpack(envelope.pack()) == envelope
 
 
 @pytest.mark.parametrize("message", ["", "{", "nan", "{'a': 1}", b"\xff", "[" * 5000])

@@ -7,6 +7,7 @@ import pytest
 import atila_ws
 from atila import Atila
 from atila.runtime.loop import TaskLoop
+from atila.testing.waits import PATIENCE, wait_until
 from atila_ws import WS_CHATTY
 
 
@@ -40,7 +41,7 @@ def websocket(app, calls, timeout=60):
 
 def settle(app, calls):
     """Wait until the conversation is over, teardown and all."""
-    assert calls.ended.wait(10)
+    assert calls.ended.wait(PATIENCE)
     while app.site.loop.busy:
         calls.ended.wait(0.002)
         threading.Event().wait(0.002)
@@ -124,13 +125,13 @@ def test_a_step_under_way_is_waited_for_when_the_server_stops(calls):
     def handler(was):
         try:
             inside.set()
-            go_on.wait(20)
+            go_on.wait(PATIENCE)
             yield
         finally:
             ended.append("finally")
 
     app.test_client().websocket("/")
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     site = app.site
     loop: TaskLoop = site.loop
     cancelling = threading.Thread(target=loop.cancel)
@@ -140,7 +141,7 @@ def test_a_step_under_way_is_waited_for_when_the_server_stops(calls):
     assert ended == []
     go_on.set()
     cancelling.join()
-    assert calls.ended.wait(10)
+    assert calls.ended.wait(PATIENCE)
     assert ended == ["finally"]
     site.shutdown(5)
     assert calls.names == ["open", "close"]
@@ -193,7 +194,7 @@ def test_onopen_may_close(app, calls):
     assert calls.names == ["got", "close"]
 
 
-def test_onclose_that_raises_is_logged(app, caplog, wait_until):
+def test_onclose_that_raises_is_logged(app, caplog):
     def onclose(was):
         raise RuntimeError("cannot close")
 

@@ -28,7 +28,7 @@ def test_numbers_are_those_of_skitai():
     assert (WS_CHATTY, WS_NOPOOL, WS_SESSION, WS_THREADSAFE, WS_REPORTY) == (257, 128, 256, 512, 1)
     others = WS_CHATTY | WS_NOPOOL | WS_SESSION | WS_THREADSAFE | WS_REPORTY
     assert not WS_COROUTINE & others
-    assert atila_ws.layer.launch == {"WS_COROUTINE": WS_COROUTINE}
+    assert atila_ws.layer.exports == {"WS_COROUTINE": WS_COROUTINE}
 
 
 @pytest.mark.parametrize("flags", [0, WS_NOPOOL, WS_THREADSAFE, WS_SESSION])

@@ -8,6 +8,7 @@ import pytest
 import atila
 import atila_ws
 from atila import Atila, SetupError
+from atila.testing.waits import wait_until
 from atila_ws import WS_NOPOOL, WS_REPORTY, WS_THREADSAFE
 
 FLAGS = pytest.mark.parametrize("flags", [0, WS_NOPOOL, WS_THREADSAFE, WS_NOPOOL | WS_THREADSAFE])
@@ -129,7 +130,7 @@ def test_parameters(app):
             client.websocket(url)
 
 
-def test_a_call_that_raises_closes_with_1011(app, caplog, wait_until):
+def test_a_call_that_raises_closes_with_1011(app, caplog):
     @app.route("/")
     @app.websocket(WS_REPORTY)
     def broken(was, message):

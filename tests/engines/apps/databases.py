@@ -270,14 +270,14 @@ def one(was):
 
 
 @app.route("/sleep")
-def sleep(was, timeout=30.0):
-    was.db("@mypg", timeout=float(timeout)).execute("SELECT pg_sleep(30)").commit()
+def sleep(was, timeout=600.0):
+    was.db("@mypg", timeout=float(timeout)).execute("SELECT pg_sleep(600)").commit()
     return "slept"
 
 
 @app.route("/sleep/async")
-async def sleep_async(was, timeout=30.0):  # noqa: ASYNC109 - a parameter of the request
-    task = await was.db("@mypg", timeout=float(timeout)).execute("SELECT pg_sleep(30)")
+async def sleep_async(was, timeout=600.0):  # noqa: ASYNC109 - a parameter of the request
+    task = await was.db("@mypg", timeout=float(timeout)).execute("SELECT pg_sleep(600)")
     task.commit()
     return "slept"
 

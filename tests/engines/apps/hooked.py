@@ -3,7 +3,6 @@
 import asyncio
 import os
 
-import skitai
 from support.board import Board
 
 from atila import Atila
@@ -123,8 +122,3 @@ class Package:
 for hook in (counting, composing, listening):
     app.mount("/", Package("__setup__", hook))
 app.mount("/", Package("__mount__", services))
-
-
-if __name__ == "__main__":
-    skitai.mount("/", app)
-    skitai.run(port=5000, name="hooked")

@@ -3,8 +3,6 @@
 import re
 from datetime import datetime as dt
 
-import skitai
-
 from atila import Atila
 
 app = Atila(__name__)
@@ -54,8 +52,3 @@ async def order(was, order):
 @app.require("FORM", ints=["offset"])
 def old(was, offset=0):
     return repr(offset)
-
-
-if __name__ == "__main__":
-    skitai.mount("/", app)
-    skitai.run(port=5000, name="inspection")

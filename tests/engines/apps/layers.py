@@ -135,8 +135,3 @@ def chatty(was):
         if not msg:
             break
         yield "ECHO: " + msg
-
-
-if __name__ == "__main__":
-    skitai.mount("/", app)
-    skitai.run(port=5000, name="layers")

@@ -15,6 +15,8 @@ from support import route_guide
 from support.faults import Faults, failing
 from support.servers import Server, serving
 
+from atila.testing.waits import PATIENCE
+
 APPS = Path(__file__).parents[1] / "apps"
 
 
@@ -31,7 +33,7 @@ def xml_server() -> Iterator[int]:
     thread.start()
     yield server.server_address[1]
     server.shutdown()
-    thread.join(10)
+    thread.join(PATIENCE)
     server.server_close()
 
 
@@ -49,11 +51,11 @@ def grpc_server() -> Iterator[int]:
         await server.start()
         return server, port
 
-    server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(PATIENCE)
     yield port
-    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(PATIENCE)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(PATIENCE)
     loop.close()
 
 

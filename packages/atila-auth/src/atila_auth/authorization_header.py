@@ -1,4 +1,4 @@
-"""What an Authorization header says (RFC 9110, section 11.4), as far as it is well formed."""
+"""Parses the Authorization header (RFC 9110, section 11.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps that access control adds to a route; none to one that asks for nothing."""
+"""Compiles access control into the steps of a route; a route that asks for nothing gets none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from atila.routing.router import Route
 
 
-def compile_route(route: Route, app: Atila) -> Steps | None:
+_FIELDS = frozenset({csrf.FIELD})
+
+
+def compile_route(route: Route, app: Atila) -> Steps:
     """The steps of a route, in this order: preflights, which carry no credentials; rate limits, so
     that nobody guesses passwords at will; who asks; limits of users; whether he may; CSRF tokens.
 
@@ -27,22 +30,24 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
     revocations.check(app)
     cookie.check(app)
     check_declared(app)
-    opening = cors.compile_route(route, app)
-    asking = _asking(route, app)
-    if not asking:
-        return opening
-    is_safe = all(getattr(step, "loop_safe", False) for step in asking)
-    if opening is None:
-        return Steps(before=asking, loop_safe=is_safe)
-    return Steps(before=[*opening.before, *asking], headers=opening.headers, loop_safe=is_safe)
+    opening = cors.compile_route(route, app) or Steps()
+    scheme = authentication.scheme_of(route, app)
+    asking = _asking(route, app, scheme)
+    return Steps(
+        before=[*opening.before, *asking],
+        headers=opening.headers,
+        loop_safe=all(getattr(step, "loop_safe", False) for step in asking),
+        fields=_FIELDS,
+        security=scheme,
+    )
 
 
-def _asking(route: Route, app: Atila) -> list[Before]:
+def _asking(route: Route, app: Atila, scheme: str) -> list[Before]:
     """The steps that may refuse a request; one with a true `loop_safe` never blocks."""
     first, last = rate_limit.compile_route(route, app)
     steps = [
         *first,
-        authentication.compile_route(route, app),
+        authentication.step_of(route, app, scheme),
         *last,
         permissions.compile_route(route, app),
         csrf.compile_route(route, app),

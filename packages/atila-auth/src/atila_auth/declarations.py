@@ -1,25 +1,23 @@
-"""What the access control of one app has been told by its decorators."""
+"""What the decorators of one app declare about access control."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
 from atila.app.hooks import plain
 from atila.errors import source_of
+from atila.routing import notes
+from atila.runtime.keeping import kept
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila
     from atila.layers import Before
     from atila.routing.router import Router
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-_STATE = "_access_control"
-_MARK = "__atila_access__"
 
 
 @dataclass(slots=True)
@@ -53,8 +51,7 @@ class State:
 
 def state_of(app: Atila) -> State:
     """The state of an app."""
-    state: State = app.__dict__.setdefault(_STATE, State())
-    return state
+    return kept(app, State, State)
 
 
 def permission_handler(app: Atila, function: Function) -> Function:
@@ -122,23 +119,10 @@ def declare(app: Atila, function: Function, name: str, declaration: Any) -> Func
     """
     if not callable(function):
         raise SetupError(f"@app.{name} decorates a handler, not {function!r}")
-    if app.mounting.is_done and any(route.handler is function for route in app.routes):
-        raise SetupError(f"here @app.{name} must stand under @app.route", source_of(function))
-    try:
-        setattr(function, _MARK, (declaration, *declarations(function, object)))
-    except AttributeError:
-        raise SetupError(f"@app.{name} is for functions; {function!r} is none") from None
+    notes.check_order(app, function, name)
+    notes.add(function, declaration, name)
     state_of(app).declared.append((function, name))
     return function
-
-
-T = TypeVar("T")
-
-
-def declarations(function: Callable[..., Any], kind: type[T]) -> tuple[T, ...]:
-    """The declarations of one kind on a handler, the uppermost first."""
-    found = getattr(function, _MARK, ())
-    return tuple(each for each in found if isinstance(each, kind))
 
 
 def check_declared(app: Atila) -> None:

@@ -1,14 +1,14 @@
-"""What this layer adds to `was`, its request and the app; for `Layer`, type checkers and editors.
+"""The names that this layer adds to `was`, its request and the app.
 
 Functions stand here as they are, and are the methods of `was` and of the app. What is only
-annotated is made at its first use, by the factories of `Layer.was` and `Layer.request`, or, of the
-app, a setting that it may be given.
+annotated is a setting that the app may be given.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from atila.layers import made
 from atila_auth import declarations
 from atila_auth.login import authentication, permissions
 from atila_auth.protection import csrf
@@ -16,11 +16,11 @@ from atila_auth.protection import rate_limit as ratelimit
 from atila_auth.sessions.message_box import MessageBox
 from atila_auth.sessions.session import Session
 from atila_auth.tokens import jwt, one_time_password, one_time_token
-from atila_auth.tokens.jwt_signer import Claims
 from atila_auth.tokens.one_time_password import generate_otp
 
 if TYPE_CHECKING:
     from atila import Was
+    from atila.http.request import Request
 
 Strings = list[str] | tuple[str, ...] | set[str] | frozenset[str]
 
@@ -46,13 +46,13 @@ class WasOfAuth:
     verify_csrf = csrf.verify
     verify_otp = one_time_password.verify
 
-    session: Session
+    session = made(Session)
     """What the app remembers of the client."""
-    mbox: MessageBox
+    mbox = made(MessageBox)
     """Messages for the client, kept until they are shown."""
-    csrf_token: str
+    csrf_token = made(csrf.token)
     """A token for a page: to be sent back in the field _csrf_token, or the header X-CSRF-Token."""
-    csrf_token_input: csrf.Html
+    csrf_token_input = made(csrf.token_input)
     """The token as a hidden field of a form."""
 
     # It stands on the context's class as it is, so that it is never out of date.
@@ -69,12 +69,18 @@ class WasOfAuth:
 class RequestOfAuth:
     """Names of `was.request`."""
 
-    JWT: Claims
+    JWT = made(jwt.of_request)
     """What the token of the Authorization header says, or {"err": what is wrong with it}."""
-    session: Session
-    """The same as `was.session`."""
-    mbox: MessageBox
-    """The same as `was.mbox`."""
+
+    @property
+    def session(self) -> Session:
+        """The same as `was.session`."""
+        return cast("Request", self).was.session
+
+    @property
+    def mbox(self) -> MessageBox:
+        """The same as `was.mbox`."""
+        return cast("Request", self).was.mbox
 
 
 class AppOfAuth:

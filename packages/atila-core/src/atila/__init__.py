@@ -6,11 +6,13 @@ from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
-from atila.layers import PROTOCOL, Layer, Steps
+from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
+from atila.runtime.keeping import kept
+from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
-from atila.serving.site import Mount, Site
+from atila.serving.site import Site
 from atila.skitai import register
 from atila.was import Was
 
@@ -28,13 +30,33 @@ __all__ = [
     "Layer",
     "MissingLayer",
     "Mount",
+    "Parts",
     "Route",
     "SetupError",
     "Site",
     "Steps",
     "Was",
     "current",
+    "kept",
+    "made",
+    "site_of",
 ]
+
+
+def site_of(target: str) -> Site:
+    """The site of a launch script, or of an app in a module, which begins to serve in this process.
+
+    Args:
+        target: "serve.py", or "package.module:app".
+
+    Raises:
+        SetupError: there is no such script, module or app, or it has a mistake in it.
+    """
+    # Whoever only uses apps needs nothing of what starts them.
+    from atila.launch import script
+
+    script.read(target)
+    return script.build_site()
 
 
 if TYPE_CHECKING:

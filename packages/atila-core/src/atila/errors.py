@@ -1,13 +1,22 @@
-"""Errors: those a handler answers with, and those that tell a developer of a mistake."""
+"""Errors that answer a request, errors that report a developer's mistake, and how several of the
+latter are collected."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from atila.http.exchange import Header
+BUSY: Sequence[tuple[str, str]] = (("retry-after", "1"),)
+"""Headers of a 503 for want of a thread, a process or a connection: come again after a second."""
+
+CLIENT_LEFT = 499
+"""The status of a request whose client did not wait for the answer, for logs and metrics: that of
+Nginx, since the IANA has none."""
 
 
 class HTTPError(Exception):
@@ -25,7 +34,7 @@ class HTTPError(Exception):
         status: int | str,
         detail: str = "",
         errno: int = 0,
-        headers: Sequence[Header] = (),
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
@@ -74,7 +83,7 @@ def reason_phrase(code: int) -> str:
     try:
         return HTTPStatus(code).phrase
     except ValueError:
-        return "Unknown"
+        return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
 def caller(module: str = __name__) -> str:
@@ -96,3 +105,53 @@ def source_of(func: Callable[..., Any]) -> str:
     """ "file:line" where a function is defined; "" for one without Python code."""
     code = getattr(func, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
+_HERE = str(Path(__file__).parent)
+_collected: list[SetupError] | None = None
+
+
+@contextmanager
+def collect_errors() -> Iterator[list[SetupError]]:
+    """Note the errors of all steps of a set-up, where otherwise the first one would end it.
+
+    Yields:
+        What was wrong, as it is found; each but once.
+    """
+    global _collected
+    found: list[SetupError] = []
+    before, _collected = _collected, found
+    try:
+        yield found
+    finally:
+        _collected = before
+
+
+@contextmanager
+def setup_step() -> Iterator[None]:
+    """Do a step of a set-up that the next one does not rely on.
+
+    Raises:
+        Exception: whatever the step raises, unless errors are collected.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _collected is None:
+            raise
+        problem = error if isinstance(error, SetupError) else _as_setup_error(error)
+        if str(problem) not in map(str, _collected):
+            _collected.append(problem)
+
+
+def _as_setup_error(error: Exception) -> SetupError:
+    """Any other exception, with the place in the developer's code that it came from."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return SetupError(f"SyntaxError: {error.msg}", f"{error.filename}:{error.lineno}")
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((_HERE, "<"))
+    ]
+    source = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return SetupError(f"{type(error).__name__}: {error}", source)

@@ -1,4 +1,4 @@
-"""Layers: how other distributions add to the framework, and which of them an app uses.
+"""Layers: values through which other distributions extend the framework.
 
 A layer is a value, `Layer`, that an entry point of the group "atila.layers" names. It is read once
 when an app is created; while requests are served nothing asks any more whether a layer exists.
@@ -6,27 +6,26 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from atila.errors import MissingLayer, SetupError
+from atila.errors import MissingLayer, SetupError, caller
 from atila.http.exchange import Header
+from atila.known_layers import KNOWN
+from atila.typevars import Value
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Site, Was
     from atila.http.exchange import Exchange
     from atila.routing.router import Match, Route
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
-    from atila.was import Was
 
 GROUP = "atila.layers"
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the layer protocol that this core speaks."""
 
 Handler = Callable[..., Any]
@@ -38,6 +37,45 @@ Finder = Callable[["Exchange", str, "Match | None"], "Endpoint | None"]
 were no call, gives the endpoint that answers it, or None for that of the route. Raising an
 `HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route.
 Never blocks."""
+
+
+class Made:
+    """What stands on a class for `made`."""
+
+    __slots__ = ("make", "name")
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self.make = make
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self.name:
+            raise TypeError(f"{name!r} and {self.name!r} are one made(…); write two")
+        self.name = name
+
+    def __get__(self, owner: object | None, kind: type | None = None) -> Any:
+        if owner is None:
+            return self
+        # Without __set__ what stands in the instance's dict is found before this descriptor.
+        value = owner.__dict__[self.name] = self.make(owner)
+        return value
+
+
+def made(make: Callable[[Any], Value]) -> Value:
+    """A name whose value is made at its first use, and kept for that context, request or app.
+
+    For the classes of `Layer`: `session = made(Session)` is `was.session`. It is what
+    `functools.cached_property` is from Python 3.12 on, without the lock of 3.11, for which one
+    request would wait for another.
+
+    Args:
+        make: make(owner) gives the value; the owner is what the class adds to. It runs in the
+            thread of the first use.
+
+    Returns:
+        To type checkers and editors the value, which is what objects of the class have.
+    """
+    return cast("Value", Made(make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +91,10 @@ class Steps:
             as the handler would be: (was, **parameters).
         websocket: the route answers WebSocket handshakes, and nothing else.
         loop_safe: none of `before` and `after` ever blocks, so they may run on the task loop.
+        fields: names of parameters that are for the layer; the handler is called without those
+            that it does not take.
+        security: the scheme of HTTP authentication that a client must use, in lower case: "basic",
+            "digest", "bearer" (RFC 9110, section 11.1); "" for none. For the API's documents.
     """
 
     before: Sequence[Before] = ()
@@ -61,75 +103,102 @@ class Steps:
     wrap: Callable[[Handler], Handler] | None = None
     websocket: bool = False
     loop_safe: bool = False
+    fields: frozenset[str] = frozenset()
+    security: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Parts:
+    """What a layer adds to a mounted app as a whole; each part may be left empty.
+
+    Attributes:
+        calls: by the media type of a POST's body, functions that find what answers a call of a
+            protocol of their own; see `Finder`.
+        headers: gives headers of answers to requests that no route gets (404, 405, 413, 503, …).
+        serve: serve(site), called when a process begins to serve; the coroutine that it returns, if
+            any, runs on the task loop until the process ends. A function that several apps of a
+            site have is called once.
+    """
+
+    calls: Mapping[str, Finder] = field(default_factory=dict)
+    headers: Callable[[Was], Sequence[Header]] | None = None
+    serve: Callable[[Site], Coroutine[Any, Any, None] | None] | None = None
+
+
+_MOVED = {
+    "methods": "functions of the class `was=`",
+    "launch": "`exports=`",
+    "fields": "`Steps(fields=…)`",
+    "calls": "`mount=`, which returns Parts(calls=…)",
+    "begin": "`mount=`, which returns Parts(serve=…)",
+    "refusal_headers": "`mount=`, which returns Parts(headers=…)",
+}
+"""Parts of layer protocol 1, and where they are now."""
+
+
+class _AnyProtocol(type):
+    """Of a layer of another protocol only name and number are read, so that it can be refused."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, name: str, protocol: int, *parts: Any, **named: Any) -> Layer:
+            if protocol != PROTOCOL:
+                return super().__call__(name, protocol)
+            for part in named:
+                if part in _MOVED:
+                    raise SetupError(
+                        f"the layer {name!r} has {part}=, a part of layer protocol 1; in"
+                        f" {PROTOCOL} it is {_MOVED[part]}",
+                        caller(),
+                    )
+            return super().__call__(name, protocol, *parts, **named)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer(metaclass=_AnyProtocol):
     """What a distribution adds to the framework.
 
     Attributes:
         name: which layer it is: "auth". Two of one name are a conflict for the app to decide.
         protocol: the version of this protocol that it is written for.
-        was: names of the request's context, each with a factory that gets the context; it is
-            called at the first use of the name, and its value kept for that request.
-        methods: names of the context that are called: functions whose first argument it is.
-        app: names of `Atila`: functions whose first argument is the app, or any descriptor.
+        was: a class whose names are added to the request's context: its functions are methods,
+            and `made` makes a value at its first use. Type checkers take it for a base of `Was`.
+        request: the same for `was.request`.
+        app: the same for `Atila`.
         config: defaults of `app.config`.
         options: names of `@app.route(...)` options that the layer understands.
-        compile: called for each route when the app is mounted; gives the steps of the layer for
-            this route, or None if it has none here.
         responders: for a type of returned value, a function (was, value) that turns it into a
             simpler value: at last str, bytes, a file or an iterator of these. An awaitable is
             awaited on the task loop.
-        launch: names added to the `skitai` module for launch scripts.
-        request: names of `was.request`, each with a factory that gets the context; see `was`.
-        exports: names of the module `atila.was`, for programs that are no app.
-        calls: called when the app is mounted; gives, by the media type of a POST's body, functions
-            that find what answers a call of a protocol of their own; see `Finder`.
-        begin: begin(site), called when a process begins to serve; what it gives, if anything, is
-            run on the task loop.
-        fields: names of parameters that are for the layer; a handler is called without those that
-            it does not take.
-        refusal_headers: called when the routes of an app are compiled; gives what gives the headers
-            of answers to requests that no route gets (404, 405, 413, 503, …), or None for none.
+        exports: names for programs that are no app: of the `skitai` module, for launch scripts,
+            and of the module `atila.was`.
+        compile: called for each route when the app is mounted; gives the steps of the layer for
+            this route, or None if it has none here.
+        mount: called when the routes of an app are compiled; gives what the layer adds to the app
+            as a whole, or None for nothing.
     """
 
     name: str
     protocol: int
-    was: Mapping[str, Callable[[Was], Any]] = field(default_factory=dict)
-    methods: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    app: Mapping[str, Any] = field(default_factory=dict)
+    was: type = object
+    request: type = object
+    app: type = object
     config: Mapping[str, Any] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
-    compile: Callable[[Route, Atila], Steps | None] | None = None
     responders: Mapping[type, Responder] = field(default_factory=dict)
-    launch: Mapping[str, Any] = field(default_factory=dict)
-    calls: Callable[[Atila], Mapping[str, Finder]] | None = None
-    begin: Callable[[Site], Coroutine[Any, Any, None] | None] | None = None
-    request: Mapping[str, Callable[[Was], Any]] = field(default_factory=dict)
     exports: Mapping[str, Any] = field(default_factory=dict)
-    fields: frozenset[str] = frozenset()
-    refusal_headers: Callable[[Atila], Callable[[Was], Sequence[Header]] | None] | None = None
+    compile: Callable[[Route, Atila], Steps | None] | None = None
+    mount: Callable[[Atila], Parts | None] | None = None
 
 
-def names_of(names: type) -> dict[str, Any]:
-    """The functions and descriptors in the body of a class, by their names, as `Layer` takes them.
-
-    Args:
-        names: a class that says what a layer adds to `was` or to the app: for `Layer`, and as a
-            base class for type checkers. Names that are only annotated are not among them.
-    """
-    return {name: value for name, value in vars(names).items() if not name.startswith("_")}
-
-
-Choice = Mapping[str, "str | Layer | None"]
+LayerChoice = Mapping[str, "str | Layer | None"]
 """Layer name to: the distribution to take it from, a layer itself, or None to leave it out."""
 
-_preferred: ContextVar[Choice] = ContextVar("preferred", default=MappingProxyType({}))
+_preferred: ContextVar[LayerChoice] = ContextVar("preferred", default=MappingProxyType({}))
 
 
 @contextmanager
-def preferred(choice: Choice | None) -> Iterator[None]:
+def preferred(choice: LayerChoice | None) -> Iterator[None]:
     """Have the apps that are created meanwhile use these layers, unless they choose themselves."""
     token = _preferred.set(choice or {})
     try:
@@ -138,69 +207,7 @@ def preferred(choice: Choice | None) -> Iterator[None]:
         _preferred.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A layer of this project: its distribution, and the names that it is known to have."""
-
-    distribution: str
-    was: frozenset[str]
-    app: frozenset[str]
-    options: frozenset[str]
-    request: frozenset[str] = frozenset()
-    exports: frozenset[str] = frozenset()
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-KNOWN = {
-    "tasks": _Known(
-        "atila-tasks",
-        _names(
-            "Task Tasks Mask Map Mapped render_or_Map render_or_Mapped Thread Process Subprocess"
-            " ThreadPass ProxyPass Queue stub db xmlrpc jsonrpc grpc get post put patch delete"
-            " options upload"
-        ),
-        _names("alias"),
-        _names("coroutine"),
-        exports=_names("django_model"),
-    ),
-    "auth": _Known(
-        "atila-auth",
-        _names(
-            "session mbox csrf_token csrf_token_input verify_csrf remove_csrf encode_jwt decode_jwt"
-            " dejwt verify_otp generate_otp encode_ott decode_ott revoke_ott user"
-        ),
-        _names(
-            "permission_handler permission_required login_required identification_required"
-            " authorization_required authorization_handler bearer_handler"
-            " csrf_verification_required rate_limit"
-        ),
-        _names(
-            "authenticate access_control_allow_origin access_control_allow_headers"
-            " access_control_allow_credentials access_control_expose_headers"
-            " access_control_max_age"
-        ),
-        _names("session mbox JWT"),
-        _names("generate_otp"),
-    ),
-    "render": _Known(
-        "atila-render",
-        _names("render API Fault render_or_API"),
-        _names("template_global template_filter add_jinja_ext jinja_env"),
-        frozenset(),
-    ),
-    "ws": _Known(
-        "atila-ws",
-        _names("websocket"),
-        _names("websocket websocket_send websocket_broadcast"),
-        frozenset(),
-    ),
-}
-
-
-def find(choice: Choice) -> dict[str, Layer]:
+def find(choice: LayerChoice) -> dict[str, Layer]:
     """The layers of an app: those installed, as the app's choice has it.
 
     Raises:
@@ -262,21 +269,35 @@ def _load(entry: EntryPoint) -> Layer:
 
 def _checked(layer: Layer, origin: str) -> Layer:
     if layer.protocol != PROTOCOL:
-        older = "atila-core" if layer.protocol > PROTOCOL else origin.partition(" ")[0]
         raise SetupError(
             f"the layer {layer.name!r} of {origin} is written for layer protocol {layer.protocol},"
-            f" this atila-core speaks {PROTOCOL}. Mend: pip install -U {older}"
+            f" this atila-core speaks {PROTOCOL}. Mend: {_mend(layer, origin)}"
         )
+    for part in ("was", "request", "app"):
+        if not isinstance(given := getattr(layer, part), type):
+            raise SetupError(
+                f"the layer {layer.name!r} of {origin} has {part}={given!r}; it must be a class,"
+                " whose functions are methods and whose values are made by made(…)"
+            )
     return layer
 
 
-def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
+def _mend(layer: Layer, origin: str) -> str:
+    if layer.protocol > PROTOCOL:
+        return "pip install -U atila-core"
+    if origin.startswith("Atila("):
+        return f"write it for layer protocol {PROTOCOL}, as docs/layers.md has it"
+    return f"pip install -U {origin.partition(' ')[0]}"
+
+
+def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "atila.was") -> str:
     """What to tell somebody who used a name that none of an app's layers has.
 
     Args:
         kind: where the name was looked for: "was", "app", "options", "request" or "exports".
         name: the name.
         present: the app's layers.
+        module: which has it, of "exports".
     """
     owner = next((n for n, known in KNOWN.items() if name in getattr(known, kind)), None)
     spelling = {
@@ -284,7 +305,7 @@ def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
         "app": f"app.{name}",
         "options": f"option {name!r}",
         "request": f"was.request.{name}",
-        "exports": f"atila.was.{name}",
+        "exports": f"{module}.{name}",
     }[kind]
     if owner is None:
         return f"there is no {spelling}"
@@ -297,35 +318,88 @@ def missing(kind: str, name: str, present: Mapping[str, Layer]) -> str:
     )
 
 
-def merged_names(layers: Mapping[str, Layer], part: str) -> dict[str, Any]:
-    """The names that all layers add to one part: "was", "methods", "app", "config", "request".
+def merged(parts: Iterable[tuple[str, Mapping[Any, Any]]], kind: str) -> dict[Any, Any]:
+    """What several layers add of one kind, as one.
+
+    Args:
+        parts: the name of each layer, and what it adds.
+        kind: what that is, for the error.
 
     Raises:
-        SetupError: two layers add the same name.
+        SetupError: two layers add the same.
     """
-    names: dict[str, Any] = {}
-    owners: dict[str, str] = {}
-    for layer in layers.values():
-        for name, value in getattr(layer, part).items():
-            if name in names:
+    found: dict[Any, Any] = {}
+    owners: dict[Any, str] = {}
+    for layer, added in parts:
+        for name, value in added.items():
+            if name in found:
+                shown = name.__qualname__ if isinstance(name, type) else name
                 raise SetupError(
-                    f"the layers {owners[name]!r} and {layer.name!r} both add {name!r} to {part};"
-                    f' leave one out: Atila(__name__, layers={{"{layer.name}": None}})'
+                    f"the layers {owners[name]!r} and {layer!r} both add {shown!r} to {kind};"
+                    f' leave one out: Atila(__name__, layers={{"{layer}": None}})'
                 )
-            names[name] = value
-            owners[name] = layer.name
-    return names
+            found[name] = value
+            owners[name] = layer
+    return found
+
+
+def extended(
+    base: type[Value],
+    root: type,
+    layers: Mapping[str, Layer],
+    part: str,
+    taken: Collection[str] = (),
+) -> type[Value]:
+    """A class with the names that layers add to it, which are found as quickly as its own.
+
+    Args:
+        base: the class.
+        root: the framework's class: `base`, or one that it is derived from.
+        layers: the layers, by name.
+        part: the field of `Layer`: "was", "request" or "app".
+        taken: names that objects of `root` have, besides those of the class.
+
+    Raises:
+        SetupError: two layers add the same name, or one a name that is the framework's.
+    """
+    classes = {name: getattr(layer, part) for name, layer in layers.items()}
+    members = {name: _members(names, root) for name, names in classes.items()}
+    merged(members.items(), part)
+    kept = {*dir(root), *taken, *_OF_CLASSES}
+    for name, found in members.items():
+        if clash := kept & found.keys():
+            names = classes[name]
+            raise SetupError(
+                f"the layer {name!r} adds {min(clash)!r} to {part}, which is the framework's own;"
+                f" leave it out of {names.__qualname__} in {names.__module__}"
+            )
+    added = [names for names in dict.fromkeys(classes.values()) if names not in base.__mro__]
+    # What a layer derives from the framework's class can only stand before it.
+    before = [names for names in added if issubclass(names, root)]
+    bases = (*before, base, *(names for names in added if names not in before))
+    about = {"__module__": base.__module__, "__qualname__": base.__qualname__}
+    return type(base.__name__, bases, about)
+
+
+_OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
+"""What would take the place of what the extended class has."""
+
+
+def _members(names: type, root: type) -> dict[str, Any]:
+    """What a class of a layer has, and inherits from others than the framework's."""
+    found: dict[str, Any] = {}
+    for each in reversed(names.__mro__):
+        if each not in root.__mro__:
+            found.update(vars(each))
+    return {n: v for n, v in found.items() if n in _OF_CLASSES or not n.startswith("__")}
 
 
 def launch_names() -> dict[str, Any]:
     """The names that the installed layers add to the `skitai` module.
 
-    What is wrong with a layer is told where an app uses it, not here.
+    What is wrong with a layer is raised where an app uses it, not here.
     """
-    names: dict[str, Any] = {}
-    for layer in _installed():
-        names.update(layer.launch)
-    return names
+    return {name: value for layer in _installed() for name, value in layer.exports.items()}
 
 
 def exported(name: str) -> Any:
@@ -352,4 +426,13 @@ def _installed() -> Iterator[Layer]:
             continue
 
 
-__all__ = ["PROTOCOL", "Choice", "Layer", "MissingLayer", "Steps", "find", "names_of"]
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name == "names_of":
+            # Layers of protocol 1 import it; they are to be refused by their number.
+            return lambda names: {}
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["PROTOCOL", "Layer", "LayerChoice", "MissingLayer", "Parts", "Steps", "find", "made"]

@@ -1,4 +1,4 @@
-"""`was`, the context of one request: the only argument that every handler, hook and task gets."""
+"""`was`, the context of one request: the first argument of every handler, hook and task."""
 
 from __future__ import annotations
 
@@ -8,28 +8,25 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError, MissingLayer
+from atila.errors import CLIENT_LEFT, HTTPError, MissingLayer
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
+from atila.http.exchange import Input
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
 from atila.runtime import updates
-from atila.runtime.coroutines import Input
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Site
     from atila.http.exchange import Exchange, Header, WebSocketTransport
     from atila.installed import WasNames
     from atila.runtime.store import SharedStore
-    from atila.serving.apps import Apps
-    from atila.serving.endpoint import Endpoint
-    from atila.serving.site import Site
 else:
     WasNames = object
 
@@ -47,8 +44,9 @@ class Was(WasNames):
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
-        answering: the head of a streamed answer, or of a WebSocket, has been sent.
+        headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
+        variables: the context variables of the request. Gone when it is over.
     """
 
     __slots__ = (
@@ -56,21 +54,22 @@ class Was(WasNames):
         "_request",
         "_request_id",
         "_response",
-        "answering",
         "cancels",
         "endpoint",
         "exchange",
+        "headers_sent",
         "is_bound",
         "path_params",
         "refusal",
+        "variables",
     )
 
     app: Atila
-    request_names: Mapping[str, Callable[[Was], Any]] = {}
-    """Names that layers add to `was.request`, with what makes their values."""
-    cookie: Cookies
+    request_class: type[Request]
+    """What `was.request` is: with the names that layers add to it."""
+    cookie = layers.made(Cookies)
     """The cookies of the client; what is set here is sent with the answer."""
-    env: Environ
+    env = layers.made(Environ)
     """The request as variables of CGI and WSGI: REQUEST_METHOD, HTTP_USER_AGENT, …"""
     Error = HTTPError
 
@@ -81,20 +80,22 @@ class Was(WasNames):
         self.endpoint = endpoint
         self.path_params = path_params
         self.refusal: HTTPError | None = None
-        self.answering = False
+        self.headers_sent = False
         self.is_bound = False
         self.cancels: dict[Callable[[], object], None] | None = None
         self._args: dict[str, Any] | None = None
         self._request: Request | None = None
         self._response: Response | None = None
         self._request_id = ""
+        # A copy: what a server, or ASGI middleware, has set for the request is seen in it.
+        self.variables = copy_context()
 
     @property
     def request(self) -> Request:
         """The request."""
         request = self._request
         if request is None:
-            request = self._request = Request(self)
+            request = self._request = self.request_class(self)
         return request
 
     @property
@@ -112,7 +113,7 @@ class Was(WasNames):
         closed with 1011.
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers)
-        self.answering = True
+        self.headers_sent = True
         return transport
 
     def on_cancel(self, func: Callable[[], object]) -> None:
@@ -133,10 +134,10 @@ class Was(WasNames):
 
     def renew_response(self, error: HTTPError) -> Response:
         """Forget what was set on the answer so far, and begin that of an error."""
-        last_headers = None if self._response is None else self._response.last_headers
+        header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
-        if error.code < 500:
-            response.last_headers = last_headers
+        if error.code < 500 and error.code != CLIENT_LEFT:
+            response.header_callbacks = header_callbacks
         response.given_status, response.given_reason = error.code, error.message
         for name, value in error.headers:
             response.add_header(name, value)
@@ -160,10 +161,11 @@ class Was(WasNames):
     @property
     def site(self) -> Site:
         """What this app is mounted on: worker pool, task loop, the other apps."""
-        return self.app.site_in_sight
+        # Contexts of a mounted app have it as an attribute of their class; see `Atila.enter`.
+        return self.app.current_site
 
     @property
-    def apps(self) -> Apps:
+    def apps(self) -> Mapping[str, Atila]:
         """The apps of the site, by name."""
         return self.site.apps
 
@@ -255,55 +257,43 @@ class Was(WasNames):
             raise MissingLayer(layers.missing("was", name, self.app.layers))
 
 
-class LayerName:
-    """A name of a layer on a class of contexts: made once per request, at its first use."""
+def class_for(app: Atila) -> type[Was]:
+    """The class of contexts of one app, with the names that its layers add.
 
-    __slots__ = ("factory", "name")
-
-    def __init__(self, name: str, factory: Callable[[Was], Any]) -> None:
-        self.name = name
-        self.factory = factory
-
-    def __get__(self, was: Was | None, owner: type[Was]) -> Any:
-        if was is None:
-            return self
-        # Without __set__ what stands in the instance's dict is found before this descriptor.
-        value = was.__dict__[self.name] = self.factory(was)
-        return value
-
-
-def class_for(
-    app: Atila,
-    names: Mapping[str, Callable[[Was], Any]],
-    methods: Mapping[str, Callable[..., Any]],
-    request_names: Mapping[str, Callable[[Was], Any]],
-) -> type[Was]:
-    """The class of contexts of one app: `Was`, and the names that the app's layers add.
-
-    Args:
-        app: the app.
-        names: each with a factory that gets the context.
-        methods: each a function whose first argument is the context.
-        request_names: those of the request, each with a factory that gets the context.
+    Raises:
+        SetupError: see `layers.extended`.
     """
-    names = {"cookie": Cookies, "env": Environ, **names}
-    members: dict[str, Any] = {name: LayerName(name, make) for name, make in names.items()}
-    members.update({name: _as_method(func) for name, func in methods.items()})
-    return type("Was", (Was,), {"app": app, "request_names": request_names, **members})
+    request = layers.extended(_Request, Request, app.layers, "request", _OF_REQUESTS)
+    was = layers.extended(Was, Was, app.layers, "was")
+    was.app, was.request_class = app, request
+    return was
 
 
-def _as_method(func: Callable[..., Any]) -> Callable[..., Any]:
-    if hasattr(func, "__get__"):
-        return func
+_OF_REQUESTS = ("form", "user", "was", "_exchange")
 
-    @wraps(func, updated=())
-    def method(was: Was, *args: Any, **kwargs: Any) -> Any:
-        return func(was, *args, **kwargs)
 
-    return method
+class _Request(Request):
+    """A request of an app, which says of a name that it has not which layer has it."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise MissingLayer(layers.missing("request", name, self.was.app.layers))
 
 
 if TYPE_CHECKING:
+    from atila.installed_layers import DB_MONGODB as DB_MONGODB
+    from atila.installed_layers import DB_PGSQL as DB_PGSQL
+    from atila.installed_layers import DB_POSTGRESQL as DB_POSTGRESQL
+    from atila.installed_layers import DB_REDIS as DB_REDIS
+    from atila.installed_layers import DB_SQLITE3 as DB_SQLITE3
+    from atila.installed_layers import PROTO_HTTP as PROTO_HTTP
+    from atila.installed_layers import PROTO_HTTPS as PROTO_HTTPS
+    from atila.installed_layers import WS_COROUTINE as WS_COROUTINE
+    from atila.installed_layers import add_database_interface as add_database_interface
+    from atila.installed_layers import alias as alias
     from atila.installed_layers import django_model as django_model
     from atila.installed_layers import generate_otp as generate_otp
 else:

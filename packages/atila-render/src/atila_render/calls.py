@@ -1,4 +1,4 @@
-"""Calls of protocols of their own: XML-RPC, JSON-RPC and gRPC, as the layer tells core of them."""
+"""Calls of other protocols: registers XML-RPC, JSON-RPC and gRPC with core."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from atila import SetupError
+from atila import Parts, SetupError
 from atila_render.grpc import finder as grpc_finder
 from atila_render.rpc import finders as rpc_finders
 
@@ -25,8 +25,17 @@ DEFAULTS: dict[str, Any] = {**rpc_finders.DEFAULTS, **grpc_finder.DEFAULTS}
 OTHERS = "*"
 
 
+def mount(app: Atila) -> Parts:
+    """What answers calls to an app, and what opens the port of its own for gRPC.
+
+    Raises:
+        SetupError: a setting, or a route of a gRPC service, is wrong.
+    """
+    return Parts(calls=finders(app), serve=serve)
+
+
 def finders(app: Atila) -> dict[str, Finder]:
-    """What finds the endpoints of calls, by media type; see `atila.layers.Layer`.
+    """What finds the endpoints of calls, by media type; see `atila.layers.Finder`.
 
     Raises:
         SetupError: a setting, or a route of a gRPC service, is wrong.
@@ -47,13 +56,13 @@ def finders(app: Atila) -> dict[str, Finder]:
     return {**found, OTHERS: refuse}
 
 
-def begin(site: Site) -> Coroutine[Any, Any, None] | None:
+def serve(site: Site) -> Coroutine[Any, Any, None] | None:
     """What opens the port of its own for gRPC; None if there is to be none.
 
     Raises:
         SetupError: grpcio is not installed.
     """
-    asked = os.environ.get("ATILA_GRPC_PORT")
+    asked = os.environ.get(grpc_finder.VARIABLE)
     if not asked and not any(mount.app.config.get("GRPC_PORT") for mount in site.mounts):
         return None
     if importlib.util.find_spec("grpc") is None:

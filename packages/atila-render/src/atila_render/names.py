@@ -1,4 +1,4 @@
-"""What this layer adds to `was` and to the app; for `Layer`, and for type checkers and editors.
+"""The names that this layer adds to `was` and to the app.
 
 Functions stand here as they are, and are the methods of `was` and of the app.
 """

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import dis
+import ast
+import inspect
 import os
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
+from atila.runtime.keeping import found, kept
 from atila_render.data.json import Writer, writer
 from atila_render.pages.folders import folders_of
 from atila_render.pages.minify import Minifier, minifier
@@ -35,8 +38,7 @@ DEFAULTS: dict[str, Any] = {
 - TEMPLATE_CACHE: whether the workers of a server share the templates that they have compiled.
 """
 
-_KEY = "render settings"
-_RENDERING = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
+_RENDER = frozenset({"render", "render_or_API", "render_or_Map", "render_or_Mapped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,10 @@ class Settings:
     """The settings of an app, ready to be used.
 
     Attributes:
-        given: what they were made of.
         to_json: writes values as JSON.
         minify: makes the text of a page smaller; None for one that leaves it as it is.
     """
 
-    given: tuple[Any, ...]
     to_json: Writer
     minify: Minifier | None
 
@@ -60,14 +60,17 @@ def settings_of(app: Atila) -> Settings:
     Raises:
         SetupError: one of them makes no sense.
     """
-    settings = app.__dict__.get(_KEY)
-    return settings if isinstance(settings, Settings) else _make(app)
+    settings: Settings | None = found(app, Settings)
+    return settings or _current(app)
 
 
-def _make(app: Atila) -> Settings:
+def _current(app: Atila) -> Settings:
+    return kept(app, Settings, lambda: _made(app), of=_given(app))
+
+
+def _made(app: Atila) -> Settings:
     config = app.config
-    settings = app.__dict__[_KEY] = Settings(
-        _given(app),
+    settings = Settings(
         _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=_pretty(app))),
         _checked("MINIFY_HTML", lambda: minifier(config.MINIFY_HTML)),
     )
@@ -103,16 +106,13 @@ def _checked(name: str, make: Callable[[], Any]) -> Any:
 def compile_route(route: Route, app: Atila) -> None:
     """Check the settings of an app, and that a handler which renders has templates to render.
 
-    It adds no steps: no route pays for what this layer does.
+    It adds no steps: no route pays for this layer.
 
     Raises:
         SetupError: a setting makes no sense, or there is no folder with templates.
     """
-    settings = app.__dict__.get(_KEY)
-    if not isinstance(settings, Settings) or settings.given != _given(app):
-        _make(app)
-    code = getattr(route.handler, "__code__", None)
-    if isinstance(code, CodeType) and _renders(code):
+    _current(app)
+    if _renders(route.handler):
         folders = folders_of(app)
         if not any(os.path.isdir(folder) for folder in folders):
             raise SetupError(
@@ -122,16 +122,21 @@ def compile_route(route: Route, app: Atila) -> None:
             )
 
 
-def _renders(code: CodeType) -> bool:
-    """Whether a handler asks its first argument to render something."""
-    if code.co_argcount == 0 or _RENDERING.isdisjoint(code.co_names):
+def _renders(handler: Callable[..., Any]) -> bool:
+    """Whether a handler asks its first argument to render something, as its source has it."""
+    code = getattr(handler, "__code__", None)
+    # Few handlers have such a name, and only these are read.
+    if not isinstance(code, CodeType) or not code.co_argcount or _RENDER.isdisjoint(code.co_names):
         return False
-    was = code.co_varnames[0]
-    before: Any = None
-    for instruction in dis.get_instructions(code):
-        named = instruction.argval
-        if before == was and isinstance(named, str) and named in _RENDERING:
-            return True
-        # Python 3.13 loads two variables by one instruction.
-        before = named[-1] if isinstance(named, tuple) and named else named
-    return False
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    except (OSError, SyntaxError):
+        # No file has it, or it is a lambda in the middle of a statement.
+        return False
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in _RENDER
+        and isinstance(node.value, ast.Name)
+        and node.value.id == code.co_varnames[0]
+        for node in ast.walk(tree)
+    )

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from atila import PROTOCOL, Layer
-from atila.layers import names_of
 from atila_tasks import names
 from atila_tasks.core.backend import Backend
 from atila_tasks.core.coroutine import compile_route
@@ -36,7 +35,6 @@ from atila_tasks.databases.django import django_model
 from atila_tasks.local.children import ProcessDied, ProcessFailed
 from atila_tasks.local.programs import OutputTooLong, ProgramFailed
 from atila_tasks.settings import DEFAULTS
-from atila_tasks.upstream.access import Database
 from atila_tasks.upstream.aliases import Alias, Member, alias
 from atila_tasks.upstream.interfaces import (
     DB_MONGODB,
@@ -50,10 +48,8 @@ from atila_tasks.upstream.interfaces import (
     add_database_interface,
 )
 from atila_tasks.upstream.response_head import Head
-from atila_tasks.web.grpc_stubs import Grpc
 from atila_tasks.web.http import PROTO_HTTP, PROTO_HTTPS
-from atila_tasks.web.rpc import JsonRpc, XmlRpc, batch
-from atila_tasks.web.stubs import SHORTCUTS, Stubs
+from atila_tasks.web.rpc import batch
 
 if TYPE_CHECKING:
     from atila_tasks.databases.sql.conditions import Q
@@ -61,23 +57,12 @@ if TYPE_CHECKING:
 layer = Layer(
     name="tasks",
     protocol=PROTOCOL,
-    was={
-        "Task": lambda was: Task,
-        "db": Database,
-        "grpc": Grpc,
-        "jsonrpc": JsonRpc,
-        "stub": Stubs,
-        "xmlrpc": XmlRpc,
-        **SHORTCUTS,
-    },
-    methods=names_of(names.WasOfTasks),
-    app=names_of(names.AppOfTasks),
+    was=names.WasOfTasks,
+    app=names.AppOfTasks,
     config=DEFAULTS,
     options=frozenset({"coroutine"}),
-    compile=compile_route,
     responders={Waitable: Waitable.respond},
-    exports={"django_model": django_model},
-    launch={
+    exports={
         "DB_MONGODB": DB_MONGODB,
         "DB_PGSQL": DB_PGSQL,
         "DB_POSTGRESQL": DB_POSTGRESQL,
@@ -87,7 +72,9 @@ layer = Layer(
         "PROTO_HTTPS": PROTO_HTTPS,
         "add_database_interface": add_database_interface,
         "alias": alias,
+        "django_model": django_model,
     },
+    compile=compile_route,
 )
 
 

@@ -1,11 +1,11 @@
-"""What this layer adds to `was` and to the app; for `Layer`, and for type checkers and editors.
+"""The names that this layer adds to `was` and to the app.
 
-Functions stand here as they are, and are the methods of `was` and of the app. What is only
-annotated is made at its first use, by the factories of `Layer.was`.
+Functions stand here as they are, and are the methods of `was` and of the app.
 """
 
 from __future__ import annotations
 
+from atila.layers import made
 from atila_tasks.core.group import tasks
 from atila_tasks.core.mapping import map, mapped, render_or_map, render_or_mapped
 from atila_tasks.core.mask import mask
@@ -16,11 +16,20 @@ from atila_tasks.local.queues import queue
 from atila_tasks.local.subprocesses import subprocess
 from atila_tasks.local.threads import thread, thread_pass
 from atila_tasks.upstream.access import Database
-from atila_tasks.upstream.aliases import app_alias
+from atila_tasks.upstream.aliases import alias, app_alias
+from atila_tasks.upstream.interfaces import (
+    DB_MONGODB,
+    DB_PGSQL,
+    DB_POSTGRESQL,
+    DB_REDIS,
+    DB_SQLITE3,
+    add_database_interface,
+)
 from atila_tasks.web.grpc_stubs import Grpc
+from atila_tasks.web.http import PROTO_HTTP, PROTO_HTTPS
 from atila_tasks.web.proxy import proxy_pass
 from atila_tasks.web.rpc import JsonRpc, XmlRpc
-from atila_tasks.web.stubs import Shortcut, Stubs
+from atila_tasks.web.stubs import Stubs, shortcut
 
 
 class WasOfTasks:
@@ -39,31 +48,31 @@ class WasOfTasks:
     render_or_Map = render_or_map
     render_or_Mapped = render_or_mapped
 
-    Task: type[TaskClass]
+    Task = TaskClass
     """The class of tasks."""
-    db: Database
+    db = made(Database)
     """Databases: `was.db("@mypg")`."""
-    grpc: Grpc
+    grpc = made(Grpc)
     """Services of gRPC: `was.grpc("@myapi/package.Service")`."""
-    jsonrpc: JsonRpc
+    jsonrpc = made(JsonRpc)
     """Methods of JSON-RPC: `was.jsonrpc("@myapi/rpc")`."""
-    xmlrpc: XmlRpc
+    xmlrpc = made(XmlRpc)
     """Methods of XML-RPC: `was.xmlrpc("@myapi/rpc2")`."""
-    stub: Stubs
+    stub = made(Stubs)
     """Servers of HTTP: `was.stub("@myapi/api")`."""
-    get: Shortcut
+    get = made(shortcut("get"))
     """One GET: `was.get("@myapi/profiles/{}", 100)`."""
-    post: Shortcut
+    post = made(shortcut("post"))
     """One POST: `was.post("@myapi/profiles", {"name": "Hans"})`."""
-    put: Shortcut
+    put = made(shortcut("put"))
     """One PUT: `was.put("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
-    patch: Shortcut
+    patch = made(shortcut("patch"))
     """One PATCH: `was.patch("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
-    delete: Shortcut
+    delete = made(shortcut("delete"))
     """One DELETE: `was.delete("@myapi/profiles/{}", 100)`."""
-    options: Shortcut
+    options = made(shortcut("options"))
     """One OPTIONS: `was.options("@myapi/profiles")`."""
-    upload: Shortcut
+    upload = made(shortcut("upload"))
     """One POST of a form with files: `was.upload("@myapi/files", {"file": path})`."""
 
 
@@ -74,4 +83,17 @@ class AppOfTasks:
 
 
 # Core's stub imports all that stands here: the classes, and what Layer.exports has.
-__all__ = ["AppOfTasks", "WasOfTasks", "django_model"]
+__all__ = [
+    "DB_MONGODB",
+    "DB_PGSQL",
+    "DB_POSTGRESQL",
+    "DB_REDIS",
+    "DB_SQLITE3",
+    "PROTO_HTTP",
+    "PROTO_HTTPS",
+    "AppOfTasks",
+    "WasOfTasks",
+    "add_database_interface",
+    "alias",
+    "django_model",
+]

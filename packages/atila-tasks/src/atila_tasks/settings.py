@@ -1,4 +1,4 @@
-"""The settings of this layer, and what is wrong with those of an app."""
+"""The settings of this layer, and their checks."""
 
 from __future__ import annotations
 

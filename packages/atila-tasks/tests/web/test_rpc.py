@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from atila import Atila, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_NETERR, STA_NORMAL, STA_REQFAIL, BadResponse, RpcError, batch
 
 Fixture = Any
@@ -43,7 +44,7 @@ def xml_port() -> Iterator[int]:
     thread.start()
     yield server.server_address[1]
     server.shutdown()
-    thread.join(10)
+    thread.join(PATIENCE)
     server.server_close()
 
 

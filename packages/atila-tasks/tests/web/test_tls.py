@@ -17,6 +17,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
 from atila import Atila, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import STA_NETERR, STA_NORMAL, Unreachable
 
 Fixture = Any
@@ -208,7 +209,7 @@ def test_faults_of_http2(app: Atila, ask: Fixture, listen: Fixture, listen_tls: 
     port = listen_tls(serve_h2, "localhost", ["h2"])
     app.alias("@strange", "*https", f"localhost:{port}", http2=True)
     for target in ("@clear/reset", "@clear/gone", "@garbage/x", "@dead/x", "@strange/x"):
-        result = ask(lambda was, target=target: was.get(target, timeout=5))
+        result = ask(lambda was, target=target: was.get(target, timeout=PATIENCE))
         assert result.status == STA_NETERR, target
     assert isinstance(ask(lambda was: was.get("@dead/")).error, Unreachable)
     assert "certificate" in ask(lambda was: was.get("@strange/")).error.detail

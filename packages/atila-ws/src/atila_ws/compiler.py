@@ -1,4 +1,4 @@
-"""From a declared WebSocket handler to the steps of its route; mistakes are found here."""
+"""Compiles a WebSocket declaration into the steps of its route; reports mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.websocket`: an open WebSocket, as handlers and threads use it."""
+"""`was.websocket`: an open WebSocket, for handlers and threads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
+from atila.http.close_codes import (
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    INVALID_DATA,
+    MESSAGE_TOO_BIG,
+    NORMAL,
+    POLICY_VIOLATION,
+)
 from atila.http.exchange import ClientGone
 from atila.runtime.awaitables import DONE
 from atila_ws.messages import Malformed, Message
@@ -20,13 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atila.ws")
 
-# RFC 6455, section 7.4.1
-NORMAL = 1000
-GOING_AWAY = 1001
-INVALID_DATA = 1007
-POLICY_VIOLATION = 1008
-MESSAGE_TOO_BIG = 1009
-INTERNAL_ERROR = 1011
 
 READ_AHEAD = 4
 """Messages that are taken from the client before the handler asks for them. The connection is read
@@ -46,10 +47,10 @@ _REASON_SIZE = 123
 
 
 class WebSocket:
-    """An open WebSocket. Made on the task loop, when the handshake has come.
+    """An open WebSocket, created on the task loop when the handshake arrives.
 
-    `send` and `close` may be called from any thread. What they give may be awaited, in
-    coroutines on the task loop, and may be ignored.
+    Any thread may call `send` and `close`. Coroutines on the task loop may await their result;
+    other callers may ignore it.
 
     Args:
         hub: the connections of this process.
@@ -120,8 +121,8 @@ class WebSocket:
 
     @property
     def client_id(self) -> str:
-        """Identifies the connection, for `app.websocket_send` in any worker. A secret: who knows it
-        and can make the app send to it reaches this client.
+        """Identifies the connection, for `app.websocket_send` in any worker. A secret: a client
+        that knows it, and can make the app send to it, reaches this connection.
         """
         if not self._client_id:
             self._client_id = self._hub.register(self)
@@ -152,12 +153,12 @@ class WebSocket:
         of `@app.websocket` has it, if one is given. From any thread.
 
         While WS_SEND_BUFFER bytes wait for the client, this waits too. On the task loop it never
-        waits, and `await was.websocket.send(message)` does; who sends on and on there without
+        waits, and `await was.websocket.send(message)` does; a coroutine that keeps sending without
         awaiting closes the connection. So does a client that takes nothing for WS_SEND_TIMEOUT.
 
         Raises:
             ClientGone: the connection is closed.
-            TypeError: the message is nothing that can be sent.
+            TypeError: the message has a type that cannot be sent.
         """
         self.put(message)
         self._sends += 1
@@ -330,7 +331,8 @@ class WebSocket:
     # The end ------------------------------------------------------------------------------------
 
     def close(self, code: int = NORMAL, reason: str = "") -> Awaitable[None]:
-        """Close the connection once what was sent is on its way. From any thread; never waits.
+        """Close the connection once all sent messages are on their way. From any thread; never
+        waits.
 
         `await was.websocket.close()` waits until it is closed, on the task loop. Closing twice
         does nothing.
@@ -417,7 +419,7 @@ class WebSocket:
 
 
 class Input:
-    """What a coroutine yields for the next message of the client: `yield was.Input()`."""
+    """A coroutine yields it to receive the client's next message: `yield was.Input()`."""
 
     __slots__ = ("_socket",)
 

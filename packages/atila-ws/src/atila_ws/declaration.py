@@ -1,31 +1,27 @@
-"""`@app.websocket`: what it says of a handler, left on the handler until the app is mounted."""
+"""`@app.websocket`: declares a WebSocket handler until the app is mounted."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
 from atila.errors import source_of
+from atila.routing import notes
+from atila.typevars import Context, Function
 from atila_ws.flags import WS_CHATTY, WS_REPORTY, WS_SESSION
 
 if TYPE_CHECKING:
-    from atila import Atila, Was
+    from atila import Atila
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Context = TypeVar("Context", bound="Was")
-"""`Was`, or a subclass of it by which an app annotates its functions."""
 Hook = Callable[..., Any]
-
-_MARK = "__atila_websocket__"
-_WHOLE = "__atila_websocket_signature__"
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a handler was decorated with; see `websocket`. Not checked yet."""
+    """The arguments of `@app.websocket` for one handler, not checked yet."""
 
     spec: int
     timeout: float | None
@@ -63,7 +59,7 @@ def websocket(
     Its steps run in worker threads and may block. With WS_COROUTINE it is one that waits on the
     task loop, for messages by `yield was.Input()`, for tasks by yielding them. With WS_REPORTY it
     is a function (was, message) that is called for each message, in a worker thread, one message of
-    a client after the other; what it gives is sent unless it is None. With WS_NOPOOL everything
+    a client after the other; its result is sent unless it is None. With WS_NOPOOL everything
     runs on the task loop, where nothing may block.
 
     An `async def` function runs on the task loop: for each message with WS_REPORTY, else for the
@@ -80,12 +76,12 @@ def websocket(
         timeout: seconds that the handler waits for a message, after which the connection is closed
             with 1001, as Jetty and Tomcat do; None waits for ever.
         onopen: onopen(was), called in a worker thread before the handshake is answered; if it
-            raises, the handshake is refused. What it sets of cookies or session goes with the
-            answer.
+            raises, the handshake is refused. The answer carries the cookies and the session that it
+            sets.
         onclose: onclose(was), called in a worker thread when the connection is closed: exactly once
             for each that `onopen` has let in, however it ended.
         encoding: "text", messages as they come: str or bytes; "binary", bytes only; "json", any
-            values: a message that is no JSON closes the connection with 1007.
+            values: a message that is not JSON closes the connection with 1007.
         origins: whose pages may open it, besides those of the same host: ["https://example.com"],
             or ["*"] for all; if not given, those that the CORS setting names.
     """
@@ -96,14 +92,8 @@ def websocket(
     declared = Declaration(spec, timeout, onopen, onclose, encoding, origins)
 
     def decorate(function: Function) -> Function:
-        _check_order(app, function)
-        try:
-            setattr(function, _MARK, declared)
-        except AttributeError:
-            raise SetupError(
-                f"@app.websocket decorates functions only; {function!r} is none",
-                source_of(function),
-            ) from None
+        notes.check_order(app, function, "websocket")
+        notes.add(function, declared, "websocket")
         if type(spec) is int and declared.is_reporty:
             _hide_message(function)
         return function
@@ -111,19 +101,26 @@ def websocket(
     return decorate
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The note of a function whose message is hidden: its signature with that."""
+
+    signature: inspect.Signature
+
+
 def _hide_message(function: Callable[..., Any]) -> None:
     """Have the message, which no request gives, left out of what `inspect.signature` tells core."""
     whole = _whole(function)
     taken = message_parameter(function)
     if taken is not None:
-        setattr(function, _WHOLE, whole)
+        notes.add(function, _Whole(whole), "websocket")
         rest = [p for p in whole.parameters.values() if p.name != taken.name]
         function.__signature__ = whole.replace(parameters=rest)  # type: ignore[attr-defined]
 
 
 def _whole(function: Callable[..., Any]) -> inspect.Signature:
-    found: inspect.Signature | None = getattr(function, _WHOLE, None)
-    return found or inspect.signature(function)
+    noted = notes.of(function, _Whole)
+    return noted[0].signature if noted else inspect.signature(function)
 
 
 def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
@@ -134,22 +131,5 @@ def message_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
 
 
 def declaration_of(function: Callable[..., Any]) -> Declaration | None:
-    """What `@app.websocket` said of a function; None if it said nothing."""
-    return getattr(function, _MARK, None)
-
-
-def _check_order(app: Atila, function: Callable[..., Any]) -> None:
-    """Refuse to stand above @app.route where it would come too late for the route to know of it."""
-    inner = inspect.unwrap(function)
-    routed = [route.handler for route in app.routes]
-    # Before the app is mounted the order does not matter, for nothing has been compiled: then the
-    # route only has to have this very function, not one that another decorator wraps.
-    mounted = app.mounting.is_done
-    if any(handler is function for handler in routed):
-        late = mounted
-    else:
-        late = any(handler is inner for handler in routed)
-    if late:
-        raise SetupError(
-            "@app.websocket must stand under @app.route, next to the function", source_of(inner)
-        )
+    """The declaration of `@app.websocket` on a function; None if there is none."""
+    return next(iter(notes.of(function, Declaration)), None)

@@ -1,4 +1,4 @@
-"""Specs and flags of `@app.websocket`: what a conversation is like. Numbered as in Skitai 0.57."""
+"""Specs and flags of `@app.websocket`, numbered as in Skitai 0.57."""
 
 WS_REPORTY = 1
 """The handler is called once for each message."""

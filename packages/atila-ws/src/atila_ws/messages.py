@@ -1,4 +1,4 @@
-"""What a message is on the wire, and how the values of handlers become messages."""
+"""The wire form of messages, and the conversion of handlers' values into messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Message = str | bytes
 
 
 class Malformed(ValueError):
-    """A client's message is not what the route's encoding says."""
+    """A client's message does not fit the route's encoding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Which pages may open a WebSocket here (RFC 6455, section 10.2).
+"""Checks which pages may open a WebSocket (RFC 6455, section 10.2).
 
 The same-origin policy does not hold for WebSockets: a page of any site can open one, and the
-browser sends the cookies along. It does tell the page's origin, though, and that is checked.
+browser sends the cookies along. The browser also sends the page's origin, which is checked here.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
 def checker(route: Route, app: Atila, declared: Declaration) -> Callable[[Was], None]:
-    """The step that refuses the handshakes of pages that have no business here.
+    """The step that refuses handshakes of pages of foreign origins.
 
-    Pages of the same host and port are welcome, and clients that are no browsers, which tell no
+    Pages of the same host and port are accepted, and clients other than browsers, which send no
     origin. So are the origins that `@app.websocket(origins=...)` names, or, if it names none, those
     of the CORS setting. Its "*" is not enough: it stands for answers that need no cookies.
 

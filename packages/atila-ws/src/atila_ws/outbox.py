@@ -1,4 +1,4 @@
-"""The outbox: messages on their way to a client, put in from any thread, sent on the task loop."""
+"""The outbox: messages to one client, added from any thread and sent on the task loop."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Overflow(Exception):
 
 
 class Receipt:
-    """A message whose sender wants to know what became of it.
+    """A message whose sender waits for its outcome.
 
     Attributes:
         message: the message.
-        taken: on the task loop: True once the system has the message, False if it never will. Who
-            cancels it withdraws the message, unless it is being sent.
+        taken: on the task loop: True once the system has the message, False if it never will.
+            Cancelling it withdraws the message, unless it is being sent.
     """
 
     __slots__ = ("message", "sending", "taken")
@@ -57,12 +57,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The way to the client.
+    """The connection to the client.
 
     Attributes:
-        send: sends a message; gives `atila.runtime.awaitables.DONE` or what to
-            await; raises ClientGone.
-        flushed: returns when the system has what was sent.
+        send: sends a message; gives `atila.runtime.awaitables.DONE` or an
+            awaitable; raises ClientGone.
+        flushed: returns when the system has all sent messages.
         broken: called when `send` has failed.
     """
 
@@ -79,7 +79,7 @@ class Outbox:
 
     Args:
         loop: the task loop.
-        limit: bytes that may wait; who puts in more is held up.
+        limit: bytes that may wait; a sender of more is held up.
 
     Attributes:
         since: loop time since which a message is being sent; 0 if none is.

@@ -1,4 +1,4 @@
-"""The layer's settings in `app.config`."""
+"""The settings of this layer."""
 
 from typing import Any
 

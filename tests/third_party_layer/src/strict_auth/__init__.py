@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atila import Atila, HTTPError, Layer, Steps, Was
+from atila import Atila, HTTPError, Layer, Steps, Was, made
 
-LAYER_PROTOCOL = 1
+LAYER_PROTOCOL = 2
 """The version of the layer protocol that this is written for."""
 
 
-def permission_required(app: Atila, permissions: list[str]) -> Callable[..., Any]:
-    """Let a handler answer only those who have one of the permissions."""
+class OfWas:
+    """Names of `was`."""
 
-    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
-        handler.__permissions__ = frozenset(permissions)  # type: ignore[attr-defined]
-        return handler
+    permissions = made(lambda was: tuple(was.request.user or ()))
 
-    return decorate
+
+class OfApp:
+    """Names of the app."""
+
+    def permission_required(self, permissions: list[str]) -> Callable[..., Any]:
+        """Let a handler answer only those who have one of the permissions."""
+
+        def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+            handler.__permissions__ = frozenset(permissions)  # type: ignore[attr-defined]
+            return handler
+
+        return decorate
 
 
 def compile_route(route: Any, app: Atila) -> Steps | None:
@@ -36,10 +45,4 @@ def compile_route(route: Any, app: Atila) -> Steps | None:
     return Steps(before=[check], loop_safe=True)
 
 
-layer = Layer(
-    name="auth",
-    protocol=LAYER_PROTOCOL,
-    was={"permissions": lambda was: tuple(was.request.user or ())},
-    app={"permission_required": permission_required},
-    compile=compile_route,
-)
+layer = Layer("auth", LAYER_PROTOCOL, was=OfWas, app=OfApp, compile=compile_route)

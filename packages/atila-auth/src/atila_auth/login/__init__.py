@@ -1,1 +1,1 @@
-"""Who sends a request, and what they may do: schemes, users, passwords, permissions."""
+"""Identifies the client and checks its permissions: schemes, users, passwords."""

@@ -1,4 +1,4 @@
-"""Which routes want to know who asks, and by which scheme: basic, digest or bearer."""
+"""Decides which routes authenticate the client, and by which scheme: basic, digest or bearer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
-from atila_auth.declarations import Function, declarations, declare, state_of
+from atila.routing import notes
+from atila.typevars import Function
+from atila_auth.declarations import declare, state_of
 from atila_auth.login import basic, bearer, digest
 
 if TYPE_CHECKING:
@@ -66,25 +68,33 @@ def realm_of(app: Atila) -> str:
     return realm
 
 
-def compile_route(route: Route, app: Atila) -> Before | None:
-    """The step that sets `was.request.user`; None for a route that does not ask.
+def scheme_of(route: Route, app: Atila) -> str:
+    """The scheme by which clients of a route log in; "" for a route that does not ask.
 
     Raises:
-        SetupError: the scheme is unknown, or lacks what it needs.
+        SetupError: the scheme is unknown, or there are several.
     """
-    # Who asks for OPTIONS that nobody wrote learns the methods of a path and no more.
+    # OPTIONS that no developer wrote tells the methods of a path and no more.
     if route.automatic:
-        return None
-    scheme = _scheme(route, app)
+        return ""
+    scheme = _declared(route, app)
     if scheme is None:
-        return None
+        return ""
     if not isinstance(scheme, str) or scheme not in _SCHEMES:
         raise SetupError(
             f"authenticate is {scheme!r}; it must be one of {', '.join(_SCHEMES)}", route.source
         )
-    if route.options.get(OPTION) != scheme:
-        # So that the reference of the API tells of it, however it was written.
-        route.options = {**route.options, OPTION: scheme}
+    return scheme
+
+
+def step_of(route: Route, app: Atila, scheme: str) -> Before | None:
+    """The step that sets `was.request.user`; None for no scheme.
+
+    Raises:
+        SetupError: the scheme lacks what it needs.
+    """
+    if not scheme:
+        return None
     make = _SCHEMES[scheme]
     try:
         return state_of(app).shared_step(
@@ -95,8 +105,8 @@ def compile_route(route: Route, app: Atila) -> Before | None:
         raise SetupError(error.problem, error.source or route.source) from None
 
 
-def _scheme(route: Route, app: Atila) -> Any:
-    declared = [each.scheme for each in declarations(route.handler, _Declaration)]
+def _declared(route: Route, app: Atila) -> Any:
+    declared = [each.scheme for each in notes.of(route.handler, _Declaration)]
     if OPTION in route.options:
         declared.append(route.options[OPTION] or None)
     if any(scheme != declared[0] for scheme in declared):

@@ -1,4 +1,4 @@
-"""Basic authentication (RFC 7617). Name and password are sent as they are: for https only."""
+"""Basic authentication (RFC 7617). It sends name and password in clear: use https."""
 
 from __future__ import annotations
 

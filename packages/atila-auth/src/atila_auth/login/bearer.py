@@ -1,4 +1,4 @@
-"""Bearer tokens (RFC 6750): JSON Web Tokens, or whatever the app's bearer handler makes of them."""
+"""Bearer tokens (RFC 6750): JSON Web Tokens, or tokens that the app's bearer handler checks."""
 
 from __future__ import annotations
 

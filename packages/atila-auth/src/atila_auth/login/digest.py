@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from atila import HTTPError, SetupError
+from atila.runtime.keeping import found, kept
 from atila_auth import authorization_header
 from atila_auth.authorization_header import Malformed
 from atila_auth.login.digest_response import is_for, parse
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from atila.http.exchange import Headers
     from atila_auth.login.digest_response import Response
 
-_KNOWN = "_digest_user"
+_USER = "user of digest authentication"
 
 _USELESS = (
     "digest authentication needs the password of a user, or the MD5 or SHA-256 hash of"
@@ -55,12 +56,9 @@ class Digest:
             HTTPError: 401, the credentials are missing, wrong, stale or used before; 400, they are
                 for another resource.
         """
-        if (known := was.__dict__.get(_KNOWN)) is not None:
-            # The request came here before: it is piped, or one of many calls in an envelope.
-            was.request.user = known
-            return
-        user = was.__dict__[_KNOWN] = self._user(was)
-        was.request.user = user
+        # It may have come here before: it is piped, or one of many calls in an envelope.
+        user = found(was, _USER) or self._user(was)
+        was.request.user = kept(was, _USER, lambda: user)
 
     def _user(self, was: Was) -> User:
         exchange = was.exchange

@@ -1,4 +1,4 @@
-"""What a client answers a digest challenge with (RFC 7616, section 3.4)."""
+"""The response of a client to a digest challenge (RFC 7616, section 3.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nonces of digest authentication: signed, of limited time, and each count of one good once.
+"""Nonces of digest authentication: signed, short-lived, each nonce count accepted once.
 
 A nonce is made without a note of it anywhere; whether it is ours is told by its signature, under a
 key that the workers share. Only the counts of requests that were right are kept, for as long as

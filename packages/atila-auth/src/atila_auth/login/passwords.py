@@ -1,4 +1,4 @@
-"""Passwords as they are stored: hashed with scrypt, as the A1 hash of digest, or in plain text."""
+"""Stored passwords: hashed with scrypt, as the A1 hash of digest, or in plain text."""
 
 from __future__ import annotations
 

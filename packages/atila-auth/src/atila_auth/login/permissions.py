@@ -1,4 +1,4 @@
-"""Which routes ask the permission handler, and for what."""
+"""Decides which routes call the permission handler, and with which permissions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
+from atila.routing import notes
+from atila.routing.router import ALL_METHODS
 from atila.routing.signature import Signature
-from atila_auth.declarations import Function, declarations, declare, state_of
+from atila.typevars import Function
+from atila_auth.declarations import declare, state_of
 from atila_auth.login.authentication import realm_of
 from atila_auth.login.bearer import challenge, challenge_with
 from atila_auth.login.verdict import asked, is_about_nobody
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from atila.layers import Before
     from atila.routing.router import Route
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 MINE = "me"
 """The value of a parameter that stands for who asks."""
 
@@ -79,7 +81,7 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     Raises:
         SetupError: there is no permission handler, or the declaration does not fit the route.
     """
-    declared = declarations(route.handler, _Declaration)
+    declared = notes.of(route.handler, _Declaration)
     if not declared or route.automatic:
         return None
     handler = state_of(app).permission
@@ -139,7 +141,7 @@ class Permission:
             # Those that the handler will get, from wherever: a form wins over the path.
             args = was.args
             # The arguments of a call by RPC are not among them, so they may be anything.
-            is_call = was.endpoint.fault is not None
+            is_call = was.endpoint.error_writer is not None
             for name, permissions in self._by_parameter.items():
                 if is_call or args.get(name) not in (None, MINE):
                     wanted += permissions
@@ -188,7 +190,7 @@ class _Compiler:
         self.always += self._strings(declared.always, "")
         for name, value in declared.others.items():
             permissions = self._strings(value, f"{name}=")
-            if name in METHODS or name in self._route.methods:
+            if name in ALL_METHODS or name in self._route.methods:
                 self._take_method(name, permissions)
             else:
                 self._take_parameter(name, permissions)

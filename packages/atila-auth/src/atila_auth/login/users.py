@@ -1,4 +1,4 @@
-"""Who may log in, and with which password: `app.users` and `@app.authorization_handler`.
+"""The users of an app and their passwords: `app.users` and `@app.authorization_handler`.
 
 Both give, for the name of a user:
 

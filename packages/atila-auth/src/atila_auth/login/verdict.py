@@ -1,4 +1,4 @@
-"""Asking a handler of the app whether a request may go on, and what is made of its answer."""
+"""Calls a handler of the app that allows or refuses a request, and applies its answer."""
 
 from __future__ import annotations
 

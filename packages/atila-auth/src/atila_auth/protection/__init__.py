@@ -1,1 +1,1 @@
-"""What protects an app from other pages and from floods: CORS, CSRF, rate limits."""
+"""Protects an app from other sites' pages and from floods: CORS, CSRF, rate limits."""

@@ -1,11 +1,11 @@
-"""CORS (Cross-Origin Resource Sharing): what a route answers to pages of other origins."""
+"""CORS (Cross-Origin Resource Sharing): answers to pages of other origins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila import Steps
+from atila import Parts, Steps
 from atila.routing.router import Route
 from atila_auth.protection.cors_policy import Policy, policy_of
 
@@ -97,16 +97,16 @@ class RefusalCors(Cors):
         return Cors.__call__(cors, was)
 
 
-def refusal_headers(app: Atila) -> RefusalCors | None:
+def mount(app: Atila) -> Parts | None:
     """What refusals of an app carry; None if neither it nor a route of it opens anything.
 
     Raises:
         SetupError: a setting of the app is wrong.
     """
-    policy = policy_of(Route("", refusal_headers), app)
+    policy = policy_of(Route("", mount), app)
     if policy is None and not any(_policy_of(endpoint) for endpoint in app.endpoints):
         return None
-    return RefusalCors(policy)
+    return Parts(headers=RefusalCors(policy))
 
 
 def _wanted(was: Was) -> str:

@@ -1,4 +1,4 @@
-"""What a route lets the pages of other origins do (the CORS protocol of the Fetch standard)."""
+"""What pages of other origins may do with a route (CORS protocol of the Fetch standard)."""
 
 from __future__ import annotations
 

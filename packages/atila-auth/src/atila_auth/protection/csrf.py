@@ -1,4 +1,4 @@
-"""CSRF tokens: what only the app's own pages can send along (cross-site request forgery).
+"""CSRF tokens, which only pages of the app itself can send (cross-site request forgery).
 
 Double submit: a secret is in a sealed cookie, and in the token that the page sends back; sealed
 anew for each page, so that no two are alike and compression tells nothing of them. The token is
@@ -13,12 +13,16 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
 from atila.errors import source_of
+from atila.http import methods
+from atila.routing import notes
+from atila.runtime.keeping import forget, kept
+from atila.typevars import Function
 from atila_auth.sealing import keys
-from atila_auth.sealing.cookie import SealedCookie, at_head
+from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.seal import sealer
 
 if TYPE_CHECKING:
@@ -31,12 +35,16 @@ COOKIE = "atila-csrf"
 FIELD = "_csrf_token"
 HEADER = "x-csrf-token"
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-_NOTE = "__atila_csrf__"
-_DECLARED = "_csrf_declared"
-_STATE = "_csrf"
+_DECLARED = "functions that want a CSRF token"
 
 log = logging.getLogger("atila.auth")
+
+
+class _Required:
+    """The note of a function that wants a token."""
+
+
+_REQUIRED = _Required()
 
 
 class Html(str):
@@ -68,11 +76,11 @@ class _Csrf:
         self._secret: str | None = self._cookie.read()
         self._is_altered = False
         self._is_verified = False
-        at_head(was, self._headers)
+        on_headers(was, self._headers)
 
     def token(self) -> str:
         if self._secret is None:
-            if self._was.answering:
+            if self._was.headers_sent:
                 raise RuntimeError(
                     "the answer has begun: ask for was.csrf_token before, its cookie goes with it"
                 )
@@ -118,10 +126,7 @@ def _same(given: str, known: str) -> bool:
 
 
 def _of(was: Was) -> _Csrf:
-    csrf: _Csrf | None = was.__dict__.get(_STATE)
-    if csrf is None:
-        csrf = was.__dict__[_STATE] = _Csrf(was)
-    return csrf
+    return kept(was, _Csrf, lambda: _Csrf(was))
 
 
 def token(was: Was) -> str:
@@ -157,12 +162,10 @@ def required(app: Atila, function: Function) -> Function:
     """
     if not callable(function):
         raise SetupError(f"@app.csrf_verification_required decorates a handler, not {function!r}")
-    if app.mounting.is_done and any(route.handler is function for route in app.routes):
-        raise SetupError(
-            "here @app.csrf_verification_required must stand under @app.route", source_of(function)
-        )
-    setattr(inspect.unwrap(function), _NOTE, True)
-    app.__dict__.setdefault(_DECLARED, []).append(function)
+    notes.check_order(app, function, "csrf_verification_required")
+    notes.add(inspect.unwrap(function), _REQUIRED, "csrf_verification_required")
+    declared: list[Callable[..., Any]] = kept(app, _DECLARED, list)
+    declared.append(function)
     return function
 
 
@@ -185,13 +188,13 @@ def compile_route(route: Route, app: Atila) -> Before | None:
 
 def _is_noted(function: Callable[..., Any]) -> bool:
     # A hook that is `async def` is called by another function.
-    return getattr(inspect.unwrap(function), _NOTE, False) is True
+    return bool(notes.of(inspect.unwrap(function), _Required))
 
 
 def _check_declared(app: Atila) -> None:
     """Tell of what protects nothing: between decorator and @app.route is another one, say, that
     made a new function of it."""
-    declared = app.__dict__.pop(_DECLARED, ())
+    declared = forget(app, _DECLARED) or ()
     handlers = [route.handler for route in app.routes]
     known = {id(inspect.unwrap(f)) for f in (*handlers, *app.hooks.before)}
     for function in declared:
@@ -212,5 +215,5 @@ def _check(was: Was) -> None:
 
 
 def _check_change(was: Was) -> None:
-    if was.exchange.method not in ("GET", "HEAD"):
+    if was.exchange.method not in methods.READING:
         _check(was)

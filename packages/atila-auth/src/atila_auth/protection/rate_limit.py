@@ -1,4 +1,4 @@
-"""Rate limits: how often one client may use a route, counted by all workers together."""
+"""Rate limits: how often one client may call a route, counted across all workers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from atila import HTTPError, SetupError
 from atila.app.hooks import plain
-from atila_auth.declarations import Function, declarations, declare
+from atila.routing import notes
+from atila.typevars import Context, Function
+from atila_auth.declarations import declare
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 SPACE = "auth rate"
 _ROUNDING = 1e-6
 Key = Callable[["Was"], Any]
-Context = TypeVar("Context", bound="Was")
-"""`Was`, or a subclass of it by which an app annotates its functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def compile_route(route: Route, app: Atila) -> tuple[list[Before], list[Before]]
     first: list[Before] = []
     last: list[Before] = []
     if not route.automatic:
-        for at, each in enumerate(declarations(route.handler, _Declaration)):
+        for at, each in enumerate(notes.of(route.handler, _Declaration)):
             limit = _compiled(each, route, app, at)
             (last if each.key == "user" else first).append(limit)
     return first, last

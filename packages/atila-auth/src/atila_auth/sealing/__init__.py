@@ -1,1 +1,1 @@
-"""Values that only we can read and write: keys, sealed cookies, revocations."""
+"""Values that only the app can read and write: keys, sealed cookies, revocations."""

@@ -1,4 +1,4 @@
-"""Cookies whose content only the app can read, or make."""
+"""Cookies whose content only the app can read or write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check(app: Atila) -> None:
 
 
 class _Headers:
-    """The headers of an answer that depends on sealed cookies; see `Response.at_head`."""
+    """The headers of an answer that depends on sealed cookies; see `Response.on_headers`."""
 
     __slots__ = ("sources",)
 
@@ -53,13 +53,13 @@ class _Headers:
         return [("vary", "cookie"), *private, *cookies]
 
 
-def at_head(was: Was, provide: Callable[[], list[Header]]) -> None:
+def on_headers(was: Was, provide: Callable[[], list[Header]]) -> None:
     """Have the Set-Cookie headers added that `provide` gives when the head is sent."""
-    last = was.response.last_headers or ()
+    last = was.response.header_callbacks or ()
     headers = next((each for each in last if isinstance(each, _Headers)), None)
     if headers is None:
         headers = _Headers()
-        was.response.at_head(headers)
+        was.response.on_headers(headers)
     headers.sources.append(provide)
 
 

@@ -1,4 +1,4 @@
-"""The secrets of an app, and the keys that are derived from them: one for each purpose."""
+"""The secrets of an app, and one derived key for each purpose."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Where it is noted that something is not valid any more: for all workers, and if wanted for the
-time after the server is started anew.
+"""Records that a session or token is no longer valid, for all workers and, if asked, across
+restarts.
 """
 
 from __future__ import annotations
 
 import stat
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atila import SetupError
+from atila.runtime.keeping import forget, kept
 from atila.runtime.shared import EmbeddedShared
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ DEFAULTS = {"REVOCATIONS": None}
   are noted, so that they stay so when the server is started anew; None to forget them with it.
 """
 
-_KEPT = "_revocations"
-_opening = threading.Lock()
+_KEY = "revocations"
 
 
 def of(was: Was) -> Shared:
@@ -35,8 +34,7 @@ def of(was: Was) -> Shared:
     """
     if was.app.config.REVOCATIONS is None:
         return was.site.shared
-    kept: Shared | None = was.app.__dict__.get(_KEPT)
-    return kept or _open(was)
+    return kept(was.app, _KEY, lambda: _opened(was))
 
 
 def check(app: Atila) -> None:
@@ -49,20 +47,16 @@ def check(app: Atila) -> None:
         _folder(app)
 
 
-def _open(was: Was) -> Shared:
+def _opened(was: Was) -> Shared:
     app = was.app
-    with _opening:
-        kept: Shared | None = app.__dict__.get(_KEPT)
-        if kept is None:
-            shared = EmbeddedShared(_folder(app))
-            app.__dict__[_KEPT] = kept = shared
+    shared = EmbeddedShared(_folder(app))
 
-            def close() -> None:
-                del app.__dict__[_KEPT]
-                shared.close()
+    def close() -> None:
+        forget(app, _KEY)
+        shared.close()
 
-            was.site.on_shutdown(close)
-    return kept
+    was.site.on_shutdown(close)
+    return shared
 
 
 def _folder(app: Atila) -> Path:

@@ -1,4 +1,4 @@
-"""Sealing: text that only who has the key can read, or make (authenticated encryption)."""
+"""Authenticated encryption: text that only holders of the key can read or write."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a client keeps for us: sessions and the message box."""
+"""State of one client, kept in its cookies: sessions and the message box."""

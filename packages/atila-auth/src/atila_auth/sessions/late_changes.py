@@ -1,5 +1,5 @@
-"""What workers share of sessions, by their ids: that one is over, and what came too late for its
-cookie.
+"""Session data that workers share by session id: ended sessions, and changes made after the cookie
+was sent.
 
 A session is in its cookie. A copy of the cookie stays what it was when the session ends, so that is
 noted here, and looked up for each session that is read. What a WebSocket, or a stream that has

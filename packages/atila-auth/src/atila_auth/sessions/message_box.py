@@ -1,4 +1,4 @@
-"""`was.mbox`: messages for the next page that a client sees, in a sealed cookie."""
+"""`was.mbox`: messages for the next page that a client loads, in a sealed cookie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila_auth.sealing import keys
-from atila_auth.sealing.cookie import SealedCookie, at_head
+from atila_auth.sealing.cookie import SealedCookie, on_headers
 
 if TYPE_CHECKING:
     from atila import Was
@@ -70,7 +70,7 @@ class MessageBox:
         self._is_altered = False
         found = [Message(*fields) for fields in self._cookie.read() or ()]
         self._messages = [message for message in found if not message.is_over]
-        at_head(was, self._headers)
+        on_headers(was, self._headers)
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -97,7 +97,7 @@ class MessageBox:
         """
         if valid and not keys.is_time(valid):
             raise TypeError(f"a message is valid for some seconds, not {valid!r}")
-        if self._was.answering:
+        if self._was.headers_sent:
             raise RuntimeError("the answer has begun: no message can be sent with it any more")
         now = time.time()
         last = self._messages[-1].message_id if self._messages else 0

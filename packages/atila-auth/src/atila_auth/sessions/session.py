@@ -1,4 +1,4 @@
-"""`was.session`: what an app remembers of a client, in sealed cookies."""
+"""`was.session`: data about a client, kept in sealed cookies."""
 
 from __future__ import annotations
 

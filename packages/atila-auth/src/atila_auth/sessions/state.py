@@ -1,4 +1,4 @@
-"""One session of one request: what its cookie holds, when it ends, and how it is written."""
+"""One session within one request: the content of its cookie, its expiry, its writing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.keeping import kept
 from atila_auth.sealing import revocations
-from atila_auth.sealing.cookie import SealedCookie, at_head
+from atila_auth.sealing.cookie import SealedCookie, on_headers
 from atila_auth.sealing.keys import is_time
 from atila_auth.sealing.seal import dump
 from atila_auth.sessions import late_changes as records
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 IMPENDING = 0.2
 """Part of its time that a session has left when its end is impending."""
 
-_TOLD = "_told_of_lost_values"
+_TOLD = "routes whose lost values were logged"
 
 log = logging.getLogger("atila.auth")
 
@@ -62,13 +63,11 @@ class SessionState:
         self._cookie = cookie
         self._timeout = timeout
         self._extend = extend
-        self._is_sent = False
-        self._is_altered = False
-        self._is_known = False
+        self._is_sent = self._is_altered = self._is_known = False
         self._old_ids: list[str] = []
         self._begin()
         self._load()
-        at_head(was, self._headers)
+        on_headers(was, self._headers)
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -172,7 +171,7 @@ class SessionState:
 
     def _tell_lost(self, name: str) -> None:
         route = self._was.endpoint.route
-        told = self._was.app.__dict__.setdefault(_TOLD, set())
+        told: set[str] = kept(self._was.app, _TOLD, set)
         if route.rule in told:
             return  # Once: whoever has no session could fill the log.
         told.add(route.rule)
@@ -230,7 +229,7 @@ class SessionState:
 
     def _is_late(self) -> bool:
         """Whether the client cannot be told any more."""
-        return self._is_sent or self._was.answering
+        return self._is_sent or self._was.headers_sent
 
     def _write(self) -> None:
         if self._is_late():
@@ -244,7 +243,7 @@ class SessionState:
         return [self.id, *times, self._seen, values]
 
     def _headers(self) -> list[Header]:
-        """What the answer is to carry; see `Response.at_head`."""
+        """What the answer is to carry; see `Response.on_headers`."""
         if not self._is_sent and not self._is_altered and dump(self.values) != self._before:
             # A list or dict in it has been changed in place.
             self._is_altered = True

@@ -1,1 +1,1 @@
-"""Tokens that we hand out and check: JWT, one-time passwords, one-time tokens."""
+"""Tokens that the app issues and checks: JWT, one-time passwords, one-time tokens."""

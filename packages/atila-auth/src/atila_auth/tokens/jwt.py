@@ -15,6 +15,7 @@ from atila_auth.tokens.jwt_signer import Claims
 
 if TYPE_CHECKING:
     from atila import Was
+    from atila.http.request import Request
 
 
 def encode_jwt(was: Was, claims: Mapping[str, Any]) -> str:
@@ -57,8 +58,9 @@ def claims_of(was: Was) -> Claims:
     return was.request.JWT
 
 
-def of_request(was: Was) -> Claims:
+def of_request(request: Request) -> Claims:
     """What the token of the Authorization header says: `was.request.JWT`."""
+    was = request.was
     try:
         given = authorization_header.read(was.exchange)
     except authorization_header.Malformed:

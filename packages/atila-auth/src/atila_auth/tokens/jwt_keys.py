@@ -1,4 +1,4 @@
-"""The settings of JSON Web Tokens, and the keys among them."""
+"""The settings of JSON Web Tokens and their keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from atila import SetupError
+from atila.runtime.keeping import kept
 from atila_auth.sealing import keys
 from atila_auth.tokens.jwt_signer import Signer
 
@@ -42,7 +43,6 @@ DEFAULTS: dict[str, Any] = {
 _SYMMETRIC = ("HS256", "HS384", "HS512")
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _ASYMMETRIC = (*_RSA, "ES256", "ES384", "ES512", "ES256K", "EdDSA")
-_KNOWN = "_jwt_signer"
 _BLOCK = 64
 """Bytes that the shortest keys of HMAC are filled up to with zeros (RFC 2104, section 2)."""
 
@@ -56,10 +56,7 @@ def signer_of(app: Atila) -> Signer:
     config = app.config
     settings = [config[name] for name in DEFAULTS]
     given = [tuple(v) if isinstance(v, list) else v for v in (*settings, _securekey(app))]
-    known: tuple[list[Any], Signer] | None = app.__dict__.get(_KNOWN)
-    if known is None or known[0] != given:
-        known = app.__dict__[_KNOWN] = given, _made(app)
-    return known[1]
+    return kept(app, Signer, lambda: _made(app), of=given)
 
 
 def _securekey(app: Atila) -> Any:

@@ -1,4 +1,4 @@
-"""Making and reading JSON Web Tokens with one algorithm."""
+"""Encodes and decodes JSON Web Tokens with one algorithm."""
 
 from __future__ import annotations
 

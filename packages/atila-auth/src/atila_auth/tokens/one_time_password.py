@@ -1,4 +1,4 @@
-"""One-time passwords by time (TOTP, RFC 6238): `was.verify_otp`, and `generate_otp` at a client.
+"""Time-based one-time passwords (TOTP, RFC 6238): `was.verify_otp`, and `generate_otp` for clients.
 
 Six digits of SHA-1, each for 30 seconds: what authenticator apps do too. The key comes from a
 secret that app and client have in common, by derivation: a password tells nothing of the secret.

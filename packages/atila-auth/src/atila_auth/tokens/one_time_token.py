@@ -1,4 +1,4 @@
-"""One-time tokens: a sealed value with an end, for links that are sent to somebody."""
+"""One-time tokens: sealed values that expire, for links in e-mails."""
 
 from __future__ import annotations
 

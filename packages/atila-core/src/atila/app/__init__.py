@@ -1,1 +1,1 @@
-"""What a user writes to: the application, its settings, hooks, events and mounts."""
+"""The objects that a user's code configures: application, settings, hooks, events, mounts."""

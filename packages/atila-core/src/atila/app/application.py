@@ -1,28 +1,31 @@
-"""`Atila`, the application: what a user writes to."""
+"""`Atila`, the application."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from atila import layers, problems
+from atila import layers
 from atila.app import decorators, events, mounting
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import DEFAULTS, Config
-from atila.errors import MissingLayer, SetupError, source_of
+from atila.errors import MissingLayer, SetupError, setup_step, source_of
+from atila.http.methods import READING
 from atila.http.uploads import FlashFile, Upload, send_back
-from atila.layers import Choice, Layer, Steps
+from atila.layers import Layer, LayerChoice, Parts, Steps
 from atila.monitoring import health
-from atila.routing import precedence
+from atila.routing import notes, precedence
 from atila.routing.resources import Resources
-from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.routing.router import METHODS, Match, Route, Router, names_of, parse_rule
+from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
 from atila.serving import maintenance, route_header
+from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
-from atila.serving.site import Mount, Site, spare_collector
+from atila.serving.site import Site
+from atila.typevars import Function
 from atila.validation import declaration
 from atila.was import Was, class_for
 
@@ -33,10 +36,6 @@ if TYPE_CHECKING:
 else:
     AppNames = object
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""What a route answers that names no methods; HEAD comes with GET, OPTIONS with all."""
 
 _CORE_OPTIONS = frozenset({"input_stream"})
 
@@ -57,9 +56,9 @@ class Atila(AppNames):
     shared: str | None
     """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
 
-    def __init__(self, import_name: str, *, layers: Choice | None = None) -> None:
+    def __init__(self, import_name: str, *, layers: LayerChoice | None = None) -> None:
         self.import_name = import_name
-        self._layers_choice: Choice = layers or {}
+        self._layers_choice: LayerChoice = layers or {}
         self.debug = False
         self.hooks = Hooks()
         self.error_handlers: dict[int, Callable[..., Any]] = {}
@@ -68,7 +67,7 @@ class Atila(AppNames):
         self.unrouted: dict[str, int] = {}
         self.router = Router()
         self.calls: dict[str, Finder] = {}
-        """By the media type of a POST's body, what finds the endpoint of a call; see `Layer`."""
+        """By the media type of a POST's body, what finds the endpoint of a call; see `Parts`."""
         self.resources = Resources()
         self._endpoints: dict[int, Endpoint] = {}
         self.bus = events.Bus(self)
@@ -82,6 +81,8 @@ class Atila(AppNames):
         self.mounting = mounting.Mounting(self)
         self._site: Site | None = None
         self._entering: Site | None = None
+        self._engines: dict[str, Any] = {}
+        """By the interface, what answers the calls of a server; made at the first one."""
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
         self.mount_prefix = ""
@@ -92,23 +93,19 @@ class Atila(AppNames):
 
     def _take_layers(self) -> None:
         self.layers: dict[str, Layer] = layers.find(self._layers_choice)
-        self._layer_names = layers.merged_names(self.layers, "app")
+        used = self.layers.items()
+        self.__class__ = layers.extended(type(self), Atila, self.layers, "app", vars(self))
+        self.was_class = class_for(self)
         self.config = Config(DEFAULTS)
-        self.config.update(layers.merged_names(self.layers, "config"))
-        self.was_class = class_for(
-            self,
-            layers.merged_names(self.layers, "was"),
-            layers.merged_names(self.layers, "methods"),
-            layers.merged_names(self.layers, "request"),
-        )
-        self.layer_fields = frozenset[str]().union(*(v.fields for v in self.layers.values()))
+        self.config.update(layers.merged(((n, v.config) for n, v in used), "config"))
         self.responders: dict[type, Responder | None] = {
             object: None,
             Upload: send_back,
             FlashFile: send_back,
+            **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
-        for layer in self.layers.values():
-            self.responders.update(layer.responders)
+        self.parts: list[Parts] = []
+        """What layers add to the app as a whole; as soon as it is mounted."""
         self._options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
 
     if not TYPE_CHECKING:
@@ -119,13 +116,7 @@ class Atila(AppNames):
             if hasattr(type(self), name):
                 # A property of core raised it: nothing but that error tells what is wrong.
                 return object.__getattribute__(self, name)
-            try:
-                value = self.__dict__["_layer_names"][name]
-            except KeyError:
-                raise MissingLayer(layers.missing("app", name, self.layers)) from None
-            if hasattr(value, "__get__"):
-                return value.__get__(self, type(self))
-            return MethodType(value, self)
+            raise MissingLayer(layers.missing("app", name, self.__dict__.get("layers", {})))
 
     def __repr__(self) -> str:
         return f"<Atila {self.import_name}: {len(self.routes)} routes>"
@@ -159,7 +150,7 @@ class Atila(AppNames):
         def decorate(function: Function) -> Function:
             source = source_of(function)
             for option in options:
-                with problems.piece():
+                with setup_step():
                     if option not in self._options:
                         raise SetupError(layers.missing("options", option, self.layers), source)
             scope = self.mounting.scope
@@ -288,7 +279,7 @@ class Atila(AppNames):
             return self._site or Site([Mount("/", self)])
 
     @property
-    def site_in_sight(self) -> Site:
+    def current_site(self) -> Site:
         """The same for who runs while it is mounted, and needs what there is of it already."""
         return self._entering or self.site
 
@@ -307,22 +298,32 @@ class Atila(AppNames):
         Raises:
             SetupError: the app is in another site already, or has a mistake in it.
         """
-        if self._site is not None:
+        if self._site is not None or self._entering is not None:
             raise SetupError(f"{self!r} is mounted already; an app can be in one place only")
         self.mount_prefix = prefix
         self._entering = site
+        # So that `was.site` is one step.
+        self.was_class.site = site  # type: ignore[assignment, method-assign]
         try:
             with mounting.entered(self):
                 self._compile_all()
-        finally:
+        except BaseException:
+            del self.was_class.site
             self._entering = None
-        # Last: whoever sees it may use all of the above.
+            raise
+
+    def open(self, site: Site) -> None:
+        """Let all threads see the site that it entered, which is whole by now."""
         self._site = site
+        self._entering = None
 
     def leave(self) -> None:
         """The end of the site; the app may be mounted anew."""
         mounting.leave(self)
-        self._site = None
+        if self._site is not None or self._entering is not None:
+            del self.was_class.site
+        self._site = self._entering = None
+        self._engines.clear()
 
     def endpoint_of(self, route: Route) -> Endpoint:
         """The endpoint that a route was compiled to."""
@@ -346,27 +347,28 @@ class Atila(AppNames):
         self._endpoints = {}
         routes = self._ranked()
         for route in routes:
-            with problems.piece():
+            with setup_step():
                 self._compile(route)
         self.resources = Resources(routes)
         for add in (self._add_openapi, self._add_metrics, self._add_health):
-            with problems.piece():
+            with setup_step():
                 add()
-        with problems.piece():
+        found: dict[str, Parts] = {}
+        for name, layer in self.layers.items():
+            if layer.mount is not None:
+                with setup_step():
+                    if (parts := layer.mount(self)) is not None:
+                        found[name] = parts
+        self.parts = list(found.values())
+        with setup_step():
+            self.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
+        with setup_step():
             # Refusals run through an endpoint too, for its hooks and error pages.
-            self.refusing = self._refusing(
-                Steps(headers=headers)
-                for layer in self.layers.values()
-                if layer.refusal_headers is not None
-                and (headers := layer.refusal_headers(self)) is not None
+            self.rejection = self._rejection(
+                Steps(headers=each.headers) for each in self.parts if each.headers is not None
             )
-        self.calls = {}
-        for layer in self.layers.values():
-            if layer.calls is not None:
-                with problems.piece():
-                    self.calls.update(layer.calls(self))
 
-    def _refusing(self, steps: Iterable[Steps]) -> Endpoint:
+    def _rejection(self, steps: Iterable[Steps]) -> Endpoint:
         endpoint = Endpoint(self, Route("", _refused), tuple(steps))
         endpoint.blocking = not self.loop_safe
         return endpoint
@@ -383,15 +385,14 @@ class Atila(AppNames):
         if self.config.METRICS is not None:
             from atila.monitoring import metrics
 
-            self._add_own(metrics.endpoint(self))
+            self._add_own(self._endpoint(metrics.route(self)).unlogged())
 
     def _add_health(self) -> None:
-        if self.config.HEALTH is not None:
-            for endpoint in health.endpoints(self):
-                self._add_own(endpoint)
+        for route in health.routes(self):
+            self._add_own(Endpoint(self, route, ()).unlogged().without_hooks())
 
     def _add_own(self, endpoint: Endpoint) -> None:
-        self.router.add(endpoint.route.rule, endpoint, ("GET", "HEAD"))
+        self.router.add(endpoint.route.rule, endpoint, READING)
 
     def _compile(self, route: Route) -> None:
         endpoint = self._endpoints[id(route)] = self._endpoint(route)
@@ -415,31 +416,42 @@ class Atila(AppNames):
         ]
         if (telling := route_header.steps(self)) is not None:
             steps.append(telling)
-        return Endpoint(self, route, [*steps, hooks, *decorators.steps_of(route.handler)])
+        return Endpoint(self, route, [*steps, hooks, *notes.of(route.handler, Steps)])
 
     # Servers ------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any) -> Any:
         """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
         if len(args) == 2:
-            from atila.engines.wsgi import begin, serve
-
-            return serve(self._site or begin(self), *args)
+            return (self._engines.get("wsgi") or self._wsgi_engine()).serve(*args)
         return self._asgi(*args)
 
-    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        from atila.engines.asgi import serve
+    def _wsgi_engine(self) -> Any:
+        from atila.engines.wsgi import Engine
 
-        await serve(self.site, scope, receive, send)
+        make = Engine if self._site is not None else Engine.at_first_request
+        engine = self._engines["wsgi"] = make(self.site)
+        return engine
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        engine = self._engines.get("asgi")
+        if engine is None:
+            from atila.engines.asgi import Engine
+
+            engine = self._engines["asgi"] = Engine(self.site)
+        await engine.serve(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        from atila.engines.rsgi import serve
+        engine = self._engines.get("rsgi")
+        if engine is None:
+            from atila.engines.rsgi import Engine
 
-        return serve(self.site, scope, protocol)
+            engine = self._engines["rsgi"] = Engine(self.site)
+        return engine.serve(scope, protocol)
 
     def __rsgi_init__(self, loop: Any) -> None:
-        self.site.adopt_loop(loop)
-        spare_collector()
+        self.site.use_loop(loop)
+        freeze_gc()
 
     def __rsgi_del__(self, loop: Any) -> None:
         self.site.shutdown()

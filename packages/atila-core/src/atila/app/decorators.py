@@ -1,4 +1,4 @@
-"""What runs around single handlers: tests, conditional work, work before and after.
+"""Decorators around single handlers: tests, conditional work, work before and after.
 
 The decorators leave a function as it is and note what belongs to it; a route of the function is
 compiled with it. So they may stand above `@app.route` or below it, and run from top to bottom.
@@ -10,32 +10,25 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from atila.app.hooks import call, plain
+from atila.app.hooks import plain
 from atila.errors import HTTPError, SetupError, source_of
 from atila.layers import Steps
+from atila.routing import notes
+from atila.runtime.offload import call
+from atila.typevars import Context, Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-Context = TypeVar("Context", bound="Was")
-"""`Was`, or a subclass of it by which an app annotates its functions."""
-
-_NOTES = "__atila_steps__"
+    from atila import Atila, Was
 
 
-def steps_of(function: Callable[..., Any]) -> list[Steps]:
-    """What was noted for a function, outermost first."""
-    return list(getattr(function, _NOTES, ()))
+def _noting(steps: Steps, decorator: str) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
+        notes.add(function, steps, decorator)
+        return function
 
-
-def _note(function: Function, steps: Steps) -> Function:
-    # Decorators are applied from the bottom to the top.
-    setattr(function, _NOTES, [steps, *steps_of(function)])
-    return function
+    return decorate
 
 
 def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[Function], Function]:
@@ -54,7 +47,7 @@ def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[F
             raise HTTPError(403, "the test was not passed")
         return None if verdict is True else verdict
 
-    return lambda function: _note(function, Steps(before=[step]))
+    return _noting(Steps(before=[step]), "testpass_required")
 
 
 testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test
@@ -63,7 +56,7 @@ testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes
 def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Call functions before a handler, in order; what one gives, if not None, is the answer."""
     steps = [plain(_checked(function, "run_before")) for function in functions]
-    return lambda function: _note(function, Steps(before=steps))
+    return _noting(Steps(before=steps), "run_before")
 
 
 def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
@@ -74,7 +67,7 @@ def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Fun
         for each in called:
             each(was)
 
-    return lambda function: _note(function, Steps(after=[step]))
+    return _noting(Steps(after=[step]), "run_after")
 
 
 def if_file_modified(
@@ -104,7 +97,7 @@ def if_file_modified(
         watch.seen[path] = os.stat(path).st_mtime
     except OSError:
         pass  # When it is made, it is a modification.
-    return lambda function: _note(function, Steps(before=[watch]))
+    return _noting(Steps(before=[watch]), "if_file_modified")
 
 
 def if_cache_updated(
@@ -127,7 +120,7 @@ def if_cache_updated(
         return [(name, at) for name, at in times if at != seen.get(name, 0.0)]
 
     watch = _Watch(changes, work, interval)
-    return lambda function: _note(function, Steps(before=[watch]))
+    return _noting(Steps(before=[watch]), "if_cache_updated")
 
 
 class _Watch:

@@ -11,21 +11,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
 from pyee.executor import ExecutorEventEmitter
 
-from atila.app.hooks import call, check_takes_context
 from atila.errors import SetupError, source_of
+from atila.routing.signature import check_takes_context
 from atila.runtime.context import current
+from atila.runtime.offload import call
 from atila.runtime.pool import WorkerPool
 from atila.serving import background_context
+from atila.typevars import Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
@@ -77,7 +78,7 @@ class Bus:
     def announce(self, event: str) -> None:
         """Call the handlers of a life-cycle event, one after the other, and wait for them."""
         for handler in self.handlers(event):
-            _run(self._app, event, handler, None, (), {})
+            copy_context().run(_run, self._app, event, handler, None, (), {})
 
     def snapshot(self) -> dict[str, list[Handler]]:
         """Who listens now, for `restore`."""
@@ -110,9 +111,11 @@ class _Threads(Executor):
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run fn(was, …) soon; the future tells nothing, as failures are dealt with here."""
         if self._pool is None:
-            self._pool = WorkerPool(THREADS, QUEUE_SIZE, "atila-event", eager=True)
+            self._pool = WorkerPool(THREADS, QUEUE_SIZE, "atila-event", one_thread_per_job=True)
         was, *rest = args
-        if not self._pool.submit(_run, self._app, "an event", fn, was, rest, kwargs):
+        # With the context variables of whoever emits, in a copy.
+        run = copy_context().run
+        if not self._pool.submit(run, _run, self._app, "an event", fn, was, rest, kwargs):
             log.error("too many events: the call of %s was dropped", source_of(fn) or fn)
         future: Future[Any] = Future()
         future.set_result(None)
@@ -128,13 +131,11 @@ def _run(
     app: Atila, event: str, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
 ) -> None:
     context = was or background_context.context(app)
-    token = current.set(context)
+    current.set(context)
     try:
         call(context, handler, *args, **kwargs)
     except Exception:
         log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
-    finally:
-        current.reset(token)
 
 
 # What an app has of it --------------------------------------------------------------------------

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from atila.errors import SetupError, source_of
+from atila.routing.signature import check_takes_context
+from atila.runtime.offload import call
 
 if TYPE_CHECKING:
-    from atila.was import Was
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+    from atila import Was
 
 
 class Hooks:
@@ -59,34 +57,3 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
         return call(was, function, *args)
 
     return waiting
-
-
-def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call function(was, …), and wait for what it gives if it is an `async def`.
-
-    Blocks; not to be called on the task loop for an `async def`.
-    """
-    value = function(was, *args, **kwargs)
-    if not inspect.iscoroutine(value):
-        return value
-    loop = was.site.loop
-    if loop.is_current():
-        if not loop.loop.is_running():
-            # The loop of a server that has stopped it already, as granian does at the end.
-            return loop.loop.run_until_complete(value)
-        value.close()
-        raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
-    return asyncio.run_coroutine_threadsafe(value, loop.loop).result()
-
-
-def check_takes_context(function: Callable[..., Any]) -> None:
-    """Raise a SetupError if a function cannot be called with the context first."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return
-    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        name = getattr(function, "__name__", "it")
-        raise SetupError(
-            f"{name} must take the context first: def {name}(was, …)", source_of(function)
-        )

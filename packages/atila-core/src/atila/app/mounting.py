@@ -1,4 +1,4 @@
-"""Packages and modules on an app: `__setup__`, `__mount__`, `__umount__`, one below the other.
+"""Mounts packages and modules on an app: `__setup__`, `__mount__`, `__umount__`, nested.
 
 A package app is a module with `__app__`. More modules come below it by `app.mount`, beneath it by
 `extends` and over it by `overrides`. When the app enters a site, the `__setup__` of all of them is
@@ -20,14 +20,13 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import problems
 from atila.app import events
-from atila.errors import SetupError, caller, source_of
+from atila.errors import SetupError, caller, setup_step, source_of
 from atila.routing import resources
 from atila.routing.router import parse_rule
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Target = Any
 """What is mounted: a module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
@@ -229,7 +228,7 @@ class Mounting:
         if hook is not None:
             self.scope = part
             try:
-                with problems.piece():
+                with setup_step():
                     call_hook(hook, self._app, part.options(self._app.debug))
             finally:
                 self.scope = self._own

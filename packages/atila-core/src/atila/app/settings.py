@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-
-from atila.errors import SetupError
 
 DEFAULTS: dict[str, Any] = {
     "MAX_UPLOAD_SIZE": 256 * 1024 * 1024,
@@ -72,15 +69,3 @@ class Config(dict[str, Any]):
             del self[name]
         except KeyError:
             raise AttributeError(f"there is no setting {name!r}") from None
-
-
-def path_of(config: Config, name: str) -> str:
-    """The path that a setting names, below the app's mount point.
-
-    Raises:
-        SetupError: it is no path.
-    """
-    path = config[name]
-    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
-        raise SetupError(f'app.config.{name} is None or a path: "/{name.lower()}", not {path!r}')
-    return path

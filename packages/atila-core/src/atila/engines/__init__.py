@@ -1,1 +1,1 @@
-"""The servers that an app runs on: a module for each, which makes an `Exchange` of a request."""
+"""One module for each server interface; it turns the server's request into an `Exchange`."""

@@ -1,4 +1,4 @@
-"""ASGI 3 (its specification, version 3.0; HTTP and WebSocket message format 2.4): any such server.
+"""ASGI 3 (specification 3.0; HTTP and WebSocket message format 2.4) for any ASGI server.
 
 The server's loop is the task loop. A worker thread leaves its answer in the exchange, and the
 loop, woken once for many, sends it.
@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atila.engines import hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
+from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.serving.site import spare_collector
+from atila.http.methods import SAFE
+from atila.http.response import NO_BODY
+from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
+    from atila import Site
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
-
 
 BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-GOING_AWAY = 1001
-"""The closing code of a server that stops (RFC 6455, section 7.4.1)."""
-LINGER = 0.1
-"""Seconds; see `ASGIExchange.linger`."""
+LINGER_SECONDS = 0.1
+"""How long the rest of a body without a reader is waited for."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -111,8 +112,7 @@ class ASGIExchange(Exchange):
 
     def has_body(self) -> bool:
         return super().has_body() or (
-            self._scope.get("http_version", "1.1")[0] != "1"
-            and self.method in ("POST", "PUT", "PATCH")
+            self._scope.get("http_version", "1.1")[0] != "1" and self.method not in SAFE
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -137,6 +137,9 @@ class ASGIExchange(Exchange):
         Raises:
             ClientGone: the client has left.
         """
+        if self.is_websocket:
+            await self._refuse_handshake(answer)
+            return
         sending = self._send_answer(answer)
         if self.version[0] == "1" or hypercorn.buffer_of(self._send) is None:
             await sending
@@ -155,10 +158,7 @@ class ASGIExchange(Exchange):
 
     async def _send_answer(self, answer: _Answer) -> None:
         headers = answer.headers
-        if self.is_websocket:
-            await self._refuse_handshake(answer)
-            return
-        if answer.body or (answer.status >= 200 and answer.status not in (204, 304)):
+        if answer.body or (answer.status >= 200 and answer.status not in NO_BODY):
             headers = _with_length(headers, len(answer.body), self.method)
         if self.version[0] == "1" and self.has_body() and not self.incoming.ended:
             # Else a client may send its next request, which hypercorn takes for the body.
@@ -188,7 +188,7 @@ class ASGIExchange(Exchange):
         kind = "websocket.http.response"
         if kind not in (self._scope.get("extensions") or ()):
             # The server makes a 403 of it; it offers no more.
-            await self._send({"type": "websocket.close", "code": 1008})
+            await self._send({"type": "websocket.close", "code": close_codes.POLICY_VIOLATION})
             return
         headers = _with_length(answer.headers, len(answer.body), self.method)
         await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
@@ -231,7 +231,7 @@ class ASGIExchange(Exchange):
         hypercorn ends the whole connection when some of it comes later.
         """
         try:
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LINGER_SECONDS):
                 while await self.read(BODY_CHUNK):
                     pass
         except (TimeoutError, ClientGone):
@@ -260,24 +260,14 @@ def _origin_form(target: str) -> str:
     return "/" + rest.partition("/")[2] if scheme else target
 
 
+@dataclass(slots=True)
 class _Answer:
-    __slots__ = ("body", "headers", "offset", "path", "size", "status")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Sequence[Header],
-        body: bytes,
-        path: str = "",
-        offset: int = 0,
-        size: int = 0,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.path = path
-        self.offset = offset
-        self.size = size
+    status: int
+    headers: Sequence[Header]
+    body: bytes
+    path: str = ""
+    offset: int = 0
+    size: int = 0
 
 
 def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
@@ -363,7 +353,7 @@ class _WebSocket:
         finally:
             self._is_receiving = False
         if message["type"] == "websocket.disconnect":
-            self._closed(message.get("code") or 1005)
+            self._closed(message.get("code") or close_codes.NO_STATUS)
             return None
         text: str | None = message.get("text")
         data: bytes | None = message.get("bytes")
@@ -383,7 +373,7 @@ class _WebSocket:
         try:
             await self._exchange._send({"type": "websocket.send", key: message})
         except (OSError, RuntimeError) as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
     async def flushed(self) -> None:
@@ -400,7 +390,7 @@ class _WebSocket:
         if is_there and ahead.result()["type"] == "websocket.disconnect":
             await self.receive()
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         if self.close_code is None:
             self._closed(code)
             await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
@@ -416,42 +406,56 @@ async def _await(message: Awaitable[Message]) -> Message:
     return await message
 
 
-async def serve(site: Site, scope: Message, receive: Receive, send: Send) -> None:
-    """Answer an ASGI scope: a request, a WebSocket, or the server's start and end."""
-    if scope["type"] == "lifespan":
-        await _live(site, receive, send)
-        return
-    loop = site.adopt_loop(asyncio.get_running_loop())
-    exchange = ASGIExchange(scope, receive, send, loop)
-    was = site.open(exchange)
-    if site.wants_body(was):
-        await site.collect(was, exchange.pieces(), "the body ended too soon")
-    else:
-        site.start(was)
-    try:
-        answer = await exchange.done
-    except asyncio.CancelledError:
-        if exchange.websocket is not None:
-            # hypercorn stops, and would close it with 1011.
-            await exchange.websocket.close(GOING_AWAY, "the server shuts down")
-        raise
-    if answer is not None:
-        try:
-            await exchange.send_answer(answer)
-        except ClientGone:
-            pass
-    if not exchange.is_websocket and exchange.has_body():
-        await exchange.incoming.drain(LINGER)
+class Engine:
+    """Answers what an ASGI server calls a site with.
 
+    Args:
+        site: the site.
+    """
 
-async def _live(site: Site, receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            site.adopt_loop(asyncio.get_running_loop())
-            spare_collector()
-            await send({"type": "lifespan.startup.complete"})
-        elif message["type"] == "lifespan.shutdown":
-            await asyncio.to_thread(site.shutdown)
-            await send({"type": "lifespan.shutdown.complete"})
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(ASGIExchange)
+        self._loop: TaskLoop | None = None
+
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a scope: a request, a WebSocket, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
+        site = self._site
+        loop, running = self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
+        exchange = self._exchange(scope, receive, send, loop)
+        was = site.open(exchange)
+        if exchange.has_body() and site.wants_body(was):
+            await site.collect(was, exchange.pieces(), "the body ended too soon")
+        else:
+            site.start(was)
+        try:
+            answer = await exchange.done
+        except asyncio.CancelledError:
+            if exchange.websocket is not None:
+                # hypercorn stops, and would close it with 1011.
+                await exchange.websocket.close(close_codes.GOING_AWAY, "the server shuts down")
+            raise
+        if answer is not None:
+            try:
+                await exchange.send_answer(answer)
+            except ClientGone:
+                pass
+        if not exchange.is_websocket and exchange.has_body():
+            await exchange.incoming.drain(LINGER_SECONDS)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._site.use_loop(asyncio.get_running_loop())
+                freeze_gc()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._site.shutdown)
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,4 +1,4 @@
-"""What has to be known of hypercorn over HTTP/2 beside ASGI; of other servers nothing is found.
+"""Details of hypercorn's HTTP/2 that ASGI does not expose.
 
 Its `send` returns as soon as a client takes nothing more, so that a body would pile up in memory.
 Relied on: `send` is a method of a stream (`stream_id`, `send`), whose `send` is one of the

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
+from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
+    from atila import Site, Was
     from atila.runtime.loop import TaskLoop
-    from atila.serving.site import Site
-    from atila.was import Was
 
 _SECURE = frozenset({"https", "wss"})
 EMPTY_PIECES = 16
@@ -84,7 +86,7 @@ class RSGIExchange(Exchange):
             "content-length" in headers
             or "transfer-encoding" in headers
             # HTTP/2 tells the end of a body by a frame, not by a header.
-            or (self.method in ("POST", "PUT", "PATCH") and self._scope.http_version[0] != "1")
+            or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -94,7 +96,10 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        self._finish_soon()
+        if get_ident() == self._loop.thread_id:
+            self._finish()
+        else:
+            self._loop.call(self._finish)
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -149,7 +154,7 @@ class RSGIExchange(Exchange):
             self._waiter.set_result(None)
 
     def _finish_soon(self) -> None:
-        if self._loop.is_current():
+        if get_ident() == self._loop.thread_id:
             self._finish()
         else:
             self._loop.call(self._finish)
@@ -286,7 +291,9 @@ class _WebSocket:
         except RuntimeError:
             message = None
         if message is None or message.kind == 0:
-            self._closed(self._closing or (1006 if message is None else 1000))
+            self._closed(
+                self._closing or (close_codes.ABNORMAL if message is None else close_codes.NORMAL)
+            )
             return None
         data: str | bytes = message.data
         return data
@@ -316,7 +323,7 @@ class _WebSocket:
             else:
                 self._under_way = self._transport.send_bytes(message)
         except RuntimeError as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
     async def flushed(self) -> None:
@@ -336,16 +343,16 @@ class _WebSocket:
                 await under_way
                 self._under_way = None
         except RuntimeError as error:
-            self._closed(1006)
+            self._closed(close_codes.ABNORMAL)
             raise ClientGone from error
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         if self.close_code is not None:
             return
         await self.flushed()
         # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
-        if code != 1000 and self._tell(code, reason):
+        if code != close_codes.NORMAL and self._tell(code, reason):
             self._closing = code
             self._replied = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._replied], timeout=REPLY_SECONDS)
@@ -372,21 +379,35 @@ class _WebSocket:
         self._exchange._finish()
 
 
-def serve(site: Site, scope: Any, protocol: Any) -> Awaitable[None]:
-    """Answer a request of granian; called on its loop.
+class Engine:
+    """Answers the requests of granian for a site.
 
-    Returns:
-        What ends when the request is over.
+    Args:
+        site: the site.
     """
-    loop = site.adopt_loop(asyncio.get_running_loop())
-    exchange = RSGIExchange(scope, protocol, loop)
-    was = site.open(exchange)
-    if site.wants_body(was):
-        return _collect(site, was, exchange)
-    site.start(was)
-    return exchange.over()
 
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(RSGIExchange)
+        self._loop: TaskLoop | None = None
 
-async def _collect(site: Site, was: Was, exchange: RSGIExchange) -> None:
-    await site.collect(was, exchange.pieces(), "the body is malformed or ended too soon")
-    await exchange.over()
+    def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
+        """Answer a request; called on granian's loop.
+
+        Returns:
+            What ends when the request is over.
+        """
+        site, loop, running = self._site, self._loop, asyncio.get_running_loop()
+        if loop is None or loop.loop is not running:
+            loop = self._loop = site.use_loop(running)
+        exchange = self._exchange(scope, protocol, loop)
+        was = site.open(exchange)
+        if exchange.has_body() and site.wants_body(was):
+            return self._collect(was, exchange)
+        site.start(was)
+        return exchange.over()
+
+    async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
+        cut = "the body is malformed or ended too soon"
+        await self._site.collect(was, exchange.pieces(), cut)
+        await exchange.over()

@@ -1,4 +1,4 @@
-"""WSGI (PEP 3333): any such server.
+"""WSGI (PEP 3333) for any WSGI server.
 
 The handler runs in the server's own thread, so a plain one needs no other. A deferred or streamed
 answer comes from the task loop through a queue, and holds that thread until it is sent.
@@ -15,14 +15,16 @@ from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.methods import SAFE
+from atila.http.response import NO_BODY
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Site
     from atila.http.bodies import BodySink
-    from atila.serving.site import Site
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -32,6 +34,9 @@ FILE_CHUNK = 65536
 
 _QUEUED = 8
 """Pieces of a streamed answer that wait for the server to take them."""
+
+PATIENCE_SECONDS = 0.1
+"""How long a client may have said nothing after it has closed its half of the connection."""
 
 _END = b""
 
@@ -82,6 +87,18 @@ class WSGIExchange(Exchange):
         # Servers set these two, empty, even if the client sent none.
         return value if value or name not in ("content-length", "content-type") else None
 
+    def has_body(self) -> bool:
+        environ = self._environ
+        length = environ.get("CONTENT_LENGTH")
+        if (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ:
+            return True
+        # HTTP/2 announces a body by a frame, not by a header.
+        return (
+            self.method not in SAFE
+            and not length
+            and not environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1")
+        )
+
     def headers(self) -> Headers:
         found = [
             (key[5:].replace("_", "-").lower(), value)
@@ -96,7 +113,7 @@ class WSGIExchange(Exchange):
         return found
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.method != "HEAD" and status not in (204, 304):
+        if self.method != "HEAD" and status not in NO_BODY:
             headers = _with_length(headers, len(body))
         self.answers.put(_Answer(status, headers, [body] if body else []))
 
@@ -117,12 +134,6 @@ class WSGIExchange(Exchange):
         self.answers.put(_Answer(status, headers, pieces))
         return _Stream(pieces)
 
-    def has_body(self) -> bool:
-        return super().has_body() or (
-            # HTTP/2 announces a body by a frame, not by a header.
-            self.version[0] != "1" and self.method in ("POST", "PUT", "PATCH")
-        )
-
     async def read(self, size: int) -> bytes:
         if self._incoming is None:
             length = int(self.header("content-length") or 0)
@@ -132,6 +143,14 @@ class WSGIExchange(Exchange):
     async def disconnected(self) -> None:
         # WSGI tells of it by closing a streamed answer, and not at all before that.
         await asyncio.Event().wait()
+
+
+_STATUS_LINES: dict[int, str] = {}
+
+
+def _status_line(status: int) -> str:
+    line = _STATUS_LINES[status] = f"{status} {reason_phrase(status)}"
+    return line
 
 
 def _environ_key(name: str) -> str:
@@ -190,9 +209,10 @@ def _read_some(source: Any, size: int) -> bytes:
     return data
 
 
-def _with_length(headers: Sequence[Header], length: int) -> Sequence[Header]:
-    if any(name == "content-length" for name, _ in headers):
-        return headers
+def _with_length(headers: Sequence[Header], length: int) -> list[Header]:
+    for name, _ in headers:
+        if name == "content-length":
+            return list(headers)
     return [*headers, ("content-length", str(length))]
 
 
@@ -284,33 +304,50 @@ class _Stream:
                     queue.get_nowait()
 
 
-def begin(app: Atila) -> Site:
-    """The site of an app, at the first request; WSGI tells of no start and no end."""
-    site = app.site
-    atexit.register(site.shutdown)
-    site.begin()
-    return site
+class Engine:
+    """Answers the requests of a WSGI server for a site.
 
+    Args:
+        site: the site.
+    """
 
-def serve(site: Site, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a WSGI request."""
-    exchange = WSGIExchange(environ)
-    was = site.open(exchange)
-    if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
-        was = site.refusal(was.exchange, was.app, HTTPError(501, "WSGI servers have no WebSocket"))
-    if site.wants_body(was):
-        sink = site.sink(was)
-        try:
-            _collect(environ, exchange, sink)
-            site.take_body(was, sink)
-        except HTTPError as fault:
-            sink.close()
-            was = site.refusal(was.exchange, was.app, fault)
-    was.endpoint.run(was)
-    answer = exchange.answers.get()
-    status = f"{answer.status} {reason_phrase(answer.status)}"
-    start_response(status, list(answer.headers))
-    return answer.body
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._exchange = site.exchange_class(WSGIExchange)
+
+    @classmethod
+    def at_first_request(cls, site: Site) -> Engine:
+        """The engine of a server that reports neither its start nor its end (PEP 3333)."""
+        atexit.register(site.shutdown)
+        site.begin()
+        return cls(site)
+
+    def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        site = self._site
+        exchange = self._exchange(environ)
+        was = site.open(exchange)
+        if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
+            error = HTTPError(501, "WSGI servers have no WebSocket")
+            was = site.refusal(was.exchange, was.app, error)
+        if exchange.has_body() and site.wants_body(was):
+            collector = site.body_collector(was)
+            try:
+                _collect(environ, exchange, collector)
+                site.set_body(was, collector)
+            except HTTPError as fault:
+                collector.close()
+                was = site.refusal(was.exchange, was.app, fault)
+        # gunicorn's own queue is before this, and it reads what a client sent that left meanwhile.
+        connection = environ.get("gunicorn.socket")
+        if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
+            site.abandon(was)
+        else:
+            was.endpoint.run(was)
+        answer = exchange.answers.get()
+        status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
+        start_response(status, list(answer.headers))
+        return answer.body
 
 
 def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:

@@ -1,4 +1,4 @@
-"""Which media types a client accepts (RFC 9110, section 12.5.1)."""
+"""Chooses among media types by the Accept header (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting request bodies: small ones in memory, large ones in a file while they arrive."""
+"""Collects request bodies: small ones in memory, large ones in a file as they arrive."""
 
 from __future__ import annotations
 

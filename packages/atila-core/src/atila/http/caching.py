@@ -11,6 +11,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING
 
 from atila.errors import HTTPError
+from atila.http.methods import READING
 
 if TYPE_CHECKING:
     from atila.http.exchange import Exchange, Header
@@ -79,7 +80,7 @@ def check(exchange: Exchange, etag: str | None, mtime: float | None) -> None:
         HTTPError: 412, the client expects another version.
     """
     header = exchange.header
-    is_reading = exchange.method in ("GET", "HEAD")
+    is_reading = exchange.method in READING
     if (expected := header("if-match")) is not None:
         if etag is not None and not _matches(expected, etag, weak=False):
             raise HTTPError(412, "the version is not the one of If-Match")

@@ -1,4 +1,4 @@
-"""`was.cookie`: what the client sent, and what it is to keep (RFC 6265)."""
+"""`was.cookie`: reads the client's cookies and sets new ones (RFC 6265)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from atila.http.caching import http_date
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[ -:<-~]*")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 _GIVEN: dict[str, Callable[[Any], str | None]] = {
     "REQUEST_METHOD": lambda was: was.exchange.method,

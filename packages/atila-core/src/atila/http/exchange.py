@@ -1,4 +1,4 @@
-"""What an engine hands over: one request, and the way to answer it.
+"""`Exchange`: one request as the engine received it, and the methods that answer it.
 
 Everything above this line of the framework is engine-free. An engine subclasses `Exchange`, makes
 one for each request and gives it to `Site`; docs/architecture.md draws the way.
@@ -6,8 +6,10 @@ one for each request and gives it to `Site`; docs/architecture.md draws the way.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from atila.http.close_codes import NORMAL
 
 if TYPE_CHECKING:
     from atila.http.bodies import Body
@@ -78,7 +80,7 @@ class WebSocketTransport(Protocol):
             ClientGone: the connection is closed.
         """
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Start the closing handshake. Closing twice does nothing."""
 
 
@@ -98,7 +100,7 @@ class Exchange:
     query: str
     """As sent, without the question mark; "" if there is none."""
     body: Body
-    """The whole request body, put here by `Site.take_body` before `Site.start`; b"" until then. A
+    """The whole request body, put here by `Site.set_body` before `Site.start`; b"" until then. A
     long one is a `Spool`: `bytes(body)` reads it."""
 
     can_upgrade: bool = True
@@ -200,3 +202,21 @@ class Exchange:
     async def disconnected(self) -> None:
         """Return when the client has left; never, where an engine cannot know. On the task loop."""
         raise NotImplementedError
+
+
+class Input:
+    """What a coroutine yields for the next piece of a streamed body: `yield was.Input(4096)`.
+
+    Args:
+        exchange: the request.
+        size: bytes that the piece has at most.
+    """
+
+    __slots__ = ("_exchange", "_size")
+
+    def __init__(self, exchange: Exchange, size: int = 65536) -> None:
+        self._exchange = exchange
+        self._size = size
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._exchange.read(self._size).__await__()

@@ -1,4 +1,4 @@
-"""Answering with a file: its type, its validators, and the part of it that was asked for."""
+"""Answers with a file: its type, its validators, and the requested range."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from atila.http import caching
 from atila.http.response import FileBody, head
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Header
     from atila.http.response import Response
-    from atila.was import Was
 
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _TEXTS = frozenset(

@@ -1,4 +1,4 @@
-"""Reading parameters out of query strings and request bodies; every flaw is a 400 that names it."""
+"""Reads parameters from query strings and bodies; each flaw is a 400 that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges that are observed: whoever wants to know is told when a request has been answered.
+"""Exchanges with observers, which are called once a request has been answered.
 
 The access log and the metrics of a site are made of it. A site with neither runs no line of this
 module for a request.
@@ -9,21 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from atila.http.exchange import (
-    Address,
     ClientGone,
     Exchange,
     Header,
-    Headers,
     ResponseStream,
     TrailingStream,
     WebSocketTransport,
 )
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 log = logging.getLogger("atila.observed")
 
@@ -45,57 +43,59 @@ class Observer:
 
 
 Opener = Callable[[Exchange], "Was"]
+Kind = TypeVar("Kind", bound=Exchange)
 
 
-def opening(opened: Opener, observers: Sequence[Observer]) -> Opener:
-    """`Site.open` for a site whose requests are observed.
+def instrument(opened: Opener) -> Opener:
+    """`Site.open` for a site whose exchanges are observed.
 
     Args:
-        opened: the `open` of one that is not.
-        observers: who is told.
+        opened: the `open` of one whose exchanges are not.
     """
-    observers = tuple(observers)
 
-    def open_observed(exchange: Exchange) -> Was:
-        observed = Observed(exchange, observers)
-        observed.was = was = opened(observed)
+    def open_observed(exchange: Any) -> Was:
+        exchange.arrive()
+        exchange.was = was = opened(exchange)
         return was
 
     return open_observed
 
 
+def observed(kind: type[Kind], observers: tuple[Observer, ...]) -> type[Kind]:
+    """The class of an engine's exchanges, for a site whose exchanges are observed.
+
+    Args:
+        kind: the class for a site without observers.
+        observers: called for each exchange.
+    """
+    members = {"observers": observers}
+    return type(f"Observed{kind.__name__}", (Observed, kind), members)
+
+
 class Observed(Exchange):
-    """An exchange of which observers are told; all else is the engine's.
+    """What an engine's exchange is besides, to call observers; mixed into its class.
 
     Attributes:
-        inner: the engine's exchange.
+        observers: are called.
         was: the context that was opened for it; None when it has been answered.
         arrived: seconds since the epoch.
         took: seconds from the head of the request to the answer.
     """
 
-    __slots__ = (
-        "_begun",
-        "_is_over",
-        "_observers",
-        "arrived",
-        "can_upgrade",
-        "inner",
-        "is_websocket",
-        "took",
-        "was",
-    )
+    observers: ClassVar[tuple[Observer, ...]]
+    was: Was | None
+    arrived: float
+    took: float
+    _begun: float
+    _is_over: bool
 
-    def __init__(self, inner: Exchange, observers: tuple[Observer, ...]) -> None:
-        self.inner, self._observers = inner, observers
-        self.method, self.path, self.query = inner.method, inner.path, inner.query
-        self.body = inner.body
-        self.can_upgrade, self.is_websocket = inner.can_upgrade, inner.is_websocket
-        self.was: Was | None = None
+    def arrive(self) -> None:
+        """The head of the request is there."""
+        self.was = None
         self.arrived, self._begun = time.time(), time.perf_counter()
         self.took = 0.0
         self._is_over = False
-        for observer in observers:
+        for observer in self.observers:
             observer.opened(self)
 
     def answered(self, status: int, size: int) -> None:
@@ -104,7 +104,7 @@ class Observed(Exchange):
         if self.method == "HEAD":
             size = 0
         try:
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.answered(self, status, size)
         except Exception:
             # The client has its answer, and gets no other because of a full disk.
@@ -116,83 +116,37 @@ class Observed(Exchange):
     def _end(self) -> None:
         if not self._is_over:
             self._is_over = True
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.over(self)
 
     def __del__(self) -> None:
-        # Engines drop what a client sent of a request and left.
-        self._end()
-
-    @property
-    def scheme(self) -> str:
-        return self.inner.scheme
-
-    @property
-    def version(self) -> str:
-        return self.inner.version
-
-    @property
-    def client(self) -> Address:
-        return self.inner.client
-
-    @property
-    def peer(self) -> Address:
-        return self.inner.peer
-
-    @property
-    def server(self) -> Address:
-        return self.inner.server
-
-    def header(self, name: str) -> str | None:
-        return self.inner.header(name)
-
-    def headers(self) -> Headers:
-        return self.inner.headers()
-
-    def has_body(self) -> bool:
-        return self.inner.has_body()
-
-    async def read(self, size: int) -> bytes:
-        return await self.inner.read(size)
+        # Engines drop what a client sent of a request and left; some of it before it arrived whole.
+        if hasattr(self, "_is_over"):
+            self._end()
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        self.inner.respond(status, headers, body)
+        super().respond(status, headers, body)
         self.answered(status, len(body))
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
     ) -> None:
-        self.inner.respond_file(status, headers, path, offset, size)
+        super().respond_file(status, headers, path, offset, size)
         self.answered(status, size)
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _ObservedStream:
-        return _ObservedStream(await self.inner.respond_stream(status, headers), self, status)
-
-    @property
-    def can_trail(self) -> bool:
-        return self.inner.can_trail
-
-    @property
-    def accepts_headers(self) -> bool:  # type: ignore[override]  # read only here
-        return self.inner.accepts_headers
+        return _ObservedStream(await super().respond_stream(status, headers), self, status)
 
     async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _ObservedStream:
-        return _ObservedStream(await self.inner.respond_trailing(status, headers), self, status)
+        return _ObservedStream(await super().respond_trailing(status, headers), self, status)
 
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
-        transport = await self.inner.accept(headers)
-        for observer in self._observers:
+        transport = await super().accept(headers)
+        for observer in self.observers:
             observer.accepted(self, transport)
         # At the handshake: a WebSocket may go on for days.
         self.answered(101, 0)
         return transport
-
-    async def disconnected(self) -> None:
-        await self.inner.disconnected()
-
-    def __getattr__(self, name: str) -> Any:
-        # What engines have besides.
-        return getattr(self.inner, name)
 
 
 class _ObservedStream:

@@ -1,4 +1,4 @@
-"""File names that came from outside: which are harmless, and how the others are made so."""
+"""File names from outside: checks them and makes them harmless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the client is where proxies stand in between: X-Forwarded-For and X-Forwarded-Proto.
+"""The client's address and scheme behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto.
 
 Anybody can send these headers. They count as far as proxies of the setting TRUSTED_PROXIES wrote
 them: read from the right, each entry was added by the address after it, the last one by the peer.
@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from atila.errors import SetupError
 from atila.http.exchange import Address, Exchange
 
-if TYPE_CHECKING:
-    from atila.was import Was
-
-Opener = Callable[[Exchange], "Was"]
+Kind = TypeVar("Kind", bound=Exchange)
 Network = IPv4Network | IPv6Network
 
 UNIX = "unix"
@@ -133,26 +130,12 @@ class _Forwarded:
         return {"https": "https", "wss": "https", "http": "http", "ws": "http"}.get(value, given)
 
 
-def believing(opened: Opener, names: Iterable[str]) -> Opener:
-    """`Site.open` for a site behind proxies.
+def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:
+    """The class of an engine's exchanges, for a site behind proxies.
 
     Args:
-        opened: the `open` without any.
-        names: see `Proxies`.
-
-    Raises:
-        SetupError: see `Proxies`.
+        kind: the class for a site without any.
+        proxies: those that are trusted.
     """
-    proxies = Proxies(names)
-    classes: dict[type, type] = {}
-
-    def open_forwarded(exchange: Exchange) -> Was:
-        # Of another class, not wrapped: an engine knows its exchanges, and asks them for more.
-        kind = type(exchange)
-        if kind not in classes:
-            members = {"__slots__": (), "proxies": proxies}
-            classes[kind] = type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)
-        exchange.__class__ = classes[kind]
-        return opened(exchange)
-
-    return open_forwarded
+    members = {"__slots__": (), "proxies": proxies}
+    return type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)

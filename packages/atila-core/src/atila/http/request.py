@@ -1,4 +1,4 @@
-"""`was.request`: the request, each part of it read when it is first asked for."""
+"""`was.request`: the request, each part read at its first use."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from atila import layers
-from atila.errors import MissingLayer
 from atila.http import forms
 from atila.http.accept import parse_accept, weight_of
 from atila.http.exchange import Headers
 from atila.http.uploads import MULTIPART_TYPE, Form
-from atila.routing.router import names_of, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atila import Was
     from atila.http.cookies import Cookies
     from atila.http.environ import Environ
     from atila.installed import RequestNames
-    from atila.was import Was
 else:
     RequestNames = object
 
@@ -33,10 +30,11 @@ class Request(RequestNames):
             win over the former. As soon as the handler is called, its defaults too.
         g: a dict for whatever hooks and handler of this request want to share.
         user: who is asking; for an authentication layer to set.
+        was: the context of the request.
     """
 
     def __init__(self, was: Was) -> None:
-        self._was = was
+        self.was = was
         self._exchange = was.exchange
         self.user: Any = None
         self.form: Form | None = None
@@ -85,11 +83,11 @@ class Request(RequestNames):
     @cached_property
     def id(self) -> str:
         """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
-        return self._was.request_id
+        return self.was.request_id
 
     @property
     def args(self) -> dict[str, Any]:
-        was = self._was
+        was = self.was
         args = was.args
         if was.is_bound:
             for name, default in was.endpoint.defaults.items():
@@ -104,19 +102,18 @@ class Request(RequestNames):
     def PARAMS(self) -> Mapping[str, Any]:
         """The parameters of the rule, with the values that the handler gets: a body wins over the
         path, and what the path leaves out may be given elsewhere."""
-        args = self._was.args
-        names = names_of(parse_rule(self._was.endpoint.route.rule))
-        return {name: args[name] for name in names if name in args}
+        args = self.was.args
+        return {name: args[name] for name in self.was.endpoint.params if name in args}
 
     @cached_property
     def URL_QUERY(self) -> dict[str, Any]:
         """The fields of the query string."""
-        return forms.parse_query(self._exchange.query, self._was.app.config.MAX_FIELDS)
+        return forms.parse_query(self._exchange.query, self.was.app.config.MAX_FIELDS)
 
     @cached_property
     def URL(self) -> dict[str, Any]:
         """The parameters of query and path."""
-        return {**self.URL_QUERY, **self._was.path_params}
+        return {**self.URL_QUERY, **self.was.path_params}
 
     @cached_property
     def FORM(self) -> dict[str, Any]:
@@ -124,11 +121,11 @@ class Request(RequestNames):
         body of another type."""
         kind = self.get_content_type()
         if kind == forms.FORM_TYPE:
-            return forms.parse_form(self.body, self._was.app.config.MAX_FIELDS)
+            return forms.parse_form(self.body, self.was.app.config.MAX_FIELDS)
         if kind != MULTIPART_TYPE or not self._exchange.body:
             return {}
         content_type = self._exchange.header("content-type") or ""
-        self.form = Form(self._exchange.body, content_type, self._was.app.config)
+        self.form = Form(self._exchange.body, content_type, self.was.app.config)
         return self.form.fields
 
     @cached_property
@@ -148,12 +145,12 @@ class Request(RequestNames):
     @property
     def routed(self) -> Callable[..., Any]:
         """The handler."""
-        return self._was.endpoint.route.handler
+        return self.was.endpoint.route.handler
 
     @property
     def routable(self) -> dict[str, Any]:
         """What the route was defined with."""
-        route = self._was.endpoint.route
+        route = self.was.endpoint.route
         return {
             "methods": list(route.methods),
             "content_types": list(route.content_types),
@@ -197,12 +194,12 @@ class Request(RequestNames):
     @property
     def cookie(self) -> Cookies:
         """The cookies of the client; the same as `was.cookie`."""
-        return self._was.cookie
+        return self.was.cookie
 
     @property
     def env(self) -> Environ:
         """The request as variables of CGI and WSGI; the same as `was.env`."""
-        return self._was.env
+        return self.was.env
 
     def split_uri(self) -> tuple[str, str | None, str | None, str | None]:
         """Script, parameters (";a=1"), query string ("?b=2") and fragment ("#c") of the URI.
@@ -226,15 +223,3 @@ class Request(RequestNames):
     def accepts(self, media: str) -> bool:
         """Whether the Accept header names a media type, itself and not by a wildcard."""
         return media in (self._exchange.header("accept") or "").lower()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("__"):
-                raise AttributeError(name)
-            was = self.__dict__["_was"]
-            factory = was.request_names.get(name)
-            if factory is None:
-                raise MissingLayer(layers.missing("request", name, was.app.layers))
-            value = self.__dict__[name] = factory(was)
-            return value

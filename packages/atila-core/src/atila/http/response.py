@@ -1,4 +1,4 @@
-"""`was.response`: status and headers of the answer, and answers made by hand."""
+"""`was.response`: status and headers of the answer, and answers built by hand."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from atila.http.exchange import Header, Headers
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from atila import Was
     from atila.http.exchange import Exchange
-    from atila.was import Was
 
 HTML: Header = ("content-type", "text/html; charset=utf-8")
 BINARY: Header = ("content-type", "application/octet-stream")
+JSON: Header = ("content-type", "application/json")
 _FORBIDDEN = ("\r", "\n", "\0")
 
 
@@ -48,8 +49,8 @@ class Response:
         "etag",
         "given_reason",
         "given_status",
+        "header_callbacks",
         "headers",
-        "last_headers",
         "mtime",
         "trailers",
     )
@@ -60,8 +61,8 @@ class Response:
         """0 while nothing set it: then 200, or 204 if there is no body."""
         self.given_reason = ""
         self.headers: list[Header] = []
-        self.last_headers: list[Callable[[], Iterable[Header]]] | None = None
-        """What `at_head` was given."""
+        self.header_callbacks: list[Callable[[], Iterable[Header]]] | None = None
+        """What `on_headers` was given."""
         self.trailers: tuple[Header, ...] = ()
         self.body: Any = None
         self.etag = ""
@@ -144,7 +145,7 @@ class Response:
     def __contains__(self, name: str) -> bool:
         return self.get_header(name) is not None
 
-    def at_head(self, provide: Callable[[], Iterable[Header]]) -> None:
+    def on_headers(self, provide: Callable[[], Iterable[Header]]) -> None:
         """Have headers added that are known only when the head is sent.
 
         Kept for the answer of an error below 500. Not called if a request fails: what it was about
@@ -153,9 +154,9 @@ class Response:
         Args:
             provide: gives the headers; may be called twice, if a first answer cannot be sent.
         """
-        if self.last_headers is None:
-            self.last_headers = []
-        self.last_headers.append(provide)
+        if self.header_callbacks is None:
+            self.header_callbacks = []
+        self.header_callbacks.append(provide)
 
     # Caching; see atila.http.caching.
 
@@ -243,6 +244,8 @@ class _Answered:
         return "ANSWERED"
 
 
+NO_BODY = frozenset({204, 304})
+"""Statuses of answers without a body (RFC 9110, section 6.4.1)."""
 ANSWERED: Final = _Answered()
 """What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
 
@@ -256,8 +259,8 @@ def head(was: Was, default: Header | None) -> Headers:
     """
     response = was.response
     headers = list(response.headers)
-    if response.last_headers is not None:
-        for last in response.last_headers:
+    if response.header_callbacks is not None:
+        for last in response.header_callbacks:
             headers.extend(last())
     if default is not None and response.get_header("content-type") is None:
         headers.append(default)

@@ -1,4 +1,4 @@
-"""Uploaded files: reading multipart/form-data (RFC 7578), and what a handler gets for each file."""
+"""Uploaded files: reads multipart/form-data (RFC 7578) and gives a handler its files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 
@@ -20,15 +20,24 @@ from atila.http.forms import add_field
 from atila.http.paths import UNNAMED, safe_name
 
 if TYPE_CHECKING:
-    from atila.app.settings import Config
+    from atila import Was
     from atila.http.bodies import Body
-    from atila.was import Was
 
 MULTIPART_TYPE = "multipart/form-data"
 SMALL = 65536
 """Bytes of a file that stay in memory until its path is asked for."""
 MAX_BOUNDARY = 200
 """RFC 2046 allows 70; some clients have longer ones."""
+
+
+class Limits(Protocol):
+    """The settings of an app that are for forms."""
+
+    MAX_FIELDS: int
+    MAX_FILES: int
+    MAX_BODY_SIZE: int
+    UPLOAD_FOLDER: str | None
+
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -299,13 +308,13 @@ class Form:
         files: all uploaded files.
     """
 
-    def __init__(self, body: Body, content_type: str, config: Config) -> None:
+    def __init__(self, body: Body, content_type: str, config: Limits) -> None:
         """Read a body.
 
         Args:
             body: all of it.
             content_type: the header, with its boundary.
-            config: MAX_FIELDS, MAX_FILES, MAX_BODY_SIZE and UPLOAD_FOLDER are read.
+            config: the settings of the app.
 
         Raises:
             HTTPError: 400 for a malformed or truncated body or too many parts, 413 for fields that

@@ -1,4 +1,4 @@
-"""The command line: `atila serve`, `routes`, `check`, `new`, and what deployment needs."""
+"""The command line: `atila serve`, `routes`, `check`, `new`, and the deployment commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from atila.launch import reloading, script
 from atila.monitoring import logs
 from atila.serving import static
 
+OPTIONS = "atila.serve_options"
+"""The group of entry points that name options of layers for `atila serve`."""
 TARGET = click.argument("target")
 OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
 
@@ -37,7 +40,18 @@ def main() -> None:
     """Atila, a web framework of plain functions."""
 
 
-@main.command()
+class _Serve(click.Command):
+    """`atila serve`, with the options that installed layers add to it.
+
+    Each is a `click.Option` without a value for the command: its callback does what is to be done.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        *own, help_option = super().get_params(ctx)
+        return [*own, *(entry.load() for entry in entry_points(group=OPTIONS)), help_option]
+
+
+@main.command(cls=_Serve)
 @click.argument("target")
 @click.option(
     "--engine",
@@ -70,17 +84,11 @@ def main() -> None:
     help="How all other messages are written.",
 )
 @click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
-@click.option(
-    "--grpc-port",
-    type=click.IntRange(1, 65535),
-    help="A port of its own for gRPC, which granian cannot serve itself.",
-)
 def serve(
     target: str,
     engine: str | None,
     disable_static: bool,
     devel: bool,
-    grpc_port: int | None,
     log_format: str | None,
     **options: Any,
 ) -> None:
@@ -101,11 +109,7 @@ def serve(
             os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
-        if grpc_port:
-            if importlib.util.find_spec("grpc") is None:
-                raise SetupError('gRPC is not installed. Mend: pip install "atila-render[grpc]"')
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            os.environ[script.GRPC_PORT] = f"{host}:{grpc_port}"
+        os.environ[script.HOST] = settings.host
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
         click.echo(
@@ -149,11 +153,11 @@ def check(target: str) -> None:
 @OUTPUT
 def openapi(target: str, output: Path | None) -> None:
     """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
-    from atila.openapi.document import of_target
+    from atila.launch import routes_table
     from atila.openapi.page import to_json
 
     with _mistakes_told():
-        _put(to_json(of_target(target)).decode() + "\n", output)
+        _put(to_json(routes_table.openapi(target)).decode() + "\n", output)
 
 
 @main.command()

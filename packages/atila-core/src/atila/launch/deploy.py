@@ -1,4 +1,4 @@
-"""Deployment: a systemd unit, a configuration for Nginx, and the static files in one folder."""
+"""Deployment: a systemd unit, an Nginx configuration, and all static files in one folder."""
 
 from __future__ import annotations
 

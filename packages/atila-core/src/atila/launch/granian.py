@@ -1,4 +1,4 @@
-"""`atila serve --engine granian`: granian as the server of a launch script or an app.
+"""`atila serve --engine granian`: serves a launch script or an app with granian.
 
 Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
 finds the new code; what the workers need to know comes to them in environment variables.
@@ -18,7 +18,8 @@ from atila.errors import SetupError
 from atila.launch import reloading, script
 from atila.monitoring import logs
 from atila.runtime import server_run
-from atila.serving.site import Site, spare_collector
+from atila.runtime.loop import freeze_gc
+from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
@@ -44,20 +45,20 @@ class Service:
     def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
         self.site = site
         self._files = files
+        # Not a method, which would be one more step of each request.
+        self.__rsgi__ = rsgi.Engine(site).serve
+        self._wsgi = wsgi.Engine(site).serve
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.site.adopt_loop(loop)
+        self.site.use_loop(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._files is not None and self._files.changed():
             reloading.announce(self.site, "before_reload")
         self.site.shutdown()
 
-    def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        return rsgi.serve(self.site, scope, protocol)
-
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        return wsgi.serve(self.site, environ, start_response)
+        return self._wsgi(environ, start_response)
 
 
 def make_service() -> Service:
@@ -70,7 +71,7 @@ def make_service() -> Service:
         files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
         if files.changed_since(int(started)):
             reloading.announce(site, "reloaded")
-    spare_collector()
+    freeze_gc()
     return Service(site, files)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from atila import layers
 from atila.app.mounting import call_hook
 from atila.errors import SetupError, source_of
-from atila.serving.site import Mount
+from atila.serving.apps import Mount
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 _OWN = frozenset(
     {"bus", "g", "hooks", "import_name", "jobs", "mounting", "readiness", "router", "routes"}

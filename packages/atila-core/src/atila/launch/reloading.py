@@ -1,4 +1,4 @@
-"""Development mode, and the watch on the files of a project: `--devel` and `--reload`."""
+"""Development mode: watches a project's files for `--devel` and `--reload`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atila.serving.site import Site
+    from atila import Site
 
 VARIABLE = "ATILA_RELOAD"
 """Environment variable: whether servers start their workers anew when a file changes."""
 MODE = "SKITAIENV"
 """Environment variable of Skitai, for the mode that a site runs in."""
 INTERVAL = 0.25
-"""Seconds between two looks at the files."""
+"""Seconds between two looks at the files where nothing reports changes."""
+SELDOM_MS = 1000
+"""Milliseconds between two looks at them where the system reports changes: it may miss one."""
 _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 Stamps = dict[str, tuple[int, int]]
@@ -92,8 +94,33 @@ class Files:
 
     def wait(self) -> None:
         """Wait until any changes."""
+        moments = self._moments()
         while not self.changed():
+            next(moments)
+
+    def _moments(self) -> Iterator[None]:
+        """When to look again: once the system reports a change, if watchfiles is installed."""
+        watch = _watch()
+        while watch is not None:
+            try:
+                # One by one: an environment or node_modules in a project is too much to watch.
+                for changes in watch(
+                    *(p for place in (self._folder, *self._more) for p, _ in _walk(place)),
+                    watch_filter=_may_matter,
+                    rust_timeout=SELDOM_MS,
+                    yield_on_timeout=True,
+                    recursive=False,
+                ):
+                    yield
+                    if changes:
+                        break  # There may be a folder more.
+            except OSError:
+                # A folder has just gone, or the system watches no more of them.
+                time.sleep(INTERVAL)
+                yield
+        while True:
             time.sleep(INTERVAL)
+            yield
 
     def watch(self, react: Callable[[], object]) -> None:
         """Call react() once, in a thread, when any has changed."""
@@ -113,9 +140,28 @@ class Files:
         importlib.invalidate_caches()
 
 
+def _watch() -> Callable[..., Iterator[Any]] | None:
+    try:
+        from watchfiles import watch
+    except ImportError:
+        return None
+    return watch
+
+
+def _may_matter(change: object, path: str) -> bool:
+    # Databases and logs in a project are written all the time.
+    return path.endswith(".py") or os.path.isdir(path)
+
+
 def _python_files(place: str) -> Iterator[str]:
+    for parent, names in _walk(place):
+        yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
+
+
+def _walk(place: str) -> Iterator[tuple[str, list[str]]]:
+    """Folders that may have modules of a project, with the names of their files."""
     if place.endswith(".py"):
-        yield place
+        yield os.path.split(os.path.abspath(place))[0], [os.path.basename(place)]
     for parent, folders, names in os.walk(place):
         folders[:] = [
             name
@@ -124,7 +170,7 @@ def _python_files(place: str) -> Iterator[str]:
             and name not in _PASSED_OVER
             and not os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
         ]
-        yield from (os.path.join(parent, name) for name in names if name.endswith(".py"))
+        yield parent, names
 
 
 def announce(site: Site, event: str) -> None:

@@ -1,4 +1,4 @@
-"""What a site answers, told to developers: `atila routes`, `atila check`, and the API reference."""
+"""Lists the routes of a site for `atila routes`, `atila check` and the API reference."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from atila import problems
-from atila.errors import SetupError
+from atila.errors import SetupError, collect_errors, setup_step
 from atila.launch import script
-from atila.routing.router import names_of, parse_rule
-from atila.serving.endpoint import Endpoint
+from atila.openapi import document
+from atila.openapi.operation import Document
+from atila.serving.endpoint import path_of
 from atila.serving.site import Site
 
 HEADINGS = ("METHODS", "PATH", "NAME", "HANDLER")
@@ -34,16 +34,6 @@ class Line:
 
     def __iter__(self) -> Iterator[str]:
         return iter((self.methods, self.path, self.name, self.handler))
-
-
-def path_of(endpoint: Endpoint) -> str:
-    """The rule of an endpoint with the mount point of its app: "/shop/orders/<int:id>"."""
-    return (endpoint.app.mount_prefix + endpoint.route.rule) or "/"
-
-
-def url_parameters(endpoint: Endpoint) -> tuple[str, ...]:
-    """The names of the parameters in the path."""
-    return names_of(parse_rule(endpoint.route.rule))
 
 
 def lines(site: Site) -> list[Line]:
@@ -92,6 +82,16 @@ def check(target: str) -> tuple[list[SetupError], int]:
         What is wrong with it, and the number of its routes.
     """
     count = 0
-    with problems.gathered() as found, problems.piece(), script.trial(target) as site:
+    with collect_errors() as found, setup_step(), script.trial(target) as site:
         count = len(lines(site))
     return found, count
+
+
+def openapi(target: str) -> Document:
+    """The OpenAPI document of a launch script or app.
+
+    Raises:
+        SetupError: it has a mistake in it.
+    """
+    with script.trial(target) as site:
+        return document.of_site(site, document.info_of(site.mounts[0].app))

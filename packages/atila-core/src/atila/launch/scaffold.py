@@ -1,4 +1,4 @@
-"""`atila new NAME`: a project to begin with, laid out as a package app with its tests."""
+"""`atila new NAME`: creates a project, laid out as a package app with tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
+"""Reads launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
 
 A script is read the same way for every engine: its mounts are recorded here, and so are the
 options of `run` where another engine than Skitai is to serve.
@@ -19,11 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila import problems
-from atila.errors import SetupError
+from atila.errors import SetupError, setup_step
 from atila.launch import reloading, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
-from atila.serving.site import Mount, Site
+from atila.serving.apps import Mount
+from atila.serving.site import Site
 
 if TYPE_CHECKING:
     from atila.app.application import Atila
@@ -33,8 +33,8 @@ DEFAULT_PORT = 5000
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
-GRPC_PORT = "ATILA_GRPC_PORT"
-"""That by which the layer that serves gRPC gets to know where: "127.0.0.1:50051"."""
+HOST = "ATILA_HOST"
+"""That by which layers with ports of their own get to know at which address the server listens."""
 
 
 @dataclass(slots=True)
@@ -332,7 +332,7 @@ def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     access_log = os.environ.get(ACCESS_LOG) or None
     mounts: list[Mount] = []
     for each in current.mounts:
-        with problems.piece():
+        with setup_step():
             mounts.append(each.load() if isinstance(each, Package) else each)
             mounts[-1].app.debug |= reloading.is_development()
     return Site(

@@ -1,4 +1,4 @@
-"""WSGI applications mounted beside our own apps: Django's admin at "/admin", say (PEP 3333).
+"""Mounts WSGI applications (PEP 3333) beside Atila apps, such as Django's admin at "/admin".
 
 On Skitai it is Skitai who serves them; on all other engines they become an app of one route.
 """
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError
 from atila.http.bodies import as_file
+from atila.routing.router import ALL_METHODS
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -63,7 +62,7 @@ def app_of(application: Application, name: str) -> Atila:
 
     app = Atila(name, layers={})
     for rule in ("/", "/<path:path>"):
-        app.route(rule, methods=_METHODS)(handler_of(application))
+        app.route(rule, methods=ALL_METHODS)(handler_of(application))
     return app
 
 
@@ -75,7 +74,7 @@ def handler_of(application: Application) -> Callable[..., Any]:
         written: list[bytes] = []
 
         def start_response(status: str, headers: Any, error: Any = None) -> Callable[..., Any]:
-            if error is not None and was.answering:
+            if error is not None and was.headers_sent:
                 raise error[1].with_traceback(error[2])
             started[:] = [status, headers]
             return written.append

@@ -1,1 +1,1 @@
-"""What is reported about requests: logs, metrics, health."""
+"""Reports about requests: logs, metrics, health."""

@@ -1,4 +1,4 @@
-"""The setting HEALTH: whether a process lives, and whether it is ready for requests.
+"""The health page: whether a process lives, and whether it accepts requests.
 
 `/health/live` is answered by the task loop alone, `/health/ready` by the readiness checks of the
 app, in threads of their own. So both are answered when all worker threads and their queue are
@@ -10,25 +10,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila.app import settings
-from atila.app.hooks import check_takes_context
 from atila.errors import SetupError, source_of
-from atila.routing.router import Route
+from atila.routing.router import Route, path_of
+from atila.routing.signature import check_takes_context
+from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
-from atila.serving import streams
-from atila.serving.endpoint import Endpoint
+from atila.typevars import Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.response import Response
-    from atila.was import Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
 
@@ -59,19 +56,20 @@ def readiness_check(app: Atila, function: Function) -> Function:
     return function
 
 
-def endpoints(app: Atila) -> Iterable[Endpoint]:
-    """What answers below the path of the setting HEALTH.
+def routes(app: Atila) -> Iterator[Route]:
+    """The routes below the path of the setting HEALTH; none if it has no path.
 
     Raises:
         SetupError: a setting makes no sense.
     """
-    path, seconds = settings.path_of(app.config, "HEALTH"), app.config.HEALTH_TIMEOUT
+    if app.config.HEALTH is None:
+        return
+    path, seconds = path_of(app.config, "HEALTH"), app.config.HEALTH_TIMEOUT
     if not (isinstance(seconds, int | float) and seconds > 0):
         raise SetupError(f"app.config.HEALTH_TIMEOUT is a number of seconds, not {seconds!r}")
     handlers = {"live": live, "ready": Readiness(app, seconds).answer}
     for name, handler in handlers.items():
-        route = Route(f"{path}/{name}", handler, ("GET",), automatic=True)
-        yield Endpoint(app, route, ()).quiet(alone=True)
+        yield Route(f"{path}/{name}", handler, ("GET",), automatic=True)
 
 
 async def live(was: Was) -> Response:
@@ -90,7 +88,7 @@ class Readiness:
     def __init__(self, app: Atila, seconds: float) -> None:
         functions = app.readiness
         # A check that hangs has its thread; it must not have that of another.
-        pool = WorkerPool(max(1, len(functions)), name="atila-health", eager=True)
+        pool = WorkerPool(max(1, len(functions)), name="atila-health", one_thread_per_job=True)
         self._checks = [Check(name, func, seconds, pool) for name, func in functions.items()]
 
     async def answer(self, was: Was) -> Response:
@@ -156,7 +154,7 @@ class Check:
             if self._is_async:
                 value = await self._function(was)
             else:
-                value = await streams.in_pool(self._pool, was, self._function, was)
+                value = await in_pool(self._pool, was, self._function, was)
             if hasattr(type(value), "__await__"):
                 value = await value
         except Exception as error:

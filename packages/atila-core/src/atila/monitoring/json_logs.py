@@ -1,4 +1,4 @@
-"""Structured logs: a record of `logging` as one object of JSON, on one line."""
+"""Structured logs: each record of `logging` as one JSON object on one line."""
 
 from __future__ import annotations
 

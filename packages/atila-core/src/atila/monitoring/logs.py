@@ -1,4 +1,4 @@
-"""Logs: a last resort for what nobody has set up, and the access log.
+"""The access log, and a fallback handler where the program configures no logging.
 
 All that the framework and its apps write goes to loggers below "atila" of the standard library.
 Whoever configures logging gets it there, and nothing here interferes.
@@ -27,7 +27,7 @@ from atila.http.observation import Observed, Observer
 from atila.monitoring.json_logs import JSONFormatter, request_id
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 LOG_FORMAT = "ATILA_LOG_FORMAT"
@@ -139,7 +139,7 @@ class AccessLog(Observer):
     def answered(self, exchange: Observed, status: int, size: int) -> None:
         """See `Observer`."""
         was = exchange.was
-        if was is not None and not was.endpoint.is_quiet:
+        if was is not None and not was.endpoint.is_unlogged:
             _log.info("%s", self._line(exchange, was, status, size))
 
 

@@ -1,4 +1,4 @@
-"""The setting METRICS: what a site does, counted, on a page for Prometheus.
+"""Counts requests and resources, and serves the counts as a page for Prometheus.
 
 Names and labels are those of OpenTelemetry's semantic conventions for HTTP servers, as Prometheus
 spells them. Values of a label are a bounded set, whatever clients send: the rule of a route, never
@@ -19,46 +19,41 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila.app import settings
-from atila.errors import HTTPError, SetupError
+from atila.errors import BUSY, HTTPError, SetupError
+from atila.http import methods
 from atila.http.observation import Observed, Observer
-from atila.routing.router import Route
+from atila.routing.router import Route, path_of
+from atila.runtime.offload import in_pool
 from atila.runtime.pool import WorkerPool
-from atila.serving import streams
 
 if TYPE_CHECKING:
     from prometheus_client import Gauge, Histogram
 
-    from atila.app.application import Atila
+    from atila import Atila, Endpoint, Was
     from atila.http.exchange import WebSocketTransport
-    from atila.serving.endpoint import Endpoint
-    from atila.was import Was
 
 SAMPLED = 1.0
 """Seconds between two looks at what goes up and down, for the page of another worker."""
 WAITING = 16
 """Requests for the page that may wait for another; a further one is refused with 503."""
 
-_METHODS = frozenset(
-    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
-)
 _LABELS = ("http_request_method", "http_route", "http_response_status_code")
 
 
-def endpoint(app: Atila) -> Endpoint:
-    """What answers at the path of the setting METRICS, within the hooks and layers of the app.
+def route(app: Atila) -> Route:
+    """The route at the path of the setting METRICS, for within the hooks and layers of the app.
 
     Raises:
         SetupError: the setting makes no sense, or prometheus_client is not installed.
     """
-    path = settings.path_of(app.config, "METRICS")
+    path = path_of(app.config, "METRICS")
     # Not imported yet: that comes after its environment variable is set.
     if importlib.util.find_spec("prometheus_client") is None:
         raise SetupError(
             "app.config.METRICS needs prometheus_client, which is not installed."
             ' Mend: pip install "atila-core[metrics]"'
         )
-    return app.endpoint_for(Route(path, _show, ("GET",), automatic=True)).quiet()
+    return Route(path, _show, ("GET",), automatic=True)
 
 
 async def _show(was: Was) -> Any:
@@ -68,9 +63,9 @@ async def _show(was: Was) -> Any:
     if metrics is None:
         raise HTTPError(404)
     if metrics.pool.is_full:
-        raise HTTPError(503, "the server is busy", 0, [("retry-after", "1")])
+        raise HTTPError(503, "the server is busy", 0, BUSY)
     accepted = was.exchange.header("accept") or ""
-    kind, page = await streams.in_pool(metrics.pool, was, metrics.page, accepted)
+    kind, page = await in_pool(metrics.pool, was, metrics.page, accepted)
     return was.response(200, page, {"content-type": kind, "cache-control": "no-store"})
 
 
@@ -140,7 +135,7 @@ class Metrics(Observer):
         # One element for each; appending and popping are atomic, as adding is not.
         self._active: deque[None] = deque()
         self._sockets: set[WebSocketTransport] = set()
-        self.pool = WorkerPool(1, WAITING, "atila-metrics", eager=True)
+        self.pool = WorkerPool(1, WAITING, "atila-metrics", one_thread_per_job=True)
         self._is_closed = threading.Event()
         self._is_shared = folder is not None
         threading.Thread(target=self._watch, name="atila-samples", daemon=True).start()
@@ -165,12 +160,12 @@ class Metrics(Observer):
             observe = self._observe[key]
         except KeyError:
             observe = self._child(endpoint, exchange.method, status)
-            if exchange.method in _METHODS:
+            if exchange.method in methods.ALL:
                 self._observe[key] = observe
         observe(exchange.took)
 
     def _child(self, endpoint: Endpoint, method: str, status: int) -> Any:
-        known = method if method in _METHODS else "_OTHER"
+        known = method if method in methods.ALL else "_OTHER"
         return self._names.durations.labels(known, route_of(endpoint), status).observe
 
     def accepted(self, exchange: Observed, transport: WebSocketTransport) -> None:

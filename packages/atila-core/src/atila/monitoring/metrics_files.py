@@ -1,4 +1,4 @@
-"""The numbers of all processes that serve together, by the multiprocess mode of prometheus_client.
+"""Sums the metrics of all worker processes by prometheus_client's multiprocess mode.
 
 In that mode each process has its numbers in memory-mapped files of one folder, with its process id
 in their names. The folder is in the environment: PROMETHEUS_MULTIPROC_DIR. If whoever started the

@@ -1,1 +1,1 @@
-"""What an app answers as an OpenAPI document, and the page to try it."""
+"""The OpenAPI document of an app, and the page to try it."""

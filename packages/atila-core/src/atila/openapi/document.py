@@ -1,4 +1,4 @@
-"""OpenAPI 3.1: what a site answers, for programs that read it and for a page to try it.
+"""Builds the OpenAPI 3.1 document of a site.
 
 The document is made of what is there anyway: rules, methods, signatures, docstrings and
 `@app.inspect`. WebSockets are not in it, for which OpenAPI has no words.
@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila.launch import script
-from atila.launch.routes_table import path_of
+from atila.http import methods
 from atila.openapi.operation import Document, Operation
 from atila.openapi.schema import CONVERTED, Schema
 from atila.routing.router import parse_rule
-from atila.serving.endpoint import Endpoint
+from atila.serving.endpoint import Endpoint, path_of
 from atila.serving.site import Site
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 VERSION = "3.1.0"
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = frozenset(name.lower() for name in methods.ALL - {"CONNECT"})
 """What OpenAPI has a place for; a method of another name is left out."""
 
 
@@ -56,16 +55,6 @@ def of_site(site: Site, info: Mapping[str, Any]) -> Document:
     """The document of all apps of a site; of those for certain hosts too."""
     endpoints = [endpoint for mount in site.mounts for endpoint in mount.app.endpoints]
     return document(endpoints, info)
-
-
-def of_target(target: str) -> Document:
-    """The document of a launch script or app.
-
-    Raises:
-        SetupError: it has a mistake in it.
-    """
-    with script.trial(target) as site:
-        return of_site(site, info_of(site.mounts[0].app))
 
 
 def info_of(app: Atila) -> dict[str, Any]:

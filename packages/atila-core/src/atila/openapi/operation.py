@@ -1,4 +1,4 @@
-"""One operation of a document of OpenAPI 3.1: what a route takes, by one of its methods."""
+"""One operation of an OpenAPI 3.1 document: one route by one method."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from atila.http.forms import FORM_TYPE
+from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
 from atila.openapi.schema import CONVERTED, Schema, of_parameter
 from atila.routing.router import parse_rule
 from atila.serving.endpoint import Endpoint
-from atila.validation.inspector import Choice, Rule
+from atila.validation.inspector import OneOf, Rule
 
 ERROR = "#/components/schemas/Error"
 """Where a document has the schema of errors."""
 
 Document = dict[str, Any]
-
-_BODIES = frozenset({"post", "put", "patch"})
-_SCHEMES = ("basic", "digest", "bearer")
 
 
 class Operation:
@@ -42,7 +40,7 @@ class Operation:
         self._taken = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD}
         inspector = endpoint.inspector
         self._rules: tuple[Rule, ...] = inspector.rules if inspector is not None else ()
-        self._choices: tuple[Choice, ...] = inspector.choices if inspector is not None else ()
+        self._choices: tuple[OneOf, ...] = inspector.choices if inspector is not None else ()
 
     def object(self, identifier: str) -> Document:
         """The Operation Object."""
@@ -56,8 +54,8 @@ class Operation:
             made["parameters"] = parameters
         if self._has_body():
             made["requestBody"] = self._body()
-        if scheme := self._scheme():
-            made["security"] = [{scheme: []}]
+        if self._endpoint.security:
+            made["security"] = [{self._endpoint.security: []}]
         made["responses"] = {
             "200": {"description": "The answer."},
             "default": {
@@ -66,11 +64,6 @@ class Operation:
             },
         }
         return made
-
-    def _scheme(self) -> str:
-        app = self._endpoint.app
-        asked = self._route.options.get("authenticate", getattr(app, "authenticate", None))
-        return asked if isinstance(asked, str) and asked in _SCHEMES else ""
 
     def _about(self, name: str) -> list[Rule]:
         return [rule for rule in self._rules if rule.place.name == name]
@@ -122,7 +115,7 @@ class Operation:
         return parameter is not None and parameter.default is inspect.Parameter.empty
 
     def _has_body(self) -> bool:
-        if self._method not in _BODIES:
+        if self._method.upper() not in WITH_BODY:
             return False
         takes = self._takes_any or self._route.content_types or self._streams()
         return bool(takes or any(self._only_in(name) != "URL" for name in self._others()))

@@ -1,4 +1,4 @@
-"""The setting OPENAPI: an app's own document, and a page to try what is in it.
+"""Serves an app's OpenAPI document and the page to try it.
 
 The page loads nothing but the document; its policy (Content Security Policy, level 3) allows no
 more than that.
@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila.app import settings
 from atila.errors import SetupError
 from atila.openapi import document as openapi
 from atila.openapi.operation import Document
-from atila.routing.router import Route
+from atila.routing.router import Route, path_of
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
@@ -37,7 +35,7 @@ def routes(app: Atila) -> Iterator[Route]:
     """
     if app.config.OPENAPI is None:
         return
-    path, info = settings.path_of(app.config, "OPENAPI"), app.config.OPENAPI_INFO or {}
+    path, info = path_of(app.config, "OPENAPI"), app.config.OPENAPI_INFO or {}
     if not isinstance(info, Mapping):
         raise SetupError('app.config.OPENAPI_INFO is a dict: {"title": "Shop", "version": "1.0"}')
     yield Route(path, _page(path, info), ("GET",), automatic=True)

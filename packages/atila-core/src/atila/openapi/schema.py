@@ -1,4 +1,4 @@
-"""Parameters and their inspection as JSON Schema (draft 2020-12), which OpenAPI 3.1 uses."""
+"""Parameters and their inspection as JSON Schema (draft 2020-12), as OpenAPI 3.1 uses it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Changes to other frameworks, by the names that the specification has for them."""
+"""Extensions of other frameworks, under the names of the specification."""

@@ -1,4 +1,4 @@
-"""Which apps a host has, and which of them a path leads to."""
+"""Finds the apps of a host, and the app that a path leads to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 DEFAULT = "default"
 """The rule for all hosts that no other rule fits; "*" is the same."""

@@ -1,20 +1,20 @@
-"""`was.pipe`: a request goes on to another resource, in place."""
+"""`was.pipe`: passes a request on to another resource, in place."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.routing import urls
+from atila.runtime.offload import in_worker
 
+Step = Callable[["Was", Any], Any]
 _SEEN = ("URL", "URL_QUERY")
 """What a request remembers of its parameters; the body stays as it is."""
 
 if TYPE_CHECKING:
-    from atila.layers import After
+    from atila import Endpoint, Was
     from atila.routing.router import Route
-    from atila.serving.endpoint import Endpoint
-    from atila.was import Was
 
 
 def pipe(was: Was, resource: urls.Resource, /, *args: Any, **params: Any) -> Any:
@@ -96,15 +96,13 @@ class _Detour:
             else:
                 seen[name] = value
 
-    async def _finish_later(self, value: Awaitable[Any], after: Sequence[After]) -> Any:
+    async def _finish_later(self, value: Awaitable[Any], after: Sequence[Step]) -> Any:
         # On the task loop, where steps that may block have no place: they go to a worker thread.
-        from atila.serving import streams
-
         result = await value
-        return await streams.in_worker(self._was, finish, self._was, result, after)
+        return await in_worker(self._was, finish, self._was, result, after)
 
 
-def finish(was: Was, value: Any, after: Sequence[After]) -> Any:
+def finish(was: Was, value: Any, after: Sequence[Step]) -> Any:
     """What the steps after a handler make of its value; they may block."""
     for step in after:
         replaced = step(was, value)

@@ -1,4 +1,4 @@
-"""Which routes of an app answer: those of the highest rank, and none that `app.unroute` names."""
+"""Decides which routes of an app answer: the highest rank wins, `app.unroute` removes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from atila.errors import HTTPError, SetupError, caller
 from atila.routing.router import Route
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 
 def ranked(routes: Iterable[Route], unrouted: Mapping[str, int]) -> list[Route]:

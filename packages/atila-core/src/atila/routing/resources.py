@@ -1,4 +1,4 @@
-"""The resources of an app: its routes by name and by function, and the folders of packages."""
+"""The resources of an app: routes by name and by function, and the folders of packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from atila.routing.router import Route
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 CONTAINERS = ("services", "exports")
 """Packages that only hold others: names begin behind them. `myapp.services.sub.pages` is called

@@ -1,7 +1,8 @@
-"""Rules and the router: from a path to the endpoints that answer it."""
+"""Rules and the router: finds the endpoint of a path."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,6 +14,12 @@ SPECIAL = frozenset({"me", "notme", "new"})
 
 LONGEST_NUMBER = 300
 """Digits; a longer number in a path matches nothing, so that none is ever costly to convert."""
+
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""What a route answers that names no methods; HEAD comes with GET, and OPTIONS with all."""
+ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
+"""What a route answers that answers all that clients ask."""
 
 
 @dataclass(slots=True)
@@ -34,7 +41,7 @@ class Route:
 
     rule: str
     handler: Callable[..., Any]
-    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    methods: tuple[str, ...] = METHODS
     content_types: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
@@ -42,6 +49,18 @@ class Route:
     automatic: bool = False
     mntopt: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
+
+
+def path_of(config: Mapping[str, Any], name: str) -> str:
+    """The path that a setting names, below the app's mount point.
+
+    Raises:
+        SetupError: it is no path.
+    """
+    path = config[name]
+    if not (isinstance(path, str) and re.fullmatch(r"(/[\w.\-]+)+", path)):
+        raise SetupError(f'app.config.{name} is None or a path: "/{name.lower()}", not {path!r}')
+    return path
 
 
 class Segment(NamedTuple):
@@ -264,8 +283,10 @@ class Router:
     def match(self, path: str, method: str) -> Match | None:
         """Where a request leads; None if no rule fits path (percent-decoded) and method."""
         leaf = self._static.get(path)
-        if leaf is not None and (target := leaf.target(method)) is not None:
-            return target
+        if leaf is not None:
+            target = leaf.targets.get(method) or leaf.target(method)
+            if target is not None:
+                return target
         found = _descend(self._root, path.split("/"), 1, (), method)
         if found is None and path == "/" and (leaf := self._static.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which

@@ -1,4 +1,4 @@
-"""Binding a request's parameters to a handler's signature, which is read once, at mount time."""
+"""Binds a request's parameters to a handler's signature, which is read once, at mount time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError, SetupError
+from atila.errors import HTTPError, SetupError, source_of
 from atila.routing.router import Route, parse_rule
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 Binder = Callable[["Was"], Mapping[str, Any]]
 
@@ -75,11 +75,19 @@ def _name(route: Route) -> str:
     return getattr(route.handler, "__name__", "the handler")
 
 
-def binder(route: Route, signature: Signature) -> Binder | None:
+def binder(
+    route: Route, signature: Signature, of_layers: frozenset[str] = frozenset()
+) -> Binder | None:
     """The function that gives a handler its arguments, or None if it takes none.
 
     A handler whose only parameter is `was` is not bound to anything: it reads `was.request.args`
     if it wants to, and is called whatever they are.
+
+    Args:
+        route: the route.
+        signature: of its handler.
+        of_layers: names of parameters that are for layers; it is called without those that it does
+            not take.
 
     Raises:
         SetupError: the rule has a parameter that the handler does not take.
@@ -96,6 +104,7 @@ def binder(route: Route, signature: Signature) -> Binder | None:
         return None
     required = frozenset(signature.required)
     takes_any = signature.takes_any
+    others = of_layers - known
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
@@ -104,8 +113,7 @@ def binder(route: Route, signature: Signature) -> Binder | None:
             args = was.args if exchange.query or exchange.body else was.path_params
         given = args.keys()
         if not (required <= given and (takes_any or given <= known)):
-            own = was.app.layer_fields - known
-            args = {name: value for name, value in args.items() if name not in own}
+            args = {name: value for name, value in args.items() if name not in others}
             if not (required <= args.keys() and (takes_any or args.keys() <= known)):
                 raise HTTPError(400, _mismatch(args.keys(), required, signature))
         was.is_bound = True
@@ -120,3 +128,16 @@ def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str
         return f"parameter {absent[0]!r} is required"
     unknown = sorted(set(given) - set(signature.names))
     return f"unknown parameter {unknown[0]!r}; known are {', '.join(signature.names)}"
+
+
+def check_takes_context(function: Callable[..., Any]) -> None:
+    """Raise a SetupError if a function cannot be called with the context first."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return
+    if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        name = getattr(function, "__name__", "it")
+        raise SetupError(
+            f"{name} must take the context first: def {name}(was, …)", source_of(function)
+        )

@@ -17,8 +17,7 @@ from atila.routing.router import CONVERTERS, Route, Segment, names_of, parse_rul
 from atila.routing.signature import Signature
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 Resource = str | Callable[..., Any]
 """A function with a route, its name ("sub.pages.toc"), or that in another app ("shop:cart")."""

@@ -1,1 +1,1 @@
-"""What a process has: threads, the loop, shared state; knows no HTTP."""
+"""The resources of a process: threads, the loop, shared state; knows no HTTP."""

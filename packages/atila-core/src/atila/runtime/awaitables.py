@@ -1,4 +1,4 @@
-"""Awaitables that may be over before anybody waits for them, so that nobody needs to."""
+"""Awaitables that may already be finished, so that callers can skip the wait."""
 
 from __future__ import annotations
 

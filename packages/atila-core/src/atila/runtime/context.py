@@ -1,12 +1,52 @@
-"""Which request the running code belongs to, for code that nobody hands `was` to."""
+"""The request that the running code belongs to, and code that runs with its context variables."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import TYPE_CHECKING
+import types
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
 current: ContextVar[Was] = ContextVar("was")
 """The context of the request; set in worker threads, on the task loop and in tasks."""
+
+
+@types.coroutine
+def run_in(
+    context: Context, awaitable: Awaitable[Any], on_wait: Callable[[], object]
+) -> Generator[Any, Any, Any]:
+    """Await something whose code is to run in a context, each step of it.
+
+    An asyncio task of this context would do the same, but be in it whenever it is woken: also while
+    a worker thread is. This one is in it for no longer than a step takes.
+
+    Args:
+        context: nobody else is in it meanwhile.
+        awaitable: a coroutine, or anything else to be awaited.
+        on_wait: called when it waits for the first time; most never do.
+
+    Returns:
+        Its value.
+    """
+    run = context.run
+    steps: Any = awaitable if hasattr(awaitable, "send") else run(awaitable.__await__)
+    send = getattr(steps, "send", None) or (lambda value: next(steps))
+    try:
+        awaited = run(send, None)
+        on_wait()
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:
+                throw = getattr(steps, "throw", None)
+                if throw is None:
+                    raise
+                # GeneratorExit too: what is thrown away cleans up in its context.
+                awaited = run(throw, error)
+            else:
+                awaited = run(send, value)
+    except StopIteration as end:
+        return end.value

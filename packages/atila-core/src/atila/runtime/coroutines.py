@@ -1,4 +1,4 @@
-"""Generator coroutines: handlers that yield what they wait for, and pieces of the answer.
+"""Generator coroutines: handlers that yield awaitables and pieces of the answer.
 
 The first step runs in the worker thread in which the handler starts, so that it may block; after
 the first `yield` the thread is free and all goes on on the task loop. A layer that offers
@@ -13,26 +13,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from atila.http.exchange import Exchange
-    from atila.was import Was
-
-
-class Input:
-    """What a coroutine yields for the next piece of a streamed body: `yield was.Input(4096)`.
-
-    Args:
-        exchange: the request.
-        size: bytes that the piece has at most.
-    """
-
-    __slots__ = ("_exchange", "_size")
-
-    def __init__(self, exchange: Exchange, size: int = 65536) -> None:
-        self._exchange = exchange
-        self._size = size
-
-    def __await__(self) -> Generator[Any, None, bytes]:
-        return self._exchange.read(self._size).__await__()
+    from atila import Was
 
 
 def generator_handler(handler: Callable[..., Any]) -> Callable[..., Any]:

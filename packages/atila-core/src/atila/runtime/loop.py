@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any
+
+from atila.runtime.call_queue import CallQueue
+from atila.typevars import Value
 
 log = logging.getLogger("atila.loop")
 
-Value = TypeVar("Value")
 
-
-class TaskLoop:
+class TaskLoop(CallQueue):
     """An asyncio loop, with calls from other threads handed over in batches.
 
     Args:
         loop: the loop of the server, or None for one of its own, which `run_in_thread` starts.
+
+    Attributes:
+        loop: the asyncio loop.
+        thread_id: of the thread that it runs in.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__("the task loop", log)
         self.loop = loop if loop is not None else asyncio.new_event_loop()
-        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._woken = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread: threading.Thread | None = None
-        self._thread_id = threading.get_ident() if loop is not None else 0
+        self.thread_id = threading.get_ident() if loop is not None else 0
 
     @classmethod
     def in_thread(cls, name: str = "atila-loop") -> TaskLoop:
@@ -37,7 +41,7 @@ class TaskLoop:
         ready = threading.Event()
 
         def run() -> None:
-            self._thread_id = threading.get_ident()
+            self.thread_id = threading.get_ident()
             asyncio.set_event_loop(self.loop)
             self.loop.call_soon(ready.set)
             self.loop.run_forever()
@@ -49,7 +53,7 @@ class TaskLoop:
 
     def is_current(self) -> bool:
         """Whether the caller is on the loop's thread, where nothing may block."""
-        return threading.get_ident() == self._thread_id
+        return threading.get_ident() == self.thread_id
 
     def call(self, func: Callable[..., object], *args: Any) -> None:
         """Have func(*args) called on the loop soon. From any thread.
@@ -59,22 +63,11 @@ class TaskLoop:
         self._calls.append((func, args))
         if not self._woken:
             self._woken = True
-            if threading.get_ident() == self._thread_id:
+            if threading.get_ident() == self.thread_id:
                 # It is awake: no need to write to the socket that wakes it.
                 self.loop.call_soon(self._drain)
             else:
                 self.loop.call_soon_threadsafe(self._drain)
-
-    def _drain(self) -> None:
-        # Cleared before the calls are counted: whatever comes later wakes the loop again.
-        self._woken = False
-        calls = self._calls
-        for _ in range(len(calls)):
-            func, args = calls.popleft()
-            try:
-                func(*args)
-            except Exception:
-                log.exception("a call on the task loop failed")
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None) -> None:
         """Run a coroutine to its end on the loop. From any thread; its errors are logged.
@@ -83,7 +76,7 @@ class TaskLoop:
             coroutine: what to run.
             context: the context variables it runs with; None for a copy of the loop's own.
         """
-        if self.is_current():
+        if threading.get_ident() == self.thread_id:
             _ = self._create_task(coroutine, context)
         else:
             self.call(self._create_task, coroutine, context)
@@ -160,3 +153,13 @@ class TaskLoop:
             self._thread.join(5.0)
             if not self._thread.is_alive():
                 self.loop.close()
+
+
+def freeze_gc() -> None:
+    """Keep the garbage collector from going through all that a worker process has loaded.
+
+    To be called when it is about to serve. Else each full collection looks at every module, some
+    15 ms in which no request is answered, several times a second under load.
+    """
+    gc.collect()
+    gc.freeze()

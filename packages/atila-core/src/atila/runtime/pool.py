@@ -1,4 +1,4 @@
-"""Worker threads with a bounded queue; as many awake as the work needs.
+"""Worker threads with a bounded queue; the number awake follows the work.
 
 Fast handlers gain nothing from a second awake thread: it only fights the first for the
 interpreter. So one thread stays hot, and another is woken only when the job at the head of the
@@ -31,6 +31,9 @@ class WorkerPool:
         queue_size: the most jobs that may wait; a further one is refused.
         name: prefix of the threads' names.
         eager: wake a thread for each job at once, for jobs that are known to block.
+
+    Attributes:
+        all_busy: called, on any thread, when a job waits and no thread can be woken for it.
     """
 
     def __init__(
@@ -39,21 +42,23 @@ class WorkerPool:
         queue_size: int = 1024,
         name: str = "atila",
         *,
-        eager: bool = False,
+        one_thread_per_job: bool = False,
     ) -> None:
         if threads < 1 or queue_size < 1:
             raise ValueError("a worker pool needs at least one thread and one place in its queue")
         self.size = threads
         self.queue_size = queue_size
         self.name = name
-        self._eager = eager
+        self._one_thread_per_job = one_thread_per_job
         self._jobs: deque[Job] = deque()
         # A thread is known here by the lock on which it sleeps.
         self._threads: list[LockType] = []
         self._asleep: deque[LockType] = deque()
-        self._stuck: set[LockType] = set()
+        self._blocked: set[LockType] = set()
         self._starting = threading.Lock()
+        self.all_busy: Callable[[], object] | None = None
         self._closing = False
+        self._is_sorting = False
         self._watching = False
         self._alarm = allocate_lock()
         self._alarm.acquire()
@@ -84,13 +89,42 @@ class WorkerPool:
         if len(self._jobs) >= self.queue_size or self._closing:
             return False
         self._jobs.append((func, args))
-        self._rouse()
+        self._notify()
         return True
 
     def resubmit(self, func: Callable[..., object], *args: Any) -> None:
         """Like `submit` for the rest of a job that was once accepted: never refused."""
         self._jobs.append((func, args))
-        self._rouse()
+        self._notify()
+
+    def queued(self) -> list[tuple[Any, ...]]:
+        """The arguments of the jobs that wait for a thread."""
+        # A copy, made at once, whatever the threads take meanwhile.
+        return [args for _, args in self._jobs.copy()]
+
+    def withdraw(self, is_unwanted: Callable[[tuple[Any, ...]], bool]) -> list[tuple[Any, ...]]:
+        """Take jobs out of the queue, by their arguments.
+
+        Returns:
+            The arguments of those that no thread will run any more.
+        """
+        jobs, found = self._jobs, []
+        self._is_sorting = True
+        try:
+            for _ in range(len(jobs)):
+                job = jobs.popleft()
+                if is_unwanted(job[1]):
+                    found.append(job[1])
+                else:
+                    jobs.append(job)
+        except IndexError:
+            pass  # The threads were faster.
+        finally:
+            self._is_sorting = False
+        if jobs:
+            # A thread may have found the queue empty.
+            self._notify()
+        return found
 
     def close(self, timeout: float) -> bool:
         """Take no new jobs and wait for the accepted ones, at most `timeout` seconds.
@@ -100,16 +134,16 @@ class WorkerPool:
         """
         self._closing = True
         deadline = time.monotonic() + timeout
-        while self._jobs or len(self._asleep) < len(self._threads):
+        while self._jobs or self._is_sorting or len(self._asleep) < len(self._threads):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
         return True
 
-    def _rouse(self) -> None:
+    def _notify(self) -> None:
         # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
         # after that; a job is appended before _asleep is looked at here. One of the two sees it.
-        if self._eager or len(self._asleep) + len(self._stuck) >= len(self._threads):
+        if self._one_thread_per_job or len(self._asleep) + len(self._blocked) >= len(self._threads):
             self._wake()
         elif not self._watching:
             self._watch()
@@ -120,9 +154,12 @@ class WorkerPool:
             self._asleep.pop().release()
         except IndexError:
             with self._starting:
-                if len(self._threads) >= self.size:
-                    return False
-                self._start_thread()
+                if len(self._threads) < self.size:
+                    self._start_thread()
+                    return True
+            if self.all_busy is not None:
+                self.all_busy()
+            return False
         return True
 
     def _start_thread(self) -> None:
@@ -133,7 +170,7 @@ class WorkerPool:
         threading.Thread(target=self._work, args=(sleeping,), name=name, daemon=True).start()
 
     def _work(self, sleeping: LockType) -> None:
-        jobs, asleep, stuck = self._jobs, self._asleep, self._stuck
+        jobs, asleep, blocked = self._jobs, self._asleep, self._blocked
         while True:
             try:
                 func, args = jobs.popleft()
@@ -148,8 +185,8 @@ class WorkerPool:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
             del func, args
-            if stuck:
-                stuck.discard(sleeping)
+            if blocked:
+                blocked.discard(sleeping)
 
     def _watch(self) -> None:
         with self._starting:
@@ -189,7 +226,7 @@ class WorkerPool:
                 wave = 1
                 continue
             # Whoever is awake now does not take the job, so for what comes next they do not count.
-            self._stuck.update(set(self._threads).difference(tuple(self._asleep)))
+            self._blocked.update(set(self._threads).difference(tuple(self._asleep)))
             for _ in range(min(wave, len(self._jobs))):
                 if not self._wake():
                     return False

@@ -1,4 +1,4 @@
-"""Which processes serve together: one run of a server, and the folder that its workers share.
+"""Processes that serve together: one run of a server, and the folder that its workers share.
 
 A server that we start names the folder in the environment before its workers start. For servers
 whose workers somebody else starts, uvicorn, gunicorn or hypercorn, the name comes of what these

@@ -1,4 +1,4 @@
-"""State that the worker processes of a server share, and that outlives each of them.
+"""State that all worker processes of a host share and that outlives each of them.
 
 `Shared` is what an implementation has to do. `LocalShared` is for a process that serves alone;
 `EmbeddedShared` for the workers of one host, without anything to start or to configure: an SQLite
@@ -32,7 +32,7 @@ from atila.errors import SetupError
 from atila.runtime import server_run
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 Entry = tuple[bytes, float | None]
 """A value, and when it ends in seconds since the epoch; None for never."""

@@ -1,4 +1,4 @@
-"""State that the workers of many hosts share, in Redis; see `Shared` in shared.py.
+"""State that the workers of many hosts share, in Redis.
 
 Each name is a key, whose time limit is Redis's own. Writing and looking whether somebody else has
 the space locked is one script, so that no write comes between.

@@ -1,4 +1,4 @@
-"""Dicts that many threads share: `app.g` of a process, `app.store` and `was.g` of all workers."""
+"""Dicts shared between threads: `app.g` of a process, `app.store` and `was.g` of all workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When shared things were last updated: `was.setlu(name)` and `was.getlu(name)`.
+"""The times of the last updates of shared things: `was.setlu(name)` and `was.getlu(name)`.
 
 Who keeps something made of them, such as a cache, asks `Updates` whether it is still good.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.runtime.shared import Shared
-    from atila.was import Was
 
 
 class Updates:

@@ -1,15 +1,41 @@
-"""`was.apps`: the apps of a site, by their names."""
+"""`was.apps`: the apps of a site by name, and their mounts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atila.errors import SetupError
+from atila.routing import hosts
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.serving.site import Mount
+    from atila import Atila
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """An app at a mount point.
+
+    Attributes:
+        point: the path it is mounted on: "/" or "/shop".
+        app: the app.
+        name: what other apps call it; if not given, the name of the module it was made in.
+        host: "default" for all hosts that no other mount has, "example.com", ".example.com" for it
+            and all below it, or several separated by spaces.
+        subscribe: names of the apps whose events it gets.
+    """
+
+    point: str
+    app: Atila
+    name: str = ""
+    host: str = hosts.DEFAULT
+    subscribe: Sequence[str] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of the app begin with: "" or "/shop"."""
+        return self.point.rstrip("/")
 
 
 class Apps(Mapping[str, "Atila"]):

@@ -1,4 +1,4 @@
-"""Contexts without a request, and contexts that watch a request: for events and maintenance.
+"""Contexts without a request of their own, for events and maintenance.
 
 The first have all of `was` but the request: asking that for what only a request has is an error
 that says so. The second see a request that others answer, with a response of their own which goes
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from atila.http.exchange import Exchange, Headers
 from atila.routing.router import Route
+from atila.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
-    from atila.was import Was
+    from atila import Atila, Was
 
 _OF_REQUESTS = frozenset(
     {"method", "path", "query", "body", "scheme", "version", "client", "server"}
@@ -45,9 +45,6 @@ class NoRequest(Exchange):
 
 def context(app: Atila) -> Was:
     """A context of an app without a request."""
-    # Not at the top: endpoints import a good part of the framework.
-    from atila.serving.endpoint import Endpoint
-
     return app.was_class(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
 
 

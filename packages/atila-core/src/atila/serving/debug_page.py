@@ -1,4 +1,4 @@
-"""What a developer sees where a handler failed: the traceback with its source, by HTML or JSON.
+"""The page that shows a developer a failed handler's traceback with its source.
 
 Only where `app.debug` is set, which development mode does. It shows source, not the values of
 variables, and escapes all of it: what is in a message may have come with the request.
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from atila.serving.error_pages import HTML_TYPE, JSON_TYPE
+from atila.http.response import HTML, JSON
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Header
-    from atila.was import Was
 
 AROUND = 4
 """Lines of source shown before and after that of a frame."""
@@ -55,7 +55,7 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
             request_id=was.request_id,
             errors="\n".join(_errors(told)),
         )
-        return HTML_TYPE, page.encode("utf-8", "replace")
+        return HTML, page.encode("utf-8", "replace")
     body = {
         "code": code,
         "message": _name(told),
@@ -64,7 +64,7 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
         "request_id": was.request_id,
         "traceback": "".join(told.format()).encode("utf-8", "replace").decode().splitlines(),
     }
-    return JSON_TYPE, orjson.dumps(body)
+    return JSON, orjson.dumps(body)
 
 
 def _name(told: traceback.TracebackException) -> str:

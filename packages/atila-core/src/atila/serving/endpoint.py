@@ -1,4 +1,5 @@
-"""An endpoint: one route, compiled to the steps that it needs, and the run of a request through it.
+"""An endpoint: one route compiled to the steps that it needs, and the run of a request through
+them.
 
 This is the hot path; `run` is all that happens between engine and engine for a plain handler.
 """
@@ -11,34 +12,29 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError
-from atila.http import uploads
+from atila.errors import CLIENT_LEFT, HTTPError
+from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
+from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Signature, binder
-from atila.runtime.context import current
+from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
-from atila.serving import debug_page, error_pages, responders, streams
+from atila.runtime.offload import in_context, in_worker, uninterrupted
+from atila.serving import debug_page, error_pages, responders
+from atila.serving.departures import TaskWatch
 from atila.validation import declaration
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.exchange import Header, WebSocketTransport
     from atila.layers import After, Before, Steps
-    from atila.routing.router import Route
-    from atila.was import Was
 
 log = logging.getLogger("atila.app")
-
-INTERNAL_ERROR = 1011
-"""The closing code of a WebSocket whose handler failed (RFC 6455, section 7.4.1)."""
-WATCH_AFTER = 0.05
-"""Seconds that a request is under way on the task loop before its client is watched: most are
-answered sooner, and then it costs nothing."""
 
 
 class Endpoint:
@@ -57,9 +53,11 @@ class Endpoint:
         max_upload: bytes that it may have if it is multipart/form-data.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
-        fault: fault(was, error) answers with an error in the way of a protocol of its own; None for
-            error handlers and error pages.
-        is_quiet: its requests are not written to the access log.
+        error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
+            own; None for error handlers and error pages.
+        is_unlogged: its requests are not written to the access log.
+        params: the names of the parameters in the rule.
+        security: how a client proves who it is: "basic", "bearer" or "digest"; "" for not at all.
     """
 
     __slots__ = (
@@ -73,14 +71,16 @@ class Endpoint:
         "app",
         "blocking",
         "defaults",
-        "fault",
+        "error_writer",
         "headers",
         "inspector",
-        "is_quiet",
+        "is_unlogged",
         "max_body",
         "max_upload",
         "optional",
+        "params",
         "route",
+        "security",
         "streams_body",
         "websocket",
     )
@@ -91,7 +91,10 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
-        self._bind = binder(route, signature)
+        self.params = names_of(parse_rule(route.rule))
+        self.security = next((step.security for step in steps if step.security), "")
+        fields = frozenset[str]().union(*(step.fields for step in steps))
+        self._bind = binder(route, signature, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         self.inspector = declaration.compiled(route)
         if self.inspector is not None:
@@ -116,20 +119,28 @@ class Endpoint:
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
         self.websocket = any(step.websocket for step in steps)
-        self.fault: Callable[[Was, HTTPError], object] | None = None
-        self.is_quiet = False
+        self.error_writer: Callable[[Was, HTTPError], object] | None = None
+        self.is_unlogged = False
 
-    def quiet(self, *, alone: bool = False) -> Endpoint:
-        """The same endpoint for what watches the site: its requests are not in the access log.
+    def derived(self, **changes: Any) -> Endpoint:
+        """The same endpoint, but for some of its attributes.
 
         Args:
-            alone: not even hooks that clean up run.
+            changes: their values, by name.
         """
-        twin = copy.copy(self)
-        twin.is_quiet = True
-        if alone:
-            twin._teardown = ()
-        return twin
+        derived = copy.copy(self)
+        derived._with_uploads = None
+        for name, value in changes.items():
+            setattr(derived, name, value)
+        return derived
+
+    def unlogged(self) -> Endpoint:
+        """The same endpoint for what watches the site: its requests are not in the access log."""
+        return self.derived(is_unlogged=True)
+
+    def without_hooks(self) -> Endpoint:
+        """The same endpoint; not even hooks that clean up run."""
+        return self.derived(_teardown=())
 
     def with_uploads(self) -> Endpoint:
         """The same endpoint for requests that leave something on the disk, to be deleted at last.
@@ -137,16 +148,15 @@ class Endpoint:
         So that all other requests need not even ask.
         """
         if self._with_uploads is None:
-            twin = copy.copy(self)
-            twin._teardown = (*self._teardown, uploads.discard)
-            twin._loop_safe = False
-            self._with_uploads = twin
+            self._with_uploads = self.derived(
+                _teardown=(*self._teardown, uploads.discard), _loop_safe=False
+            )
         return self._with_uploads
 
-    def twin(
+    def for_calls(
         self,
         handler: Callable[[Was], Any],
-        fault: Callable[[Was, HTTPError], object],
+        error_writer: Callable[[Was, HTTPError], object],
         *,
         streams_body: bool = False,
     ) -> Endpoint:
@@ -155,21 +165,30 @@ class Endpoint:
 
         Args:
             handler: called with the context alone, in place of the route's.
-            fault: answers with an error, in place of error handlers and error pages.
+            error_writer: answers with an error, in place of error handlers and error pages.
             streams_body: the handler reads the body itself.
         """
-        twin = copy.copy(self)
-        twin._handler, twin._bind, twin.fault = handler, None, fault
-        twin._before = tuple(_refusing(s) for s in self._before if s is not self.inspector)
-        twin.inspector = None
-        twin.streams_body = streams_body
-        twin.blocking = not (self._loop_safe and inspect.iscoroutinefunction(handler))
-        twin._with_uploads = None
-        return twin
+        return self.derived(
+            _handler=handler,
+            _bind=None,
+            _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
+            blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
+            error_writer=error_writer,
+            inspector=None,
+            streams_body=streams_body,
+        )
 
     async def finished(self, was: Was, value: Any) -> Any:
-        """What hooks and layers make of a value, for who answers by itself. On the task loop."""
-        return await self._replaced(was, self._after, value) if self._after else value
+        """What hooks and layers make of a value, for a handler that answers by itself.
+
+        Called by it, on the task loop.
+        """
+        is_safe = self._loop_safe and self.app.loop_safe
+        for step in self._after:
+            replaced = step(was, value) if is_safe else await in_worker(was, step, was, value)
+            if replaced is not None:
+                value = replaced
+        return value
 
     @property
     def handler(self) -> Callable[..., Any]:
@@ -178,7 +197,16 @@ class Endpoint:
 
     def run(self, was: Was) -> None:
         """Process a request and see to its answer; never raises."""
-        token = current.set(was)
+        rest = was.variables.run(self._process, was)
+        if rest is None:
+            # They know the request, as it knows them: kept longer, the two would keep each other.
+            del was.variables
+        else:
+            was.site.loop.spawn(rest)
+
+    def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """Call steps and handler, and answer; gives what is left to do on the task loop."""
+        current.set(was)
         try:
             if was.refusal is not None:
                 raise was.refusal
@@ -190,17 +218,41 @@ class Endpoint:
             if value is None:
                 bind = self._bind
                 value = self._handler(was) if bind is None else self._handler(was, **bind(was))
-            self._finish(was, value)
+            kind = type(value)
+            if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
+                return self._await_and_send(was, value, self._after)
+            for replace in self._after:
+                replaced = replace(was, value)
+                if replaced is not None:
+                    value = replaced
+            pending = responders.send(was, value)
+            if pending is not None:
+                return self._await_and_send(was, pending, ())
+            if was.cancels is not None:
+                was.cancels = None
+            if self._teardown:
+                self._close(was)
         except Exception as error:
-            self.fail(was, error)
+            return self._fail(was, error)
         except BaseException as error:
             # SystemExit, say. Its client is answered; in a worker thread it can end nothing else.
-            self.fail(was, error)
-            if threading.current_thread() is threading.main_thread():
-                raise
+            rest = self._fail(was, error)
+            if threading.current_thread() is not threading.main_thread():
+                return rest
+            if rest is not None:
+                was.site.loop.spawn(rest)
+            raise
+        return None
+
+    def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
+        rest = self.fail(was, error)
+        return None if rest is None else self._await_last(was, rest)
+
+    async def _await_last(self, was: Was, rest: Coroutine[Any, Any, None]) -> None:
+        try:
+            await rest
         finally:
-            # What is logged on this thread between requests is no part of this one.
-            current.reset(token)
+            del was.variables
 
     def call(self, was: Was) -> tuple[Any, list[After]]:
         """What it gives for a request that is piped to it, and the steps that are to follow.
@@ -215,51 +267,40 @@ class Endpoint:
         bind = self._bind
         return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
 
-    def _finish(self, was: Was, value: Any) -> None:
-        kind = type(value)
-        if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
-            was.site.loop.spawn(self._settle(was, value, self._after))
-            return
-        for step in self._after:
-            replaced = step(was, value)
-            if replaced is not None:
-                value = replaced
-        pending = responders.deliver(was, value)
-        if pending is not None:
-            was.site.loop.spawn(self._settle(was, pending, ()))
-            return
-        if was.cancels is not None:
-            was.cancels = None
-        if self._teardown:
-            self._close(was)
+    async def _await_and_send(
+        self, was: Was, pending: Awaitable[Any], after: Sequence[After]
+    ) -> None:
+        """Wait for a value on the task loop, and answer with it.
 
-    async def _settle(self, was: Was, pending: Awaitable[Any], after: Sequence[After]) -> None:
-        """Wait for a value on the task loop, and answer with it."""
-        current.set(was)
-        watch = _Watch(was)
+        Code of the app runs in the context of the request, all else out of it, so that a worker
+        thread can be in it meanwhile.
+        """
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while True:
-                value = await pending
+                value = await run_in(context, pending, watch.begin)
                 if after:
-                    value = await responders.arrived(was, value)
-                if after and value is not ANSWERED:
-                    value = await self._replaced(was, after, value)
+                    value = await run_in(context, responders.resolved(was, value), watch.begin)
+                    if value is not ANSWERED:
+                        value = await self._replaced(was, after, value)
                 after = ()
-                following = responders.deliver(was, value)
+                following = context.run(responders.send, was, value)
                 if following is None:
                     break
                 pending = following
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
-            await self._call(was, self.fail, was, HTTPError(503, "the request was cancelled"))
+            code = CLIENT_LEFT if watch.has_left else 503
+            await self._fail_later(was, HTTPError(code, "the request was cancelled"))
         except (Exception, SystemExit) as error:
-            await self._call(was, self.fail, was, error)
+            await self._fail_later(was, error)
         else:
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
             was.cancels = None
+            del was.variables
             watch.stop()
 
     async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
@@ -271,16 +312,22 @@ class Endpoint:
 
     async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
         """Call from the task loop what belongs into a worker thread if hooks may block."""
+        context = was.variables
         if self._loop_safe and self.app.loop_safe:
-            return func(*args)
-        return await streams.in_worker(was, func, *args)
+            return context.run(func, *args)
+        return await uninterrupted(was, in_context(was, context, func, *args))
 
-    def fail(self, was: Was, error: BaseException) -> None:
-        """Answer with an error; never raises."""
-        if isinstance(error, NotModified) and not was.answering:
+    async def _fail_later(self, was: Was, error: BaseException) -> None:
+        rest = await self._call(was, self.fail, was, error)
+        if rest is not None:
+            await rest
+
+    def fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
+        """Answer with an error; never raises. Gives what is left to do on the task loop."""
+        if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
-            return
+            return None
         if isinstance(error, HTTPError):
             reported = error
         else:
@@ -291,26 +338,46 @@ class Endpoint:
                 log.error("request %s failed", was.request_id, exc_info=error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
-        if not was.answering:
+        if not was.headers_sent:
             try:
-                self._send_error(was, reported)
+                pending = self._send_error(was, reported)
             except Exception as problem:
-                log.exception("request %s: its error page failed", was.request_id)
                 self._send_plain_error(was, reported, problem)
+            else:
+                if pending is not None:
+                    return self._send_error_later(was, reported, pending)
         elif self.websocket:
             self._hang_up(was)
         self._close(was)
+        return None
+
+    async def _send_error_later(
+        self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
+    ) -> None:
+        """Answer with what an error handler gives that has to be waited for."""
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
+        try:
+            while pending is not None:
+                value = await run_in(context, pending, watch.begin)
+                pending = context.run(responders.send, was, value)
+        except (Exception, asyncio.CancelledError) as problem:
+            if not was.headers_sent:
+                self._send_plain_error(was, reported, problem)
+        finally:
+            watch.stop()
+        if self._teardown:
+            await self._call(was, self._close, was)
 
     def _hang_up(self, was: Was) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
 
-    def _send_error(self, was: Was, error: HTTPError) -> None:
-        if self.fault is not None:
-            self.fault(was, error)
-            return
+    def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
+        if self.error_writer is not None:
+            self.error_writer(was, error)
+            return None
         response = was.renew_response(error)
         if error.code >= 400:
             response.headers.append(("x-request-id", was.request_id))
@@ -318,20 +385,18 @@ class Endpoint:
         response.headers.append(("vary", "Accept"))
         handler = self.app.error_handler_for(error.code)
         if handler is None:
-            responders.deliver(was, error_pages.answer(was, error))
-            return
+            return responders.send(was, error_pages.answer(was, error))
         error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
         value = handler(was, error)
         if hasattr(type(value), "__await__"):
             value = error_pages.suited_later(was, error, value)
         else:
             value = error_pages.suited(was, error, value)
-        pending = responders.deliver(was, value)
-        if pending is not None:
-            was.site.loop.spawn(self._settle(was, pending, ()))
+        return responders.send(was, value)
 
-    def _send_plain_error(self, was: Was, error: HTTPError, problem: Exception) -> None:
+    def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
+        log.error("request %s: its error page failed", was.request_id, exc_info=problem)
         if self.app.debug:
             content_type, body = debug_page.build(was, problem, error.code)
         else:
@@ -344,6 +409,11 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def path_of(endpoint: Endpoint) -> str:
+    """The rule of an endpoint with the mount point of its app: "/shop/orders/<int:id>"."""
+    return (endpoint.app.mount_prefix + endpoint.route.rule) or "/"
 
 
 def _refusing(step: Before) -> Before:
@@ -361,33 +431,3 @@ def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
         hook(*args)
     except Exception:
         log.exception("request %s: the hook %r failed", was.request_id, hook)
-
-
-class _Watch:
-    """Cancels the running asyncio task when the client leaves before `stop`."""
-
-    __slots__ = ("_exchange", "_target", "_task", "_timer")
-
-    def __init__(self, was: Was) -> None:
-        self._exchange = was.exchange
-        self._target = asyncio.current_task()
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        # A WebSocket's end is told by its transport.
-        if not was.exchange.is_websocket:
-            self._timer = was.site.loop.loop.call_later(WATCH_AFTER, self._start)
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._wait())
-
-    async def _wait(self) -> None:
-        await self._exchange.disconnected()
-        if self._target is not None:
-            self._target.cancel()
-
-    def stop(self) -> None:
-        """Let the task be."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()

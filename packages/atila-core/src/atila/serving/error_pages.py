@@ -1,4 +1,4 @@
-"""The body of an error answer: HTML for a browser, else JSON, or what a layer makes of a dict."""
+"""The body of an error answer: HTML for browsers, JSON for other clients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from atila.http.exchange import Header
-from atila.http.response import ANSWERED, Response
+from atila.http.response import ANSWERED, HTML, JSON, Response
+from atila.serving import debug_page
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.errors import HTTPError
-    from atila.was import Was
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{code} {message}</title>
@@ -23,9 +24,6 @@ small{{color:#777}}</style></head>
 <body><h1>{code} {message}</h1><p>{detail}</p>
 <small>{url} &middot; {time} &middot; request {request_id}</small></body></html>
 """
-
-HTML_TYPE: Header = ("content-type", "text/html; charset=utf-8")
-JSON_TYPE: Header = ("content-type", "application/json")
 
 
 def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
@@ -36,8 +34,6 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         request_id. In development, for an error that was not expected, see `debug_page`.
     """
     if was.app.debug and error.__cause__ is not None and error.code >= 500:
-        from atila.serving import debug_page
-
         return debug_page.build(was, error.__cause__, error.code)
     if wants_page(was):
         page = _PAGE.format(
@@ -48,14 +44,14 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
             time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
             request_id=was.request_id,
         )
-        return HTML_TYPE, page.encode("utf-8", "replace")
+        return HTML, page.encode("utf-8", "replace")
     body = _fields(was, error)
     try:
-        return JSON_TYPE, orjson.dumps(body)
+        return JSON, orjson.dumps(body)
     except TypeError:
         # A lone surrogate out of the request's text; orjson writes valid UTF-8 only.
         body["detail"] = error.detail.encode("utf-8", "replace").decode()
-        return JSON_TYPE, orjson.dumps(body)
+        return JSON, orjson.dumps(body)
 
 
 def answer(was: Was, error: HTTPError) -> bytes:

@@ -1,4 +1,4 @@
-"""Maintenance jobs: `@app.maintain(10)` is called at each 10th MAINTAIN_INTERVAL of its app."""
+"""Maintenance jobs: `@app.maintain(10)` runs at each tenth MAINTAIN_INTERVAL of its app."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from atila.app.hooks import call
 from atila.errors import SetupError, source_of
 from atila.runtime.context import current
+from atila.runtime.offload import call
 from atila.serving import background_context
+from atila.typevars import Function
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Thread = threading.Thread
 
 INTERVAL = 60.0
@@ -151,10 +151,12 @@ def _work_alone(app: Atila, job: Job, count: int) -> None:
 
 def _work(app: Atila, job: Job, count: int) -> None:
     was = background_context.context(app)
-    token = current.set(was)
+    # In it alone: the next job of this thread knows nothing of the context variables of this one.
+    context = was.variables
+    context.run(current.set, was)
     try:
-        call(was, job.function, time.time(), count)
+        context.run(call, was, job.function, time.time(), count)
     except Exception:
         log.exception("the maintenance job %s failed", source_of(job.function))
     finally:
-        current.reset(token)
+        del was.variables

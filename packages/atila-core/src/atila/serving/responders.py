@@ -1,4 +1,4 @@
-"""From what a handler returned to an answer of the engine.
+"""Turns a handler's return value into an answer of the engine.
 
 A returned value is simplified, by the responders of the layers, until it is one that is known
 here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable of all these.
@@ -11,24 +11,23 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
-from atila.http.response import ANSWERED, BINARY, HTML, FileBody, Response, head
+from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
 from atila.serving import streams
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Headers
     from atila.layers import Responder
-    from atila.was import Was
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
 _CONVERSIONS = 8
-_NO_BODY = frozenset({204, 304})
 _OF_THE_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
 )
 
 
-def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
+def send(was: Was, value: Any) -> Awaitable[Any] | None:
     """Answer with what a handler returned.
 
     Returns:
@@ -45,7 +44,7 @@ def deliver(was: Was, value: Any) -> Awaitable[Any] | None:
     if kind is bytes:
         _send(was, value, _BINARY_ONLY)
         return None
-    value = simplify(was, value)
+    value = convert(was, value)
     if isinstance(value, str):
         _send(was, value.encode(), _HTML_ONLY)
     elif isinstance(value, bytes | bytearray | memoryview):
@@ -77,7 +76,7 @@ def _deferred(was: Was, value: Any) -> Awaitable[Any]:
     )
 
 
-def simplify(was: Was, value: Any) -> Any:
+def convert(was: Was, value: Any) -> Any:
     """Apply the responders of the layers until none fits any more, or it is an awaitable."""
     responders = was.app.responders
     for _ in range(_CONVERSIONS):
@@ -95,7 +94,7 @@ def simplify(was: Was, value: Any) -> Any:
     raise TypeError(f"the responders of {type(value).__name__} never come to an end")
 
 
-async def arrived(was: Was, value: Any) -> Any:
+async def resolved(was: Was, value: Any) -> Any:
     """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
     while hasattr(type(value), "__await__"):
         responders = was.app.responders
@@ -120,11 +119,11 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     response = was.response
     status = response.status_code
     headers = head(was, default[0])
-    if status in _NO_BODY:
+    if status in NO_BODY:
         body = b""
     elif status == 200 and (response.etag or response.mtime is not None):
         status, body = _part(was, headers, body)
-    if status not in _NO_BODY and exchange.method == "HEAD":
+    if status not in NO_BODY and exchange.method == "HEAD":
         if response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""

@@ -1,4 +1,4 @@
-"""Which route answered: told to a test that asks, for the API reference.
+"""Reports the route that answered to a test that asks, for the API reference.
 
 Only in development and under test, and only to a client on the same machine. A route that is
 mounted in production does not even have the step that this adds.
@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.layers import Steps
-from atila.routing.router import names_of, parse_rule
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.exchange import Exchange, Header
-    from atila.was import Was
 
 ASK = "x-atila-docs"
 """Request header: the client wants to know."""
@@ -49,11 +47,10 @@ def _is_near(exchange: Exchange) -> bool:
 
 def about(was: Was) -> dict[str, Any]:
     """What is told of the route of a request."""
-    app, route = was.app, was.endpoint.route
-    authenticate = route.options.get("authenticate", getattr(app, "authenticate", None))
+    endpoint = was.endpoint
     return {
-        "rule": (app.mount_prefix + route.rule) or "/",
-        "name": route.name,
-        "parameters": names_of(parse_rule(route.rule)),
-        "authorization": str(authenticate or ""),
+        "rule": (was.app.mount_prefix + endpoint.route.rule) or "/",
+        "name": endpoint.route.name,
+        "parameters": endpoint.params,
+        "authorization": endpoint.security,
     }

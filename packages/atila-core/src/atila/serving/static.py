@@ -1,4 +1,4 @@
-"""Static and media files: folders whose files are served at an URL, ahead of all routes."""
+"""Static and media files: folders whose files are served ahead of all routes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from atila.routing.router import Route
 from atila.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila, Was
     from atila.http.exchange import Exchange
     from atila.routing.hosts import Hosts
-    from atila.was import Was
 
-READING = frozenset({"GET", "HEAD"})
 DISABLE = "ATILA_DISABLE_STATIC"
 """Environment variable: whether another server has the files, by the switch --disable-static."""
 INDEX = "index.html"

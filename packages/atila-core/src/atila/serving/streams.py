@@ -1,20 +1,20 @@
-"""Answers whose body is made while it is sent: iterators, generators and open files."""
+"""Answers whose body is produced while it is sent: iterators, generators and open files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED, HTML, head
-from atila.runtime.context import current
+from atila.runtime.offload import adopt, in_context, uninterrupted
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import Header, ResponseStream
-    from atila.runtime.pool import WorkerPool
-    from atila.was import Was
 
 CHUNK = 65536
 """Bytes read from an open file at a time."""
@@ -42,53 +42,6 @@ def read_file(file: IO[Any]) -> Iterator[Any]:
             yield chunk
 
 
-def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-    """Call func(*args) in a worker thread, for a request that is under way. On the task loop."""
-    return in_pool(was.site.pool, was, func, *args)
-
-
-def in_pool(
-    pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any
-) -> asyncio.Future[Any]:
-    """The same in a thread of another pool."""
-    loop = was.site.loop
-    future: asyncio.Future[Any] = loop.loop.create_future()
-
-    def finish(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        token = current.set(was)
-        try:
-            result = func(*args)
-        except BaseException as error:
-            loop.call(finish, None, _for_future(error))
-        else:
-            loop.call(finish, result, None)
-        finally:
-            current.reset(token)
-
-    pool.resubmit(work)
-    return future
-
-
-def _for_future(error: BaseException) -> BaseException:
-    """An error as a future can carry it.
-
-    SystemExit would end the loop on which it comes out; StopIteration no coroutine lets pass.
-    """
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
-    carried.__cause__ = error
-    return carried
-
-
 async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
     """Answer with the pieces of a blocking iterator.
 
@@ -99,25 +52,21 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
 
 async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
     """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    # One for all of it: what a generator sets, it sees when it goes on.
+    context = copy_context()
     step: asyncio.Future[Any] | None = None
     try:
         while True:
-            step = in_worker(was, next, values, _END)
-            try:
-                value = await asyncio.shield(step)
-            except asyncio.CancelledError:
-                # The thread must be left to end it, and told if it waits for tasks or the client.
-                was.cancel()
-                raise
+            step = in_context(was, context, next, values, _END)
+            # The thread must be left to end it, and told if it waits for tasks or the client.
+            value = await uninterrupted(was, step)
             if value is _END:
                 break
             yield value
     finally:
-        if step is not None and not step.done():
-            await asyncio.wait([step])
-            step.exception()
         if (close := getattr(values, "close", None)) is not None:
-            await in_worker(was, close)
+            await in_context(was, context, close)
+        adopt(context)
 
 
 async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None = None) -> Any:
@@ -163,7 +112,7 @@ async def open_stream(was: Was, kind: Header) -> ResponseStream:
     exchange = was.exchange
     status = was.response.status_code
     headers = head(was, kind)
-    was.answering = True
+    was.headers_sent = True
     if exchange.method == "HEAD":
         exchange.respond(status, headers, b"")
         return _Nowhere()

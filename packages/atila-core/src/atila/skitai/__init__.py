@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import wrapt
 
-from atila.skitai.patch import add_names, install
+from atila.skitai.names import add_names
+from atila.skitai.patch import install
 
-__all__ = ["add_names", "register", "restart_worker"]
+__all__ = ["add_names", "register"]
 
 
 def register() -> None:
@@ -35,13 +36,3 @@ def register() -> None:
 
 
 _registered = False
-
-
-def restart_worker() -> None:
-    """End this worker in peace; the master starts another. For reloading in development.
-
-    Relies on `skitai.lifetime.shutdown(exit_code, seconds_per_phase)`; 3 is Skitai's for "restart".
-    """
-    from skitai import lifetime
-
-    lifetime.shutdown(3, 1.0)

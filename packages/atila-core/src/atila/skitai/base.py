@@ -1,10 +1,10 @@
-"""What HTTP/1.x and HTTP/2 requests have in common."""
+"""The common part of HTTP/1.x and HTTP/2 requests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
 from atila.errors import HTTPError
@@ -13,8 +13,31 @@ from atila.skitai.reader import Inbox
 from atila.skitai.writer import Outlet, open_at
 
 if TYPE_CHECKING:
+    from atila import Site
     from atila.http.bodies import BodySink
-    from atila.skitai.worker import Worker
+    from atila.runtime.loop import TaskLoop
+    from atila.skitai.loop_bridge import Pump
+
+
+class Worker(Protocol):
+    """What a connection uses of the worker process that serves it; see `worker`."""
+
+    site: Site
+    loop: TaskLoop
+    active: set[SkitaiExchange]
+    draining: bool
+    scheme: str
+    address: Address
+
+    @property
+    def pump(self) -> Pump:
+        """The way to the main thread."""
+
+    def log(self, request: Any, status: int, size: int) -> None:
+        """Write Skitai's own line into its request log."""
+
+    def later(self, seconds: float, func: Callable[[], object]) -> None:
+        """Have func() called on the main thread after a while."""
 
 
 class SkitaiExchange(Exchange):
@@ -166,7 +189,7 @@ class SkitaiExchange(Exchange):
 
     def _open_sink(self) -> BodySink:
         if self._sink is None:
-            self._sink = self._worker.site.sink(self._was)
+            self._sink = self._worker.site.body_collector(self._was)
         return self._sink
 
     def _complete(self) -> None:
@@ -180,7 +203,7 @@ class SkitaiExchange(Exchange):
         sink, self._sink = self._sink, None
         try:
             if sink is not None:
-                self._worker.site.take_body(self._was, sink)
+                self._worker.site.set_body(self._was, sink)
         except HTTPError as fault:
             self._refuse(fault)
         else:

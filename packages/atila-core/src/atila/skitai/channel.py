@@ -1,4 +1,4 @@
-"""Connections: Skitai's channels, mended where a peer could make them fail.
+"""Connections: Skitai's channels, hardened against peers that break rules.
 
 Skitai's own channel closes the connection without an answer on a malformed head, buffers a head of
 any size, closes when a send would block (rs4.asyncore compares the error number with a tuple),
@@ -26,6 +26,8 @@ from atila.skitai.writer import Outlet
 
 MAX_HEAD = 65536
 """Bytes of a request's head; a longer one is answered 431."""
+MAX_UNSENT_PIECES = 1000
+"""Pieces that may wait for a client to take them; while there are more, nothing is read from it."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1048576
 """How long, and how much, is read after a last answer so that the client gets to see it."""
@@ -155,7 +157,10 @@ class Mended:
 
     def readable(self) -> bool:
         """Whether to wait for bytes from the client."""
-        return not self.paused and not self.is_rejected
+        if self.paused or self.is_rejected:
+            return False
+        # Each frame of HTTP/2 that is answered leaves a piece here, if nobody takes it.
+        return len(self.producer_fifo.l) < MAX_UNSENT_PIECES
 
     def writable(self) -> bool:
         """Whether to wait for room; an error in here would end the worker, not the connection."""

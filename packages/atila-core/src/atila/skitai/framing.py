@@ -1,4 +1,4 @@
-"""Where the body of an HTTP/1.x request ends (RFC 9112, sections 6 and 7)."""
+"""Finds the end of an HTTP/1.x request body (RFC 9112, sections 6 and 7)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from atila.http.exchange import Header
+from atila.http.response import NO_BODY
 
 SERVER = "Skitai"
 
@@ -48,7 +49,7 @@ def status_line(status: int) -> str:
 
 def is_bodiless(status: int) -> bool:
     """Whether an answer with this status never has a body (RFC 9110, section 6.4.1)."""
-    return status in (204, 304) or status < 200
+    return status in NO_BODY or status < 200
 
 
 class Head:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from atila.errors import HTTPError
 from atila.http.exchange import ClientGone, Header, ResponseStream, WebSocketTransport
-from atila.skitai.base import SkitaiExchange, split_headers
+from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.deflate import agree
 from atila.skitai.framing import BodyReader, body_reader, too_large
 from atila.skitai.heads import Head, is_bodiless
@@ -19,7 +19,6 @@ from atila.skitai.writer import PIECE, BytesSource, FileSource, Outlet
 
 if TYPE_CHECKING:
     from atila.skitai.channel import Mended
-    from atila.skitai.worker import Worker
 
 MAX_AHEAD = 65536
 """Bytes of following requests that are taken from a client who does not wait for the answer."""

@@ -1,20 +1,21 @@
-"""Calls from other threads, made on the main thread, where Skitai's sockets live."""
+"""Runs calls of other threads on the main thread, which owns Skitai's sockets."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from rs4 import asyncore
 
+from atila.runtime.call_queue import CallQueue
+
 log = logging.getLogger("atila.engines.skitai")
 
 
-class Pump(asyncore.dispatcher):  # type: ignore[misc]
+class Pump(CallQueue, asyncore.dispatcher):  # type: ignore[misc]
     """A dispatcher in Skitai's socket map that other threads wake.
 
     Skitai's own trigger writes to its pipe for each call, and exists only when Skitai runs threads
@@ -26,10 +27,9 @@ class Pump(asyncore.dispatcher):  # type: ignore[misc]
     def __init__(self) -> None:
         receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
-        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._woken = False
+        CallQueue.__init__(self, "the main thread", log)
         self._thread_id = threading.get_ident()
-        super().__init__(receiver)
+        asyncore.dispatcher.__init__(self, receiver)
 
     def is_current(self) -> bool:
         """Whether the caller is on the main thread."""
@@ -70,12 +70,4 @@ class Pump(asyncore.dispatcher):  # type: ignore[misc]
     def handle_read(self) -> None:
         """Make the calls."""
         self.socket.recv(4096)
-        # Cleared before the calls are counted: whatever comes later wakes the poll again.
-        self._woken = False
-        calls = self._calls
-        for _ in range(len(calls)):
-            func, args = calls.popleft()
-            try:
-                func(*args)
-            except Exception:
-                log.exception("a call on the main thread failed")
+        self._drain()

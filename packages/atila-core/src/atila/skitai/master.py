@@ -1,4 +1,4 @@
-"""The master process: it replaces workers soon, and lets them end in peace.
+"""The master process: replaces dead workers and lets live ones finish.
 
 Skitai's master looks after its workers every 33 seconds, and so takes up to 33 seconds to end; as
 its last deed it kills, at once, all workers that are still answering.

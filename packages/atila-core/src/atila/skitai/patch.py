@@ -1,4 +1,4 @@
-"""What changes in the `skitai` module: `mount` and `run` are wrapped, missing names are added."""
+"""The changes to the `skitai` module: wraps `mount` and `run`, adds missing names."""
 
 from __future__ import annotations
 
@@ -14,50 +14,7 @@ import wrapt
 
 from atila.errors import SetupError
 from atila.launch import reloading
-from atila.layers import launch_names
-from atila.serving import site
-
-NAMES: dict[str, Any] = {}
-"""Names of the specification that Skitai 0.57 lacks, with their values; the layers bring them."""
-
-
-def add_names(names: Mapping[str, Any]) -> None:
-    """Add names to the `skitai` module, now or when it is imported; its own stay."""
-    NAMES.update(names)
-    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
-        _set_names(module)
-
-
-def _set_names(module: Any) -> None:
-    for name, value in NAMES.items():
-        if name not in vars(module):
-            setattr(module, name, value)
-
-
-def _late_names(module: Any) -> Callable[[str], Any]:
-    """What finds the names of layers that were imported first, and were not ready at `install`."""
-
-    def find(name: str) -> Any:
-        if not name.startswith("__"):
-            NAMES.update(launch_names())
-            _set_names(module)
-            if name in NAMES:
-                return NAMES[name]
-        raise AttributeError(f"module 'skitai' has no attribute {name!r}")
-
-    return find
-
-
-def show_g(g: Any) -> None:
-    """Make `skitai.g` the values that all apps of the site share; Skitai's own are not for apps."""
-    global _g
-    _g = g
-    if (module := sys.modules.get("skitai")) is not None and hasattr(module, "run"):
-        module.g = g  # type: ignore[attr-defined]
-
-
-_g: Any = None
-site.begun.append(lambda began: show_g(began.g))
+from atila.skitai import names
 
 
 def install(module: Any) -> None:
@@ -66,11 +23,7 @@ def install(module: Any) -> None:
     Relies on its `mount`, `run`, `status`, `preference` and, of `skitai.wastuff.preference`,
     `Preference`.
     """
-    NAMES.update(launch_names())
-    _set_names(module)
-    module.__getattr__ = _late_names(module)
-    if _g is not None:
-        module.g = _g
+    names.add_to(module)
     launcher = Launcher(module)
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
     wrapt.wrap_function_wrapper(module, "run", launcher.run)
@@ -196,7 +149,7 @@ class Launcher:
 
     def _make_worker(self, wasc: Any) -> Any:
         from atila.launch import script
-        from atila.serving.site import spare_collector
+        from atila.runtime.loop import freeze_gc
         from atila.skitai.worker import Worker
 
         try:
@@ -205,7 +158,7 @@ class Launcher:
                 script.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, script.build_site(int(threads) if threads else None))
-            spare_collector()
+            freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
         except Exception:

@@ -1,4 +1,4 @@
-"""What Skitai holds in place of an Atila app."""
+"""The object that Skitai holds in place of an Atila app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which connections are ready: in place of Skitai's epoll, for thousands of connections.
+"""Finds the connections that are ready, in place of Skitai's epoll, for thousands of connections.
 
 Skitai asks every connection in every round what it waits for, which takes 10 ms with 5,000 of them,
 however idle. Ours are asked when something has happened to them, and until they rest.

@@ -1,4 +1,4 @@
-"""What a client sends, between the main thread and a reader on the task loop."""
+"""Carries a client's data from the main thread to a reader on the task loop."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""The way in: which requests are ours, and which are Skitai's own to answer."""
+"""Decides which requests Atila answers, and which Skitai answers itself."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from atila.skitai.base import split_target
+from atila.skitai.base import Worker, split_target
 from atila.skitai.http1 import Http1Exchange
 from atila.skitai.placeholder import StandIn
 
 if TYPE_CHECKING:
-    from atila.skitai.worker import Worker
+    from atila.skitai.http2 import Http2Exchange
 
 
 class Front:
@@ -34,6 +34,8 @@ class Front:
         self._prefixes: list[str] = []
         self._urls: set[str] = set()
         self._ready = False
+        self._http1 = worker.site.exchange_class(Http1Exchange)
+        self._http2: type[Http2Exchange] | None = None
         for handler in vhost.handlers:
             if getattr(handler, "default_handler", None) is self._skitai:
                 handler.default_handler = self
@@ -50,12 +52,16 @@ class Front:
         elif target is None or not self._is_ours(target[0]) or self._is_static(request, target[0]):
             self._skitai.handle_request(request)
         elif not hasattr(request, "stream_id"):
-            Http1Exchange(self._worker, request, *target).begin()
+            self._http1(self._worker, request, *target).begin()
         else:
-            # Imported when needed: not everybody has h2.
-            from atila.skitai.http2 import Http2Exchange
+            (self._http2 or self._http2_class())(self._worker, request, *target).begin()
 
-            Http2Exchange(self._worker, request, *target).begin()
+    def _http2_class(self) -> type[Http2Exchange]:
+        # Imported when needed: not everybody has h2.
+        from atila.skitai.http2 import Http2Exchange
+
+        self._http2 = self._worker.site.exchange_class(Http2Exchange)
+        return self._http2
 
     def _answer_odd(self, request: Any) -> None:
         """Answer a request whose target is no path: an authority, or an asterisk."""

@@ -20,6 +20,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from atila.errors import HTTPError
+from atila.http import close_codes
 from atila.http.exchange import ClientGone, Header
 from atila.skitai.heads import Head
 from atila.skitai.reader import Inbox
@@ -28,12 +29,9 @@ from atila.skitai.writer import HIGH, Outlet
 if TYPE_CHECKING:
     from websockets.extensions import Extension
 
-    from atila.skitai.worker import Worker
+    from atila.skitai.base import Worker
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-GOING_AWAY = 1001
-ABNORMAL = 1006
-NO_TEXT = 1007
 FRAME = 10
 """Bytes that a message counts beside its own."""
 CLOSE_SECONDS = 5.0
@@ -149,7 +147,7 @@ class WebSocket:
         self._worker.pump.call(loop.call, tell)
         await done
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         """See `WebSocketTransport`."""
         self._worker.pump.call(self._close, code, reason)
 
@@ -197,7 +195,7 @@ class WebSocket:
 
     def go_away(self) -> None:
         """The worker shuts down."""
-        self._close(GOING_AWAY, "the server shuts down")
+        self._close(close_codes.GOING_AWAY, "the server shuts down")
 
     def timed_out(self) -> None:
         """Nothing moved for long: ask whether anybody is there."""
@@ -225,7 +223,7 @@ class WebSocket:
             for frame in frames.events_received():
                 self._handle(frame)  # type: ignore[arg-type]  # no others come after a handshake
         except UnicodeDecodeError:
-            frames.fail(NO_TEXT)
+            frames.fail(close_codes.INVALID_DATA)
         self._put()
         if frames.close_rcvd is not None:
             self._end(frames.close_rcvd.code)
@@ -265,6 +263,6 @@ class WebSocket:
     def lost(self) -> None:
         """The connection is closed."""
         if self._code is None:
-            self._code = ABNORMAL
-            self._worker.loop.call(self._closed, ABNORMAL)
+            self._code = close_codes.ABNORMAL
+            self._worker.loop.call(self._closed, close_codes.ABNORMAL)
             self._inbox.finish()

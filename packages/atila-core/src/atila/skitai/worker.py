@@ -18,12 +18,13 @@ from skitai import lifetime
 from atila.app.settings import DEFAULTS
 from atila.launch.packages import Package
 from atila.launch.reloading import Files, announce
-from atila.serving.site import Mount, Site
-from atila.skitai import poller, restart_worker
+from atila.serving.apps import Mount
+from atila.serving.site import Site
+from atila.skitai import poller
 from atila.skitai.base import SkitaiExchange
 from atila.skitai.channel import Acceptor, Mended
 from atila.skitai.loop_bridge import Pump
-from atila.skitai.patch import show_g
+from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
 
 CLOSE_SECONDS = 1.0
@@ -142,6 +143,14 @@ def patience(mount: Mount | Package) -> float:
     """Seconds that requests under way may take to end when the server stops."""
     config = mount.app.config if isinstance(mount, Mount) else {**DEFAULTS, **mount.pref.config}
     return float(config["SHUTDOWN_TIMEOUT"])
+
+
+def restart_worker() -> None:
+    """End this worker in peace; the master starts another. For reloading in development.
+
+    Relies on `skitai.lifetime.shutdown(exit_code, seconds_per_phase)`; 3 is Skitai's for "restart".
+    """
+    lifetime.shutdown(3, 1.0)
 
 
 class DrainingPump(Pump):

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
@@ -14,14 +15,18 @@ from urllib.parse import unquote, urlencode, urlsplit
 import orjson
 
 from atila.errors import HTTPError, reason_phrase
+from atila.http.close_codes import NORMAL
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
+from atila.testing.waits import patience
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
 
 WAIT = 30.0
-"""Seconds that the client waits for an answer before it gives up with TimeoutError."""
+"""Seconds that the client waits for an answer before it gives up with TimeoutError; more on a
+machine that is busy, see `patience`.
+"""
 
 
 class TestResponse:
@@ -132,7 +137,7 @@ class _TestExchange(Exchange):
     ) -> None:
         with open(path, "rb") as file:
             file.seek(offset)
-            self.respond(status, headers, file.read(size))
+            self.answers.put(TestResponse(status, headers, file.read(size)))
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _TestStream:
         return _TestStream(self, status, headers)
@@ -202,7 +207,7 @@ class TestWebSocket:
     async def flushed(self) -> None:
         """What was sent is there."""
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
             self.close_code = code
             self._to_client.put(None)
@@ -215,9 +220,9 @@ class TestWebSocket:
 
     def receive_message(self) -> str | bytes | None:
         """The next message of the app; None if it has closed the connection."""
-        return self._to_client.get(timeout=WAIT)
+        return self._to_client.get(timeout=patience(WAIT))
 
-    def disconnect(self, code: int = 1000) -> None:
+    def disconnect(self, code: int = NORMAL) -> None:
         """Close the connection from the client's end."""
 
         def close() -> None:
@@ -259,14 +264,12 @@ class TestClient:
             target: "serve.py", or an app in a module, "package.module:app".
 
         Raises:
-            SetupError: see `atila.launch.script.read`.
+            SetupError: see `atila.site_of`.
         """
-        from atila.launch import script
+        from atila import site_of
 
         with _main_restored():
-            script.read(os.fspath(target))
-            site = script.build_site()
-        return cls(site.mounts[-1].app)
+            return cls(site_of(os.fspath(target)).mounts[-1].app)
 
     def close(self) -> None:
         """Unmount the app, with its whole site; nothing if it was never asked anything."""
@@ -302,8 +305,9 @@ class TestClient:
         Raises:
             TimeoutError: no answer came within `WAIT` seconds.
         """
-        exchange = _exchange(method, url, params, self._with_cookies(url, headers), data, json)
-        self._start(exchange)
+        exchange = self._exchange(method, url, params, self._with_cookies(url, headers), data, json)
+        # As on a server, whose threads know nothing of the test's context variables.
+        Context().run(self._start, exchange)
         answer: TestResponse = _get(exchange.answers)
         self.cookies.take(url, answer.header_list)
         return answer
@@ -314,14 +318,20 @@ class TestClient:
             given["cookie"] = cookies
         return given
 
+    def _exchange(
+        self, method: str, url: str, params: Any, headers: Any, data: Any, json: Any
+    ) -> _TestExchange:
+        kind = self.app.site.exchange_class(_TestExchange)
+        return _exchange(method, url, params, headers, data, json, kind)
+
     def _start(self, exchange: _TestExchange) -> None:
         site = self.app.site
         was = site.open(exchange)
-        if site.wants_body(was):
+        if exchange.has_body() and site.wants_body(was):
             try:
-                sink = site.sink(was)
+                sink = site.body_collector(was)
                 sink.write(bytes(exchange.body))
-                site.take_body(was, sink)
+                site.set_body(was, sink)
             except HTTPError as fault:
                 was = site.refusal(exchange, self.app, fault)
         site.start(was)
@@ -332,11 +342,11 @@ class TestClient:
         Raises:
             ConnectionRefusedError: the app answered the handshake with an error.
         """
-        exchange = _exchange("GET", url, None, self._with_cookies(url, headers), None, None)
+        exchange = self._exchange("GET", url, None, self._with_cookies(url, headers), None, None)
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
-        self._start(exchange)
+        Context().run(self._start, exchange)
         answer: TestResponse | TestWebSocket = _get(exchange.socket)
         if isinstance(answer, TestResponse):
             raise ConnectionRefusedError(f"{answer.status_code} {answer.reason}: {answer.text}")
@@ -388,10 +398,11 @@ def _main_restored() -> Iterator[None]:
 
 
 def _get(queue: SimpleQueue[Any]) -> Any:
+    seconds = patience(WAIT)
     try:
-        return queue.get(timeout=WAIT)
+        return queue.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"no answer within {WAIT:.0f} s") from None
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
 
 
 def _exchange(
@@ -401,23 +412,24 @@ def _exchange(
     headers: Mapping[str, str] | None,
     data: Any,
     json: Any,
+    kind: type[_TestExchange] = _TestExchange,
 ) -> _TestExchange:
     if params:
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
     pairs = [(name.lower(), value) for name, value in (headers or {}).items()]
-    body, pieces, kind = b"", None, ""
+    body, pieces, media = b"", None, ""
     if json is not None:
-        body, kind = orjson.dumps(json), "application/json"
+        body, media = orjson.dumps(json), "application/json"
     elif isinstance(data, Mapping):
-        body, kind = urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
+        body, media = urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
     elif isinstance(data, str):
         body = data.encode()
     elif isinstance(data, bytes):
         body = data
     elif data is not None:
         pieces = data
-    if kind and not any(name == "content-type" for name, _ in pairs):
-        pairs.append(("content-type", kind))
+    if media and not any(name == "content-type" for name, _ in pairs):
+        pairs.append(("content-type", media))
     if body:
         pairs.append(("content-length", str(len(body))))
-    return _TestExchange(method, url, pairs, body, pieces)
+    return kind(method, url, pairs, body, pieces)

@@ -1,1 +1,1 @@
-"""`@app.inspect` and typed parameters."""
+"""Checks and converts parameters: `@app.inspect` and annotations."""

@@ -1,4 +1,4 @@
-"""The keywords of `@app.inspect` (ints, emails, …): what each checks of a value, and makes of it.
+"""The keywords of `@app.inspect` (ints, emails, …): how each checks and converts a value.
 
 A check is a function (value) that gives the value back, converted or as it is, or raises `Invalid`.
 The operators (gte, in, …) are in `atila.validation.operators`;

@@ -40,17 +40,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import SetupError, source_of
+from atila.errors import SetupError
+from atila.routing import notes
 from atila.routing.router import parse_rule
 from atila.validation.converters import KEYWORDS, LIBRARIES, TYPES, Check, found_by
-from atila.validation.inspector import WHERE, Choice, Group, Inspector, Place, Rule
+from atila.validation.inspector import WHERE, Group, Inspector, OneOf, Place, Rule
 from atila.validation.operators import OF_TEXTS, OPERATORS, length
 
 if TYPE_CHECKING:
-    from atila.app.application import Atila
+    from atila import Atila
     from atila.routing.router import Route
 
-_MARK = "__atila_inspections__"
 _CHOICES = ("oneof", "manyof")
 _LISTS = (*KEYWORDS, "nones", *_CHOICES)
 _SEPARATOR = re.compile(r"(___|__)")
@@ -78,18 +78,8 @@ def declare(app: Atila, function: Any, declaration: Declaration) -> None:
         SetupError: the rules would not be seen: the handler has been compiled already, or it is
             none that the app has.
     """
-    inner = inspect.unwrap(function)
-    handlers = [route.handler for route in app.routes]
-    if any(handler is function for handler in handlers):
-        late = app.mounting.is_done
-    else:
-        late = any(handler is inner for handler in handlers)
-    if late:
-        raise SetupError("here @app.inspect must stand under @app.route", source_of(inner))
-    try:
-        setattr(function, _MARK, (declaration, *getattr(function, _MARK, ())))
-    except AttributeError:
-        raise SetupError(f"@app.inspect is for functions; {function!r} is none") from None
+    notes.check_order(app, function, "inspect")
+    notes.add(function, declaration, "inspect")
 
 
 def compiled(route: Route) -> Inspector | None:
@@ -98,7 +88,7 @@ def compiled(route: Route) -> Inspector | None:
     Raises:
         SetupError: a rule makes no sense, or is about something that the handler does not take.
     """
-    declarations: tuple[Declaration, ...] = getattr(route.handler, _MARK, ())
+    declarations = notes.of(route.handler, Declaration)
     if not declarations:
         return None
     compiler = _Compiler(route)
@@ -140,7 +130,7 @@ class _Compiler:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._checks: list[tuple[Rule, Check | None]] = []
-        self._choices: list[Choice] = []
+        self._choices: list[OneOf] = []
         self._seen: set[tuple[str, Place, str]] = set()
         self._kinds: dict[tuple[str, Place], Rule] = {}
         parameters = list(inspect.signature(route.handler).parameters.values())[1:]
@@ -201,7 +191,7 @@ class _Compiler:
         if keyword in _CHOICES:
             if not names:
                 raise ValueError("takes names of parameters; there are none")
-            self._choices.append(Choice(scope, keyword, tuple(names)))
+            self._choices.append(OneOf(scope, keyword, tuple(names)))
             return
         for place in places:
             self._add(Rule(scope, keyword, place, keyword), KEYWORDS.get(keyword))

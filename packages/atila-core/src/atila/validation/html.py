@@ -1,4 +1,4 @@
-"""Telling harmless HTML from HTML that does something."""
+"""Distinguishes harmless HTML from HTML that acts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Running the rules of `@app.inspect` over the parameters of a request;
-`atila.validation.declaration` makes them of what a handler says.
-"""
+"""Runs the rules of `@app.inspect` over the parameters of a request."""
 
 from __future__ import annotations
 
@@ -10,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import HTTPError
 from atila.http.forms import is_json
+from atila.http.methods import WITHOUT_BODY
 from atila.routing.router import SPECIAL
 from atila.validation.converters import Check, Invalid, is_blank, shown
 
 if TYPE_CHECKING:
-    from atila.was import Was
+    from atila import Was
 
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 _ABSENT: Any = object()
 
 WHERE = {
@@ -62,7 +60,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """Some of these parameters have to be given: one, or more where it is "manyof".
 
     Attributes:
@@ -90,7 +88,7 @@ class Group:
         self,
         scope: str,
         checks: Iterable[tuple[Rule, Check | None]],
-        choices: Iterable[Choice],
+        choices: Iterable[OneOf],
         nullable: Collection[str],
     ) -> None:
         self.scope = scope
@@ -208,7 +206,7 @@ class Inspector:
     def _check_parts(self, was: Was, args: dict[str, Any], words: Collection[str]) -> None:
         data = was.request.DATA if was.exchange.body else {}
         body = "JSON" if is_json(was.request.get_content_type()) else "FORM"
-        has_data = bool(data) or was.exchange.method not in _BODILESS
+        has_data = bool(data) or was.exchange.method not in WITHOUT_BODY
         origins = _origins(args, was.request.URL, data, body)
         self._refuse_strays(origins, has_data)
         active = {"URL"}

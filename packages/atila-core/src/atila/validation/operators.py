@@ -1,4 +1,4 @@
-"""The operators of `@app.inspect` (gte, in, regex, …): each makes a check of the value of a rule.
+"""The operators of `@app.inspect` (gte, in, regex, …): each checks the value of a rule.
 
 That happens once, when the app is mounted; a rule's value that makes no sense raises ValueError.
 The values of requests are compared as what the rule's value is: "7" is read as a number for

@@ -87,7 +87,7 @@ def _split(values: tuple[Any, ...]) -> tuple[int | str | None, Any]:
 def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more: Any) -> Response:
     """Answer with an error of the same form as those that are raised, always for programs.
 
-    Unlike `raise was.Error(…)` it is an answer like others: no hook is told that a request failed.
+    Unlike `raise was.Error(…)` it is an ordinary answer: no hook for failed requests runs.
 
     Args:
         was: the request.
@@ -102,14 +102,14 @@ def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more:
 
 
 def respond(was: Was, value: Any) -> bytes:
-    """The responder of dict and list, and what all answers for programs come to.
+    """The responder of dict and list, and of all other answers for programs.
 
     Its format is JSON or XML, whichever the client accepts, unless the handler has set the
     Content-Type.
 
     Raises:
         HTTPError: 406, the client accepts neither.
-        Unwritable: something in the value cannot be written; the message tells where.
+        Unwritable: a part of the value cannot be written; the message names its place.
     """
     response = was.response
     kind = response.get_header("content-type") if response.headers else None

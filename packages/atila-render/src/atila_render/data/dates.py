@@ -1,4 +1,4 @@
-"""Dates and times in JSON: the ways that the setting JSON_ENCODER names.
+"""Dates and times in JSON, in the formats that the setting JSON_ENCODER names.
 
 A datetime without an offset is local time, as everywhere in Python; a date stands for itself in all
 of the ways. The names, but for "rfc3339", are those of Skitai.

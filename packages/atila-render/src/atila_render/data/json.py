@@ -32,13 +32,13 @@ _DEEPEST = 32
 
 
 class Unwritable(TypeError):
-    """A value cannot be written; the message tells the place in it, and never the value."""
+    """A value cannot be written; the message names the place in it, and never the value."""
 
 
 def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
     """The function that writes values as JSON, in UTF-8.
 
-    It takes what is made of dicts, lists, tuples, sets, str, int, float, bool and None; dates and
+    It takes values made of dicts, lists, tuples, sets, str, int, float, bool and None; dates and
     times, UUIDs, Decimals and IP addresses (as str), paths, enumerations, dataclasses, rows of
     databases (what has `keys` and is read by them), and arrays and numbers of NumPy. It raises
     `Unwritable` for anything else: ints beyond 64 bits, texts with lone surrogates, what refers to
@@ -47,7 +47,7 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
     Args:
         encoder: what becomes of dates and times: a name of `dates.NAMED`; or a function (value) or
             a class of `json.JSONEncoder`, which is asked first about all that JSON has no type
-            for, dates and times included, and raises TypeError for what it does not know.
+            for, dates and times included, and raises TypeError for values that it does not know.
         pretty: indented by two spaces.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which of several media types an answer has, by the Accept header (RFC 9110, section 12.5.1)."""
+"""Chooses the media type of an answer by the Accept header (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from atila.errors import HTTPError
 from atila.http.accept import parse_accept
+from atila.http.methods import SAFE
 from atila_render.pages.media import HTML
 
 if TYPE_CHECKING:
     from atila import Was
     from atila.http.response import Response
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEPT = 512
 """Characters; what is chosen for a longer header is not kept in memory."""
 
 
 def negotiated(was: Was, offers: tuple[str, ...]) -> str:
-    """The media type that the client wants of those offered; the answer is told to vary by it.
+    """The media type that the client prefers of those offered; the answer gets `Vary: Accept`.
 
     Args:
         was: the request.
@@ -39,7 +39,7 @@ def negotiated(was: Was, offers: tuple[str, ...]) -> str:
     chosen = (best if len(header) <= _KEPT else best.__wrapped__)(header, offers)
     if chosen:
         return chosen
-    if was.exchange.method in _SAFE and response.status_code < 400:
+    if was.exchange.method in SAFE and response.status_code < 400:
         raise HTTPError(406, f"this is to be had as {', '.join(offers)}")
     return offers[0]
 

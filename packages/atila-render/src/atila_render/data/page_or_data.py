@@ -1,4 +1,4 @@
-"""`was.render_or_API`: a page for who wants pages, the data of it for programs."""
+"""`was.render_or_API`: a page for browsers, its data for programs."""
 
 from __future__ import annotations
 

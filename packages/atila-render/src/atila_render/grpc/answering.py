@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone, HTTPError
 from atila.http.response import Response, head
-from atila.serving.responders import arrived
-from atila.serving.streams import in_worker, iterate
+from atila.runtime.offload import in_worker
+from atila.serving.responders import resolved
+from atila.serving.streams import iterate
 from atila_render.grpc.messages import Messages
 from atila_render.grpc.refusals import HEAD
 from atila_render.grpc.status import (
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """A call under way. On the task loop.
+    """A running call. On the task loop.
 
     Args:
         was: the request.
-        method: what is called.
+        method: the method that is called.
     """
 
     def __init__(self, was: Was, method: Method) -> None:
@@ -56,7 +57,8 @@ class Call:
             atila.ANSWERED
 
         Raises:
-            Exception: what went wrong. If the head was sent, so are the trailers that tell of it.
+            Exception: the error of the call. If the head was sent, so are the trailers that report
+            it.
         """
         was = self._was
         limit = asyncio.timeout(parse_timeout(was.exchange.header("grpc-timeout")))
@@ -110,7 +112,7 @@ class Call:
             if was.site.pool.is_full:
                 raise HTTPError(503, "the server is busy")
             value = await in_worker(was, method.call, was, params)
-        value = await arrived(was, value)
+        value = await resolved(was, value)
         if isinstance(value, Response):
             if value.status_code >= 400:
                 raise HTTPError(value.status_line())
@@ -151,7 +153,7 @@ class Call:
             was = self._was
             encoding = [("grpc-encoding", "gzip")] if self._compress else []
             headers = [*HEAD, *encoding, *metadata_of(head(was, None))]
-            was.answering = True
+            was.headers_sent = True
             self._stream = await was.exchange.respond_trailing(200, headers)
         return self._stream
 

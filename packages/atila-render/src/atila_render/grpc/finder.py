@@ -1,4 +1,4 @@
-"""gRPC calls, found without protobuf until there is one: most apps have none."""
+"""Finds gRPC calls, and loads protobuf only at the first one."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ DEFAULTS: dict[str, Any] = {
   `atila serve --grpc-port` wins over it. For servers without HTTP/2 trailers: granian, uvicorn.
 """
 
+VARIABLE = "ATILA_GRPC_PORT"
+"""The environment variable that `atila serve --grpc-port` sets: 50051 or "0.0.0.0:50051"; a number
+alone is of the address that the server listens at."""
 TYPES = ("application/grpc", "application/grpc+proto")
 ADVICE = 'gRPC is not installed. Mend: pip install "atila-render[grpc]"'
 
@@ -70,7 +73,7 @@ class _LazyFinder:
         async def refuse(was: Was) -> Any:
             raise GrpcError(UNIMPLEMENTED, "this server has no gRPC")
 
-        endpoint = self._app.refusing.twin(refuse, answer_error, streams_body=True)
+        endpoint = self._app.rejection.for_calls(refuse, answer_error, streams_body=True)
         return lambda exchange, path, match: endpoint
 
     def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:

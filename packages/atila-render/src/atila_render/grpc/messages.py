@@ -1,4 +1,4 @@
-"""The messages that a client sends, for a handler to take one after the other."""
+"""The messages of a client stream, for a handler to take one by one."""
 
 from __future__ import annotations
 

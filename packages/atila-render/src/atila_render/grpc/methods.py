@@ -1,10 +1,11 @@
-"""Which handler a gRPC method is: found by the path of the call, /package.Service/Method."""
+"""Finds the handler of a gRPC method by the path of the call, /package.Service/Method."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pool, message_factory
@@ -94,10 +95,12 @@ class Finder:
         self._app = app
         self._found: dict[str, Endpoint] = {}
         self._own = services.own_endpoints(app, self.serves, self.services)
-        unknown = app.refusing.twin(_unimplemented, answer_error, streams_body=True)
-        self._unknown = unknown
         for endpoint in app.endpoints:
             self._check(endpoint)
+
+    @cached_property
+    def _unknown(self) -> Endpoint:
+        return self._app.rejection.for_calls(_unimplemented, answer_error, streams_body=True)
 
     def _check(self, endpoint: Endpoint) -> None:
         path = self._app.mount_prefix + endpoint.route.rule
@@ -146,7 +149,7 @@ class Finder:
     def _answering(self, descriptor: Any, endpoint: Endpoint) -> Endpoint:
         method = Method(descriptor, endpoint)
         answer: Callable[[Was], Any] = method.answer
-        return endpoint.twin(answer, answer_error, streams_body=True)
+        return endpoint.for_calls(answer, answer_error, streams_body=True)
 
     def serves(self, service: str) -> bool:
         """Whether any method of a service has a handler."""

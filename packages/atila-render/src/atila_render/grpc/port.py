@@ -1,4 +1,4 @@
-"""A port of its own for gRPC, served by grpc.aio: where the server sends no HTTP/2 trailers."""
+"""A separate gRPC port, served by grpc.aio, for servers that send no HTTP/2 trailers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from grpc import aio
 
 from atila import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila_render.grpc.finder import VARIABLE
 from atila_render.grpc.status import OK, UNKNOWN, status_of
 from atila_render.grpc.wire import HEAD
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
     from atila.serving.site import Site
 
-VARIABLE = "ATILA_GRPC_PORT"
-"""The environment variable that `atila serve --grpc-port` sets."""
+HOST = "ATILA_HOST"
+"""The environment variable by which `atila serve` says at which address it listens."""
 GRACE = 1.0
 """Seconds that calls under way have when the site ends; it has waited for them already."""
 
@@ -34,11 +35,14 @@ log = logging.getLogger("atila.grpc")
 
 
 def address_of(site: Site) -> str:
-    """Where to listen: "127.0.0.1:50051"; "" if nobody asks for it."""
-    for wanted in (os.environ.get(VARIABLE), *(m.app.config.GRPC_PORT for m in site.mounts)):
+    """Where to listen: "127.0.0.1:50051"; "" where neither command line nor settings ask for it."""
+    local = "127.0.0.1"
+    asked = os.environ.get(VARIABLE), os.environ.get(HOST) or local
+    for wanted, host in (asked, *((m.app.config.GRPC_PORT, local) for m in site.mounts)):
         if wanted:
             text = str(wanted)
-            return text if ":" in text else f"127.0.0.1:{text}"
+            host = f"[{host}]" if ":" in host else host
+            return text if ":" in text else f"{host}:{text}"
     return ""
 
 

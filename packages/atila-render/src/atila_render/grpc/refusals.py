@@ -1,4 +1,4 @@
-"""Answers of gRPC that have no message: errors, and where gRPC cannot be served at all."""
+"""Answers of gRPC without a message: errors, and servers that cannot serve gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that every app has: health, and reflection where it is on."""
+"""Services of every app: health, and reflection where it is on."""
 
 from __future__ import annotations
 

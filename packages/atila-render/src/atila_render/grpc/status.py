@@ -1,4 +1,4 @@
-"""Status codes of gRPC, and what errors become of them."""
+"""Status codes of gRPC, and the code of each error."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ class GrpcError(HTTPError):
 
 
 def status_of(error: HTTPError) -> int:
-    """The status code that an error is told as."""
+    """The status code that reports an error."""
     if isinstance(error, GrpcError):
         return error.grpc_status
     return _OF_HTTP.get(error.code, INVALID_ARGUMENT if error.code < 500 else UNKNOWN)
 
 
 def trailers_of(error: HTTPError) -> Headers:
-    """The fields that tell of an error."""
+    """The trailer fields that report an error."""
     text = error.detail or ("" if isinstance(error, GrpcError) else error.message)
     fields = [("grpc-status", str(status_of(error)))]
     if text:

@@ -1,4 +1,4 @@
-"""gRPC over HTTP/2, as bytes: messages with a length before them, compression, deadlines.
+"""gRPC over HTTP/2 as bytes: length-prefixed messages, compression, deadlines.
 
 https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
@@ -115,7 +115,7 @@ class FrameReader:
 
 
 def frame(message: bytes, *, compress: bool = False) -> bytes:
-    """A message with what goes before it; with gzip if it is worth it."""
+    """A message with its prefix; compressed with gzip where that saves bytes."""
     if compress and len(message) >= WORTH_IT:
         packed = gzip.compress(message, 6, mtime=0)
         return b"\1" + len(packed).to_bytes(4, "big") + packed

@@ -1,4 +1,4 @@
-"""Compiled templates, shared by the workers of a server."""
+"""Compiled templates that the workers of a server share."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunCache(BytecodeCache):
     def _identity(self, environment: Environment) -> tuple[Any, ...]:
         app = self._app
         extensions = tuple(sorted(environment.extensions))
-        host = next((m.host for m in app.site_in_sight.mounts if m.app is app), "")
+        host = next((m.host for m in app.current_site.mounts if m.app is app), "")
         return app.import_name, app.mount_prefix, host, extensions
 
     def folder(self) -> Path | None:

@@ -1,4 +1,4 @@
-"""How templates are compiled: as Jinja does, and such that what is printed often is printed fast.
+"""Compiles templates as Jinja does, with faster code for what templates print most.
 
 The pages are the same as those of Jinja alone; the tests compare them.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 
 from atila import current
+from atila.runtime.keeping import found, kept
 from atila_render.pages.bytecode import RunCache
 from atila_render.pages.compiler import PageEnvironment
 from atila_render.pages.folders import TemplateFolders
@@ -23,26 +24,29 @@ EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
 def environment_of(app: Atila) -> Environment:
     """The environment in which all templates of an app are rendered; made when first asked for.
 
-    What is printed is escaped in all templates but those that make neither HTML nor XML. Changed
-    templates are noticed while `app.debug` is on.
+    Printed values are escaped in all templates but those that make neither HTML nor XML. Changed
+    templates are reloaded while `app.debug` is on.
     """
-    environment = app.__dict__.get("jinja_env")
-    if not isinstance(environment, Environment):
-        environment = app.__dict__["jinja_env"] = PageEnvironment(
-            loader=TemplateFolders(app),
-            extensions=EXTENSIONS,
-            autoescape=is_markup,
-            auto_reload=False,
-            optimized=False,
-            # As many as there are; finding one is a look into a dict then.
-            cache_size=-1,
-            bytecode_cache=RunCache(app),
-        )
-        environment.globals["app"] = app
-        # What is imported into a template has no variables but these.
-        environment.globals["was"] = OfRequest(current.get)
-        environment.globals["request"] = OfRequest(lambda: current.get().request)
-        environment.globals["response"] = OfRequest(lambda: current.get().response)
+    environment: Environment | None = found(app, Environment)
+    return environment or kept(app, Environment, lambda: _made(app))
+
+
+def _made(app: Atila) -> Environment:
+    environment = PageEnvironment(
+        loader=TemplateFolders(app),
+        extensions=EXTENSIONS,
+        autoescape=is_markup,
+        auto_reload=False,
+        optimized=False,
+        # As many as there are; finding one is a look into a dict then.
+        cache_size=-1,
+        bytecode_cache=RunCache(app),
+    )
+    environment.globals["app"] = app
+    # What is imported into a template has no variables but these.
+    environment.globals["was"] = OfRequest(current.get)
+    environment.globals["request"] = OfRequest(lambda: current.get().request)
+    environment.globals["response"] = OfRequest(lambda: current.get().response)
     return environment
 
 

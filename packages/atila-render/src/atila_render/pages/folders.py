@@ -1,4 +1,4 @@
-"""Where the templates of an app are."""
+"""Finds the template folders of an app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which media type a template makes, told by its name."""
+"""Derives the media type of a template's output from its name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TEXT = {
 
 @lru_cache(1024)
 def media_type_of(name: str) -> str:
-    """The media type of what a template makes; HTML for all names that do not tell another.
+    """The media type of what a template makes; HTML for all names that indicate no other.
 
     Args:
         name: "index.html", "index.j2", "feed.xml.j2", "robots.txt".

@@ -1,4 +1,4 @@
-"""MINIFY_HTML: pages without what a browser does not need."""
+"""MINIFY_HTML: removes from pages what browsers do not need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def minifier(mode: object) -> Minifier | None:
 def strip(text: str) -> str:
     """A page without indents, blank lines, and spaces at the ends of lines.
 
-    What is inside of pre, textarea, script and style stays as it is.
+    The content of pre, textarea, script and style stays as it is.
     """
     kind, begin, out = "", 0, []
     for found in _TAG.finditer(text):

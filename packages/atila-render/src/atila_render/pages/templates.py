@@ -1,12 +1,13 @@
-"""`was.render`, and what an app adds to its templates."""
+"""`was.render`, and the names that an app adds to its templates."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from atila.serving import streams
+from atila.runtime.offload import in_worker
+from atila.typevars import Function
 from atila_render.pages.environment import environment_of
 from atila_render.pages.media import HTML, media_type_of
 from atila_render.settings import settings_of
@@ -14,7 +15,6 @@ from atila_render.settings import settings_of
 if TYPE_CHECKING:
     from atila import Atila, Was
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 RESERVED = frozenset({"app", "context", "request", "response", "was"})
 """Names that every template has, so that no variable can have them."""
@@ -44,7 +44,7 @@ class Context:
 def render(
     was: Was, template: str, variables: Mapping[str, Any] | None = None, /, **more: Any
 ) -> str | Rendering:
-    """What a template makes of variables; in a template they are `context.name`, or just `name`.
+    """Renders a template; its variables are `context.name`, or just `name`.
 
     A task among the variables is left as it is: `context.task.fetch()` in the template waits for
     it. Where nothing may wait, in `async def` and after the first `yield` of a coroutine, a
@@ -60,7 +60,7 @@ def render(
         The text. On the task loop, if there are tasks among the variables, a `Rendering`, which
         can be returned as it is, or awaited or yielded for the text.
         The answer's Content-Type is set, if nothing else has set it, when the name of the template
-        tells of something else than HTML.
+        indicates another type than HTML.
 
     Raises:
         TypeError: a variable has a name that templates have a meaning for.
@@ -118,7 +118,7 @@ class Rendering:
         self._variables = variables
 
     def __await__(self) -> Generator[Any, None, str]:
-        work = streams.in_worker(self._was, _render, self._was, self._template, self._variables)
+        work = in_worker(self._was, _render, self._was, self._template, self._variables)
         return work.__await__()
 
     def __repr__(self) -> str:

@@ -1,1 +1,1 @@
-"""Handlers as procedures that others call: XML-RPC and JSON-RPC."""
+"""Handlers as remote procedures: XML-RPC and JSON-RPC."""

@@ -1,4 +1,4 @@
-"""Calling handlers by name, in a request that is an envelope for one or more calls."""
+"""Calls handlers by name within a request that carries one or more calls."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
-from atila.http.request import Request
 from atila.http.response import ANSWERED, FileBody, Response
 from atila.routing.pipe import finish
 from atila.routing.router import Match
 from atila.routing.urls import shape_of
 from atila.runtime.context import current
-from atila.serving.responders import arrived
-from atila.serving.streams import in_worker
+from atila.runtime.offload import in_worker
+from atila.serving.responders import resolved
 from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
 
@@ -27,8 +26,8 @@ Params = Sequence[Any] | Mapping[str, Any]
 
 
 def find(app: Atila, name: str) -> Match:
-    """What a method's name leads to: "sub.add" to the path /sub/add below the app's mount point,
-    or else to the resource of that name.
+    """The endpoint of a method's name: "sub.add" leads to the path /sub/add below the app's mount
+    point, or else to the resource of that name.
 
     Raises:
         CallFault: to nothing that answers POST with a plain value.
@@ -119,7 +118,7 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
     inner._request_id = was.request_id
     # What layers have made for one call, as a session, is there for the next.
     inner.__dict__ = was.__dict__
-    request = inner._request = Request(inner)
+    request = inner.request
     request.user = was.request.user
     empty: dict[str, Any] = {}
     request.__dict__.update(JSON=params, DATA=params, FORM=empty, URL=in_path, URL_QUERY=empty)
@@ -131,7 +130,7 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
 
 async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> Any:
     current.set(inner)
-    value = await arrived(inner, value)
+    value = await resolved(inner, value)
     if after:
         value = await in_worker(inner, finish, inner, value, after)
     return _plain(inner, value)

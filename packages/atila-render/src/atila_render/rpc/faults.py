@@ -1,4 +1,4 @@
-"""What went wrong with a call, as XML-RPC and JSON-RPC number it."""
+"""Fault codes of XML-RPC and JSON-RPC."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("atila.app")
 
 
 class CallFault(Exception):
-    """A call that failed, as its caller is told.
+    """A failed call, as its caller sees it.
 
     Args:
         code: one of the above; or a number of the application; or a status of HTTP.
@@ -51,7 +51,7 @@ class CallFault(Exception):
 
 
 def of_error(was: Was, error: Exception) -> CallFault:
-    """The fault that an error is told as; an unexpected one is logged, and nothing of it told.
+    """The fault that reports an error; an unexpected error is logged, and its details are not sent.
 
     Args:
         was: the request.
@@ -80,7 +80,7 @@ def of_error(was: Was, error: Exception) -> CallFault:
 
 
 def http_status(error: HTTPError) -> int:
-    """The status of an answer that tells of an error before any call was made.
+    """The status of an answer that reports an error before any call was made.
 
     RPC clients read the fault of a 200 only; what HTTP itself acts upon keeps its status.
     """

@@ -1,4 +1,4 @@
-"""Which requests are calls of XML-RPC and JSON-RPC: told by the media type of their body."""
+"""Recognises XML-RPC and JSON-RPC requests by the media type of their body."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _endpoint(app: Atila, name: str) -> Endpoint:
         return answer(was)
 
     route = Route("", dispatch, ("POST",), name=name, automatic=True)
-    return app.endpoint_for(route).twin(dispatch, protocol.answer_error)
+    return app.endpoint_for(route).for_calls(dispatch, protocol.answer_error)
 
 
 def _everywhere(endpoint: Endpoint, media: str) -> Finder:

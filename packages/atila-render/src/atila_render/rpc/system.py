@@ -1,4 +1,4 @@
-"""The methods that XML-RPC servers have for who wants to know what they offer."""
+"""The introspection methods of XML-RPC servers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def method_help(was: Was, name: str) -> str:
 
 def method_signature(was: Was, name: str) -> Any:
     """The types of a method's value and parameters, as a list in a list; "undef" if its annotations
-    do not tell all of them.
+    do not name all of them.
     """
     function = _function(was, name)
     try:

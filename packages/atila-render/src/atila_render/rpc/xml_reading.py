@@ -1,4 +1,4 @@
-"""Calls of XML-RPC, read from XML that may be anything."""
+"""Reads calls of XML-RPC from untrusted XML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of XML-RPC, written by Python's own marshaller, of values that it has types for."""
+"""Writes answers of XML-RPC with Python's own marshaller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 class Unwritable(TypeError):
-    """A value cannot be written; the message tells its type, and never the value."""
+    """A value cannot be written; the message names its type, and never the value."""
 
 
 def value_of(value: Any) -> str:

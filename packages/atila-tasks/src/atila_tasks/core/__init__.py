@@ -1,1 +1,1 @@
-"""Tasks: one, several, masked, mapped; how they are waited for and what came of them."""
+"""Tasks: single, grouped, masked, mapped; waiting for them, and their results."""

@@ -1,4 +1,4 @@
-"""What carries tasks out: threads here; HTTP, databases and processes the same way."""
+"""`Backend`: runs tasks of one kind, such as threads, HTTP calls or statements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Backend:
     """Carries out tasks of one kind.
 
-    A backend learns from `task.work`, in terms of its own, what to do. It calls `task.claim()`
+    A backend learns from `task.work`, in terms of its own, what to do. It calls `task.try_start()`
     right before it begins, and `task.settle(data)` or `task.fail(error)` when it is through: once,
     from any thread. It runs what belongs to the user in `task.context`. What it has to remember of
     a task it may keep in `task.handle`.
@@ -32,13 +32,13 @@ class Backend:
         `TaskCancelled`. From any thread.
         """
 
-    def carry(self, task: Task) -> Coroutine[Any, Any, None] | None:
+    def run_inline(self, task: Task) -> Coroutine[Any, Any, None] | None:
         """What carries out a task that has not begun, within the coroutine that awaits it on the
         task loop; None if it cannot be done there.
         """
         return None
 
-    def assist(self, task: Task) -> None:
+    def help_out(self, task: Task) -> None:
         """The calling thread is about to wait for a task. A backend with threads of its own, which
         could all be waiting for queued tasks, has the thread carry out the task itself.
         """

@@ -1,15 +1,15 @@
-"""The backends that a site keeps: made when first needed, and closed with it."""
+"""The backends of a site: created at first use and closed with it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from atila import HTTPError
+from atila.errors import BUSY
+from atila.runtime.keeping import kept
 from atila_tasks.core.result import STA_UNSENT
 
 if TYPE_CHECKING:
@@ -20,24 +20,21 @@ if TYPE_CHECKING:
 
 
 class Closing(Protocol):
-    """What `kept` keeps."""
+    """What a site closes."""
 
     def close(self) -> Awaitable[object] | None:
         """End; what it gives is awaited on the task loop, and cancelled when the time is over."""
 
 
-Kept = TypeVar("Kept", bound=Closing)
+Backend = TypeVar("Backend", bound=Closing)
 
 log = logging.getLogger("atila.tasks")
 
-BUSY = [("retry-after", "1")]
-"""Headers of an answer that failed for want of a thread or process: come again after a second."""
 
-_kept: WeakKeyDictionary[Site, dict[Any, Closing]] = WeakKeyDictionary()
-_making = threading.Lock()
+_CLOSING = "backends"
 
 
-def kept(site: Site, make: Callable[[Config], Kept]) -> Kept:
+def site_singleton(site: Site, make: Callable[[Config], Backend]) -> Backend:
     """What a site keeps under a function, which makes it of the settings when it is first wanted.
 
     The settings are those of the app with this layer that is mounted nearest to the root.
@@ -46,21 +43,23 @@ def kept(site: Site, make: Callable[[Config], Kept]) -> Kept:
         site: the site.
         make: called at most once for a site; must not block.
     """
-    of_site = _kept.get(site)
-    if of_site is None or make not in of_site:
-        with _making:
-            of_site = _kept.get(site)
-            if of_site is None:
-                of_site = _kept[site] = {}
-                made = of_site
-                site.on_shutdown(lambda: _close_all(made))
-            if make not in of_site:
-                configs = [mount.app.config for mount in site.mounts]
-                # The shortest mount point is the last; an app may have left this layer out.
-                config = [config for config in configs if "TASK_THREADS" in config][-1]
-                of_site[make] = make(config)
-    backend: Kept = of_site[make]  # type: ignore[assignment]  # made by `make`
+    return kept(site, make, lambda: _made(site, make))
+
+
+def _made(site: Site, make: Callable[[Config], Backend]) -> Backend:
+    configs = [mount.app.config for mount in site.mounts]
+    # The shortest mount point is the last; an app may have left this layer out.
+    config = [config for config in configs if "TASK_THREADS" in config][-1]
+    backend = make(config)
+    kept(site, _CLOSING, lambda: _closing(site)).append(backend)
     return backend
+
+
+def _closing(site: Site) -> list[Closing]:
+    """What is to be closed with a site: all at once, since it has one time for all."""
+    backends: list[Closing] = []
+    site.on_shutdown(lambda: _close_all(backends))
+    return backends
 
 
 def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: str) -> None:
@@ -77,9 +76,8 @@ def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: 
         task.fail(error, STA_UNSENT)
 
 
-async def _close_all(backends: dict[Any, Closing]) -> None:
-    # All at once, since they have one time together.
-    await asyncio.gather(*map(_close, backends.values()))
+async def _close_all(backends: Sequence[Closing]) -> None:
+    await asyncio.gather(*map(_close, backends))
 
 
 async def _close(backend: Closing) -> None:

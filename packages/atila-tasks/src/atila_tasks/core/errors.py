@@ -1,10 +1,11 @@
-"""How a task ends that neither gave data nor raised an error of its own."""
+"""The errors of tasks that neither gave data nor raised an error of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
+from atila.errors import BUSY
 
 if TYPE_CHECKING:
     from atila_tasks.upstream.response_head import Head
@@ -104,7 +105,7 @@ class PoolExhausted(HTTPError):
 
     def __init__(self, name: str, size: int, seconds: float) -> None:
         detail = f"none of the {size} connections of {name} was free within {seconds:g} s"
-        super().__init__(503, detail, 0, [("retry-after", "1")])
+        super().__init__(503, detail, 0, BUSY)
 
 
 class DatabaseError(Exception):
@@ -141,5 +142,5 @@ class DatabaseBusy(HTTPError, DatabaseError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(503, "the database is busy", 0, [("retry-after", "1")])
+        super().__init__(503, "the database is busy", 0, BUSY)
         self.reason = message

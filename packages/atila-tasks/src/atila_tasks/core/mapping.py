@@ -1,4 +1,4 @@
-"""`was.Map` and its kin: answers of several tasks, given when all are finished.
+"""`was.Map` and its kin: answers built from several tasks once all are finished.
 
 How they are written is another layer's: `was.API`, `was.render` and `was.render_or_API`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila.serving import streams
+from atila.runtime.offload import in_worker
 from atila_tasks.core.group import Tasks
 from atila_tasks.core.mask import mask
 from atila_tasks.core.waitable import Waitable
@@ -56,7 +56,7 @@ class Mapped:
         if self._status is not None:
             self._was.response.set_status(self._status)
         if self._blocks:
-            return await streams.in_worker(self._was, self._write, data)
+            return await in_worker(self._was, self._write, data)
         return self._write(data)
 
 

@@ -1,4 +1,4 @@
-"""`was.Mask`: a value that is there already, as a task."""
+"""`was.Mask`: an existing value as a task."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from atila import Was
 
 
-class Given(Backend):
+class Immediate(Backend):
     """Finishes each task at once: its work is its data."""
 
     def start(self, task: Task) -> None:
         task.settle(task.work)
 
 
-GIVEN = Given()
+GIVEN = Immediate()
 
 
 def mask(was: Was, value: Any, *, meta: dict[str, Any] | None = None) -> Task:

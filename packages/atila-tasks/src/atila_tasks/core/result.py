@@ -1,4 +1,4 @@
-"""The outcome of a task: how it went, and what came of it."""
+"""The result of a task: its status and its data or error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of tasks that say which part of their data is wanted.
+"""Task names that select a part of the task's data.
 
 - `rows` or `rows__fetch`: all of it,
 - `count__one`: its single element,

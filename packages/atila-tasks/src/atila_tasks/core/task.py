@@ -1,4 +1,4 @@
-"""A task: one piece of work under way, whatever backend carries it out."""
+"""A task: one piece of running work, whichever backend runs it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Task(Waitable):
         """Whether it was claimed, or has ended without."""
         return self._begun or self._result is not None
 
-    def claim(self) -> bool:
+    def try_start(self) -> bool:
         """Begin. Of all who might only one is given True; nobody if the task is finished already,
         because it was cancelled or its time is over.
         """
@@ -230,7 +230,7 @@ class Task(Waitable):
                 log.exception("telling the end of %r failed", self)
 
     def _block(self) -> None:
-        self._backend.assist(self)
+        self._backend.help_out(self)
         if self.done:
             return
         finished = threading.Lock()
@@ -246,7 +246,7 @@ class Task(Waitable):
         # The task loop takes calls in batches; any other loop is somebody's own.
         task_loop = self._was.site.loop
         if not self._begun and task_loop.loop is loop:
-            carried = self._backend.carry(self)
+            carried = self._backend.run_inline(self)
             if carried is not None:
                 await carried
                 return

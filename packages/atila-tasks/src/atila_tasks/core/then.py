@@ -1,11 +1,11 @@
-"""Answers that a function makes once a task is finished."""
+"""Answers that a function builds once a task is finished."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from atila.serving import streams
+from atila.runtime.offload import in_worker
 
 if TYPE_CHECKING:
     from atila import Was
@@ -33,4 +33,4 @@ class Then:
 
     async def _respond(self) -> Any:
         task = await self._task
-        return await streams.in_worker(self._was, self._func, self._was, task)
+        return await in_worker(self._was, self._func, self._was, task)

@@ -1,21 +1,19 @@
-"""What tasks, and several of them as one, have in common: how they are waited for."""
+"""The common part of tasks and groups: the ways to wait."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from atila.typevars import Context
 from atila_tasks.core.then import Then
 
 if TYPE_CHECKING:
     from typing import Self
 
     from atila import Was
-
-Context = TypeVar("Context", bound="Was")
-"""`Was`, or a subclass of it by which an app annotates its functions."""
 
 
 class Waitable(ABC):

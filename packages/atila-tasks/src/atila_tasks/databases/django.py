@@ -1,4 +1,4 @@
-"""Where Django is, the models of `atila.patches.djangopatch`; where it is not, what to install."""
+"""Provides `atila.patches.djangopatch` where Django is installed, else the pip line."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from atila_tasks.core.errors import (
     Unreachable,
     UpstreamError,
 )
-from atila_tasks.upstream.interfaces import Interface, Start
+from atila_tasks.upstream.interfaces import CONNECTIONS, Interface, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,19 +103,12 @@ class MongoDB(Interface):
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {
-        "max_conns": 20,
-        "timeout": 30.0,
-        "connect_timeout": 5.0,
-        "pool_timeout": 10.0,
+        **CONNECTIONS,
         "auth_source": None,
         "tls": False,
     }
-    """Options of an alias:
+    """Options of an alias, besides `CONNECTIONS`:
 
-    - max_conns: the most connections of each worker process to each member.
-    - timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
-    - connect_timeout: seconds to connect.
-    - pool_timeout: seconds that a task waits for a free connection.
     - auth_source: the database that knows the user; "admin" if it is not given.
     - tls: whether to talk TLS, with a valid certificate.
     """

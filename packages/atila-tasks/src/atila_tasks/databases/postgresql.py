@@ -18,7 +18,7 @@ from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated
 from atila_tasks.databases.sql.interface import SQLInterface
 from atila_tasks.databases.sql.parameters import fitted
 from atila_tasks.databases.sql.rows import Row
-from atila_tasks.upstream.interfaces import DB_PGSQL
+from atila_tasks.upstream.interfaces import CONNECTIONS, DB_PGSQL
 
 if TYPE_CHECKING:
     from atila_tasks.databases.sql.leases import Batches, Begin
@@ -43,22 +43,15 @@ class PostgreSQL(SQLInterface):
     """A PostgreSQL server and the connections to it."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
-        "max_conns": 20,
-        "timeout": 30.0,
-        "connect_timeout": 5.0,
-        "pool_timeout": 10.0,
+        **CONNECTIONS,
         "idle_timeout": 300.0,
         "statement_timeout": None,
         "statement_cache": 100,
         "ssl": None,
         "settings": {},
     }
-    """Options of an alias:
+    """Options of an alias, besides `CONNECTIONS`:
 
-    - max_conns: the most connections of each worker process to each member.
-    - timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
-    - connect_timeout: seconds to connect.
-    - pool_timeout: seconds that a task waits for a free connection.
     - idle_timeout: seconds without use after which a connection is closed.
     - statement_timeout: seconds after which the server itself ends a statement; None for what it
       is configured to.

@@ -1,4 +1,4 @@
-"""What goes wrong in PostgreSQL, in terms of tasks: without values of rows, and without secrets."""
+"""Errors of PostgreSQL as errors of tasks, without values of rows and without secrets."""
 
 from __future__ import annotations
 

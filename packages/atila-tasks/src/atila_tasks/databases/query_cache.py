@@ -1,4 +1,4 @@
-"""The cache of what statements gave: `use_cache`, `rm_cache` and `cache` of `was.db`.
+"""The query cache: `use_cache`, `rm_cache` and `cache` of `was.db`.
 
 Each worker process keeps its own; the times of updates, which all workers share, tell whether what
 it has is still good.
@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atila_tasks.core.backends import kept
+from atila_tasks.core.backends import site_singleton
 from atila_tasks.core.errors import Unreachable
 from atila_tasks.core.mask import GIVEN
 from atila_tasks.core.task import Task
@@ -198,7 +198,7 @@ def _make(config: Config) -> QueryCache:
 
 def cache_of(site: Site) -> QueryCache:
     """The cache of a site."""
-    return kept(site, _make)
+    return site_singleton(site, _make)
 
 
 def copied(rows: Any) -> Any:

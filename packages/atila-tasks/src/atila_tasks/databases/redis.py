@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from atila import SetupError
 from atila.errors import caller
 from atila_tasks.core.errors import DatabaseError, PoolExhausted, Unreachable, UpstreamError
-from atila_tasks.upstream.interfaces import Command, Interface
+from atila_tasks.upstream.interfaces import CONNECTIONS, Command, Interface
 
 if TYPE_CHECKING:
     from atila_tasks.upstream.aliases import Alias, Member
@@ -28,19 +28,12 @@ class Redis(Interface):
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {
-        "max_conns": 20,
-        "timeout": 30.0,
-        "connect_timeout": 5.0,
-        "pool_timeout": 10.0,
+        **CONNECTIONS,
         "text": True,
         "ssl": False,
     }
-    """Options of an alias:
+    """Options of an alias, besides `CONNECTIONS`:
 
-    - max_conns: the most connections of each worker process to each member.
-    - timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
-    - connect_timeout: seconds to connect.
-    - pool_timeout: seconds that a task waits for a free connection.
     - text: whether values come as text, which they have to be UTF-8 for; as bytes otherwise.
     - ssl: whether to talk TLS, with a valid certificate.
     """
@@ -75,7 +68,7 @@ class Redis(Interface):
                 )
 
     async def perform(self, request: Command) -> Any:
-        await self._reach()
+        await self._upstream()
         try:
             command = getattr(self._client, request.name)(*request.args, **request.kwargs)
         except AttributeError:
@@ -91,7 +84,7 @@ class Redis(Interface):
         except exceptions.RedisError as error:
             raise DatabaseError(f"{self.alias.name}: {error}") from error
 
-    async def _reach(self) -> None:
+    async def _upstream(self) -> None:
         """See that a connection is there, before anything is sent: one that was lost meanwhile is
         replaced.
         """

@@ -1,4 +1,4 @@
-"""SQLite, by the standard library: statements run in threads, for it blocks."""
+"""SQLite, by the standard library; its blocking statements run in threads."""
 
 from __future__ import annotations
 

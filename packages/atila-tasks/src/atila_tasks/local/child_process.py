@@ -1,4 +1,4 @@
-"""Processes that end with this one, however it ends."""
+"""Child processes that end with this process, however it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class Leashed:
+class SupervisedProcess:
     """A process at the head of a group of its own, all of which the kernel kills when this process
     ends, be it killed itself.
 

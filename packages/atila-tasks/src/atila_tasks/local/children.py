@@ -1,4 +1,4 @@
-"""A process of `was.Process`: how it is started, what it is sent, and what comes back."""
+"""One process of `was.Process`: its start, its calls and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
-from atila_tasks.local.child_process import Leashed
+from atila_tasks.local.child_process import SupervisedProcess
 from atila_tasks.local.worker_process import DATA
 
 _SCRIPT = Path(__file__).with_name("worker_process.py")
@@ -103,7 +103,7 @@ class Child:
                 str(_SCRIPT),
                 str(theirs.fileno()),
             ]
-            self.leashed = Leashed(command, pass_fds=[theirs.fileno()], stdin=DEVNULL)
+            self.supervised = SupervisedProcess(command, pass_fds=[theirs.fileno()], stdin=DEVNULL)
         except BaseException:
             self._connection.close()
             raise
@@ -124,9 +124,9 @@ class Child:
                 self._connection.send_bytes(_preparation())
             self._connection.send_bytes(request)
             ready = [self._connection]
-            if self.leashed.exited is not None:
+            if self.supervised.exited is not None:
                 # What it has started may hold the other end of the socket.
-                ready.append(self.leashed.exited)  # type: ignore[arg-type]  # handles do as well
+                ready.append(self.supervised.exited)  # type: ignore[arg-type]  # handles do as well
             found = multiprocessing.connection.wait(ready, timeout)
             if not found:
                 raise TimeoutError
@@ -141,14 +141,14 @@ class Child:
     def has_ended(self) -> bool:
         """Whether it has ended, or something is wrong with it: nothing comes unless asked for."""
         ready = [self._connection]
-        if self.leashed.exited is not None:
-            ready.append(self.leashed.exited)  # type: ignore[arg-type]  # handles do as well
+        if self.supervised.exited is not None:
+            ready.append(self.supervised.exited)  # type: ignore[arg-type]  # handles do as well
         return bool(multiprocessing.connection.wait(ready, 0))
 
     def end(self) -> int:
         """End it; its exit status."""
         self._connection.close()
-        return self.leashed.end()
+        return self.supervised.end()
 
 
 def _preparation() -> bytes:

@@ -1,4 +1,4 @@
-"""Existing engines for `was.Process`, as the standard `concurrent.futures.Executor`.
+"""Existing clusters for `was.Process`, as a standard `concurrent.futures.Executor`.
 
 Such as Dask, or a pool of processes that are started in another way.
 """
@@ -31,7 +31,9 @@ class Executors(Backend):
 
     def __init__(self, make: Callable[[], Executor], queue_size: int) -> None:
         self._make = make
-        self._pool = WorkerPool(_THREADS, queue_size, name="atila-executor", eager=True)
+        self._pool = WorkerPool(
+            _THREADS, queue_size, name="atila-executor", one_thread_per_job=True
+        )
         self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._pending: set[Future[Any]] = set()
@@ -40,7 +42,7 @@ class Executors(Backend):
         submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
         elif task.handle is None:
             # It is being handed over; that it is done is found when that is done.
@@ -50,7 +52,7 @@ class Executors(Backend):
 
     def _run(self, task: Task) -> None:
         call = task.work
-        if not task.claim():
+        if not task.try_start():
             return
         try:
             future = self._submit(*call)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from atila_tasks.core.backends import kept
+from atila_tasks.core.backends import site_singleton
 from atila_tasks.core.task import Task
 from atila_tasks.local.children import pickled
 from atila_tasks.local.executors import Executors
@@ -63,7 +63,7 @@ def process(
     if iscoroutinefunction(func):
         raise TypeError(f"was.Process takes a plain function; {func.__name__} is async def")
     call = (func, (*positional, *args), dict(kwargs or {}))
-    backend = kept(was.site, _make)
+    backend = site_singleton(was.site, _make)
     # An executor has its own way of sending.
     work: Any = pickled(*call) if isinstance(backend, Processes) else call
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)

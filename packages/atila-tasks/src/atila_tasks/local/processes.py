@@ -1,4 +1,4 @@
-"""A pool of processes for `was.Process`, which a process of the server keeps for itself.
+"""The process pool of `was.Process`.
 
 The processes are new interpreters, not forks: a server has threads and loops at work, which no fork
 survives. Each has a socket of its own to its own thread here, so whatever happens to one, the calls
@@ -31,7 +31,7 @@ class Processes(Backend):
 
     def __init__(self, size: int, queue_size: int) -> None:
         # A thread for each process, which waits with it.
-        self._pool = WorkerPool(size, queue_size, name="atila-process", eager=True)
+        self._pool = WorkerPool(size, queue_size, name="atila-process", one_thread_per_job=True)
         self._idle: deque[Child] = deque()
         self._busy: set[Child] = set()
         self._lock = threading.Lock()
@@ -41,18 +41,18 @@ class Processes(Backend):
         submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
             return
         # Under the lock, or it might be at another task already.
         with self._lock:
             if task.handle is not None:
-                task.handle.leashed.kill()
+                task.handle.supervised.kill()
         task.fail(TaskCancelled())
 
     def _run(self, task: Task) -> None:
         request = task.work
-        if not task.claim():
+        if not task.try_start():
             return
         try:
             child = self._take()
@@ -73,7 +73,7 @@ class Processes(Backend):
             task.handle = None
             self._busy.discard(child)
             # It may have been killed by whoever cancelled a task that was through by then.
-            is_kept = problem is None and not self._is_closed and not child.leashed.is_killed
+            is_kept = problem is None and not self._is_closed and not child.supervised.is_killed
             if is_kept:
                 self._idle.append(child)
         status = 0 if is_kept else child.end()
@@ -102,7 +102,7 @@ class Processes(Backend):
             with self._lock:
                 self._is_closed = True
                 for child in self._busy:
-                    child.leashed.kill()
+                    child.supervised.kill()
             while self._idle:
                 with contextlib.suppress(IndexError):
                     self._idle.pop().end()

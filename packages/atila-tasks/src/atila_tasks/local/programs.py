@@ -1,4 +1,4 @@
-"""Running a program of the system to its end, within limits."""
+"""Runs a program of the system to its end, within limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
 from typing import IO, Any
 
-from atila_tasks.local.child_process import Leashed
+from atila_tasks.local.child_process import SupervisedProcess
 
 STDERR_TAIL = 4096
 """Bytes of the standard error that are kept: the last ones."""
@@ -76,13 +76,13 @@ class Program:
         """Its name."""
         return os.path.basename(self.argv[0])
 
-    def start(self) -> Leashed:
+    def start(self) -> SupervisedProcess:
         """Start it.
 
         Raises:
             OSError: it cannot be.
         """
-        return Leashed(
+        return SupervisedProcess(
             self.argv,
             stdin=PIPE if self.input else DEVNULL,
             stdout=PIPE,
@@ -128,7 +128,7 @@ def argv_of(command: Any, *, shell: bool) -> list[str]:
     return argv
 
 
-def run(program: Program, leashed: Leashed, timeout: float | None) -> str | bytes:
+def run(program: Program, supervised: SupervisedProcess, timeout: float | None) -> str | bytes:
     """Wait for a program that was started, and give what it wrote to its standard output.
 
     What it has started and left behind ends with it.
@@ -140,10 +140,14 @@ def run(program: Program, leashed: Leashed, timeout: float | None) -> str | byte
     """
     output, errors = bytearray(), bytearray()
     try:
-        _read(program, leashed, timeout, output, errors)
+        _read(program, supervised, timeout, output, errors)
     finally:
-        status = leashed.end()
-        for pipe in (leashed.process.stdin, leashed.process.stdout, leashed.process.stderr):
+        status = supervised.end()
+        for pipe in (
+            supervised.process.stdin,
+            supervised.process.stdout,
+            supervised.process.stderr,
+        ):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
@@ -153,24 +157,28 @@ def run(program: Program, leashed: Leashed, timeout: float | None) -> str | byte
 
 
 def _read(
-    program: Program, leashed: Leashed, timeout: float | None, output: bytearray, errors: bytearray
+    program: Program,
+    supervised: SupervisedProcess,
+    timeout: float | None,
+    output: bytearray,
+    errors: bytearray,
 ) -> None:
     deadline = None if timeout is None else time.monotonic() + timeout
-    process = leashed.process
+    process = supervised.process
     pending = memoryview(program.input)
     with selectors.DefaultSelector() as selector:
         for pipe, name in ((process.stdout, output), (process.stderr, errors)):
             _register(selector, pipe, selectors.EVENT_READ, name)
         _register(selector, process.stdin, selectors.EVENT_WRITE, "input")
-        if leashed.exited is not None:
-            selector.register(leashed.exited, selectors.EVENT_READ, "exited")
+        if supervised.exited is not None:
+            selector.register(supervised.exited, selectors.EVENT_READ, "exited")
         while True:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
-            if leashed.exited is None:
+            if supervised.exited is None:
                 left = _GLANCE if left is None else min(left, _GLANCE)
-            has_ended = leashed.exited is None and leashed.has_ended()
+            has_ended = supervised.exited is None and supervised.has_ended()
             for key, _ in selector.select(0 if has_ended else left):
                 if key.data == "exited":
                     has_ended = True
@@ -180,7 +188,7 @@ def _read(
                     _take(selector, key, program, errors)
             if has_ended:
                 # What it has started may hold the pipes for ever; and it has nobody to write for.
-                leashed.kill()
+                supervised.kill()
                 _drain(selector, program, errors)
                 return
 

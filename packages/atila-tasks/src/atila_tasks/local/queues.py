@@ -1,4 +1,4 @@
-"""`was.Queue`: answers that a function in a thread makes piece by piece."""
+"""`was.Queue`: answers that a function in a thread produces piece by piece."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from contextvars import copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, current
+from atila.errors import BUSY
 from atila.http.exchange import ClientGone
 from atila.runtime.pool import WorkerPool
 from atila.serving.streams import to_bytes
-from atila_tasks.core.backends import BUSY, kept
+from atila_tasks.core.backends import site_singleton
 
 if TYPE_CHECKING:
     from atila import Was
@@ -122,13 +124,13 @@ class Producers:
     """
 
     def __init__(self, size: int) -> None:
-        self.pool = WorkerPool(size, size, name="atila-producer", eager=True)
+        self.pool = WorkerPool(size, size, name="atila-producer", one_thread_per_job=True)
         self._running: set[Queue] = set()
 
     def start(self, was: Was, produce: Callable[[Queue], object], queue: Queue) -> bool:
         """Have a thread fill a queue; False if there is none."""
         self._running.add(queue)
-        if self.pool.submit(self._run, was, produce, queue):
+        if self.pool.submit(copy_context().run, self._run, was, produce, queue):
             return True
         self._running.discard(queue)
         return False
@@ -183,7 +185,7 @@ def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) 
 async def _pieces(was: Was, produce: Callable[[Queue], object], size: int) -> AsyncIterator[Any]:
     pieces = Queue(was, size)
     # Only now: a queue that is never answered with would have a producer that waits for ever.
-    if not kept(was.site, _make).start(was, produce, pieces):
+    if not site_singleton(was.site, _make).start(was, produce, pieces):
         raise HTTPError(503, "too many answers are produced", 0, BUSY)
     try:
         while (piece := await pieces.get()) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, kept, submit
+from atila_tasks.core.backends import drained, site_singleton, submit
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
@@ -30,14 +30,14 @@ class Subprocesses(Backend):
 
     def __init__(self, size: int, queue_size: int, max_output: int) -> None:
         self.max_output = max_output
-        self._pool = WorkerPool(size, queue_size, name="atila-subprocess", eager=True)
+        self._pool = WorkerPool(size, queue_size, name="atila-subprocess", one_thread_per_job=True)
         self._running: set[Task] = set()
 
     def start(self, task: Task) -> None:
         submit(self._pool, self._run, task, "a program")
 
     def cancel(self, task: Task) -> None:
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
             return
         if task.handle is not None:
@@ -46,15 +46,15 @@ class Subprocesses(Backend):
 
     def _run(self, task: Task) -> None:
         program: Program = task.work
-        if not task.claim():
+        if not task.try_start():
             return
         self._running.add(task)
         try:
-            leashed = task.handle = program.start()
+            supervised = task.handle = program.start()
             if task.done:
                 # Cancelled by somebody who has not seen the program.
-                leashed.kill()
-            output = run(program, leashed, task.remaining())
+                supervised.kill()
+            output = run(program, supervised, task.remaining())
         except Exception as error:
             # One whose time is over has failed by that already.
             task.fail(error)
@@ -122,7 +122,7 @@ def subprocess(
         ValueError: there is no program in the line, or only a shell could read it.
         TypeError: the command is neither a line nor a list of words.
     """
-    backend = kept(was.site, _make)
+    backend = site_singleton(was.site, _make)
     work = Program(
         argv_of(command, shell=shell),
         backend.max_output if limit is None else limit,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, kept, submit
+from atila_tasks.core.backends import drained, site_singleton, submit
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
@@ -30,7 +30,7 @@ class Threads(Backend):
     """
 
     def __init__(self, size: int, queue_size: int) -> None:
-        self._pool = WorkerPool(size, queue_size, name="atila-task", eager=True)
+        self._pool = WorkerPool(size, queue_size, name="atila-task", one_thread_per_job=True)
         self._local = threading.local()
 
     async def close(self) -> None:
@@ -42,17 +42,17 @@ class Threads(Backend):
 
     def cancel(self, task: Task) -> None:
         # A thread cannot be stopped: what has begun goes on.
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
 
-    def assist(self, task: Task) -> None:
+    def help_out(self, task: Task) -> None:
         # If all threads of the pool waited for tasks in its queue, none would ever come to them.
         if getattr(self._local, "is_ours", False):
             self._run(task)
 
     def _run(self, task: Task) -> None:
         self._local.is_ours = True
-        if task.claim():
+        if task.try_start():
             task.context.run(task.settle_by, task.work)
 
 
@@ -94,7 +94,7 @@ def thread(
             f"was.Thread takes a plain function; {func.__name__} is async def, await it"
         )
     work = partial(func, *positional, *args, **(kwargs or {}))
-    backend = kept(was.site, _make)
+    backend = site_singleton(was.site, _make)
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)
 
 

@@ -1,4 +1,4 @@
-"""What a process of `was.Process` runs: calls that come over a socket, one after the other.
+"""The program of each `was.Process` process: it runs calls that arrive over a socket.
 
 It is run as a script, by its path, and imports nothing but the standard library: no module of the
 application, before a call names it. The launch script is not run unless a call names something of

@@ -1,1 +1,1 @@
-"""Names of other servers, how they are reached, and which member is asked."""
+"""Other servers: their aliases, their interfaces, and the choice of a member."""

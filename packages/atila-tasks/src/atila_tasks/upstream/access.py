@@ -1,4 +1,4 @@
-"""How a request gets to the members of an alias: `was.db(…)`, `was.db.lb(…)`, `was.db.map(…)`."""
+"""Starts requests to the members of an alias: `was.db(…)`, `was.db.lb(…)`, `was.db.map(…)`."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Starter:
 
     async def open(self, request: Any) -> Any:
         """Carry out a request at one member, without a task. On the task loop."""
-        seats = seats_of(self.was.site, self.alias)
-        return await (seats.balance if self._way is balanced else seats.perform)(request)
+        upstreams = seats_of(self.was.site, self.alias)
+        return await (upstreams.balance if self._way is balanced else upstreams.perform)(request)
 
 
 class Access:
@@ -112,17 +112,8 @@ class Access:
         """The same, with requests carried out at all members."""
         return type(self)(self._was, mapped)
 
-    def start_at(self, alias: Alias, **options: Any) -> Starter:
-        """What makes tasks at the members of an alias.
 
-        Args:
-            alias: which.
-            options: of the tasks: timeout, filter, meta.
-        """
-        return Starter(self._was, alias, self._way, options)
-
-
-UNSAID: Any = object()
+NOT_GIVEN: Any = object()
 
 
 class Database(Access):
@@ -132,7 +123,7 @@ class Database(Access):
         self,
         name: str,
         *,
-        timeout: float | None = UNSAID,
+        timeout: float | None = NOT_GIVEN,
         filter: Callable[[Any], Any] | None = None,
         meta: dict[str, Any] | None = None,
         transaction: bool = False,
@@ -162,7 +153,7 @@ class Database(Access):
             TypeError: there are no transactions in databases of its kind.
         """
         alias = resolve(self._was, name)
-        if timeout is UNSAID:
+        if timeout is NOT_GIVEN:
             timeout = alias.options.get("timeout", DEFAULT_TIMEOUT)
         uses = None
         if use_cache is not None or rm_cache is not None or cache is not None:

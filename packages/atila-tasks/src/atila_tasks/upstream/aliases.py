@@ -1,4 +1,4 @@
-"""Aliases: names for the servers and databases that tasks talk to.
+"""Aliases: names of the servers and databases that tasks call.
 
 `skitai.alias("@mypg", skitai.DB_PGSQL, ["user:pass@localhost/mydb"])` names them for all apps of a
 process, `app.alias(…)` for one app.
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-from weakref import WeakKeyDictionary
 
 from atila import SetupError
 from atila.errors import caller
+from atila.runtime.keeping import found, kept
 from atila_tasks.upstream.interfaces import find
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Alias:
 
 
 _of_process: dict[str, Alias] = {}
-_of_apps: WeakKeyDictionary[Atila, dict[str, Alias]] = WeakKeyDictionary()
+_OF_APP = "aliases"
 
 
 def alias(name: str, kind: str, members: str | Sequence[str], **options: Any) -> Alias:
@@ -138,7 +138,8 @@ def app_alias(
         SetupError: see `alias`.
     """
     made = _make(name, kind, members, options)
-    _of_apps.setdefault(app, {})[name] = made
+    aliases: dict[str, Alias] = kept(app, _OF_APP, dict)
+    aliases[name] = made
     return made
 
 
@@ -153,17 +154,17 @@ def resolve(was: Was, name: str) -> Alias:
     Raises:
         LookupError: there is none.
     """
-    own = _of_apps.get(was.app)
-    found = own.get(name) if own else None
-    if found is None:
-        found = _of_process.get(name)
-    if found is None:
+    own: dict[str, Alias] | None = found(was.app, _OF_APP)
+    alias = own.get(name) if own else None
+    if alias is None:
+        alias = _of_process.get(name)
+    if alias is None:
         known = sorted({*_of_process, *(own or ())})
         raise LookupError(
             f"there is no alias {name!r}, only {', '.join(known) or 'none at all'}; write"
             f' skitai.alias("{name}", skitai.DB_…, ["host/path"]) in the launch script'
         )
-    return found
+    return alias
 
 
 def _make(name: str, kind: str, members: str | Sequence[str], options: Mapping[str, Any]) -> Alias:

@@ -1,4 +1,4 @@
-"""Which member of an alias a request goes to: by weight, past the dead ones, or to all."""
+"""Chooses the member of an alias for a request: by weight, without dead ones, or all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from atila.runtime.keeping import kept
 from atila_tasks.core.errors import Unreachable, UpstreamError
 from atila_tasks.upstream.interfaces import find
 
@@ -22,7 +22,7 @@ REST = 3.0
 """Seconds that a member which could not be reached is left alone, if there are others."""
 
 
-class Seat:
+class Upstream:
     """A member of an alias, and how it fares.
 
     Args:
@@ -30,13 +30,21 @@ class Seat:
         member: where it is.
     """
 
-    __slots__ = ("_alias", "_interface", "_is_told", "_told", "credit", "member", "rests_until")
+    __slots__ = (
+        "_alias",
+        "_interface",
+        "_is_told",
+        "_told",
+        "current_weight",
+        "down_until",
+        "member",
+    )
 
     def __init__(self, alias: Alias, member: Member) -> None:
         self._alias = alias
         self.member = member
-        self.rests_until = 0.0
-        self.credit = 0
+        self.down_until = 0.0
+        self.current_weight = 0
         self._interface: Interface | None = None
         self._told = -REST
         self._is_told = False
@@ -50,8 +58,8 @@ class Seat:
         except UpstreamError as error:
             self._rest(error)
             raise
-        if self.rests_until:
-            self.rests_until = 0.0
+        if self.down_until:
+            self.down_until = 0.0
             if self._is_told:
                 self._is_told = False
                 log.info("%s at %s is back", self._alias.name, self.member.location)
@@ -60,17 +68,17 @@ class Seat:
     def _rest(self, error: UpstreamError) -> None:
         now = time.monotonic()
         # One that comes and goes is told of now and then, not with each request.
-        if not self.rests_until and now - self._told >= REST:
+        if not self.down_until and now - self._told >= REST:
             self._told, self._is_told = now, True
             log.warning("%s at %s: %s", self._alias.name, self.member.location, error.detail)
-        self.rests_until = now + REST
+        self.down_until = now + REST
 
     async def close(self) -> None:
         if self._interface is not None:
             await self._interface.close()
 
 
-class Seats:
+class Upstreams:
     """The members of an alias in this process. On the task loop only, hence without locks.
 
     Args:
@@ -78,9 +86,9 @@ class Seats:
     """
 
     def __init__(self, alias: Alias) -> None:
-        self.all: Sequence[Seat] = [Seat(alias, member) for member in alias.members]
+        self.all: Sequence[Upstream] = [Upstream(alias, member) for member in alias.members]
 
-    def choose(self, tried: Collection[Seat] = ()) -> Seat:
+    def choose(self, tried: Collection[Upstream] = ()) -> Upstream:
         """The next in turn by weight: of those that do not rest, else the one next to wake.
 
         Args:
@@ -88,16 +96,16 @@ class Seats:
         """
         if len(self.all) == 1:
             return self.all[0]
-        seats = [seat for seat in self.all if seat not in tried]
+        upstreams = [seat for seat in self.all if seat not in tried]
         now = time.monotonic()
-        alive = [seat for seat in seats if seat.rests_until <= now]
+        alive = [seat for seat in upstreams if seat.down_until <= now]
         if not alive:
-            return min(seats, key=lambda seat: seat.rests_until)
+            return min(upstreams, key=lambda seat: seat.down_until)
         # Smooth weighted round robin: who is behind its share the most is next.
         for seat in alive:
-            seat.credit += seat.member.weight
-        chosen = max(alive, key=lambda seat: seat.credit)
-        chosen.credit -= sum(seat.member.weight for seat in alive)
+            seat.current_weight += seat.member.weight
+        chosen = max(alive, key=lambda seat: seat.current_weight)
+        chosen.current_weight -= sum(seat.member.weight for seat in alive)
         return chosen
 
     async def perform(self, request: Any) -> Any:
@@ -109,7 +117,7 @@ class Seats:
 
         One that was sent is tried again only if it says of itself that it is `idempotent`.
         """
-        tried: list[Seat] = []
+        tried: list[Upstream] = []
         while True:
             seat = self.choose(tried)
             try:
@@ -128,16 +136,12 @@ class Seats:
                 log.exception("closing the connections to %s failed", seat.member.location)
 
 
-_seats: WeakKeyDictionary[Site, dict[Alias, Seats]] = WeakKeyDictionary()
-
-
-def seats_of(site: Site, alias: Alias) -> Seats:
+def seats_of(site: Site, alias: Alias) -> Upstreams:
     """The members of an alias, as a site keeps them. On the task loop."""
-    of_site = _seats.get(site)
-    if of_site is None:
-        of_site = _seats[site] = {}
-    seats = of_site.get(alias)
-    if seats is None:
-        seats = of_site[alias] = Seats(alias)
-        site.on_shutdown(seats.close)
-    return seats
+    return kept(site, alias, lambda: _made(site, alias))
+
+
+def _made(site: Site, alias: Alias) -> Upstreams:
+    upstreams = Upstreams(alias)
+    site.on_shutdown(upstreams.close)
+    return upstreams

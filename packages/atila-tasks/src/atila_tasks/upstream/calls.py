@@ -1,4 +1,4 @@
-"""Tasks that are coroutines on the task loop: calls of other servers, mostly."""
+"""Tasks that run as coroutines on the task loop, mostly calls of other servers."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class Calls(Backend):
         if not task.is_begun:
             task.site.loop.spawn(self._run(task), task.context)
 
-    def carry(self, task: Task) -> Coroutine[Any, Any, None]:
+    def run_inline(self, task: Task) -> Coroutine[Any, Any, None]:
         return self._run(task, is_carried=True)
 
     def cancel(self, task: Task) -> None:
         task.site.loop.call(self._cancel, task)
 
     def _cancel(self, task: Task) -> None:
-        if task.claim():
+        if task.try_start():
             task.fail(TaskCancelled(), STA_UNSENT)
         elif task.handle is not None:
             task.handle.stop(TaskCancelled())
 
     async def _run(self, task: Task, is_carried: bool = False) -> None:
         work = task.work
-        if not task.claim():
+        if not task.try_start():
             return
         running = task.handle = _Running(task)
         try:

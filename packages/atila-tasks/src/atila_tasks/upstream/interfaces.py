@@ -1,4 +1,4 @@
-"""Interfaces: how servers and databases of one kind are talked to.
+"""Interfaces: how to call servers and databases of one kind.
 
 The built-in ones and those of `skitai.add_database_interface` are alike: subclasses of `Interface`.
 """
@@ -61,6 +61,21 @@ class Commands:
             return self._start(Command(name, args, kwargs))
 
         return command
+
+
+CONNECTIONS: Mapping[str, Any] = {
+    "max_conns": 20,
+    "timeout": 30.0,
+    "connect_timeout": 5.0,
+    "pool_timeout": 10.0,
+}
+"""Options of an alias of servers with a connection for each request:
+
+- max_conns: the most connections of each worker process to each member.
+- timeout: seconds that a task has, unless `was.db` says otherwise; None for no limit.
+- connect_timeout: seconds to connect.
+- pool_timeout: seconds that a task waits for a free connection.
+"""
 
 
 class Interface:

@@ -1,4 +1,4 @@
-"""What a server said beside the data: status and headers of its answer."""
+"""Status and headers of another server's answer."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Calls of other servers: HTTP, XML-RPC, JSON-RPC, gRPC, and handing requests on to them."""
+"""Calls of other servers: HTTP, XML-RPC, JSON-RPC, gRPC, and forwarded requests."""

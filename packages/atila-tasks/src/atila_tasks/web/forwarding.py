@@ -1,4 +1,4 @@
-"""Headers of requests and answers that are passed on."""
+"""Headers of forwarded requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of gRPC, as a member of an alias is asked to carry them out."""
+"""Runs a gRPC call on a member of an alias."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.web import grpc_methods
 from atila_tasks.web.grpc_calls import GrpcCall, GrpcOpening
-from atila_tasks.web.upstream_target import OF_STUBS, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -32,9 +32,9 @@ class GrpcStub:
         options: of all calls.
     """
 
-    def __init__(self, reach: Reach, service: str, options: Sending) -> None:
+    def __init__(self, upstream: UpstreamTarget, service: str, options: Sending) -> None:
         refuse_unknown(options, OF_STUBS)
-        self._reach = reach
+        self._upstream = upstream
         self._service = service
         self._options = options
 
@@ -50,7 +50,7 @@ class GrpcStub:
         method = grpc_methods.method(self._service, name)
         if method is None:
             raise AttributeError(f"the service {self._service} has no method {name!r}")
-        return BoundMethod(self._reach, method, self._options)
+        return BoundMethod(self._upstream, method, self._options)
 
 
 class BoundMethod:
@@ -62,10 +62,10 @@ class BoundMethod:
         options: of all calls.
     """
 
-    __slots__ = ("_method", "_options", "_reach")
+    __slots__ = ("_method", "_options", "_upstream")
 
-    def __init__(self, reach: Reach, method: GrpcMethod, options: Sending) -> None:
-        self._reach = reach
+    def __init__(self, upstream: UpstreamTarget, method: GrpcMethod, options: Sending) -> None:
+        self._upstream = upstream
         self._method = method
         self._options = options
 
@@ -87,7 +87,7 @@ class BoundMethod:
         """
         options = self._options
         call = GrpcCall(self._method, *self._prepared(message, timeout, metadata))
-        return self._reach.start(
+        return self._upstream.start(
             call,
             timeout=call.timeout,
             filter=options.get("filter"),
@@ -114,7 +114,7 @@ class BoundMethod:
         if not self._method.gives_stream:
             raise TypeError(f"{self._method.path} gives one message: call it without stream")
         call = GrpcOpening(self._method, *self._prepared(message, timeout, metadata))
-        replies = await self._reach.open(call)
+        replies = await self._upstream.open(call)
         async for reply in replies:
             yield reply
 
@@ -132,7 +132,7 @@ class BoundMethod:
                 method.check(one)
         if timeout == OF_STUB:
             timeout = options.get("timeout", DEFAULT_TIMEOUT)
-        headers: Any = self._reach.headers(options.get("headers"), options.get("auth"))
+        headers: Any = self._upstream.headers(options.get("headers"), options.get("auth"))
         headers += metadata.items() if isinstance(metadata, Mapping) else metadata
         return message, timeout, headers
 
@@ -152,9 +152,9 @@ class Grpc(Access):
                 imported.
         """
         grpc_methods.prepare()
-        reach = Reach(self._was, self._way, address)
-        if reach.prefix:
+        upstream = UpstreamTarget(self._was, self._way, address)
+        if upstream.prefix:
             raise ValueError('gRPC is for aliases: write was.grpc("@alias/package.Service")')
-        service = reach.base.strip("/")
+        service = upstream.base.strip("/")
         grpc_methods.service(service)
-        return GrpcStub(reach, service, options)
+        return GrpcStub(upstream, service, options)

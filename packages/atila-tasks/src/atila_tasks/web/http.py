@@ -1,4 +1,4 @@
-"""The kinds PROTO_HTTP and PROTO_HTTPS: one server, and the requests that it gets."""
+"""The kinds PROTO_HTTP and PROTO_HTTPS: one server and the requests to it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakKeyDictionary
 
+from atila.runtime.keeping import kept
 from atila_tasks.core.errors import BadResponse, UpstreamStatus, UpstreamTimeout
 from atila_tasks.upstream.aliases import Alias, Member
 from atila_tasks.upstream.interfaces import Interface, add_database_interface
@@ -170,15 +170,14 @@ class Web(Https):
         return http_setup.connect(self.alias, self.scheme, PER_HOST)
 
 
-_webs: WeakKeyDictionary[Site, Web] = WeakKeyDictionary()
-
-
 def web_of(site: Site) -> Web:
     """Any server, as a site reaches it. On the task loop."""
-    web = _webs.get(site)
-    if web is None:
-        web = _webs[site] = Web()
-        site.on_shutdown(web.close)
+    return kept(site, Web, lambda: _made(site))
+
+
+def _made(site: Site) -> Web:
+    web = Web()
+    site.on_shutdown(web.close)
     return web
 
 

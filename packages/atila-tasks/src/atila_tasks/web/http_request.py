@@ -1,18 +1,17 @@
-"""A request of HTTP, as a member of an alias is asked to carry it out."""
+"""An HTTP request to a member of an alias."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from atila.http.methods import IDEMPOTENT
 from atila_tasks.web.payloads import Body, is_replayable
 
 if TYPE_CHECKING:
     from atila.http.exchange import Headers
     from atila_tasks.upstream.response_head import Reply
     from atila_tasks.web.http import Http
-
-_IDEMPOTENT = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class HttpRequest:
     @property
     def idempotent(self) -> bool:
         """Whether it may be sent twice (RFC 9110, section 9.2.2)."""
-        return self.method in _IDEMPOTENT and is_replayable(self.body)
+        return self.method in IDEMPOTENT and is_replayable(self.body)
 
     async def carry_out(self, http: Http) -> Reply:
         """Send it, and give the data of the answer."""

@@ -1,4 +1,4 @@
-"""What aliases of HTTP may say, what is wrong with one, and what is made of it beforehand."""
+"""The options of HTTP aliases: their checks, and what is prepared from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of servers while they come in: reading them within a limit, and what their data is."""
+"""Reads answers of other servers within a limit, and decodes their data."""
 
 from __future__ import annotations
 

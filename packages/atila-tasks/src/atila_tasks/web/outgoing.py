@@ -1,4 +1,4 @@
-"""Headers of requests: what may be sent, and what is sent along."""
+"""Headers of outgoing requests: which are allowed, and which are added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request carries: data as JSON, a form, text, bytes or a file, and uploads of files."""
+"""Bodies of outgoing requests: JSON, a form, text, bytes, a file, uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.ProxyPass`: requests passed on to another server, and its answers passed back."""
+"""`was.ProxyPass`: forwards a request to another server and its answer back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from atila import HTTPError
 from atila.http.bodies import pieces
 from atila.http.exchange import ClientGone
-from atila.http.response import ANSWERED
+from atila.http.response import ANSWERED, NO_BODY
 from atila_tasks.core.errors import TaskTimeout, UpstreamError
 from atila_tasks.upstream.aliases import resolve
 from atila_tasks.upstream.balancing import seats_of
@@ -35,7 +35,6 @@ TIMEOUT = 3.0
 """Seconds that a server has to do anything, if nothing else is said."""
 
 _PIECE = 65536
-_BODILESS = frozenset({204, 304})
 
 
 def proxy_pass(
@@ -154,12 +153,12 @@ class _Passing:
 
     async def _send(self, incoming: Incoming, headers: Headers) -> None:
         was, exchange, status = self._was, self._was.exchange, incoming.head.code
-        if exchange.method == "HEAD" or status in _BODILESS:
+        if exchange.method == "HEAD" or status in NO_BODY:
             exchange.respond(status, headers, b"")
             return
         # The first piece beforehand: if there is none, the client still gets a proper error.
         piece = await self._piece(incoming)
-        was.answering = True
+        was.headers_sent = True
         stream = await exchange.respond_stream(status, headers)
         try:
             while piece:

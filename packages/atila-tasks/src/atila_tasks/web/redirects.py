@@ -1,4 +1,4 @@
-"""Where redirects lead (RFC 9110, section 15.4), and what may be told there."""
+"""Follows redirects (RFC 9110, section 15.4) without leaking secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers called as tasks."""
+"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers as tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import targets
 from atila_tasks.web.http_request import HttpRequest
-from atila_tasks.web.upstream_target import OF_STUBS, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -88,11 +88,11 @@ class RpcStub:
 
     _content_type = "text/xml"
 
-    def __init__(self, reach: Reach, options: Sending) -> None:
+    def __init__(self, upstream: UpstreamTarget, options: Sending) -> None:
         refuse_unknown(options, OF_STUBS)
-        self._reach = reach
+        self._upstream = upstream
         self._options = options
-        self._target = reach.prefix + (targets.fill(reach.base, ()) or "/")
+        self._target = upstream.prefix + (targets.fill(upstream.base, ()) or "/")
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +113,10 @@ class RpcStub:
 
     def _send(self, body: bytes, decode: Callable[[str, bytes], Any]) -> Waitable:
         options = self._options
-        headers = self._reach.headers(options.get("headers"), options.get("auth"))
+        headers = self._upstream.headers(options.get("headers"), options.get("auth"))
         headers.append(("content-type", self._content_type))
-        request = HttpRequest("POST", self._target, headers, body, self._reach.server)
-        return self._reach.start(
+        request = HttpRequest("POST", self._target, headers, body, self._upstream.server)
+        return self._upstream.start(
             RpcCall(request, decode),
             timeout=options.get("timeout", DEFAULT_TIMEOUT),
             filter=options.get("filter"),
@@ -234,7 +234,7 @@ class XmlRpc(Access):
             address: an alias and a path, "@myapi/rpc2", or an URL.
             options: of all calls; see `Sending`.
         """
-        return RpcStub(Reach(self._was, self._way, address), options)
+        return RpcStub(UpstreamTarget(self._was, self._way, address), options)
 
 
 class JsonRpc(Access):
@@ -243,8 +243,6 @@ class JsonRpc(Access):
     def __call__(self, address: str, **options: Unpack[Sending]) -> JsonRpcStub:
         """Call methods of JSON-RPC 2.0: `stub.add(156, 952)` or `stub.add(a=156, b=952)`.
 
-        Args:
-            address: an alias and a path, "@myapi/rpc", or an URL.
-            options: of all calls; see `Sending`.
+        The arguments are those of `was.xmlrpc`.
         """
-        return JsonRpcStub(Reach(self._was, self._way, address), options)
+        return JsonRpcStub(UpstreamTarget(self._was, self._way, address), options)

@@ -1,4 +1,4 @@
-"""`was.stub`, `was.get` and the like: requests of HTTP as tasks."""
+"""`was.stub`, `was.get` and the like: HTTP requests as tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.web import payloads, targets
 from atila_tasks.web.http_request import HttpRequest
-from atila_tasks.web.upstream_target import OF_REQUESTS, OF_STUBS, Auth, Reach, refuse_unknown
+from atila_tasks.web.upstream_target import (
+    OF_REQUESTS,
+    OF_STUBS,
+    Auth,
+    UpstreamTarget,
+    refuse_unknown,
+)
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -63,14 +69,14 @@ class Stub:
         options: for each request that does not say otherwise.
     """
 
-    __slots__ = ("_base", "_options", "_reach")
+    __slots__ = ("_base", "_options", "_upstream")
 
-    def __init__(self, reach: Reach, options: Sending) -> None:
-        base = reach.base
+    def __init__(self, upstream: UpstreamTarget, options: Sending) -> None:
+        base = upstream.base
         refuse_unknown(options, OF_STUBS)
         if "?" in base or targets.places(base):
             raise ValueError(f"the path {base!r} of a stub has a query, or places for values")
-        self._reach = reach
+        self._upstream = upstream
         self._base = targets.fill(base, ())
         self._options = options
 
@@ -126,7 +132,7 @@ class Stub:
         takes_payload: bool = False,
         body: payloads.Body = None,
     ) -> Waitable:
-        reach = self._reach
+        upstream = self._upstream
         if options:
             refuse_unknown(options, OF_REQUESTS)
         count = targets.places(path)
@@ -135,32 +141,32 @@ class Stub:
             raise TypeError(f"{path!r} takes {count} values, not {len(values)}")
         target = self._target(path, values[:count], options.get("params"))
         merged: Any = {**self._options, **options} if self._options else options
-        headers = reach.headers(merged.get("headers"), merged.get("auth"))
+        headers = upstream.headers(merged.get("headers"), merged.get("auth"))
         if payload is not None:
             given = next((value for name, value in headers if name == "content-type"), None)
             body, content_type = payloads.encode(payload, given)
             if given is None and content_type is not None:
                 headers.append(("content-type", content_type))
-        return reach.start(
-            HttpRequest(method, target, headers, body, reach.server),
+        return upstream.start(
+            HttpRequest(method, target, headers, body, upstream.server),
             timeout=merged.get("timeout", DEFAULT_TIMEOUT),
             filter=merged.get("filter"),
             meta=merged.get("meta"),
         )
 
     def _target(self, path: str, values: Any, params: Mapping[str, Any] | None) -> str:
-        reach, base = self._reach, self._base
+        upstream, base = self._upstream, self._base
         if path.startswith("@"):
             # As the specification has it: the alias once more, from its root then.
             root, path = targets.split(path)
-            if root != reach.root:
-                raise ValueError(f"the path {path!r} is one of {root}, not of {reach.root}")
+            if root != upstream.root:
+                raise ValueError(f"the path {path!r} is one of {root}, not of {upstream.root}")
             base = ""
         target = targets.joined(base, targets.fill(path, values))
         if params:
             sign = "&" if "?" in target else "?"
             target += sign + urlencode(params, doseq=True)
-        return reach.prefix + target
+        return upstream.prefix + target
 
 
 class Stubs(Access):
@@ -178,7 +184,7 @@ class Stubs(Access):
             TypeError: it is no alias of servers of HTTP.
             ValueError: the address is malformed.
         """
-        return Stub(Reach(self._was, self._way, address), options)
+        return Stub(UpstreamTarget(self._was, self._way, address), options)
 
 
 class Shortcut(Access):
@@ -189,16 +195,11 @@ class Shortcut(Access):
     def __call__(self, address: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """Send it; see the method of `Stub` by this name."""
         root, path = targets.split(address)
-        stub = Stub(Reach(self._was, self._way, root), {})
+        stub = Stub(UpstreamTarget(self._was, self._way, root), {})
         task: Waitable = getattr(stub, self.verb)(path, *values, **options)
         return task
 
 
-def _shortcut(name: str) -> type[Shortcut]:
+def shortcut(name: str) -> type[Shortcut]:
+    """What makes `was.get` of "get"."""
     return type(name.capitalize(), (Shortcut,), {"verb": name, "__doc__": f"`was.{name}`."})
-
-
-SHORTCUTS = {
-    name: _shortcut(name) for name in ("get", "post", "put", "patch", "delete", "options", "upload")
-}
-"""Names of `was`."""

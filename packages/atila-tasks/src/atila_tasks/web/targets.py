@@ -1,4 +1,4 @@
-"""Targets of requests: paths with `{}` for values, and what `was.get` and the like are given."""
+"""Targets of outgoing requests: paths with `{}` for values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call reaches its server: by the name of an alias, or by an URL."""
+"""The server of an outgoing call, by alias or by URL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
         raise TypeError(f"there is no option {unknown!r}, only {', '.join(sorted(known))}")
 
 
-class Reach:
+class UpstreamTarget:
     """One server, or the members of an alias, as a request talks to them.
 
     Args:
@@ -86,8 +86,8 @@ class Reach:
 
     async def open(self, request: Any) -> Any:
         """Carry out a request at one member of the alias, without a task. On the task loop."""
-        seats = seats_of(self._was.site, resolve(self._was, self.root))
-        return await (seats.balance if self._way is balanced else seats.perform)(request)
+        upstreams = seats_of(self._was.site, resolve(self._was, self.root))
+        return await (upstreams.balance if self._way is balanced else upstreams.perform)(request)
 
     def _at_web(self, request: Any, **options: Any) -> Waitable:
         was = self._was

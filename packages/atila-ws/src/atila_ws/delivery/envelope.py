@@ -1,4 +1,4 @@
-"""A message on its way to the clients of other workers, and its form as bytes."""
+"""A message to the clients of another worker, and its form as bytes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _HEAD = 4
 
 
 @dataclass(slots=True)
-class Parcel:
-    """A message, and for whom it is.
+class Envelope:
+    """A message and its recipients.
 
     Attributes:
         to: a client id, or the name of a room.
@@ -24,8 +24,8 @@ class Parcel:
         value: the message.
         is_room: it is for a room.
         space: of the app that the room is in.
-        until: seconds since the epoch; later it is not delivered any more, so that a sender who
-            was told it was not can rely on that.
+        until: seconds since the epoch; later it is not delivered any more, so that a sender
+            can rely on a report that it was not.
     """
 
     to: str
@@ -36,11 +36,11 @@ class Parcel:
     until: float = 0.0
 
     @classmethod
-    def of(cls, to: str, value: Any, **rest: Any) -> Parcel:
-        """A parcel of what an app sends.
+    def of(cls, to: str, value: Any, **rest: Any) -> Envelope:
+        """The envelope of a message that an app sends.
 
         Raises:
-            TypeError: it is nothing that a WebSocket sends.
+            TypeError: WebSockets cannot send a value of its type.
         """
         message = encode_text(value)
         kind = "json" if isinstance(value, dict | list) else "text"
@@ -53,7 +53,7 @@ class Parcel:
         return len(head).to_bytes(_HEAD, "big") + head + value
 
     @classmethod
-    def unpack(cls, data: bytes) -> Parcel:
+    def unpack(cls, data: bytes) -> Envelope:
         """The parcel that some bytes are."""
         end = _HEAD + int.from_bytes(data[:_HEAD], "big")
         to, kind, is_room, space, until = orjson.loads(data[_HEAD:end])

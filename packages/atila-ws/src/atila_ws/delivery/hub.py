@@ -1,4 +1,4 @@
-"""The open connections of this process, and the way to those of the others."""
+"""The open connections of this process, and the way to those of other workers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from atila.runtime.keeping import kept
 from atila_ws.delivery import messengers
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -26,23 +26,14 @@ Room = tuple[str, str]
 
 log = logging.getLogger("atila.ws")
 
-_hubs: WeakKeyDictionary[Site, Hub] = WeakKeyDictionary()
-_making = threading.Lock()
-
 
 def hub_of(site: Site) -> Hub:
     """The connections of a site."""
-    hub = _hubs.get(site)
-    if hub is None:
-        with _making:
-            hub = _hubs.get(site)
-            if hub is None:
-                hub = _hubs[site] = Hub(site)
-    return hub
+    return kept(site, Hub, lambda: Hub(site))
 
 
 def space_of(app: Atila) -> str:
-    """What keeps the rooms of apps apart; the same in all workers."""
+    """The prefix that separates the rooms of apps; the same in all workers."""
     return next((f"{m.host} {m.prefix}" for m in app.site.mounts if m.app is app), "")
 
 
@@ -52,7 +43,7 @@ class Hub:
     Its methods are for any thread, but `deliver`, which is for the task loop.
 
     Args:
-        site: what they belong to.
+        site: the site that owns them.
 
     Attributes:
         worker: names this process in client ids.
@@ -130,63 +121,63 @@ class Hub:
 
     # Sending ------------------------------------------------------------------------------------
 
-    def send(self, client_id: object, parcel: Parcel, patience: float) -> Any:
+    def send(self, client_id: object, envelope: Envelope, patience: float) -> Any:
         """Send to one client, wherever it is connected.
 
         Returns:
             Whether it was delivered: in a thread a bool, on the task loop what gives it when it is
             awaited.
         """
-        return self._wait(self._send(client_id, parcel, patience), patience)
+        return self._wait(self._send(client_id, envelope, patience), patience)
 
-    def broadcast(self, parcel: Parcel, patience: float) -> Any:
+    def broadcast(self, envelope: Envelope, patience: float) -> Any:
         """Send to all in a room, in all workers.
 
         Returns:
             To how many; like `send`.
         """
-        return self._wait(self._broadcast(parcel, patience), patience)
+        return self._wait(self._broadcast(envelope, patience), patience)
 
-    async def _send(self, client_id: object, parcel: Parcel, patience: float) -> bool:
+    async def _send(self, client_id: object, envelope: Envelope, patience: float) -> bool:
         if not isinstance(client_id, str):
             return False
         worker, _, token = client_id.partition(".")
         if not token or not worker.isalnum():
             return False
-        parcel.until = time.time() + patience
+        envelope.until = time.time() + patience
         if worker == self.worker:
-            return bool(await _count(self.deliver(parcel)))
+            return bool(await _count(self.deliver(envelope)))
         with self._lock:
             messenger = self._bring()
-        return bool(await messenger.ask(worker, parcel, patience))
+        return bool(await messenger.ask(worker, envelope, patience))
 
-    async def _broadcast(self, parcel: Parcel, patience: float) -> int:
-        parcel.until = time.time() + patience
+    async def _broadcast(self, envelope: Envelope, patience: float) -> int:
+        envelope.until = time.time() + patience
         with self._lock:
             messenger = self._bring()
         # First here: nothing else can come between two broadcasts of one sender.
-        here = await _count(self.deliver(parcel))
-        return here + await messenger.ask_all(parcel, patience)
+        here = await _count(self.deliver(envelope))
+        return here + await messenger.ask_all(envelope, patience)
 
-    def deliver(self, parcel: Parcel) -> int | Awaitable[int]:
-        """Give a parcel to those it is for, as far as they are connected here. On the task loop.
+    def deliver(self, envelope: Envelope) -> int | Awaitable[int]:
+        """Deliver an envelope to its recipients that are connected here. On the task loop.
 
-        It is put on its way before this returns, so that parcels keep their order.
+        It is on its way before this returns, so that envelopes keep their order.
 
         Returns:
-            To how many, or what will tell.
+            The number of recipients, or an awaitable of it.
         """
-        left = parcel.until - time.time()
+        left = envelope.until - time.time()
         if left <= 0:
             return 0
-        if parcel.is_room:
-            members = tuple(self._rooms.get((parcel.space, parcel.to), ()))
-            return sum(_push(socket, parcel, None) for socket in members)
-        socket = self._clients.get(parcel.to)
+        if envelope.is_room:
+            members = tuple(self._rooms.get((envelope.space, envelope.to), ()))
+            return sum(_push(socket, envelope, None) for socket in members)
+        socket = self._clients.get(envelope.to)
         if socket is None:
             return 0
         taken: asyncio.Future[bool] = self.loop.loop.create_future()
-        if not _push(socket, parcel, taken):
+        if not _push(socket, envelope, taken):
             return 0
         return _taken_within(taken, left)
 
@@ -206,7 +197,7 @@ class Hub:
 
 
 class Pending:
-    """What an outcome that is not known yet is on the task loop, where nobody may wait for it."""
+    """An outcome that is not known yet, on the task loop, where no caller may block for it."""
 
     __slots__ = ("_task",)
 
@@ -220,8 +211,8 @@ class Pending:
         raise RuntimeError("whether it was delivered is not known yet: await it")
 
 
-def _push(socket: WebSocket, parcel: Parcel, taken: asyncio.Future[bool] | None) -> bool:
-    return socket.push(parcel.value, is_encoded=parcel.kind == "json", taken=taken)
+def _push(socket: WebSocket, envelope: Envelope, taken: asyncio.Future[bool] | None) -> bool:
+    return socket.push(envelope.value, is_encoded=envelope.kind == "json", taken=taken)
 
 
 async def _taken_within(taken: asyncio.Future[bool], seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""How the workers of a server reach each other: what a messenger does, and which one is used."""
+"""The interface of messengers between workers, and the choice of one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from atila.runtime import server_run
 
 if TYPE_CHECKING:
     from atila.serving.site import Site
-    from atila_ws.delivery.envelope import Parcel
+    from atila_ws.delivery.envelope import Envelope
 
-Deliver = Callable[["Parcel"], "int | Awaitable[int]"]
+Deliver = Callable[["Envelope"], "int | Awaitable[int]"]
 """See `Hub.deliver`."""
 
 
@@ -21,14 +21,14 @@ class Messenger(Protocol):
     def listen(self) -> None:
         """Be reachable from now on. From any thread; blocks shortly."""
 
-    async def ask(self, worker: str, parcel: Parcel, patience: float) -> int:
-        """Have a worker deliver a parcel.
+    async def ask(self, worker: str, envelope: Envelope, patience: float) -> int:
+        """Have a worker deliver an envelope.
 
         Returns:
-            To how many clients; 0 if there is no such worker, or it does not tell in time.
+            To how many clients; 0 if there is no such worker, or it does not answer in time.
         """
 
-    async def ask_all(self, parcel: Parcel, patience: float) -> int:
+    async def ask_all(self, envelope: Envelope, patience: float) -> int:
         """Have all other workers deliver a parcel; to how many clients."""
 
     async def close(self) -> None:
@@ -41,11 +41,11 @@ class Nobody:
     def listen(self) -> None:
         """See `Messenger`."""
 
-    async def ask(self, worker: str, parcel: Parcel, patience: float) -> int:
+    async def ask(self, worker: str, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
         return 0
 
-    async def ask_all(self, parcel: Parcel, patience: float) -> int:
+    async def ask_all(self, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
         return 0
 
@@ -57,9 +57,9 @@ def choose(site: Site, worker: str, deliver: Deliver) -> Messenger:
     """The messenger of this process.
 
     Args:
-        site: what it serves.
+        site: the site of this process.
         worker: its name.
-        deliver: gives a parcel to the clients that are connected here; called on the task loop.
+        deliver: gives an envelope to the clients that are connected here; called on the task loop.
     """
     url = getattr(site.shared, "url", None)
     if url:

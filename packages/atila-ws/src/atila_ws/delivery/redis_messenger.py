@@ -1,7 +1,7 @@
-"""Between the workers of many hosts: channels of Redis, one for each worker and one for all.
+"""Messages between the workers of many hosts: Redis channels, one for each worker and one for all.
 
-A question is "Q", the name of who asks in 12 bytes, a number of 8 and a parcel; an answer is "A",
-the number and a count of 8 bytes. What one worker sends keeps its order.
+A question is "Q", the name of the asking worker in 12 bytes, a number of 8 bytes and an envelope;
+an answer is "A", the number and a count of 8 bytes. Messages of one worker keep their order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 
 if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
@@ -124,7 +124,7 @@ class RedisMessenger:
             return
         asker, number = data[1 : 1 + NAME].decode(), data[1 + NAME : 9 + NAME]
         if asker != self._worker:
-            outcome = self._deliver(Parcel.unpack(data[9 + NAME :]))
+            outcome = self._deliver(Envelope.unpack(data[9 + NAME :]))
             self._loop.spawn(self._tell(asker, number, outcome))
 
     async def _tell(self, asker: str, number: bytes, outcome: int | Awaitable[int]) -> None:
@@ -140,15 +140,15 @@ class RedisMessenger:
             if not self._is_over:
                 raise
 
-    async def ask(self, worker: str, parcel: Parcel, patience: float) -> int:
+    async def ask(self, worker: str, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
-        return await self._ask(worker, 0, parcel, patience)
+        return await self._ask(worker, 0, envelope, patience)
 
-    async def ask_all(self, parcel: Parcel, patience: float) -> int:
+    async def ask_all(self, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
-        return await self._ask("all", 1, parcel, patience)
+        return await self._ask("all", 1, envelope, patience)
 
-    async def _ask(self, channel: str, own: int, parcel: Parcel, patience: float) -> int:
+    async def _ask(self, channel: str, own: int, envelope: Envelope, patience: float) -> int:
         """Ask; `own` is how many of those who hear it are this process."""
         # Answers come over the own channel.
         self.listen()
@@ -157,7 +157,9 @@ class RedisMessenger:
         head = b"Q" + self._worker.encode() + number.to_bytes(8, "big")
         try:
             async with asyncio.timeout(patience + 1.0):
-                heard = await self._publisher.publish(self._prefix + channel, head + parcel.pack())
+                heard = await self._publisher.publish(
+                    self._prefix + channel, head + envelope.pack()
+                )
                 question.asked = heard - own
                 question.look()
                 await question.done

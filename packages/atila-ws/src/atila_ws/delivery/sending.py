@@ -1,10 +1,10 @@
-"""`app.websocket_send` and `app.websocket_broadcast`: to clients, from wherever."""
+"""`app.websocket_send` and `app.websocket_broadcast`: messages to clients from anywhere."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 from atila_ws.delivery.hub import hub_of, space_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def websocket_send(app: Atila, client_id: str | None, message: Any) -> Any:
         TypeError: the message is nothing that can be sent.
     """
     # Wrong messages fail whoever they are for.
-    parcel = Parcel.of(client_id or "", message)
-    return hub_of(app.site).send(client_id, parcel, app.config.WS_DELIVERY_TIMEOUT)
+    envelope = Envelope.of(client_id or "", message)
+    return hub_of(app.site).send(client_id, envelope, app.config.WS_DELIVERY_TIMEOUT)
 
 
 def websocket_broadcast(app: Atila, room: str, message: Any) -> Any:
@@ -52,5 +52,5 @@ def websocket_broadcast(app: Atila, room: str, message: Any) -> Any:
     Raises:
         TypeError: the message is nothing that can be sent.
     """
-    parcel = Parcel.of(room, message, is_room=True, space=space_of(app))
-    return hub_of(app.site).broadcast(parcel, app.config.WS_DELIVERY_TIMEOUT)
+    envelope = Envelope.of(room, message, is_room=True, space=space_of(app))
+    return hub_of(app.site).broadcast(envelope, app.config.WS_DELIVERY_TIMEOUT)

@@ -1,7 +1,7 @@
-"""Between the workers of one host: a Unix socket for each, in the folder of the run.
+"""Messages between the workers of one host: a Unix socket for each worker.
 
-A frame is its length in 4 bytes, a number that the asker gives in 8, and a parcel; the answer is
-the same number and a count, 8 bytes each. What one worker sends to another keeps its order.
+A frame is its length in 4 bytes, a number that the asker gives in 8, and an envelope; the answer
+is the same number and a count, 8 bytes each. Messages of one worker to another keep their order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atila.runtime import server_run
-from atila_ws.delivery.envelope import Parcel
+from atila_ws.delivery.envelope import Envelope
 
 if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
@@ -67,17 +67,17 @@ class UnixMessenger:
     async def _serve(self) -> None:
         self._server = await asyncio.start_unix_server(self._answer, sock=self._listener)
 
-    async def ask(self, worker: str, parcel: Parcel, patience: float) -> int:
+    async def ask(self, worker: str, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
-        return await self._ask(worker, parcel.pack(), patience)
+        return await self._ask(worker, envelope.pack(), patience)
 
-    async def ask_all(self, parcel: Parcel, patience: float) -> int:
+    async def ask_all(self, envelope: Envelope, patience: float) -> int:
         """See `Messenger`."""
         names = {path.name.removeprefix(PREFIX) for path in self._folder.glob(PREFIX + "*")}
         others = names - {self._worker}
         if not others:
             return 0
-        data = parcel.pack()
+        data = envelope.pack()
         return sum(await asyncio.gather(*(self._ask(name, data, patience) for name in others)))
 
     async def _ask(self, worker: str, data: bytes, patience: float) -> int:
@@ -104,7 +104,7 @@ class UnixMessenger:
             while True:
                 size = int.from_bytes(await reader.readexactly(4), "big")
                 number = await reader.readexactly(8)
-                outcome = self._deliver(Parcel.unpack(await reader.readexactly(size)))
+                outcome = self._deliver(Envelope.unpack(await reader.readexactly(size)))
                 if isinstance(outcome, int):
                     writer.write(number + outcome.to_bytes(8, "big"))
                 else:
@@ -191,7 +191,7 @@ class _Peer:
                 raise
 
     def close(self) -> None:
-        """Give up; who waits learns that nothing was delivered."""
+        """Close it; waiting callers get the result that nothing was delivered."""
         self.is_over = True
         self._task.cancel()
         for future in self._answers.values():

@@ -1,1 +1,1 @@
-"""The three ways to talk: CHATTY, COROUTINE, REPORTY."""
+"""The three styles of conversation: CHATTY, COROUTINE, REPORTY."""

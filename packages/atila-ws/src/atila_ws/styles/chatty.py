@@ -1,4 +1,4 @@
-"""WS_CHATTY: a conversation written as a generator."""
+"""WS_CHATTY: a conversation as a generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Wants(Enum):
-    """What a generator needs to go on."""
+    """The next need of a generator: a message, or its turn."""
 
     MESSAGE = "a message of the client"
     ROOM = "room for more messages to it"
@@ -29,7 +29,7 @@ class Dialogue:
 
     Args:
         start: gives the generator.
-        socket: what it sends to.
+        socket: the connection that it sends to.
         turns: it runs on the task loop, where others must have their turn.
     """
 
@@ -49,11 +49,11 @@ class Dialogue:
         """Run it until it needs something, sending what it yields; may block.
 
         Args:
-            message: what it has waited for.
+            message: the message that it has waited for.
 
         Raises:
-            ClientGone: what it yielded cannot be sent any more.
-            Exception: whatever it raises.
+            ClientGone: the yielded message cannot be sent any more.
+            Exception: any error that it raises.
         """
         with self._lock:
             if self._generator is None:

@@ -1,4 +1,4 @@
-"""One WebSocket from handshake to end: what all specs have in common."""
+"""One WebSocket from handshake to end: the common part of all styles."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
+from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
-from atila.serving.streams import in_worker
-from atila_ws.connection import GOING_AWAY, INTERNAL_ERROR, NORMAL, WebSocket
+from atila.runtime.offload import adopt, in_context, uninterrupted
+from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
 from atila_ws.messages import ENCODINGS
 
@@ -32,19 +33,19 @@ _OF_BODIES = frozenset({"content-type", "content-length"})
 async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
 
-    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and what it
-    sets, cookies or the session, still reaches the client.
+    `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
+    cookies and session that it sets still reach the client.
 
     Args:
         was: the request.
         talk: leads the conversation; the connection ends when it does.
-        declared: what the handler was decorated with.
+        declared: the arguments of the decorator.
 
     Returns:
         atila.ANSWERED
 
     Raises:
-        Exception: whatever the handler, `onopen` or `onclose` raised.
+        Exception: any error of the handler, `onopen` or `onclose`.
     """
     app = was.app
     encoding = ENCODINGS[declared.encoding]
@@ -53,11 +54,11 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
     # In place of the method of core, which reads the body of a request.
     was.__dict__["Input"] = socket.input
     # Where the handshake carries no cookie, what `onopen` has for the client is late already.
-    was.answering = not was.exchange.accepts_headers
+    was.headers_sent = not was.exchange.accepts_headers
     try:
         await _call(was, declared.onopen)
     except BaseException as error:
-        was.answering = False
+        was.headers_sent = False
         socket.abandon()
         if not isinstance(error, Exception):
             # The server stops: nobody knows how far `onopen` got.
@@ -77,7 +78,7 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
         code = GOING_AWAY
         raise
     finally:
-        was.answering = transport is not None
+        was.headers_sent = transport is not None
         try:
             if transport is not None:
                 await socket.close(code)
@@ -101,16 +102,9 @@ async def _call(was: Was, hook: Callable[[Was], Any] | None) -> None:
     if inspect.iscoroutinefunction(hook):
         await hook(was)
         return
-    await _whole(in_worker(was, copy_context().run, hook, was))
-
-
-async def _whole(step: asyncio.Future[Any]) -> Any:
-    """Wait for what runs in a thread: nothing can interrupt it, and nothing must overtake it."""
-    try:
-        return await asyncio.shield(step)
-    except asyncio.CancelledError:
-        await asyncio.wait([step])
-        raise
+    context = copy_context()
+    await uninterrupted(was, in_context(was, context, hook, was))
+    adopt(context)
 
 
 def in_one_context(was: Was, *, in_pool: bool) -> Run:
@@ -125,10 +119,17 @@ def in_one_context(was: Was, *, in_pool: bool) -> Run:
     context = copy_context()
 
     async def in_thread(func: Callable[..., Any], *args: Any) -> Any:
-        return await _whole(in_worker(was, context.run, func, *args))
+        try:
+            return await uninterrupted(was, in_context(was, context, func, *args))
+        finally:
+            # For `onclose`, and the hooks of the app.
+            adopt(context)
 
     async def on_loop(func: Callable[..., Any], *args: Any) -> Any:
-        return context.run(func, *args)
+        try:
+            return context.run(func, *args)
+        finally:
+            adopt(context)
 
     return in_thread if in_pool else on_loop
 

@@ -1,4 +1,4 @@
-"""WS_COROUTINE: a conversation written as a generator that waits for messages and tasks alike."""
+"""WS_COROUTINE: a conversation as a generator that waits for messages and tasks alike."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ async def drive(
 ) -> None:
     """Lead a conversation to its end.
 
-    What the generator yields is either awaited, and the result sent back into it: `was.Input()` for
-    the next message of the client, a task; or it is sent to the client. It gets None for a message
+    An awaitable that the generator yields is awaited, and the result sent back into it:
+    `was.Input()` for the next message of the client, or a task. Any other value is sent to the
+    client. It gets None for a message
     once when the connection has ended; if it wants yet another one after that it is closed:
     GeneratorExit at its `yield`.
 
@@ -42,7 +43,7 @@ async def drive(
 
     Raises:
         ClientGone: the generator sent something to a closed connection.
-        Exception: whatever the generator raises.
+        Exception: any error that the generator raises.
     """
     first = in_one_context(was, in_pool=in_pool)
     step = in_one_context(was, in_pool=False)

@@ -1,4 +1,4 @@
-"""WS_REPORTY: a call of the handler for each message."""
+"""WS_REPORTY: one call of the handler for each message."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 async def report(was: Was, socket: WebSocket, call: Callable[[Any], Any], *, in_pool: bool) -> None:
-    """Lead a conversation to its end: call, and send what the call gives.
+    """Lead a conversation to its end: call the handler for each message, and send its result.
 
-    The messages of one client are taken one after the other. What a call gives may be awaitable, as
-    a task is, and is awaited on the task loop; None is not sent.
+    The messages of one client are taken one after the other. An awaitable result, such as a task,
+    is awaited on the task loop; None is not sent.
 
     Args:
         was: the request.
@@ -27,7 +27,7 @@ async def report(was: Was, socket: WebSocket, call: Callable[[Any], Any], *, in_
 
     Raises:
         ClientGone: the handler sent something to a closed connection.
-        Exception: whatever the handler raises.
+        Exception: any error that the handler raises.
     """
     run = in_one_context(was, in_pool=in_pool)
     while (message := await socket.next()) is not END:

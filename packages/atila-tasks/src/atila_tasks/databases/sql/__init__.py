@@ -1,1 +1,1 @@
-"""Statements, their values as parameters, and the rows that they give."""
+"""SQL statements, their bound parameters, and their rows."""

@@ -6,21 +6,24 @@ from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.keeping import forget, found, kept
+
 if TYPE_CHECKING:
     from atila import Was
     from atila_tasks.core.task import Task
 
-_OWED = "_tasks_owed"
+_OWED = "tasks owed"
 
 
 def owe(was: Was, task: Task) -> None:
     """Hold the answer of a coroutine back until a task is finished, and fail it if that fails."""
-    was.__dict__.setdefault(_OWED, []).append(task)
+    owed: list[Task] = kept(was, _OWED, list)
+    owed.append(task)
 
 
-async def settled(was: Any) -> None:
+async def settled(was: Was | None) -> None:
     """Wait for what is owed to a request, so that what follows finds it done."""
-    for task in getattr(was, "__dict__", {}).get(_OWED, ()):
+    for task in (was and found(was, _OWED)) or ():
         _ = await task
 
 
@@ -55,5 +58,5 @@ async def _pieces(was: Was, value: Any) -> AsyncIterator[Any]:
 
 
 async def _settle(was: Was) -> None:
-    for task in was.__dict__.pop(_OWED, ()):
+    for task in forget(was, _OWED) or ():
         (await task).fetch()

@@ -1,4 +1,4 @@
-"""What interfaces of SQL databases have in common: single statements, scripts and transactions."""
+"""The common part of SQL databases: single statements, scripts and transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that belong to one transaction or one cursor for a while."""
+"""Connections that belong to one transaction or cursor for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of another type than the database wants: what a literal would have been taken for."""
+"""Converts parameters to the type that the database expects, as it would convert a literal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `was.db(alias)` gives for SQL: statements, transactions, and rows in pieces."""
+"""`was.db(alias)` for SQL: statements, transactions, and rows in pieces."""
 
 from __future__ import annotations
 
@@ -114,7 +114,6 @@ class Opened:
         self._start = start
         self._lock = asyncio.Lock()
         self._lease: Lease | None = None
-        self._failed_to_open = False
 
     @property
     def was(self) -> Was:

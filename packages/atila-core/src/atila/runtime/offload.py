@@ -1,0 +1,143 @@
+"""From the task loop into a worker thread and back, and from a thread to the loop, with the context
+variables of the request.
+
+A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the
+handler, the task loop that awaits what it gave, the worker thread that runs a hook. What runs
+beside that has a copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from atila.runtime.context import current
+from atila.runtime.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from atila import Was
+
+
+async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
+    """Call func(*args) in a worker thread, for a request that is under way. On the task loop.
+
+    The function sees the context variables of the caller, who sees those that it sets.
+    """
+    return await in_pool(was.site.pool, was, func, *args)
+
+
+async def in_pool(pool: WorkerPool, was: Was, func: Callable[..., Any], *args: Any) -> Any:
+    """The same in a thread of another pool."""
+    context = copy_context()
+    context.run(current.set, was)
+    value = await in_context(was, context, func, *args, pool=pool)
+    adopt(context)
+    return value
+
+
+def in_context(
+    was: Was,
+    context: Context,
+    func: Callable[..., Any],
+    *args: Any,
+    pool: WorkerPool | None = None,
+) -> asyncio.Future[Any]:
+    """Call func(*args) in a worker thread, in a context that nobody else is in until it ends.
+
+    Args:
+        was: the request.
+        context: the context variables that the function sees and sets.
+        func: the function.
+        args: its arguments.
+        pool: the threads; None for those of the site.
+    """
+    loop = was.site.loop
+    future: asyncio.Future[Any] = loop.loop.create_future()
+
+    def finish(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        try:
+            result = context.run(func, *args)
+        except BaseException as error:
+            loop.call(finish, None, _for_future(error))
+        else:
+            loop.call(finish, result, None)
+
+    (pool or was.site.pool).resubmit(work)
+    return future
+
+
+async def uninterrupted(was: Was, step: asyncio.Future[Any]) -> Any:
+    """Wait for what runs in a thread: nothing can interrupt it, and nothing must overtake it.
+
+    Whoever is cancelled meanwhile tells the tasks that the thread may wait for, and waits on.
+    """
+    try:
+        return await asyncio.shield(step)
+    except asyncio.CancelledError:
+        was.cancel()
+        while not step.done():
+            try:
+                await asyncio.wait([step])
+            except asyncio.CancelledError:
+                continue
+        step.exception()
+        raise
+
+
+def adopt(context: Context) -> None:
+    """Set the context variables here as they are in a context, but for `current`."""
+    for variable, value in context.items():
+        if variable is not current and variable.get(_UNSET) is not value:
+            variable.set(value)
+
+
+_UNSET: Any = object()
+
+
+def _for_future(error: BaseException) -> BaseException:
+    """An error as a future can carry it.
+
+    SystemExit would end the loop on which it comes out; StopIteration no coroutine lets pass.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
+    carried.__cause__ = error
+    return carried
+
+
+def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call function(was, …), and wait for what it gives if it is an `async def`.
+
+    Blocks; not to be called on the task loop for an `async def`.
+    """
+    value = function(was, *args, **kwargs)
+    if not inspect.iscoroutine(value):
+        return value
+    loop = was.site.loop
+    if loop.is_current():
+        if not loop.loop.is_running():
+            # The loop of a server that has stopped it already, as granian does at the end.
+            return loop.loop.run_until_complete(value)
+        value.close()
+        raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
+    # It gets a copy of the context of this thread.
+    ended = asyncio.run_coroutine_threadsafe(_with_context(value), loop.loop)
+    result, context = ended.result()
+    adopt(context)
+    return result
+
+
+async def _with_context(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, Context]:
+    return await coroutine, copy_context()

@@ -1,0 +1,262 @@
+"""The dispatch of a request: what answers it, its body, its start, or its refusal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atila.errors import BUSY, HTTPError
+from atila.http import observation, proxies
+from atila.http.bodies import BodySink, Spool
+from atila.http.exchange import ClientGone, Exchange
+from atila.http.forms import media_type
+from atila.http.methods import READING, SAFE
+from atila.http.uploads import MULTIPART_TYPE
+from atila.routing.hosts import Hosts, app_at
+from atila.runtime.pool import WorkerPool
+from atila.serving import departures
+from atila.serving.apps import Mount
+from atila.serving.static import StaticFiles, moved
+
+if TYPE_CHECKING:
+    from atila import Atila, Endpoint, Was
+    from atila.http.observation import Observer
+    from atila.routing.router import Match
+
+Kind = TypeVar("Kind", bound=Exchange)
+
+NO_PARAMS: dict[str, Any] = {}
+"""Shared by all requests to rules without parameters; never changed."""
+
+"""A client refused for overload may come again after a second."""
+
+
+class Dispatch:
+    """Finds what answers the requests of a site, and starts it.
+
+    An engine makes its exchanges of the class that `exchange_class` gives. For each it calls
+    `open`; then, if `wants_body` says so, `collect`, or `body_collector` and `set_body`; then
+    `start`.
+
+    Args:
+        pool: the worker threads.
+        hosts: the apps by host and mount point.
+        files: the static files that are served; None for none.
+        observers: called for each request: the access log, the metrics.
+        trusted: the setting TRUSTED_PROXIES.
+
+    Attributes:
+        open: open(exchange) finds what answers a request, and gives its context. Never blocks,
+            never raises: what is wrong with the request is left in the context's `refusal`, and
+            `start` answers with it.
+
+    Raises:
+        SetupError: TRUSTED_PROXIES makes no sense.
+    """
+
+    mounts: Sequence[Mount]
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        hosts: Hosts,
+        files: StaticFiles | None,
+        observers: Sequence[Observer],
+        trusted: Iterable[str],
+    ) -> None:
+        self.pool = pool
+        self.files = files
+        self._hosts = hosts
+        self._single: Atila | None = hosts.single
+        self._observers = tuple(observers)
+        self._proxies = proxies.Proxies(trusted) if trusted else None
+        # Chosen here, so that sites without observers do nothing for them.
+        self.open: Callable[[Exchange], Was] = self._open
+        if observers:
+            self.open = observation.instrument(self._open)
+
+    def exchange_class(self, kind: type[Kind]) -> type[Kind]:
+        """The class of exchanges that an engine is to make; it asks once, when it starts.
+
+        Args:
+            kind: its own; what is given has the same constructor.
+        """
+        if self._proxies is not None:
+            kind = proxies.with_trusted_proxies(kind, self._proxies)
+        if self._observers:
+            kind = observation.observed(kind, self._observers)
+        return kind
+
+    def _open(self, exchange: Exchange) -> Was:
+        path = exchange.path
+        method = exchange.method
+        if self.files is not None and method in READING:
+            was = self.files.open(exchange, self._hosts)
+            if was is not None:
+                return was
+        app = self._single
+        if app is None:
+            apps = self._hosts.apps(exchange.header("host"))
+            found = app_at(path, apps)
+            if found is None:
+                last = apps[-1][1] if apps else self.mounts[-1].app
+                return self._no_app(exchange, last)
+            prefix, app = found
+            path = path[len(prefix) :]
+        match = app.router.match(path, method)
+        if method == "POST" and app.calls:
+            was = self._open_call(exchange, app, path, match)
+            if was is not None:
+                return was
+        if match is None:
+            return self.refusal(exchange, app, _why_no_match(app, path, exchange))
+        endpoint, names, values = match
+        params = dict(zip(names, values, strict=True)) if names else NO_PARAMS
+        if method not in SAFE:
+            refusal = _wrong_body(exchange, endpoint)
+            if refusal is not None:
+                return self.refusal(exchange, app, refusal)
+        if endpoint.websocket is not exchange.is_websocket:
+            return self.refusal(exchange, app, _wrong_protocol(exchange))
+        return app.was_class(exchange, endpoint, params)
+
+    def _open_call(
+        self, exchange: Exchange, app: Atila, path: str, match: Match | None
+    ) -> Was | None:
+        """What answers a call of a protocol of its own; None if it is none."""
+        find = app.calls.get(media_type(exchange.header("content-type")))
+        if find is None and match is not None:
+            return None
+        try:
+            endpoint = find(exchange, path, match) if find is not None else None
+            if endpoint is None and match is None and (find := app.calls.get("*")) is not None:
+                endpoint = find(exchange, path, match)
+        except HTTPError as error:
+            return self.refusal(exchange, app, error)
+        if endpoint is None:
+            return None
+        was = app.was_class(exchange, endpoint, NO_PARAMS)
+        was.refusal = _wrong_body(exchange, endpoint)
+        return was
+
+    def _no_app(self, exchange: Exchange, app: Atila) -> Was:
+        """What answers where no app is mounted: a call, or 404."""
+        was = None
+        if exchange.method == "POST" and app.calls:
+            was = self._open_call(exchange, app, exchange.path, None)
+        return was or self.refusal(exchange, app, HTTPError(404))
+
+    def wants_body(self, was: Was) -> bool:
+        """Whether the engine is to collect the body of a request that has one, before `start`.
+
+        Not if the handler reads it, or if it is refused for its length: the client need not send
+        it.
+        """
+        if was.endpoint.streams_body:
+            return False
+        return was.refusal is None or was.refusal.code != 413
+
+    def body_collector(self, was: Was) -> BodySink:
+        """What collects the body of a request, within its limit."""
+        endpoint = was.endpoint
+        if was.refusal is not None:
+            return BodySink(endpoint.max_body, keep=False)
+        is_form = media_type(was.exchange.header("content-type")) == MULTIPART_TYPE
+        limit = endpoint.max_upload if is_form else endpoint.max_body
+        return BodySink(limit, endpoint.app.config.UPLOAD_FOLDER, is_form=is_form)
+
+    def set_body(self, was: Was, sink: BodySink) -> None:
+        """Give a request its body, when all of it has been collected; `start` comes next.
+
+        Raises:
+            HTTPError: 507, it cannot be stored.
+        """
+        body = was.exchange.body = sink.finish()
+        if sink.is_form or isinstance(body, Spool):
+            was.endpoint = was.endpoint.with_uploads()
+
+    async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> None:
+        """Collect the body of a request and start it, or refuse it. For engines on the task loop.
+
+        Args:
+            was: the request.
+            pieces: the body; ends in `ClientGone` if it is not whole.
+            cut: what to tell the client then.
+        """
+        sink = self.body_collector(was)
+        try:
+            await sink.collect(pieces)
+            self.set_body(was, sink)
+            self.start(was)
+        except HTTPError as fault:
+            self.refuse(was, fault)
+        except ClientGone:
+            sink.close()
+            self.refuse(was, HTTPError(400, cut))
+
+    def start(self, was: Was) -> None:
+        """Process a request whose body is there: in a worker thread, or on the task loop."""
+        endpoint = was.endpoint
+        if not endpoint.blocking:
+            endpoint.run(was)
+        elif not self.pool.submit(endpoint.run, was):
+            self.refuse(was, HTTPError(503, "the server is busy", 0, BUSY))
+
+    def refuse(self, was: Was, error: HTTPError) -> None:
+        """Answer a request with an error instead of starting it."""
+        refused = self.refusal(was.exchange, was.app, error)
+        if was.endpoint.error_writer is not None:
+            refused.endpoint = was.endpoint
+        # Logs tell of one request, under one id.
+        refused._request_id = was.request_id
+        if refused.endpoint.blocking:
+            self.pool.resubmit(refused.endpoint.run, refused)
+        else:
+            refused.endpoint.run(refused)
+
+    def abandon(self, was: Was) -> None:
+        """End a request whose client has left before anything was done for it."""
+        departures.abandon(was)
+
+    def refusal(self, exchange: Exchange, app: Atila, error: HTTPError) -> Was:
+        """The context of a request that an error answers."""
+        exchange.body = b""
+        was = app.was_class(exchange, app.rejection, NO_PARAMS)
+        was.refusal = error
+        return was
+
+
+def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
+    router = app.router
+    if not exchange.path.startswith("/"):
+        return HTTPError(400, "the target of the request is no path")
+    if not path and router.match("/", exchange.method) is not None:
+        return moved(exchange)
+    if allowed := router.allowed(path):
+        return HTTPError(405, "", 0, [("allow", ", ".join(allowed))])
+    if not path.endswith("/") and router.match(path + "/", exchange.method) is not None:
+        return moved(exchange)
+    return HTTPError(404)
+
+
+def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
+    """What the head of a request tells that is wrong with its body."""
+    if not endpoint.streams_body:
+        length = exchange.header("content-length")
+        if length is not None and length.isdecimal() and int(length) > endpoint.max_body:
+            is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
+            limit = endpoint.max_upload if is_form else endpoint.max_body
+            if int(length) > limit:
+                return HTTPError(413, f"a body may have {limit} bytes")
+    accepted = endpoint.route.content_types
+    if accepted and media_type(exchange.header("content-type")) not in accepted:
+        return HTTPError(415, f"the body must be {' or '.join(accepted)}")
+    return None
+
+
+def _wrong_protocol(exchange: Exchange) -> HTTPError:
+    if exchange.is_websocket:
+        return HTTPError(404, "there is no WebSocket here")
+    if not exchange.can_upgrade:
+        return HTTPError(501, "this server has no WebSockets")
+    return HTTPError(426, "this is a WebSocket", 0, [("upgrade", "websocket")])

@@ -1,0 +1,15 @@
+"""Type variables that several modules need, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from atila import Was
+
+Value = TypeVar("Value")
+Function = TypeVar("Function", bound=Callable[..., Any])
+"""What a decorator takes and returns as it is."""
+Context = TypeVar("Context", bound="Was")
+"""`Was`, or a subclass of it by which an app annotates its functions."""

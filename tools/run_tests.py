@@ -1,0 +1,138 @@
+"""Run the tests beside each other, and those that measure after them, alone.
+
+    hatch run test [PYTEST OPTIONS AND PATHS]
+    hatch run test-quick [PYTEST OPTIONS]
+    hatch run test-engines [ENGINE] [PYTEST OPTIONS]
+    hatch run test-python VERSION [PYTEST OPTIONS]
+
+`test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
+tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
+ones and, on Skitai and granian, those that docs/status.md names for features of the specification,
+in an environment of that Python, for example 3.12. The exit code is that of pytest; `test-python`
+exits with 3 if there is no such interpreter in PATH or among those of pyenv.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+ROOT = Path(__file__).resolve().parents[1]
+
+DISTRIBUTED = ("--dist", "loadscope", "--no-loadscope-reorder")
+BESIDE = ("-n", "auto", *DISTRIBUTED)
+"""Of pytest-xdist; conftest.py says which tests one worker runs, and how many workers there are."""
+SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
+ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
+QUICK = ("-n", "logical", *DISTRIBUTED, "-m", "not measures and not slow and not served")
+"""They do not wait, so that more workers than cores would only collect the tests more often."""
+NOTHING_SELECTED = 5
+"""An exit code of pytest."""
+NO_INTERPRETER = 3
+
+
+def pytest(*arguments: str) -> int:
+    """Run pytest; return its exit code."""
+    command = (sys.executable, "-m", "pytest", f"--slowest={SLOWEST}", *arguments)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def worst(codes: list[int]) -> int:
+    """The exit code of several runs; that one had nothing to do is no failure."""
+    bad = [code for code in codes if code not in (0, NOTHING_SELECTED)]
+    return bad[0] if bad else min(codes)
+
+
+def in_two_steps(marks: str, arguments: list[str]) -> int:
+    """Run what can run beside others, then what measures; return the exit code.
+
+    Args:
+        marks: an expression of pytest's option -m that both must fulfil; "" for none.
+        arguments: for pytest.
+    """
+    SLOWEST.unlink(missing_ok=True)
+    also = f" and ({marks})" if marks else ""
+    beside = pytest(*BESIDE, "-m", f"not measures{also}", *arguments)
+    return worst([beside, pytest("-m", f"measures{also}", *arguments)])
+
+
+def without_engines() -> list[str]:
+    """All tests but those of tests/engines, none of which is quick."""
+    return ["packages", *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))]
+
+
+def of_specification() -> list[str]:
+    """The tests over connections that docs/status.md names."""
+    text = (ROOT / "docs" / "status.md").read_text()
+    names = set(re.findall(r"`(tests/engines/[^`]+)`", text))
+    # A whole module includes its tests, and pytest would run those twice.
+    return sorted(
+        name for name in names if name.partition("::")[0] not in names or "::" not in name
+    )
+
+
+def interpreters(version: str) -> Iterator[Path]:
+    """Where that Python is on this machine, the newest first."""
+    if found := which(f"python{version}"):
+        yield Path(found)
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    folders = versions.glob(f"{version}.*/bin")
+    for folder in sorted(folders, key=lambda path: _number(path.parent.name), reverse=True):
+        yield folder / f"python{version}"
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def works(python: Path, version: str) -> bool:
+    """Whether it starts: one of pyenv's shims does not where no version of it is chosen."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run((python, "-c", code), capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.stdout.strip() == version
+
+
+def with_python(version: str, arguments: list[str]) -> int:
+    """Run the tests of `test-python` in the environment of a version of Python."""
+    python = next((path for path in interpreters(version) if works(path, version)), None)
+    if python is None:
+        print(f"there is no Python {version} in PATH or among those of pyenv", file=sys.stderr)
+        return NO_INTERPRETER
+    # Hatch looks for interpreters in PATH; its own variables are of the environment we are in.
+    environment = {key: value for key, value in os.environ.items() if key != "HATCH_ENV_ACTIVE"}
+    environment["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    command = ("hatch", "run", f"versions.py{version}:chosen", *arguments)
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; return the exit code."""
+    match arguments:
+        case ["all", *rest]:
+            return in_two_steps("", rest)
+        case ["quick", *rest]:
+            return pytest(*QUICK, *rest, *without_engines())
+        case ["engines", *rest]:
+            named = [rest.pop(0)] if rest and rest[0] in ENGINES else ENGINES
+            return in_two_steps("engine", [*(f"--engine={name}" for name in named), *rest])
+        case ["python", version, *rest]:
+            return with_python(version, rest)
+        case ["chosen", *rest]:
+            print(f"Python {sys.version.partition(' ')[0]}", flush=True)
+            engines = ("--engine=skitai", "--engine=granian", "-m", "not measures and not slow")
+            quick = pytest(*QUICK, *rest, *without_engines())
+            return worst([quick, pytest(*BESIDE, *engines, *rest, *of_specification())])
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
