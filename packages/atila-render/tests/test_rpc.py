@@ -383,3 +383,49 @@ def test_anything_else_is_a_fault(body: bytes | str) -> None:
     data = body.encode() if isinstance(body, str) else b"<methodCall>" + body
     with pytest.raises(CallFault):
         parse(data)
+
+
+# The border ---------------------------------------------------------------------------------------
+
+
+def test_names_of_our_own_arguments_are_refused(app: Atila) -> None:
+    @app.route("/everything")
+    def everything(was: Any, **data: Any) -> dict[str, Any]:
+        return data
+
+    client = app.test_client()
+    for params, allowed in (({"was": 1}, False), ({"self": 1, "handler": 2}, True)):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "everything", "params": params}
+        answer = client.post("/rpc2", json=call).json()
+        if allowed:
+            assert answer["result"] == params
+        else:
+            assert answer["error"]["code"] == -32602
+            assert "unknown parameter 'was'" in answer["error"]["data"]["detail"]
+
+
+def test_parameters_of_the_rule_fit_the_rule(app: Atila) -> None:
+    @app.route("/users/<int:id>", methods=["GET", "POST"])
+    def user(was: Any, id: Any) -> list[Any]:
+        return [id, was.request.PARAMS["id"]]
+
+    client = app.test_client()
+
+    def call(value: Any, method: str = "user") -> dict[str, Any]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": value}
+        answer: dict[str, Any] = client.post("/rpc2", json=body).json()
+        return answer
+
+    for method in ("user", "users.7"):
+        assert call({"id": 8}, method)["result"] == [8, 8]
+        assert call({"id": "9"}, method)["result"] == [9, 9]
+        assert call({"id": "me"}, method)["result"] == ["me", "me"]
+        for wrong in ({"$ne": 1}, "abc", [1], True, 1.5):
+            error = call({"id": wrong}, method)["error"]
+            assert error["code"] == -32602
+            assert "must fit <int:id>" in error["data"]["detail"]
+    assert call([{"$ne": 1}])["error"]["code"] == -32602
+    with pytest.raises(xmlrpc.Fault) as fault:
+        xml(client, "user", {"a": 1})
+    assert fault.value.faultCode == -32602
+    assert xml(client, "user", 8) == [8, 8]

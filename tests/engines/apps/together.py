@@ -1,5 +1,6 @@
 """Several apps of these tests in one server, each with a host of its own, on all engines."""
 
+import bordering
 import hooked
 import inspection
 import layers
@@ -10,7 +11,12 @@ from atila import Mount, Site
 
 app = layers.app
 """That of hosts without an app of their own."""
-HOSTED = {"hooked.test": hooked.app, "inspection.test": inspection.app, "parts.test": parts.app}
+HOSTED = {
+    "bordering.test": bordering.app,
+    "hooked.test": hooked.app,
+    "inspection.test": inspection.app,
+    "parts.test": parts.app,
+}
 
 MOUNTS = [("/", app, "layers", "default")]
 MOUNTS += [("/", each, host.partition(".")[0], host) for host, each in HOSTED.items()]
