@@ -71,8 +71,7 @@ class Progress:
 
     def __init__(self, server: Server) -> None:
         self._board = server.board
-        names = ("begun", "ended", "entered", "whole")
-        self._before = {name: server.board.count(name) for name in names}
+        self._before = {name: server.board.count(name) for name in ("begun", "ended", "entered", "whole")}
 
     def wait(self, name: str) -> None:
         self._board.wait_count(name, self._before[name] + 1)

@@ -1,6 +1,5 @@
 """Several apps of these tests in one server, each with a host of its own, on all engines."""
 
-import bordering
 import hooked
 import inspection
 import layers
@@ -11,12 +10,7 @@ from atila import Mount, Site
 
 app = layers.app
 """That of hosts without an app of their own."""
-HOSTED = {
-    "bordering.test": bordering.app,
-    "hooked.test": hooked.app,
-    "inspection.test": inspection.app,
-    "parts.test": parts.app,
-}
+HOSTED = {"hooked.test": hooked.app, "inspection.test": inspection.app, "parts.test": parts.app}
 
 MOUNTS = [("/", app, "layers", "default")]
 MOUNTS += [("/", each, host.partition(".")[0], host) for host, each in HOSTED.items()]

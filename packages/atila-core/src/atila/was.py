@@ -19,7 +19,7 @@ from atila.http.environ import Environ
 from atila.http.exchange import Input
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
-from atila.routing import path_values, pipe, urls
+from atila.routing import pipe, urls
 from atila.runtime import updates
 
 if TYPE_CHECKING:
@@ -155,8 +155,6 @@ class Was(WasNames):
             args.update(self.path_params)
             if exchange.body:
                 args.update(self.request.DATA)
-            if (query or exchange.body) and (kinds := self.endpoint.kinds):
-                path_values.fit(args, kinds, self.path_params, self.endpoint.defaults)
             self._args = args
         return args
 

@@ -143,7 +143,7 @@ def _answering(handler: Handler, lead: Leader, declared: Declaration) -> Handler
     if message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY:
         taken = message.name
 
-    async def answer(was: Was, /, **params: Any) -> Any:
+    async def answer(was: Was, **params: Any) -> Any:
         if taken in params:
             # Only ** lets it through; it is the name of the message.
             raise HTTPError(400, f"unknown parameter {taken!r}")

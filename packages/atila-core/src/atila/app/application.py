@@ -481,7 +481,7 @@ def _refused(was: Was) -> None:
 def _options_route(route: Route) -> Route:
     """The route that answers OPTIONS where nobody wrote one (RFC 9110, section 9.3.7)."""
 
-    def options(was: Was, /, **params: Any) -> Any:
+    def options(was: Was, **params: Any) -> Any:
         allowed = was.app.router.allowed(was.exchange.path[len(was.app.mount_prefix) :])
         return was.response(204, None, [("allow", ", ".join(allowed))])
 

@@ -174,7 +174,7 @@ def _too_late(app: Atila, event: str) -> str:
     return ""
 
 
-def emit(app: Atila, event: str, /, *args: Any, **kwargs: Any) -> None:
+def emit(app: Atila, event: str, *args: Any, **kwargs: Any) -> None:
     """Have the handlers of an event called soon: app.emit("custom-event", detail).
 
     Handlers of this app are called, and of the apps that subscribe to it.

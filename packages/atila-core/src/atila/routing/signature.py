@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError, SetupError, source_of
@@ -77,10 +76,7 @@ def _name(route: Route) -> str:
 
 
 def binder(
-    route: Route,
-    signature: Signature,
-    of_layers: frozenset[str] = frozenset(),
-    handler: Callable[..., Any] | None = None,
+    route: Route, signature: Signature, of_layers: frozenset[str] = frozenset()
 ) -> Binder | None:
     """The function that gives a handler its arguments, or None if it takes none.
 
@@ -92,7 +88,6 @@ def binder(
         signature: of its handler.
         of_layers: names of parameters that are for layers; it is called without those that it does
             not take.
-        handler: that of the route within what layers wrap it in.
 
     Raises:
         SetupError: the rule has a parameter that the handler does not take.
@@ -110,15 +105,6 @@ def binder(
     required = frozenset(signature.required)
     takes_any = signature.takes_any
     others = of_layers - known
-    # ** would take a name that the call has given already: that of the context, or of `self`.
-    occupied = names_by_position(route.handler) | names_by_position(handler or route.handler)
-    reserved = occupied - known if takes_any else frozenset[str]()
-    if clash := reserved & set(in_rule):
-        raise SetupError(
-            f"the rule {route.rule!r} has <{min(clash)}>, the name of what {_name(route)} is given"
-            f" first; mend: rename one, or write def {_name(route)}({min(clash)}, /, …)",
-            route.source,
-        )
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
@@ -126,71 +112,20 @@ def binder(
             exchange = was.exchange
             args = was.args if exchange.query or exchange.body else was.path_params
         given = args.keys()
-        if not (
-            required <= given and (given <= known or (takes_any and reserved.isdisjoint(given)))
-        ):
+        if not (required <= given and (takes_any or given <= known)):
             args = {name: value for name, value in args.items() if name not in others}
-            given = args.keys()
-            if not (
-                required <= given and (given <= known or (takes_any and reserved.isdisjoint(given)))
-            ):
-                raise HTTPError(400, _mismatch(given, required, signature, reserved))
+            if not (required <= args.keys() and (takes_any or args.keys() <= known)):
+                raise HTTPError(400, _mismatch(args.keys(), required, signature))
         was.is_bound = True
         return args
 
     return bind
 
 
-def names_by_position(function: Callable[..., Any]) -> frozenset[str]:
-    """The names of parameters that a call by name must not give, since it would give them twice:
-    those that a handler, or what it is wrapped in, takes by position as well as by name.
-
-    Looks into methods, objects with `__call__`, `functools.partial` and decorated functions.
-    """
-    names: set[str] = set()
-    layers, seen = [function], set[int]()
-    while layers:
-        layer: Any = layers.pop()
-        if id(layer) not in seen and callable(layer):
-            seen.add(id(layer))
-            names |= _positional(layer)
-            layers += _within(layer)
-    return frozenset(names)
-
-
-def _within(function: Any) -> list[Any]:
-    """What a function calls in turn, as far as Python knows."""
-    if isinstance(function, partial):
-        return [function.func]
-    if inspect.ismethod(function):
-        return [function.__func__]
-    found = [getattr(function, "__dict__", {}).get("__wrapped__")]
-    if not inspect.isroutine(function):
-        found.append(getattr(type(function), "__call__", None))  # noqa: B004 - it is looked into
-    return found
-
-
-def _positional(function: Any) -> set[str]:
-    if inspect.isfunction(function):
-        # Not what it says of itself: decorators leave out what they give by themselves.
-        code = function.__code__
-        return set(code.co_varnames[code.co_posonlyargcount : code.co_argcount])
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return set()
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return {parameter.name for parameter in parameters if parameter.kind is kind}
-
-
-def _mismatch(
-    given: Any, required: frozenset[str], signature: Signature, reserved: frozenset[str]
-) -> str:
+def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:
     absent = [name for name in signature.names if name in required and name not in given]
     if absent:
         return f"parameter {absent[0]!r} is required"
-    if taken := sorted(reserved & set(given)):
-        return f"unknown parameter {taken[0]!r}"
     unknown = sorted(set(given) - set(signature.names))
     return f"unknown parameter {unknown[0]!r}; known are {', '.join(signature.names)}"
 

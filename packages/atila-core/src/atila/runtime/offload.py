@@ -117,7 +117,7 @@ def _for_future(error: BaseException) -> BaseException:
     return carried
 
 
-def call(was: Was, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call function(was, …), and wait for what it gives if it is an `async def`.
 
     Blocks; not to be called on the task loop for an `async def`.

@@ -46,7 +46,7 @@ class Updates:
 _SPACE = "updates"
 
 
-def setlu(was: Was, name: str, /, *args: Any, **kwargs: Any) -> float:
+def setlu(was: Was, name: str, *args: Any, **kwargs: Any) -> float:
     """Note that a thing was updated, and emit the event "setlu:name" with what else is given.
 
     Args:

@@ -20,7 +20,7 @@ from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
-from atila.routing.router import Route, parse_rule
+from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Signature, binder
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
@@ -55,7 +55,6 @@ class Endpoint:
         websocket: answers WebSocket handshakes, and nothing else.
         error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
             own; None for error handlers and error pages.
-        kinds: the parameters of the rule, and the converter of each.
         is_unlogged: its requests are not written to the access log.
         params: the names of the parameters in the rule.
         security: how a client proves who it is: "basic", "bearer" or "digest"; "" for not at all.
@@ -76,7 +75,6 @@ class Endpoint:
         "headers",
         "inspector",
         "is_unlogged",
-        "kinds",
         "max_body",
         "max_upload",
         "optional",
@@ -93,10 +91,16 @@ class Endpoint:
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
-        self.kinds = {s.text: s.kind for s in parse_rule(route.rule) if s.kind}
-        self.params = tuple(self.kinds)
+        self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
         fields = frozenset[str]().union(*(step.fields for step in steps))
+        self._bind = binder(route, signature, fields)
+        self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
+        self.inspector = declaration.compiled(route)
+        if self.inspector is not None:
+            # Innermost: who may not call the handler need not be told what it takes.
+            self._before = (*self._before, self.inspector)
+        self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -105,13 +109,6 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
-        self._bind = binder(route, signature, fields, self._handler)
-        self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
-        self.inspector = declaration.compiled(route)
-        if self.inspector is not None:
-            # Innermost: who may not call the handler need not be told what it takes.
-            self._before = (*self._before, self.inspector)
-        self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )

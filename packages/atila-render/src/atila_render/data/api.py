@@ -84,9 +84,7 @@ def _split(values: tuple[Any, ...]) -> tuple[int | str | None, Any]:
     return first, rest[0]
 
 
-def fault(
-    was: Was, /, status: int | str, detail: str = "", errno: int = 0, **more: Any
-) -> Response:
+def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more: Any) -> Response:
     """Answer with an error of the same form as those that are raised, always for programs.
 
     Unlike `raise was.Error(…)` it is an ordinary answer: no hook for failed requests runs.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
 from atila.http.response import ANSWERED, FileBody, Response
-from atila.routing import path_values
 from atila.routing.pipe import finish
 from atila.routing.router import Match
 from atila.routing.urls import shape_of
@@ -114,7 +113,6 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
     """The context of one call, which shares with that of the envelope all but the parameters."""
     inner = was.app.was_class(was.exchange, endpoint, in_path)
     args = {**in_path, **params}
-    path_values.fit(args, endpoint.kinds, in_path, endpoint.defaults)
     inner._args = args
     inner._response = was.response
     inner._request_id = was.request_id

@@ -79,7 +79,7 @@ class Method:
             raise AttributeError(name)
         return Method(self._start, f"{self._name}.{name}")
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Waitable:
+    def __call__(self, *args: Any, **kwargs: Any) -> Waitable:
         return self._start(self._name, args, kwargs)
 
 

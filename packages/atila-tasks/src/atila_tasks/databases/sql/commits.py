@@ -31,7 +31,7 @@ def settling(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose answer waits for what is owed to it."""
 
     @wraps(handler)
-    def run(was: Was, /, **params: Any) -> Any:
+    def run(was: Was, **params: Any) -> Any:
         value = handler(was, **params)
         if hasattr(value, "__await__"):
             return _awaited(was, value)

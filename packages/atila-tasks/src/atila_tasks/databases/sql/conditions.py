@@ -67,7 +67,7 @@ class Clause(_Q):  # type: ignore[misc]  # sqlphile has no types
         kargs: one column, with an operator or without, and the value it is compared with.
     """
 
-    def __init__(self, /, *args: Any, **kargs: Any) -> None:
+    def __init__(self, *args: Any, **kargs: Any) -> None:
         self.k, self.v = "", None
         self.parts: tuple[str, tuple[_Q, ...]] | None = None
         super().__init__(*args, **kargs)

@@ -140,13 +140,13 @@ class Bound:
 
     # What sqlphile would print ------------------------------------------------------------------
 
-    def filter(self, /, *Qs: Any, **filters: Any) -> Self:
+    def filter(self, *Qs: Any, **filters: Any) -> Self:
         """Take only rows for which all of this holds; see `Q`. None says nothing."""
         for text in self._texts(Qs, filters):
             self._filters.append(text)  # type: ignore[attr-defined]
         return self
 
-    def exclude(self, /, *Qs: Any, **filters: Any) -> Self:
+    def exclude(self, *Qs: Any, **filters: Any) -> Self:
         """Leave out rows for which all of this holds."""
         if texts := self._texts(Qs, filters):
             self._filters.append(f"NOT ({' AND '.join(texts)})")  # type: ignore[attr-defined]
@@ -205,7 +205,7 @@ class Bound:
         self._cte.append(text)  # type: ignore[attr-defined]
         return self
 
-    def feed(self, /, **karg: Any) -> Self:
+    def feed(self, **karg: Any) -> Self:
         """Parts of a template by their names: text as it is, values as `V(…)`, conditions as Q."""
         for name, value in karg.items():
             if isinstance(value, D):
