@@ -393,6 +393,21 @@ def test_permissions(client: httpx.Client) -> None:
     assert client.head("/animals/100", headers=user).status_code == 403
 
 
+def test_the_particular_permission_list_is_the_one_asked_for(client: httpx.Client) -> None:
+    for method, target, roles in (
+        ("GET", "/animals", {"user"}),
+        ("GET", "/animals/me", {"user"}),
+        ("GET", "/animals/100", {"staff"}),
+        ("HEAD", "/animals/100", {"staff"}),
+        ("POST", "/animals?id=100", {"staff"}),
+        ("DELETE", "/animals/me", {"admin"}),
+        ("DELETE", "/animals/100", {"staff", "admin"}),
+    ):
+        for role in ("user", "staff", "admin"):
+            answer = client.request(method, target, headers={"X-Role": role})
+            assert answer.status_code == (200 if role in roles else 403), (method, target, role)
+
+
 def test_permissions_by_what_a_body_says(client: httpx.Client) -> None:
     user, staff = (bearer(token_of(client, lev=lev)) for lev in ("user", "staff"))
     for options in ({"data": {"id": "100"}}, {"json": {"id": 100}}, {"json": {"id": ["me"]}}):

@@ -71,7 +71,8 @@ class Progress:
 
     def __init__(self, server: Server) -> None:
         self._board = server.board
-        self._before = {name: server.board.count(name) for name in ("begun", "ended", "entered", "whole")}
+        names = ("begun", "ended", "entered", "whole")
+        self._before = {name: server.board.count(name) for name in names}
 
     def wait(self, name: str) -> None:
         self._board.wait_count(name, self._before[name] + 1)
@@ -243,7 +244,7 @@ def test_whole_bodies_are_whole_however_they_end_over_http2(http2: Server) -> No
 
 
 def test_a_broken_body_stays_broken(server: Server) -> None:
-    """Who reads on after an error is not given the end of a whole body."""
+    """A reader that goes on after an error is not given the end of a whole body."""
     progress = Progress(server)
     with server.connect() as connection:
         connection.ask("/insists", "POST", [("Transfer-Encoding", "chunked")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -45,3 +46,22 @@ def test_events(server: Server, client: httpx.Client, name: str) -> None:
     wait_until(lambda: "an event fails and nobody cares" in server.log(), "the failure is logged")
     client.get("/fail", params={"id": f"{name}2"})
     server.board.wait_count(f"event-failed-LookupError-{name}2")
+
+
+HOW = ("handler", "thread", "stream", "then", "async", "coroutine")
+
+
+def test_skitai_was_is_the_context_of_the_request(client: httpx.Client) -> None:
+    def ask(number: int) -> None:
+        how = HOW[number % len(HOW)]
+        answer = client.get(f"/current/{how}", params={"id": f"n{number}"})
+        assert answer.text.removesuffix("--") == f"GET-{how}"
+        assert answer.headers["x-how"] == how
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(ask, range(48)))
+
+
+def test_skitai_was_in_events(server: Server, client: httpx.Client, name: str) -> None:
+    assert client.get("/current/event", params={"id": name}).status_code == 200
+    server.board.wait_count(f"asked-{name}")

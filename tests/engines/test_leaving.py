@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.board import wait_until
-from support.servers import Server, serving
+from support.servers import Server
 from support.wire import Connection
 
 from atila.engines.wsgi import PATIENCE_SECONDS
+from atila.testing.waits import wait_until
 
+SCRIPT = Path(__file__).with_name("apps") / "leaving.py"
 CLIENTS = 40
 LARGE = b"." * (2 * 1024 * 1024)
 """A body that is kept in a file."""
-
-
-@pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
-    with serving(engine, Path(__file__).parent / "apps" / "leaving.py") as server:
-        yield server
 
 
 def queued(server: Server) -> int:

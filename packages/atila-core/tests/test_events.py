@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -83,14 +84,44 @@ def test_a_failing_handler_is_logged_and_harms_nobody(
     app.on("custom")(lambda was: 1 / 0)
     app.on("custom")(lambda was: heard.add("second"))
     app.on("custom")(lambda was, detail: None)  # It gets none.
-    app.before_mount(lambda was: 1 / 0)
+    app.on("before_umount")(lambda was: 1 / 0)
+    app.on("before_umount")(lambda was: heard.add("end"))
     app.route("/")(lambda was: app.emit("custom") or "OK")
     assert client.get("/").text == "OK"
     heard.wait(1)
     app.bus.close(5)
+    app.site.shutdown()
+    heard.wait(2)
     assert caplog.text.count("ZeroDivisionError") == 2
     assert "missing 1 required positional argument: 'detail'" in caplog.text
     assert "test_events.py:" in caplog.text
+
+
+@pytest.mark.parametrize("event", ["before_mount", "mounted", "mounted_or_reloaded"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_listener_of_the_start_that_fails_keeps_the_site_from_serving(
+    app: Atila, client: TestClient, event: str, is_async: bool
+) -> None:
+    heard = Heard()
+    faults = [LookupError("the cupboard is bare")]
+
+    def listen(was: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    async def listen_on_loop(was: Any) -> None:
+        listen(was)
+
+    app.on(event)(listen_on_loop if is_async else listen)
+    app.on(event)(lambda was: heard.add("after it"))
+    app.on("umounted")(lambda was: heard.add("umounted"))
+    app.route("/")(lambda was: "OK")
+    with pytest.raises(LookupError, match="the cupboard is bare"):
+        client.get("/")
+    # Of what was mounted all is undone, so it can be mounted again.
+    assert heard.wait(0) == ([] if event == "before_mount" else [("umounted",)])
+    assert client.get("/").text == "OK"
+    assert ("after it",) in heard.wait(1)
 
 
 def test_nobody_waits_for_handlers(app: Atila, client: TestClient) -> None:
@@ -130,20 +161,51 @@ def test_events_with_names_of_the_library_beneath(app: Atila, client: TestClient
     assert heard.wait(1) == [("somebody does",)]
 
 
-def test_before_mount_in_mount_is_too_late(app: Atila, client: TestClient) -> None:
-    app.mount("/", lambda app: app.before_mount(lambda was: None))
-    with pytest.raises(SetupError, match="__mount__ is called after before_mount"):
-        client.get("/")
+LIFE = ["before_mount", "mounted", "mounted_or_reloaded", "before_umount", "umounted"]
 
 
-@pytest.mark.parametrize("use", ["no name", "no context", "too late"])
+@pytest.mark.parametrize("hook", ["__setup__", "__mount__"])
+@pytest.mark.parametrize("as_decorator", [True, False])
+def test_life_cycle_events_in_hooks(app: Atila, hook: str, as_decorator: bool) -> None:
+    events: list[str] = []
+
+    def listen(app: Atila, mntopt: object) -> None:
+        for name in LIFE:
+            add = getattr(app, name) if as_decorator else app.on(name)
+            add(lambda was, name=name: events.append(name))
+        events.append(hook)
+
+    part = ModuleType("part")
+    setattr(part, hook, listen)
+    app.before_mount(lambda was: events.append("first"))
+    app.mount("/", part)
+    for _ in range(2):  # Also when it is mounted anew.
+        site = Site([Mount("/", app)])
+        site.shutdown(1.0)
+        start = ["first", "__mount__", "before_mount"]
+        if hook == "__setup__":
+            start = ["__setup__", "first", "before_mount"]
+        assert events == [*start, *LIFE[1:]]
+        del events[:]
+
+
+def test_listeners_of_requests_in_mount(app: Atila, client: TestClient) -> None:
+    heard = Heard()
+    app.mount("/", lambda app: app.on("before_request")(lambda was: heard.add(was.request.path)))
+    app.route("/x")(lambda was: "x")
+    client.get("/x")
+    assert heard.wait(1) == [("/x",)]
+
+
+@pytest.mark.parametrize("use", ["no name", "no context", "too late", "far too late"])
 def test_mistakes(app: Atila, client: TestClient, use: str) -> None:
     uses: dict[str, Any] = {
         "no name": lambda: app.on(lambda was: None),  # type: ignore[arg-type]
         "no context": lambda: app.on("x")(lambda: None),
         "too late": lambda: app.on("before_request")(lambda was: None),
+        "far too late": lambda: app.before_mount(lambda was: None),
     }
-    if use == "too late":
+    if "too late" in use:
         client.get("/")
     with pytest.raises(SetupError, match=r"test_events.py:\d+: "):
         uses[use]()

@@ -259,6 +259,24 @@ def piped() -> TestClient:
     def missing(was):
         return was.pipe("toc")
 
+    @app.route("/unknown")
+    def unknown(was):
+        return was.pipe("toc", chapter=1, page=2)
+
+    @app.route("/object")
+    def an_object(was):
+        return was.pipe("index", offset=app)
+
+    @app.route("/strict")
+    @app.inspect("JSON", name__len__lte=3)
+    @app.inspect(ints=["n"])
+    def strict(was, name="-", n=None):
+        return f"{name} {n}"
+
+    @app.route("/to-strict", methods=["POST"])
+    def to_strict(was, **body):
+        return was.pipe(strict, name=["a", "list"]) + str(body)
+
     @app.route("/guarded")
     @app.testpass_required(lambda was: False)
     def guarded(was):
@@ -284,13 +302,16 @@ def piped() -> TestClient:
     ("path", "status", "text"),
     [
         ("/1?offset=2", 200, "2 {'offset': 2}"),
+        ("/1?offset=t", 400, "offset"),
         ("/2", 200, "1 {'offset': 1}"),
         ("/2?anything=7", 200, "1 {'offset': 1}"),
         ("/3", 200, "4 {'offset': 4}"),
-        ("/4", 400, "offset"),
+        ("/4", 200, "'t' {'offset': 't'}"),
+        ("/object", 200, "<Atila shop"),
         ("/positional", 200, "Page TOC Chapter 5"),
         ("/after?x=1", 200, "Page TOC Chapter 3 {'x': '1'} after ['before']"),
-        ("/missing", 400, "parameter 'chapter' is required"),
+        ("/missing", 500, ""),
+        ("/unknown", 500, ""),
         ("/to-guarded", 403, "the test was not passed"),
         ("/to-async", 200, "later 7"),
     ],
@@ -299,6 +320,20 @@ def test_pipe(piped: TestClient, path: str, status: int, text: str) -> None:
     answer = piped.get(path)
     assert answer.status_code == status
     assert text in answer.text
+
+
+def test_calls_of_the_program_that_do_not_fit_are_its_own_mistakes(
+    piped: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert piped.get("/missing").status_code == piped.get("/unknown").status_code == 500
+    assert "TypeError: toc is called wrongly: parameter 'chapter' is required" in caplog.text
+    assert "TypeError: toc is called wrongly: unknown parameter 'page'" in caplog.text
+
+
+def test_inspection_of_a_piped_handler_leaves_the_body_alone(piped: TestClient) -> None:
+    answer = piped.post("/to-strict", json={"name": "far too long", "n": "x"})
+    assert answer.text == "['a', 'list'] None{'name': 'far too long', 'n': 'x'}"
+    assert piped.post("/strict", json={"name": "far too long", "n": 1}).status_code == 400
 
 
 def test_after_a_piped_coroutine(piped: TestClient) -> None:

@@ -272,13 +272,44 @@ def test_a_deadline_wakes_a_handler_that_waits_for_messages(app: Atila) -> None:
         assert ended.wait(PATIENCE)
 
 
-def test_mistakes_are_told_at_mount_time(app: Atila) -> None:
-    @app.route("/unit.Counter/Treble")
-    def treble(was, number):
-        return number
+def test_ordinary_routes_beside_the_methods(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
+    @app.route("/")
+    def index(was):
+        return was.request.method
 
-    with pytest.raises(SetupError, match=r"no method 'Treble'; it has Double, Count"):
-        app.test_client().get("/")
+    @app.route("/Double")
+    def double(was, number):
+        return number if type(number) is Number else f"{number} by form"
+
+    @app.route("/status", methods=["POST"])
+    def status(was, of="all"):
+        return f"status of {of}"
+
+    @app.route("/Duoble/<int:n>")
+    def misspelt(was, n):
+        return f"ordinary {n}"
+
+    @app.route("/Coutn")
+    def misspelt_too(was):
+        return "ordinary"
+
+    Site([Mount("/unit.Counter", app)])
+    with app.test_client() as client:
+        assert client.get("/unit.Counter/").text == "GET"
+        assert client.post("/unit.Counter/").text == "POST"
+        assert client.post("/unit.Counter/status", {"of": "it"}).text == "status of it"
+        assert client.post("/unit.Counter/status", json={"of": "it"}).text == "status of it"
+        assert client.post("/unit.Counter/Double", {"number": "3"}).text == "3 by form"
+        assert client.get("/unit.Counter/Duoble/4").text == "ordinary 4"
+        assert ask(client, "/unit.Counter/Double", 3) == [3]
+        # A method without a route is no ordinary path, and a path without a method is no call.
+        assert client.post("/unit.Counter/Sum", {"x": "1"}).status_code == 415
+        assert client.get("/unit.Counter/nothing").status_code == 404
+        for path in ("/unit.Counter/status", "/unit.Counter/", "/unit.Counter/Sum"):
+            assert send(client, path, 1).trailers["grpc-status"] == "12"
+    assert "unit.Counter has no method 'Coutn'; did you mean 'Count'?" in caplog.text
+    assert __file__ in caplog.text
+    assert "'status'" not in caplog.text
 
 
 def test_a_handler_of_too_many_parameters_is_told_at_mount_time(app: Atila) -> None:

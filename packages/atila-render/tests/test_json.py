@@ -71,7 +71,7 @@ def test_cannot_be_written() -> None:
     assert "['a'][0] cannot be written as JSON: it is of the type object" in str(caught.value)
     endless: list[Any] = []
     endless.append(endless)
-    for value in (endless, {"a": 2**64}, {object(): 1}, {"a": b"bytes"}):
+    for value in (endless, {"a": 10**5000}, {object(): 1}, {"a": 1j}):
         with pytest.raises(TypeError):
             to_json(value)
 

@@ -103,6 +103,13 @@ class User:
 
 @app.permission_handler
 def permission_handler(was, perms):
+    if role := was.request.get_header("x-role"):
+        # Of apps whose lists are roles, one of which suffices.
+        was.request.user = User("hans", role, "Hans")
+        if perms and role not in perms:
+            raise was.Error("403 Permission Denied")
+        return
+
     if was.request.get_header("authorization"):
         was.request.user = None
         claims = was.dejwt()

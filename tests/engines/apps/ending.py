@@ -33,7 +33,7 @@ async def held(was):
 
 
 @app.route("/collected", methods=["POST", "DELETE", "PROPFIND"])
-def collected(was, **fields):
+def collected(was):
     board.note("whole")
     return str(len(was.request.body))
 

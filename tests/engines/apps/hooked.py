@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import skitai
 from support.board import Board
 
 from atila import Atila
@@ -50,6 +51,14 @@ def counting(app, mntopt):
     def teardown_request(was):
         assert was.request.g.pop("RESOURCE") == "resource"
         board.note("closed")
+
+
+def current(name):
+    """What `skitai.was` says of a request, by its own name: in whatever runs for it."""
+    assert skitai.was.app is app
+    return skitai.was.request.args.get("id") == name and "-".join(
+        (skitai.was.request.method, skitai.was.request.g.get("note", "")),
+    )
 
 
 def composing(app, mntopt):
@@ -122,3 +131,46 @@ class Package:
 for hook in (counting, composing, listening):
     app.mount("/", Package("__setup__", hook))
 app.mount("/", Package("__mount__", services))
+
+
+@app.route("/current/<how>")
+def current_by(was, how, id):
+    skitai.was.request.g["note"] = how
+    skitai.was.response.set_header("x-how", how)
+    match how:
+        case "handler":
+            return current(id)
+        case "thread":
+            return was.Thread(current, id).fetch()
+        case "stream":
+            return (current(id) for _ in range(1))
+        case "then":
+            return was.Thread(current, id).then(lambda was, task: current(id))
+
+
+@app.route("/current/async")
+async def current_async(was, id):
+    skitai.was.request.g["note"] = "async"
+    await asyncio.sleep(0.001)
+    skitai.was.response.set_header("x-how", "async")
+    return current(id)
+
+
+@app.route("/current/coroutine", coroutine=True)
+def current_coroutine(was, id):
+    was.request.g["note"] = "coroutine"
+    task = yield was.Thread(current, id)
+    skitai.was.response.set_header("x-how", "coroutine")
+    return task.fetch() and current(id)
+
+
+@app.on("asked")
+def asked(was, id):
+    assert skitai.was.app is was.app
+    board.note(f"asked-{id}")
+
+
+@app.route("/current/event")
+def current_event(was, id):
+    skitai.was.app.emit("asked", id)
+    return "emitted"

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ class HTTPError(Exception):
         detail: what is wrong, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
+        errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
+            things can be: bad input.
+        report: what happened, for the log alone; clients see it in development mode only.
     """
 
     def __init__(
@@ -35,16 +39,21 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[tuple[str, str]] = (),
+        report: str = "",
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
         self.errno = errno
         self.headers = headers
+        self.errors = errors
+        self.report = report
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""
         """When it failed, local time with offset; set for error handlers."""
-        super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+        text = report or detail
+        super().__init__(f"{self.code} {self.message}" + (f": {text}" if text else ""))
 
 
 class SetupError(Exception):
@@ -54,6 +63,9 @@ class SetupError(Exception):
         problem: what is wrong, and what to write instead.
         source: "file:line" of the code that it is about; "" if unknown.
     """
+
+    exit_status = 2
+    """That of a command that ends with it."""
 
     def __init__(self, problem: str, source: str = "") -> None:
         self.problem = problem
@@ -86,6 +98,19 @@ def reason_phrase(code: int) -> str:
         return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to add to a message about a name that is not known: "; did you mean 'METRICS_PATH'?"; ""
+    if none of the known ones is like it.
+
+    Args:
+        name: as it was written.
+        known: the names that there are.
+    """
+    folded = {each.casefold(): each for each in known}
+    found = get_close_matches(name.casefold(), folded, 1)
+    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+
+
 def caller(module: str = __name__) -> str:
     """ "file:line" of the code that called into the framework; "" if there is none.
 
@@ -93,7 +118,7 @@ def caller(module: str = __name__) -> str:
         module: the `__name__` of a layer that asks; its package counts as framework, too.
     """
     frame = inspect.currentframe()
-    ours = {name.partition(".")[0] for name in (__name__, module)}
+    ours = {"skitai", "wrapt", *(name.partition(".")[0] for name in (__name__, module))}
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] not in ours:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"

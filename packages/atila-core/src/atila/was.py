@@ -114,6 +114,7 @@ class Was(WasNames):
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers)
         self.headers_sent = True
+        self.site.add_socket(transport)
         return transport
 
     def on_cancel(self, func: Callable[[], object]) -> None:
@@ -138,7 +139,7 @@ class Was(WasNames):
         response = self._response = Response(self.exchange)
         if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
-        response.given_status, response.given_reason = error.code, error.message
+        response.give_status(error.code, error.message)
         for name, value in error.headers:
             response.add_header(name, value)
         return response
@@ -154,7 +155,10 @@ class Was(WasNames):
             args = forms.parse_query(query, self.app.config.MAX_FIELDS) if query else {}
             args.update(self.path_params)
             if exchange.body:
-                args.update(self.request.DATA)
+                request = self.request
+                args.update(request.DATA)
+                if not request.has_fields and self.endpoint.needs_more(args):
+                    raise forms.unread_body(exchange.header("content-type"))
             self._args = args
         return args
 

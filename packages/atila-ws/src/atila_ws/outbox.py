@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from atila.http.exchange import ClientGone
 from atila.runtime.awaitables import DONE, begin
+from atila.runtime.spare_threads import waiting
 from atila_ws.messages import Message
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class Outbox:
     def _wait_for_room(self, patience: float) -> bool:
         if self._changed is None:
             self._changed = threading.Condition(self._lock)
-        return self._changed.wait_for(self.has_room, patience)
+        with waiting():
+            return self._changed.wait_for(self.has_room, patience)
 
     def _go_on(self) -> None:
         """Send what waits, as far as that needs no waiting. On the loop only."""

@@ -13,6 +13,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from atila.runtime.spare_threads import Gate
+
 SCHEME = "$scrypt$"
 
 _COST, _BLOCK, _PARALLEL = 15, 8, 3
@@ -23,7 +25,7 @@ _HASHED = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
 )
 
-_at_once = threading.BoundedSemaphore(os.cpu_count() or 1)
+_at_once = Gate(os.cpu_count() or 1)
 """More hashes at a time would be no faster, and need their memory each."""
 
 

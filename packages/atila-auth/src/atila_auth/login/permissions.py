@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,16 @@ def permission_required(
 
         @app.permission_required(["user"], id=["staff"], DELETE=["admin"])
 
-    The handler is given all that is asked for by a request in one list, and each of them is meant:
-    here ["user", "staff", "admin"] for DELETE /animals/100.
+    The handler gets the particular list where one applies, and the general one only where none
+    does: here ["staff", "admin"] for DELETE /animals/100, ["admin"] for DELETE /animals/me, and
+    ["user"] for GET /animals. Each decorator of a route asks the handler by itself.
 
     Args:
         app: the app.
-        permissions: what is always asked for; nothing means a login only.
-        others: by the name of a parameter, what is asked for besides if the request gives it and it
-            is not "me"; by a method, what is asked for besides for it. GET is for HEAD too.
+        permissions: the general list; an empty one asks for a login only.
+        others: particular lists. By the name of a parameter: of requests that give it, unless it
+            is "me"; by a method: of this method, GET for HEAD too. Those that apply together are
+            one list. One that applies takes the general list's place even if it is empty.
 
     Raises:
         SetupError: it comes too late for the handler's route. What is wrong with the arguments is
@@ -94,11 +96,41 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     required = [each for each in declared if each.is_required]
     if not required:
         return Identification(handler)
-    compiler = _Compiler(route)
-    for each in required:
-        compiler.take(each)
-    text = challenge(realm_of(app))
-    return Permission(handler, compiler.always, compiler.by_parameter, compiler.by_method, text)
+    demands = [_Compiler(route).demand(each) for each in required]
+    return Permission(handler, demands, challenge(realm_of(app)))
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one decorator asks for.
+
+    Attributes:
+        general: asked for where nothing else applies.
+        by_parameter: asked for if the request gives a parameter.
+        by_method: asked for a method.
+    """
+
+    general: list[str]
+    by_parameter: dict[str, list[str]]
+    by_method: dict[str, list[str]]
+
+    def lists(self, was: Was) -> list[list[str]]:
+        """What a request is asked for; each list is a question of its own."""
+        method = self.by_method.get(was.exchange.method)
+        without = [self.general if method is None else method]
+        if not self.by_parameter:
+            return without
+        if was.endpoint.error_writer is not None:
+            # The parameters of a gRPC call are in its stream: both with them and without them.
+            return [self._particular(self.by_parameter, method), *without]
+        # Those that the handler will get, from wherever: a form wins over the path.
+        args = was.args
+        given = [name for name in self.by_parameter if args.get(name) not in (None, MINE)]
+        return [self._particular(given, method)] if given else without
+
+    def _particular(self, given: Iterable[str], method: list[str] | None) -> list[str]:
+        lists = [*(self.by_parameter[name] for name in given), method or []]
+        return [permission for each in lists for permission in each]
 
 
 class Permission:
@@ -106,48 +138,33 @@ class Permission:
 
     Args:
         handler: (was, permissions).
-        always: what is asked for.
-        by_parameter: what is asked for besides if the request gives a parameter.
-        by_method: what is asked for besides for a method.
+        demands: what each decorator asks for, the uppermost first.
         challenge: what goes with a 401.
     """
 
     def __init__(
-        self,
-        handler: Callable[..., Any],
-        always: list[str],
-        by_parameter: dict[str, list[str]],
-        by_method: dict[str, list[str]],
-        challenge: str,
+        self, handler: Callable[..., Any], demands: Sequence[Demand], challenge: str
     ) -> None:
         self._handler = handler
-        self._always = always
-        self._by_parameter = by_parameter
-        self._by_method = by_method
+        self._demands = demands
         self._challenge = challenge
 
     def __call__(self, was: Was) -> Any:
         """See `verdict.asked`."""
         try:
-            return asked(was, self._handler, self.wanted(was))
+            for permissions in self.wanted(was):
+                answer = asked(was, self._handler, list(permissions))
+                if answer is not None:
+                    return answer
         except HTTPError as error:
             challenge_with(error, self._challenge)
             raise
+        return None
 
-    def wanted(self, was: Was) -> list[str]:
-        """What a request is asked for; a list of its own, each once."""
-        wanted = list(self._always)
-        if self._by_parameter:
-            # Those that the handler will get, from wherever: a form wins over the path.
-            args = was.args
-            # The arguments of a call by RPC are not among them, so they may be anything.
-            is_call = was.endpoint.error_writer is not None
-            for name, permissions in self._by_parameter.items():
-                if is_call or args.get(name) not in (None, MINE):
-                    wanted += permissions
-        if self._by_method:
-            wanted += self._by_method.get(was.exchange.method, ())
-        return list(dict.fromkeys(wanted))
+    def wanted(self, was: Was) -> Iterable[Iterable[str]]:
+        """The lists that the handler is asked for, each once, without repetitions."""
+        lists = (each for demand in self._demands for each in demand.lists(was))
+        return dict.fromkeys(tuple(dict.fromkeys(each)) for each in lists)
 
 
 class Identification:
@@ -176,24 +193,24 @@ class Identification:
 
 
 class _Compiler:
-    """Puts together what all decorators of a route ask for."""
+    """Checks what a decorator of a route asks for."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
         self._signature = Signature(route)
-        self.always: list[str] = []
         self.by_parameter: dict[str, list[str]] = {}
         self.by_method: dict[str, list[str]] = {}
 
-    def take(self, declared: _Declaration) -> None:
-        """Add what one decorator asks for."""
-        self.always += self._strings(declared.always, "")
+    def demand(self, declared: _Declaration) -> Demand:
+        """What one decorator asks for."""
+        general = self._strings(declared.always, "")
         for name, value in declared.others.items():
             permissions = self._strings(value, f"{name}=")
             if name in ALL_METHODS or name in self._route.methods:
                 self._take_method(name, permissions)
             else:
                 self._take_parameter(name, permissions)
+        return Demand(general, self.by_parameter, self.by_method)
 
     def _take_method(self, name: str, permissions: list[str]) -> None:
         methods = self._route.methods

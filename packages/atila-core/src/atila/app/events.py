@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
+START = ("before_mount", "mounted", "mounted_or_reloaded", "reloaded")
 THREADS = 4
 """Handlers of one app that run at a time."""
 QUEUE_SIZE = 10_000
@@ -75,10 +76,29 @@ class Bus:
         for bus in self.subscribers:
             bus._emitter.emit(_key(event), None, *args, **kwargs)
 
-    def announce(self, event: str) -> None:
-        """Call the handlers of a life-cycle event, one after the other, and wait for them."""
-        for handler in self.handlers(event):
-            copy_context().run(_run, self._app, event, handler, None, (), {})
+    def announce(self, event: str, first: int = 0) -> int:
+        """Call the handlers of a life-cycle event, one after the other, and wait for them.
+
+        Args:
+            event: its name.
+            first: how many of them have been called already.
+
+        Returns:
+            How many there are.
+
+        Raises:
+            Exception: an error of a handler of an event of the start, which keeps the process from
+                serving. Errors at the end are logged, and the other handlers are called all the
+                same.
+        """
+        handlers = self.handlers(event)
+        for handler in handlers[first:]:
+            run = copy_context().run
+            if event in START:
+                run(_call, self._app, handler, None, (), {})
+            else:
+                run(_run, self._app, event, handler, None, (), {})
+        return len(handlers)
 
     def snapshot(self) -> dict[str, list[Handler]]:
         """Who listens now, for `restore`."""
@@ -130,12 +150,18 @@ class _Threads(Executor):
 def _run(
     app: Atila, event: str, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
 ) -> None:
-    context = was or background_context.context(app)
-    current.set(context)
     try:
-        call(context, handler, *args, **kwargs)
+        _call(app, handler, was, args, kwargs)
     except Exception:
         log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
+
+
+def _call(
+    app: Atila, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
+) -> None:
+    context = was or background_context.context(app)
+    current.set(context)
+    call(context, handler, *args, **kwargs)
 
 
 # What an app has of it --------------------------------------------------------------------------
@@ -167,11 +193,8 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
 
 def _too_late(app: Atila, event: str) -> str:
     """Why the handlers of an event cannot be added any more; "" if they can."""
-    if event in REQUEST and app.mounting.is_done:
-        return "the app serves already"
-    if event == "before_mount" and app.mounting.is_mounting:
-        return "__mount__ is called after before_mount, so it has been"
-    return ""
+    late = event in REQUEST or event == "before_mount"
+    return "the app serves already" if late and app.mounting.is_done else ""
 
 
 def emit(app: Atila, event: str, *args: Any, **kwargs: Any) -> None:

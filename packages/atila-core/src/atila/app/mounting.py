@@ -24,12 +24,16 @@ from atila.app import events
 from atila.errors import SetupError, caller, setup_step, source_of
 from atila.routing import resources
 from atila.routing.router import parse_rule
+from atila.runtime.context import current
+from atila.serving import background_context
 
 if TYPE_CHECKING:
     from atila import Atila
 
 Target = Any
 """What is mounted: a module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
+
+_HOOKS = ("__setup__", "__mount__")
 
 EVENTS_END_WITHIN = 5.0
 """Seconds that handlers of events have when the app leaves."""
@@ -158,6 +162,7 @@ class Mounting:
             raise SetupError(
                 f"nothing can be mounted {when}; write app.mount(…) in __setup__", source
             )
+        target = located(target, *_HOOKS)
         _check_target(target, source)
         above = self.scope if rank is None else Part(None, root=getattr(target, "__name__", ""))
         given = {**above.given, **options}
@@ -227,10 +232,12 @@ class Mounting:
         hook = part.hook(name)
         if hook is not None:
             self.scope = part
+            token = current.set(background_context.context(self._app))
             try:
                 with setup_step():
                     call_hook(hook, self._app, part.options(self._app.debug))
             finally:
+                current.reset(token)
                 self.scope = self._own
 
     @property
@@ -299,10 +306,29 @@ _SIGNATURES = {
 }
 
 
+def located(target: Target, *hooks: str) -> Target:
+    """Where a package has its app: in itself, or in what it calls `__skitai__`, as Skitai has it.
+
+    Args:
+        target: the package, or anything else that is mounted.
+        hooks: names of which the package itself must have one: "__app__".
+    """
+    seen: list[Target] = []
+    while (
+        isinstance(target, ModuleType)
+        and target not in seen
+        and not any(hasattr(target, hook) for hook in hooks)
+        and hasattr(target, "__skitai__")
+    ):
+        seen.append(target)
+        target = target.__skitai__
+    return target
+
+
 def _check_target(target: Target, source: str) -> None:
     if callable(target) and not isinstance(target, ModuleType):
         return
-    if not any(hasattr(target, name) for name in ("__setup__", "__mount__")):
+    if not any(hasattr(target, name) for name in _HOOKS):
         raise SetupError(
             f"{getattr(target, '__name__', target)} has neither __setup__ nor __mount__; write"
             " def __mount__(app, mntopt) in it",
@@ -333,8 +359,10 @@ def entered(app: Atila) -> Iterator[None]:
     mounting.remember()
     try:
         mounting.set_up()
-        app.bus.announce("before_mount")
+        told = app.bus.announce("before_mount")
         mounting.mount()
+        # Those that only `__mount__` has added are told before anything is served, too.
+        app.bus.announce("before_mount", told)
         mounting.end(is_done=True)
         events.watch_requests(app)
         yield

@@ -10,7 +10,9 @@ DEFAULTS: dict[str, Any] = {
     "MAX_FIELDS": 1000,
     "MAX_FILES": 100,
     "UPLOAD_FOLDER": None,
+    "STATIC_FOLDERS": {},
     "THREADS": 32,
+    "SPARE_THREADS": 64,
     "QUEUE_SIZE": 1024,
     "SHUTDOWN_TIMEOUT": 30.0,
     "ACCESS_LOG": None,
@@ -31,7 +33,10 @@ DEFAULTS: dict[str, Any] = {
 - MAX_FILES: files of a form; more are refused with 400.
 - UPLOAD_FOLDER: where large bodies and uploaded files are while their request is processed; None
   for the system's temporary folder. On the disk of the folder they are saved to, saving is free.
-- THREADS: worker threads of a process, started as they are needed.
+- STATIC_FOLDERS: more folders of static files, by their URL: {"/docs": "/srv/docs"}.
+- THREADS: worker threads of a process that work at a time, started as they are needed.
+- SPARE_THREADS: threads that there may be besides, in place of those that wait for what others
+  hold: for a task, a lock, a password hash.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for

@@ -7,7 +7,8 @@ loop, woken once for many, sends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -330,7 +331,7 @@ class _TrailingStream(_Stream):
 
 
 class _WebSocket:
-    __slots__ = ("_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
+    __slots__ = ("__weakref__", "_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
@@ -429,6 +430,9 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
+        hosts = [name for name, _ in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, len(hosts))
         if exchange.has_body() and site.wants_body(was):
             await site.collect(was, exchange.pieces(), "the body ended too soon")
         else:
@@ -459,3 +463,25 @@ class Engine:
                 await asyncio.to_thread(self._site.shutdown)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class Failed:
+    """In place of an engine whose site could not be made: has the server end."""
+
+    def __init__(self) -> None:
+        self._reason = traceback.format_exc()
+
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer the server's start."""
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": self._reason})
+
+
+def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
+    """What make() gives; or what has the server end, if that fails while it starts."""
+    try:
+        return make()
+    except Exception:
+        if scope["type"] != "lifespan":
+            raise
+        return Failed()

@@ -273,23 +273,36 @@ class _Stream:
 
 
 class _WebSocket:
-    __slots__ = ("_closing", "_exchange", "_replied", "_transport", "_under_way", "close_code")
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_exchange",
+        "_is_receiving",
+        "_replied",
+        "_transport",
+        "_under_way",
+        "close_code",
+    )
 
     def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
         self._exchange = exchange
         self._transport = transport
         self._under_way: Any = None
         self._closing = 0
+        self._is_receiving = False
         self._replied: asyncio.Future[None] | None = None
         self.close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
         if self.close_code is not None:
             return None
+        self._is_receiving = True
         try:
             message = await self._transport.receive()
         except RuntimeError:
             message = None
+        finally:
+            self._is_receiving = False
         if message is None or message.kind == 0:
             self._closed(
                 self._closing or (close_codes.ABNORMAL if message is None else close_codes.NORMAL)
@@ -312,7 +325,7 @@ class _WebSocket:
         self._send(message)
 
     def _send(self, message: str | bytes) -> None:
-        if self.close_code is not None:
+        if self._closing or self.close_code is not None:
             raise ClientGone
         under_way = self._under_way
         try:
@@ -347,18 +360,28 @@ class _WebSocket:
             raise ClientGone from error
 
     async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
-        if self.close_code is not None:
+        if self.close_code is not None or self._closing:
             return
+        self._closing = code
         await self.flushed()
         # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
-        if code != close_codes.NORMAL and self._tell(code, reason):
-            self._closing = code
-            self._replied = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._replied], timeout=REPLY_SECONDS)
+        if self._tell(code, reason):
+            await self._reply()
         if self.close_code is None:
             self._exchange._protocol.close(code)
             self._closed(code)
+
+    async def _reply(self) -> None:
+        """Wait shortly for the client's close frame; what it sends before that is dropped."""
+        self._replied = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                while self.close_code is None and not self._is_receiving:
+                    await self.receive()
+                await self._replied
+        except TimeoutError:
+            pass
 
     def _tell(self, code: int, reason: str) -> bool:
         """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
@@ -402,6 +425,8 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
+        if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, hosts)
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)
         site.start(was)

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
@@ -21,6 +22,7 @@ from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
+from atila.runtime.spare_threads import ServerThreads, own
 
 if TYPE_CHECKING:
     from atila import Site
@@ -38,7 +40,12 @@ _QUEUED = 8
 PATIENCE_SECONDS = 0.1
 """How long a client may have said nothing after it has closed its half of the connection."""
 
+WORKER_BOOT_ERROR = 3
+"""gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
+
 _END = b""
+
+_threads = ServerThreads()
 
 
 class WSGIExchange(Exchange):
@@ -48,7 +55,7 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "_incoming", "answers")
+    __slots__ = ("_environ", "_incoming", "answers", "phrase")
 
     can_upgrade = False
 
@@ -62,6 +69,8 @@ class WSGIExchange(Exchange):
         self._environ = environ
         self._incoming: _Incoming | None = None
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self.phrase: tuple[int, str] | None = None
+        """A status, and the status line with the reason phrase that it is to be sent with."""
 
     @property
     def scheme(self) -> str:
@@ -90,14 +99,11 @@ class WSGIExchange(Exchange):
     def has_body(self) -> bool:
         environ = self._environ
         length = environ.get("CONTENT_LENGTH")
-        if (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        if length and length != "0":
             return True
         # HTTP/2 announces a body by a frame, not by a header.
-        return (
-            self.method not in SAFE
-            and not length
-            and not environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1")
-        )
+        announced = self.method not in SAFE and self.version[0] != "1"
+        return announced or "HTTP_TRANSFER_ENCODING" in environ
 
     def headers(self) -> Headers:
         found = [
@@ -111,6 +117,9 @@ class WSGIExchange(Exchange):
             if (value := self.header(name)) is not None
         )
         return found
+
+    def set_reason(self, status: int, reason: str) -> None:
+        self.phrase = status, f"{status} {reason}"
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         if self.method != "HEAD" and status not in NO_BODY:
@@ -327,6 +336,10 @@ class Engine:
         site = self._site
         exchange = self._exchange(environ)
         was = site.open(exchange)
+        host = environ.get("HTTP_HOST")
+        if host is None or "," in host:
+            # Servers join what comes twice; no host has a comma.
+            was = site.without_host(was, 0 if host is None else 2)
         if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
             error = HTTPError(501, "WSGI servers have no WebSocket")
             was = site.refusal(was.exchange, was.app, error)
@@ -343,9 +356,13 @@ class Engine:
         if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
             site.abandon(was)
         else:
+            if own.lender is None:
+                own.lender = _threads
             was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
+        if exchange.phrase is not None and exchange.phrase[0] == answer.status:
+            status = exchange.phrase[1]
         start_response(status, list(answer.headers))
         return answer.body
 
@@ -369,3 +386,16 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
         raise HTTPError(400, "the body is malformed or ended too soon") from None
     if left and length is not None:
         raise HTTPError(400, "the body ended too soon")
+
+
+def started(make: Callable[[], Engine]) -> Engine:
+    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
+    that other workers would fail too.
+    """
+    try:
+        return make()
+    except Exception:
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+            traceback.print_exc()
+            os._exit(WORKER_BOOT_ERROR)
+        raise

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from atila.errors import SetupError
-from atila.launch import reloading, script
+from atila.launch import ports, reloading, script
 from atila.monitoring import logs
 from atila.serving import static
 
@@ -31,7 +31,7 @@ def _mistakes_told() -> Iterator[None]:
         yield
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 @click.group()
@@ -109,6 +109,7 @@ def serve(
             os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
+        ports.check(settings.host, settings.port)
         os.environ[script.HOST] = settings.host
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
@@ -120,7 +121,7 @@ def serve(
         serve_with(settings)
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 @main.command()

@@ -237,7 +237,7 @@ def collect_static(deployment: Deployment, folder: Path | None = None) -> tuple[
 def _servable(site: Site) -> Iterator[tuple[str, str]]:
     """The files that are served, and their URLs without the slash; what comes later wins."""
     for root in reversed(site.static.roots):
-        if root.kind != "STATIC":
+        if root.kind == "MEDIA":
             continue
         for folder in reversed(root.folders):
             for path in sorted(Path(folder).rglob("*")):

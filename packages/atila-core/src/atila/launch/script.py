@@ -12,15 +12,16 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import SetupError, setup_step
-from atila.launch import reloading, wsgi_mount
+from atila.app.mounting import located
+from atila.errors import SetupError, caller, setup_step
+from atila.launch import reloading, targets, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PORT = 5000
+LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
@@ -43,10 +45,12 @@ class Launch:
 
     Attributes:
         mounts: the apps, and packages whose apps are made in each worker.
+        folders: of static files that no app has: mount point, path and host.
         options: those of `skitai.run`: port, address, workers, threads, name, …
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
+    folders: list[tuple[str, str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,6 +64,8 @@ source = ""
 """What this process serves, see `read`; "" for the launch script that it was started with."""
 
 _capturing = False
+_takes_all = False
+"""Whether the mounts of others are ours too, since Skitai does not serve them."""
 
 
 def record_mount(
@@ -75,12 +81,25 @@ def record_mount(
 
     Returns:
         Whether it was taken; otherwise it is Skitai's.
+
+    Raises:
+        SetupError: it cannot be mounted.
     """
     from atila.app.application import Atila
 
     name, host = options.pop("name", None) or "", options.pop("host", None) or "default"
     subscribe = options.pop("subscribe", None) or ()
     names = (subscribe,) if isinstance(subscribe, str) else tuple(subscribe)
+    appname, paths = options.pop("appname", None) or "app", options.pop("path", None) or ()
+    for path in (paths,) if isinstance(paths, str) else paths:
+        sys.path.insert(0, os.path.join(_folder(), path))
+    whole, target = target, located(target, "__app__")
+    if whole is not target and isinstance(whole, ModuleType):
+        name = name or whole.__name__
+    if isinstance(target, str):
+        target = _find(point, target, appname, host)
+        if target is None:
+            return False
     if isinstance(target, Atila):
         if pref is not None and pref.get("layers"):
             raise SetupError(
@@ -89,23 +108,53 @@ def record_mount(
             )
         prefer(target, pref or {})
         current.mounts.append(Mount(point, target, name, host, names))
-        return True
-    if not isinstance(target, ModuleType) or not hasattr(target, "__app__"):
-        return _capturing and _record_wsgi(point, target, options.get("appname"), name, host)
-    pref = pref if pref is not None else _no_preference()
-    configure(target, pref)
-    for path in ("path", "appname"):
-        options.pop(path, None)  # Skitai's own.
-    current.mounts.append(Package(point, target, pref, name, host, names, options))
+    elif not isinstance(target, ModuleType):
+        return _takes_all and _record_wsgi(point, target, name, host)
+    elif hasattr(target, "__app__"):
+        pref = pref if pref is not None else _no_preference()
+        configure(target, pref)
+        current.mounts.append(Package(point, target, pref, name, host, names, options))
+    else:
+        raise SetupError(
+            f"{target.__name__} cannot be mounted: it has neither __app__ nor __skitai__; write"
+            " def __app__(): return Atila(__name__) in it, or mount the app that is in it",
+            caller(),
+        )
     return True
 
 
-def _record_wsgi(point: str, target: object, appname: str | None, name: str, host: str) -> bool:
+def _folder() -> str:
+    """Of the launch script; Skitai resolves relative paths against argv[0], too."""
+    return os.path.dirname(os.path.abspath(sys.argv[0]))
+
+
+def _find(point: str, target: str, appname: str, host: str) -> Any:
+    """What a path leads to: an app; None for what is left to Skitai, or is no app."""
+    if target.startswith("@"):
+        if _takes_all:
+            raise SetupError(
+                f"{target} is forwarded by Skitai only; write a route that returns"
+                f' was.ProxyPass("{target}", path)',
+                caller(),
+            )
+        return None
+    if targets.is_folder(target, _folder()):
+        if _takes_all:
+            current.folders.append((point, os.path.join(_folder(), target), host))
+        return None
+    try:
+        # Skitai loads the apps of others, in its workers.
+        is_taken = _takes_all or targets.is_atila(target, appname, _folder())
+        return targets.load(target, appname, _folder()) if is_taken else None
+    except SetupError as error:
+        raise SetupError(error.problem, error.source or caller()) from None
+
+
+def _record_wsgi(point: str, target: object, name: str, host: str) -> bool:
     """Take a WSGI application, which on Skitai is Skitai's own business."""
-    application = wsgi_mount.load(target, appname or "app", os.path.dirname(sys.argv[0]))
-    if application is None:
-        return False
-    app = wsgi_mount.app_of(application, "__main__")
+    if not callable(target):
+        raise SetupError(f"{target!r} cannot be mounted: it is no application", caller())
+    app = wsgi_mount.app_of(target, "__main__")
     current.mounts.append(Mount(point, app, name or f"wsgi {point}", host))
     return True
 
@@ -162,7 +211,7 @@ def reread(files: reloading.Files) -> None:
     files.forget_modules()
     current = Launch()
     try:
-        with capturing():
+        with capturing(for_skitai=True):
             if target.endswith(".py"):
                 run_script(target)
             else:
@@ -172,14 +221,19 @@ def reread(files: reloading.Files) -> None:
 
 
 @contextlib.contextmanager
-def capturing() -> Iterator[None]:
-    """Have launch scripts that run meanwhile mount and run nothing in Skitai."""
-    global _capturing
-    _capturing = True
+def capturing(*, for_skitai: bool = False) -> Iterator[None]:
+    """Have launch scripts that run meanwhile mount and run nothing in Skitai.
+
+    Args:
+        for_skitai: it serves what is read, and the apps of others by itself.
+    """
+    global _capturing, _takes_all
+    before = _capturing, _takes_all
+    _capturing, _takes_all = True, not for_skitai
     try:
         yield
     finally:
-        _capturing = False
+        _capturing, _takes_all = before
 
 
 def is_captured() -> bool:
@@ -310,7 +364,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
     asked = examine(target)
     return Settings(
         target=os.path.abspath(target) if target.endswith(".py") else target,
-        host=options["host"] or asked.get("address") or "127.0.0.1",
+        host=options["host"] or asked.get("address") or LOOPBACK,
         port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],
@@ -335,9 +389,20 @@ def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
         with setup_step():
             mounts.append(each.load() if isinstance(each, Package) else each)
             mounts[-1].app.debug |= reloading.is_development()
+    _add_folders(mounts)
     return Site(
         mounts,
         threads=int(threads) if threads else None,
         trial=trial,
         access_log=access_log,
     )
+
+
+def _add_folders(mounts: Sequence[Mount]) -> None:
+    """Have the folders that were mounted by themselves served beside the apps of their hosts."""
+    for point, folder, host in current.folders:
+        beside = [mount.app for mount in mounts if mount.host == host]
+        if not beside:
+            raise SetupError(f"{folder} is mounted on {point} of {host}, where there is no app")
+        config = beside[0].config
+        config.STATIC_FOLDERS = {**config.STATIC_FOLDERS, point: folder}

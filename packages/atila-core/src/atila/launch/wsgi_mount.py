@@ -5,13 +5,10 @@ On Skitai it is Skitai who serves them; on all other engines they become an app 
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import SetupError
 from atila.http.bodies import as_file
 from atila.routing.router import ALL_METHODS
 
@@ -20,40 +17,6 @@ if TYPE_CHECKING:
 
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-def load(target: object, name: str, folder: str) -> Application | None:
-    """The application that a launch script mounts, if it is one.
-
-    Args:
-        target: the application itself, or the path of the file that it is in, "shop/wsgi.py" or
-            "shop/wsgi.py:application".
-        name: of the application in the file.
-        folder: of the launch script.
-
-    Raises:
-        SetupError: there is no such file, or no application in it.
-    """
-    if callable(target):
-        return target
-    if not isinstance(target, str) or target.startswith("@"):
-        return None
-    path, _, named = target.partition(":")
-    path, name = os.path.join(folder, path), named or name
-    if not path.endswith(".py"):
-        return None
-    project = os.path.dirname(os.path.dirname(path))
-    if project not in sys.path:
-        sys.path.insert(0, project)
-    spec = importlib.util.spec_from_file_location(f"mounted {path}", path)
-    if spec is None or spec.loader is None or not os.path.isfile(path):
-        raise SetupError(f"there is no {target}, which is mounted")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    application: Application | None = getattr(module, name, None)
-    if application is None:
-        raise SetupError(f"there is no {name} in {target}, which is mounted")
-    return application
 
 
 def app_of(application: Application, name: str) -> Atila:
@@ -69,7 +32,7 @@ def app_of(application: Application, name: str) -> Atila:
 def handler_of(application: Application) -> Callable[..., Any]:
     """A handler that answers with what a WSGI application does."""
 
-    def handler(was: Was, **_: Any) -> Any:
+    def handler(was: Was, /, **_: Any) -> Any:
         started: list[Any] = []
         written: list[bytes] = []
 

@@ -189,12 +189,13 @@ class Metrics(Observer):
 
     def sample(self) -> None:
         """Look at what goes up and down."""
-        names, (busy, idle) = self._names, self._workers.threads
+        names, (busy, idle, waiting) = self._names, self._workers.threads
         self._forget_closed()
         names.active.set(len(self._active))
         names.queued.set(self._workers.waiting)
         names.threads.labels("busy").set(busy)
         names.threads.labels("idle").set(idle)
+        names.threads.labels("waiting").set(waiting)
         names.sockets.set(len(self._sockets))
 
     def _forget_closed(self) -> None:

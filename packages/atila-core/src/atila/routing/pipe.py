@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def pipe(was: Was, resource: urls.Resource, /, *args: Any, **params: Any) -> Any:
     """Call another resource as a request to it would, but for the hooks of the app.
 
-    Its layers and decorators apply, inspection of parameters and access control among them.
+    Its layers and decorators apply, access control among them. Its parameters are the program's,
+    not a client's, so that they are handed over as they are: `@app.inspect` does not look at them.
 
     Args:
         was: the request.
@@ -34,7 +35,8 @@ def pipe(was: Was, resource: urls.Resource, /, *args: Any, **params: Any) -> Any
 
     Raises:
         LookupError: there is no such resource, or it is of another app.
-        HTTPError: the resource refuses the parameters.
+        TypeError: the resource does not take these parameters.
+        Exception: whatever the resource raises.
     """
     app, routes = urls.resolve(was, resource)
     if app is not was.app:
@@ -71,7 +73,7 @@ class _Detour:
         was = self._was
         state = self._leave()
         try:
-            value, after = self._endpoint.call(was)
+            value, after = self._endpoint.call(was, by_program=True)
             if isinstance(value, Awaitable):
                 return self._finish_later(value, after)
             return finish(was, value, after)

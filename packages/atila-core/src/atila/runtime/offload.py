@@ -1,4 +1,4 @@
-"""From the task loop into a worker thread and back, and from a thread to the loop, with the context
+"""Calls from the task loop into worker threads, and from threads to the loop, in the context
 variables of the request.
 
 A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.context import current
 from atila.runtime.pool import WorkerPool
+from atila.runtime.spare_threads import waiting
 
 if TYPE_CHECKING:
     from atila import Was
@@ -134,7 +135,8 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
     # It gets a copy of the context of this thread.
     ended = asyncio.run_coroutine_threadsafe(_with_context(value), loop.loop)
-    result, context = ended.result()
+    with waiting():
+        result, context = ended.result()
     adopt(context)
     return result
 

@@ -15,20 +15,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from atila.runtime.crowds import Crowds, Job
+from atila.runtime.spare_threads import own
+
 STALL = 0.001
 """Seconds that the oldest job waits before one more thread is woken."""
 
 log = logging.getLogger("atila.pool")
-
-Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class WorkerPool:
     """Runs jobs in threads.
 
     Args:
-        threads: the most threads there may be; they are started as they are needed.
+        threads: the most threads that work at a time; they are started as they are needed.
         queue_size: the most jobs that may wait; a further one is refused.
+        spare: the most threads there may be besides, in place of those that wait; see
+            `spare_threads`. Of one function as many jobs wait in threads as there are threads.
         name: prefix of the threads' names.
         eager: wake a thread for each job at once, for jobs that are known to block.
 
@@ -42,6 +45,7 @@ class WorkerPool:
         queue_size: int = 1024,
         name: str = "atila",
         *,
+        spare: int = 0,
         one_thread_per_job: bool = False,
     ) -> None:
         if threads < 1 or queue_size < 1:
@@ -57,6 +61,10 @@ class WorkerPool:
         self._blocked: set[LockType] = set()
         self._starting = threading.Lock()
         self.all_busy: Callable[[], object] | None = None
+        self._spare = spare
+        self._lent = 0
+        self._crowds = Crowds(threads)
+        self._started = 0
         self._closing = False
         self._is_sorting = False
         self._watching = False
@@ -67,18 +75,21 @@ class WorkerPool:
     @property
     def is_full(self) -> bool:
         """Whether `submit` would refuse a job now."""
-        return len(self._jobs) >= self.queue_size or self._closing
+        return self.waiting >= self.queue_size or self._closing
 
     @property
     def waiting(self) -> int:
         """How many jobs wait for a thread."""
-        return len(self._jobs)
+        return len(self._jobs) + self._crowds.parked
 
     @property
-    def threads(self) -> tuple[int, int]:
-        """How many threads there are: those that work, those that have nothing to do."""
+    def threads(self) -> tuple[int, int, int]:
+        """How many threads there are: those that work, those that have nothing to do, and those
+        that wait while spare threads work for them.
+        """
         idle = min(len(self._asleep), len(self._threads))
-        return len(self._threads) - idle, idle
+        lent = min(self._lent, len(self._threads) - idle)
+        return len(self._threads) - idle - lent, idle, lent
 
     def submit(self, func: Callable[..., object], *args: Any) -> bool:
         """Have a thread call func(*args). From any thread.
@@ -86,7 +97,7 @@ class WorkerPool:
         Returns:
             False if the queue is full or the pool is closed: the job will not run.
         """
-        if len(self._jobs) >= self.queue_size or self._closing:
+        if len(self._jobs) + self._crowds.parked >= self.queue_size or self._closing:
             return False
         self._jobs.append((func, args))
         self._notify()
@@ -140,6 +151,28 @@ class WorkerPool:
             time.sleep(0.01)
         return True
 
+    def lend(self, *, sheds: bool) -> bool:
+        """See `spare_threads.Lender`."""
+        with self._starting:
+            if self._lent >= self._spare:
+                return False
+            self._lent += 1
+        if not sheds:
+            self._crowds.join(own.job)
+        if self._jobs:
+            self._notify()
+        return True
+
+    def take_back(self, *, sheds: bool) -> None:
+        """See `spare_threads.Lender`."""
+        with self._starting:
+            self._lent -= 1
+        if sheds:
+            return
+        for job in self._crowds.leave(own.job):
+            self._jobs.append(job)
+            self._notify()
+
     def _notify(self) -> None:
         # A thread that falls asleep puts its lock into _asleep first and looks at _jobs again
         # after that; a job is appended before _asleep is looked at here. One of the two sees it.
@@ -154,7 +187,7 @@ class WorkerPool:
             self._asleep.pop().release()
         except IndexError:
             with self._starting:
-                if len(self._threads) < self.size:
+                if len(self._threads) < self.size + self._lent:
                     self._start_thread()
                     return True
             if self.all_busy is not None:
@@ -166,27 +199,49 @@ class WorkerPool:
         sleeping = allocate_lock()
         sleeping.acquire()
         self._threads.append(sleeping)
-        name = f"{self.name}-{len(self._threads)}"
+        self._started += 1
+        name = f"{self.name}-{self._started}"
         threading.Thread(target=self._work, args=(sleeping,), name=name, daemon=True).start()
 
     def _work(self, sleeping: LockType) -> None:
         jobs, asleep, blocked = self._jobs, self._asleep, self._blocked
+        if self._spare:
+            own.lender = self
+        crowds, waiting = self._crowds, self._crowds.waiting
         while True:
             try:
-                func, args = jobs.popleft()
+                func, args = job = jobs.popleft()
             except IndexError:
+                if len(self._threads) > self.size and self._retire(sleeping):
+                    return
                 asleep.append(sleeping)
                 if not jobs or not _withdraw(asleep, sleeping):
                     sleeping.acquire()
                 continue
+            if waiting and func in waiting and crowds.park(job):
+                continue
+            own.job = func
             try:
                 func(*args)
             except BaseException:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
-            del func, args
+            own.job = id
+            del func, args, job
             if blocked:
                 blocked.discard(sleeping)
+                if len(self._threads) > self.size and self._retire(sleeping):
+                    return
+
+    def _retire(self, sleeping: LockType) -> bool:
+        """Whether a thread is to end: those that waited have come back, and need no spare one."""
+        with self._starting:
+            if len(self._threads) <= self.size + self._lent:
+                return False
+            self._threads.remove(sleeping)
+        if self._jobs:
+            self._notify()
+        return True
 
     def _watch(self) -> None:
         with self._starting:
@@ -205,8 +260,8 @@ class WorkerPool:
             self._alarm.acquire()
             needed = self._wake_while_stalled()
             self._watching = False
-            # A job that came since the last look found _watching still set.
-            if needed and self._jobs:
+            # A job that came since the last look, or a thread lent, found _watching still set.
+            if self._jobs and (needed or len(self._threads) < self.size + self._lent):
                 self._watch()
 
     def _wake_while_stalled(self) -> bool:
@@ -226,7 +281,9 @@ class WorkerPool:
                 wave = 1
                 continue
             # Whoever is awake now does not take the job, so for what comes next they do not count.
-            self._blocked.update(set(self._threads).difference(tuple(self._asleep)))
+            threads = set(self._threads)
+            self._blocked.intersection_update(threads)
+            self._blocked.update(threads.difference(tuple(self._asleep)))
             for _ in range(min(wave, len(self._jobs))):
                 if not self._wake():
                     return False

@@ -30,6 +30,7 @@ import orjson
 
 from atila.errors import SetupError
 from atila.runtime import server_run
+from atila.runtime.spare_threads import Lock, waiting
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -127,7 +128,7 @@ class LocalShared:
 
     def __init__(self) -> None:
         self._spaces: dict[str, dict[str, Entry]] = {}
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._writes = 0
 
     def get(self, space: str, name: str) -> bytes | None:
@@ -242,7 +243,7 @@ class EmbeddedShared:
 
     def _renew_locks(self) -> None:
         self._reading = threading.Lock()
-        self._writing = threading.RLock()
+        self._writing = Lock()
         self._depth = 0
 
     def get(self, space: str, name: str) -> bytes | None:
@@ -326,7 +327,7 @@ class EmbeddedShared:
         with self._writing:
             files = self._files or self._open()
             if self._depth == 0:
-                fcntl.flock(files.lock, fcntl.LOCK_EX)
+                _lock_file(files.lock)
             self._depth += 1
             try:
                 yield
@@ -384,6 +385,14 @@ class EmbeddedShared:
             _inherited.append(files)
             os.close(files.lock)
             os.close(files.alive)
+
+
+def _lock_file(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with waiting():
+            fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _current(writer: sqlite3.Connection, space: str, name: str) -> Entry | None:

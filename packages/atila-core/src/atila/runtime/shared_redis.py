@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from atila.errors import SetupError
+from atila.runtime.spare_threads import waiting
 
 PREFIX = "atila"
 """What all keys begin with, unless the URL has ?prefix=NAME; sites that share a Redis must differ
@@ -82,7 +83,8 @@ class RedisShared:
 
     def get(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
-        value: bytes | None = self._client.get(self._key(space, name))
+        with waiting():
+            value: bytes | None = self._client.get(self._key(space, name))
         return value
 
     def set(self, space: str, name: str, value: bytes, seconds: float | None = None) -> None:
@@ -113,12 +115,14 @@ class RedisShared:
         arguments = [self._tokens().get(space, "-"), op, value, milliseconds]
         deadline = time.monotonic() + PATIENCE
         while True:
-            done, *outcome = self._write_script(keys, arguments)
+            with waiting():
+                done, *outcome = self._write_script(keys, arguments)
             if done:
                 return outcome[0] if outcome else None
             if time.monotonic() > deadline:
                 raise TimeoutError(f"somebody has had the space {space!r} locked for too long")
-            time.sleep(_PAUSE)
+            with waiting():
+                time.sleep(_PAUSE)
 
     def names(self, space: str) -> list[str]:
         """See `Shared`."""
@@ -139,7 +143,8 @@ class RedisShared:
         while not self._client.set(key, token, nx=True, px=round(LOCK_SECONDS * 1000)):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"somebody has had the space {space!r} locked for too long")
-            time.sleep(_PAUSE)
+            with waiting():
+                time.sleep(_PAUSE)
         tokens[space] = token
         try:
             yield

@@ -12,7 +12,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
@@ -21,13 +21,13 @@ from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Signature, binder
+from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
 from atila.serving import debug_page, error_pages, responders
 from atila.serving.departures import TaskWatch
-from atila.validation import declaration
+from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -47,6 +47,8 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        answer: what the handler says of the data that it answers with, if anything.
+        binding: converts parameters to the types that the handler says; None if it says none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -66,9 +68,13 @@ class Endpoint:
         "_bind",
         "_handler",
         "_loop_safe",
+        "_required",
+        "_takes_any",
         "_teardown",
         "_with_uploads",
+        "answer",
         "app",
+        "binding",
         "blocking",
         "defaults",
         "error_writer",
@@ -93,14 +99,22 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self._required = frozenset(signature.required)
+        # A route that names the types of its body has a handler that reads it.
+        self._takes_any = signature.takes_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
-        self._bind = binder(route, signature, fields)
+        self.binding = binding.of(route, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
-        self.inspector = declaration.compiled(route)
+        model = self.binding.model if self.binding is not None else None
+        self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.answer = answers.of(route)
+        if self.answer is not None and app.debug:
+            # Innermost again: what the handler itself has returned.
+            self._after = (_checked_answer(self.answer), *self._after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -109,6 +123,13 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        bind = binder(route, signature, fields, self._handler)
+        self._bind: Binder | None = bind
+        if self.binding is not None:
+            self._bind = self.binding
+            self.binding.by_position = positional_names(route.handler) | positional_names(
+                self._handler
+            )
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
@@ -171,6 +192,7 @@ class Endpoint:
         return self.derived(
             _handler=handler,
             _bind=None,
+            binding=None,
             _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
             blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
@@ -189,6 +211,14 @@ class Endpoint:
             if replaced is not None:
                 value = replaced
         return value
+
+    def needs_more(self, args: Mapping[str, Any]) -> bool:
+        """Whether the handler lacks parameters, or takes whatever there is.
+
+        Args:
+            args: the parameters that are given.
+        """
+        return self._takes_any or not self._required <= args.keys()
 
     @property
     def handler(self) -> Callable[..., Any]:
@@ -254,18 +284,42 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was) -> tuple[Any, list[After]]:
-        """What it gives for a request that is piped to it, and the steps that are to follow.
+    def call(
+        self, was: Was, *, by_program: bool = False, is_text: bool = True
+    ) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint, with `was.args`.
 
-        All but the hooks of the app, which run for the request as a whole.
+        All steps run but the hooks of the app, which run for the request as a whole.
+
+        Args:
+            was: the request, or the call that it carries, with the parameters of the call.
+            by_program: the parameters are the program's, not a client's: they are not inspected.
+            is_text: numbers and the like may be text among the arguments, where they have types.
+
+        Returns:
+            What it returned, and the steps that are to follow.
+
+        Raises:
+            TypeError: the program gives other parameters than the handler takes.
+            Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
         for step in self._before:
-            if step not in hooks.before and (value := step(was)) is not None:
+            if step in hooks.before or (by_program and step is self.inspector):
+                continue
+            if (value := step(was)) is not None:
                 return value, after
-        bind = self._bind
-        return (self._handler(was) if bind is None else self._handler(was, **bind(was))), after
+        try:
+            if self.binding is not None:
+                params = self.binding.of_call(was.args, was, is_text=is_text)
+            else:
+                params = self._bind(was) if self._bind is not None else {}
+        except HTTPError as error:
+            if not by_program:
+                raise
+            raise TypeError(f"{self.route.name} is called wrongly: {error.detail}") from None
+        return self._handler(was, **params), after
 
     async def _await_and_send(
         self, was: Was, pending: Awaitable[Any], after: Sequence[After]
@@ -296,6 +350,8 @@ class Endpoint:
         except (Exception, SystemExit) as error:
             await self._fail_later(was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -330,9 +386,10 @@ class Endpoint:
             return None
         if isinstance(error, HTTPError):
             reported = error
+            error_pages.log_report(was, error)
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -347,7 +404,7 @@ class Endpoint:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, close_codes.INTERNAL_ERROR)
         self._close(was)
         return None
 
@@ -368,11 +425,11 @@ class Endpoint:
         if self._teardown:
             await self._call(was, self._close, was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:
@@ -397,7 +454,7 @@ class Endpoint:
     def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
         log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)
@@ -409,6 +466,13 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def _checked_answer(answer: answers.Answer) -> After:
+    def check(was: Was, value: Any) -> None:
+        answer.check(value)
+
+    return check
 
 
 def path_of(endpoint: Endpoint) -> str:

@@ -31,7 +31,7 @@ class Root:
     """Folders that are served at one URL; what is in more than one is taken from the first.
 
     Attributes:
-        kind: "STATIC" or "MEDIA".
+        kind: "STATIC" or "MEDIA", or "FOLDER" for one that was mounted by itself.
         url: begins and ends with a slash.
         folders: absolute, each with a separator at its end.
         app: whose they are.
@@ -109,8 +109,9 @@ class StaticFiles:
     """All static folders of a site.
 
     Args:
-        apps: their settings STATIC_URL and STATIC_ROOT, MEDIA_URL and MEDIA_ROOT are read. The URLs
-            are those of the site, wherever the app is mounted; the roots are a folder, or several.
+        apps: their settings STATIC_URL and STATIC_ROOT, MEDIA_URL and MEDIA_ROOT, and
+            STATIC_FOLDERS are read. The URLs are those of the site, wherever the app is mounted;
+            the roots are a folder, or several.
 
     Raises:
         SetupError: an URL does not begin with a slash, or a folder does not exist.
@@ -120,15 +121,17 @@ class StaticFiles:
         self.roots: list[Root] = []
         for app in apps:
             for kind in ("STATIC", "MEDIA"):
-                self._add(app, kind)
+                url = app.config.get(f"{kind}_URL") or f"/{kind.lower()}"
+                self._add(app, kind, url, app.config.get(f"{kind}_ROOT"))
+            for url, folders in app.config.STATIC_FOLDERS.items():
+                self._add(app, "FOLDER", url, folders)
         # "/static/maps/" before "/static/".
         self.roots.sort(key=lambda root: len(root.url), reverse=True)
 
-    def _add(self, app: Atila, kind: str) -> None:
-        folders = _listed(app.config.get(f"{kind}_ROOT"))
+    def _add(self, app: Atila, kind: str, url: str, chosen: Folders | None) -> None:
+        folders = _listed(chosen)
         if not folders:
             return
-        url = app.config.get(f"{kind}_URL") or f"/{kind.lower()}"
         if not url.startswith("/"):
             raise SetupError(f'{kind}_URL of {app!r} must begin with a slash: "/{url}"')
         self.roots.append(Root(kind, url.rstrip("/") + "/", _absolute(folders, kind, app), app))

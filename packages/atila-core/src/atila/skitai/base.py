@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from atila.errors import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.skitai.framing import WHITE
 from atila.skitai.reader import Inbox
 from atila.skitai.writer import Outlet, open_at
 
@@ -265,7 +266,7 @@ def split_headers(lines: list[str]) -> Headers:
     headers = []
     for line in lines:
         name, _, value = line.partition(":")
-        headers.append((name.lower(), value.strip()))
+        headers.append((name.lower(), value.strip(WHITE)))
     return headers
 
 

@@ -106,9 +106,6 @@ class Http2Exchange(SkitaiExchange):
             self._run()
         elif self._expected and self._expected > self._open_sink().limit:
             self._break_off(too_large(self._open_sink().limit))
-        # A request that came as HTTP/1.1 and was upgraded has no frame to say that it has ended.
-        if self._bridge.is_upgraded and self._stream_id == 1 and not self._expected:
-            self.end_body()
 
     def take_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -296,13 +293,11 @@ class Bridge:
     Attributes:
         exchanges: the requests under way, by stream.
         held: the streams whose senders have to wait.
-        is_upgraded: the connection began as HTTP/1.1 with "Upgrade: h2c".
     """
 
     def __init__(self, protocol: Any) -> None:
         self.exchanges: dict[int, Http2Exchange] = {}
         self.held: set[int] = set()
-        self.is_upgraded = protocol.request.command != "pri"
         self._protocol = protocol
         self._channel = channel = protocol.channel
         self._pinged_at = 0.0
@@ -314,9 +309,6 @@ class Bridge:
         protocol._handle_events = self.handle_events
         self._open_windows = protocol._adjust_flow_control_window
         protocol._adjust_flow_control_window = self.open_window
-        if self.is_upgraded:
-            # Else Skitai sends no more than the first piece of each answer.
-            channel.set_connection_handler(protocol)
 
     @classmethod
     def of(cls, protocol: Any) -> Bridge:

@@ -1,4 +1,4 @@
-"""Names added to the `skitai` module: those of the specification that it lacks, and `g`."""
+"""Names added to the `skitai` module: those of the specification that it lacks, `g`, and `was`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from atila.known_layers import KNOWN
 from atila.layers import launch_names, missing
+from atila.runtime.context import current
 from atila.serving.site import on_site_start
 
 NAMES: dict[str, Any] = {}
@@ -26,6 +27,7 @@ def add_to(module: Any) -> None:
     NAMES.update(launch_names())
     _set_names(module)
     module.__getattr__ = _late_names(module)
+    _show_current(type(module.was))
     if _g is not None:
         module.g = _g
 
@@ -62,3 +64,34 @@ def show_g(g: Any) -> None:
 
 _g: Any = None
 on_site_start.append(lambda site: show_g(site.g))
+
+
+def _show_current(pool: Any) -> None:
+    """Have `skitai.was` be the context of the request, event, job or hook of ours that runs; where
+    none does, it is what it is to the apps of others.
+
+    Relied on, of `_WASPool`, the class of `skitai.was`, which Skitai's own modules have taken:
+    attributes are looked up by `__getattr__` and set by `__setattr__`; `_started`.
+    """
+    theirs, set_theirs, delete_theirs = pool.__getattr__, pool.__setattr__, pool.__delattr__
+
+    def get(self: Any, name: str) -> Any:
+        if (was := current.get(None)) is not None:
+            return getattr(was, name)
+        if not self._started():
+            raise AttributeError(f"skitai.was.{name}: no request is being processed here")
+        return theirs(self, name)
+
+    def set_(self: Any, name: str, value: Any) -> None:
+        if (was := current.get(None)) is None or name.startswith("_"):
+            set_theirs(self, name, value)
+        else:
+            setattr(was, name, value)
+
+    def delete(self: Any, name: str) -> None:
+        if (was := current.get(None)) is None:
+            delete_theirs(self, name)
+        else:
+            delattr(was, name)
+
+    pool.__getattr__, pool.__setattr__, pool.__delattr__ = get, set_, delete

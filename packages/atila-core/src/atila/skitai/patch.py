@@ -14,7 +14,7 @@ import wrapt
 
 from atila.errors import SetupError
 from atila.launch import reloading
-from atila.skitai import names
+from atila.skitai import names, preferences
 
 
 def install(module: Any) -> None:
@@ -25,6 +25,7 @@ def install(module: Any) -> None:
     """
     names.add_to(module)
     launcher = Launcher(module)
+    preferences.install(module)
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
     wrapt.wrap_function_wrapper(module, "run", launcher.run)
     wrapt.wrap_function_wrapper(module, "test_client", _test_client)
@@ -96,7 +97,13 @@ class Launcher:
         if not self._points:
             return run(**kwargs)
         self._obey_switches(kwargs)
-        from atila.skitai.master import Watch, hurry
+        if reloading.is_development():
+            # Skitai's default is every address of the machine.
+            for name in ("address", "fws_address"):
+                kwargs.setdefault(name, script.LOOPBACK)
+        from atila.skitai.master import Watch, hurry, refuse_used_ports
+
+        refuse_used_ports()
 
         if reloading.is_on():
             # Now, since Skitai changes the working directory.

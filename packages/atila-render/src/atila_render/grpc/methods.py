@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from atila import SetupError
+from atila.errors import nearest
 from atila.routing.router import Match
 from atila.routing.signature import Signature
 from atila.runtime.context import current
@@ -88,7 +89,7 @@ class Finder:
         app: the app, mounted.
 
     Raises:
-        SetupError: a route is of a service, and not as the service has it.
+        SetupError: a handler of a method takes more than the method gives.
     """
 
     def __init__(self, app: Atila) -> None:
@@ -107,13 +108,12 @@ class Finder:
         service, _, name = path[1:].rpartition("/")
         if (descriptor := _service(service)) is None or "POST" not in endpoint.route.methods:
             return
-        if name not in descriptor.methods_by_name:
-            raise SetupError(
-                f"the service {service} has no method {name!r}; it has"
-                f" {', '.join(descriptor.methods_by_name)}",
-                endpoint.route.source,
-            )
-        Method(descriptor.methods_by_name[name], endpoint)
+        if name in descriptor.methods_by_name:
+            Method(descriptor.methods_by_name[name], endpoint)
+        elif hint := nearest(name, descriptor.methods_by_name):
+            # It may be an ordinary route, for requests of other types.
+            source = endpoint.route.source
+            log.warning("%s: the service %s has no method %r%s", source, service, name, hint)
 
     def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
         """What answers a call; always something, an error at least."""

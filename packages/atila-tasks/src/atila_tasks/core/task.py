@@ -11,6 +11,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila import current
+from atila.runtime.spare_threads import waiting
 from atila_tasks.core.errors import TaskTimeout
 from atila_tasks.core.result import STA_NORMAL, Result, single, status_of
 from atila_tasks.core.waitable import Waitable
@@ -238,7 +239,9 @@ class Task(Waitable):
         self.when_done(finished.release)
         remaining = self.remaining()
         limit = -1 if remaining is None else min(remaining, threading.TIMEOUT_MAX)
-        if not finished.acquire(timeout=limit):
+        with waiting():
+            is_finished = finished.acquire(timeout=limit)
+        if not is_finished:
             self._expire()
 
     async def _arrive(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.keeping import kept
+from atila.runtime.spare_threads import waiting
 from atila_ws.delivery import messengers
 from atila_ws.delivery.envelope import Envelope
 
@@ -190,7 +191,8 @@ class Hub:
             return Pending(task)
         future = asyncio.run_coroutine_threadsafe(work, self.loop.loop)
         try:
-            return future.result(patience + 2.0)
+            with waiting():
+                return future.result(patience + 2.0)
         except TimeoutError:
             future.cancel()
             return False

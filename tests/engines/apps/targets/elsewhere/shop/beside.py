@@ -1,0 +1,7 @@
+from atila import Atila
+
+
+def make():
+    app = Atila("program")
+    app.route("/")(lambda was: "program")
+    return app

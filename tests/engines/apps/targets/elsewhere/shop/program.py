@@ -1,0 +1,5 @@
+"""Says nothing of the framework itself."""
+
+import beside
+
+application = beside.make()
