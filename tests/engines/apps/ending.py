@@ -32,8 +32,8 @@ async def held(was):
     )
 
 
-@app.route("/collected", methods=["POST"])
-def collected(was, **fields):
+@app.route("/collected", methods=["POST", "DELETE", "PROPFIND"])
+def collected(was):
     board.note("whole")
     return str(len(was.request.body))
 
@@ -69,6 +69,7 @@ def yielded(was):
 @app.route("/insists", methods=["POST"], input_stream=True)
 async def insists(was):
     """Goes on reading whatever happens; what it is given after the end is noted."""
+    board.note("entered")
     told = ""
     for _ in range(200):
         try:

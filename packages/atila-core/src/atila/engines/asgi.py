@@ -17,7 +17,7 @@ from atila.engines import hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.loop import freeze_gc
 
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from atila import Site
     from atila.runtime.loop import TaskLoop
 
-
 BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-LINGER = 0.1
-"""Seconds; see `ASGIExchange.linger`."""
+LINGER_SECONDS = 0.1
+"""How long the rest of a body without a reader is waited for."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -114,7 +113,7 @@ class ASGIExchange(Exchange):
 
     def has_body(self) -> bool:
         return super().has_body() or (
-            self._scope.get("http_version", "1.1")[0] != "1" and self.method in WITH_BODY
+            self._scope.get("http_version", "1.1")[0] != "1" and self.method not in SAFE
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -139,6 +138,9 @@ class ASGIExchange(Exchange):
         Raises:
             ClientGone: the client has left.
         """
+        if self.is_websocket:
+            await self._refuse_handshake(answer)
+            return
         sending = self._send_answer(answer)
         if self.version[0] == "1" or hypercorn.buffer_of(self._send) is None:
             await sending
@@ -157,9 +159,6 @@ class ASGIExchange(Exchange):
 
     async def _send_answer(self, answer: _Answer) -> None:
         headers = answer.headers
-        if self.is_websocket:
-            await self._refuse_handshake(answer)
-            return
         if answer.body or (answer.status >= 200 and answer.status not in NO_BODY):
             headers = _with_length(headers, len(answer.body), self.method)
         if self.version[0] == "1" and self.has_body() and not self.incoming.ended:
@@ -233,7 +232,7 @@ class ASGIExchange(Exchange):
         hypercorn ends the whole connection when some of it comes later.
         """
         try:
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LINGER_SECONDS):
                 while await self.read(BODY_CHUNK):
                     pass
         except (TimeoutError, ClientGone):
@@ -451,7 +450,7 @@ class Engine:
             except ClientGone:
                 pass
         if not exchange.is_websocket and exchange.has_body():
-            await exchange.incoming.drain(LINGER)
+            await exchange.incoming.drain(LINGER_SECONDS)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -15,7 +15,7 @@ from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RSGIExchange(Exchange):
             "content-length" in headers
             or "transfer-encoding" in headers
             # HTTP/2 tells the end of a body by a frame, not by a header.
-            or (self.method in WITH_BODY and self._scope.http_version[0] != "1")
+            or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:

@@ -20,7 +20,7 @@ from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.spare_threads import ServerThreads, own
 
@@ -102,7 +102,7 @@ class WSGIExchange(Exchange):
         if length and length != "0":
             return True
         # HTTP/2 announces a body by a frame, not by a header.
-        announced = self.method in WITH_BODY and self.version[0] != "1"
+        announced = self.method not in SAFE and self.version[0] != "1"
         return announced or "HTTP_TRANSFER_ENCODING" in environ
 
     def headers(self) -> Headers:

@@ -15,7 +15,7 @@ from skitai.handlers.http2_handler import http2_producer
 
 from atila.errors import HTTPError
 from atila.http.exchange import Header
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.framing import too_large
 from atila.skitai.heads import SERVER, http_date, is_bodiless
@@ -87,7 +87,7 @@ class Http2Exchange(SkitaiExchange):
 
     def has_body(self) -> bool:
         """See `Exchange`."""
-        return self._expected > 0 or (not self._sized and self.method in WITH_BODY)
+        return self._expected > 0 or (not self._sized and self.method not in SAFE)
 
     # From the head to the end of the body.
 
