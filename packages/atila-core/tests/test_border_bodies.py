@@ -72,6 +72,10 @@ def test_all_types_of_json_are_read(client: TestClient, url: str, kind: str) -> 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/octet-stream", "json"])
 def test_a_body_that_would_vanish_is_refused(client: TestClient, url: str, kind: Any) -> None:
     answer = client.post(url, b'{"name": "Hans"}', headers=typed(kind))
+    if url == "/any" and kind:
+        # It may read the body itself, as what passes requests on does.
+        assert (answer.status_code, answer.text) == (200, "")
+        return
     assert answer.status_code == 415
     assert (kind or "no Content-Type") in answer.text
 

@@ -83,8 +83,8 @@ async def insists(was):
                 told += "e"
         if len(told) > 3:
             break
-    board.note("ended")
     board.write("insists", told + " ")
+    board.note("ended")
     return told
 
 

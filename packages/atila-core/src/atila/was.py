@@ -157,8 +157,9 @@ class Was(WasNames):
             if exchange.body:
                 request = self.request
                 args.update(request.DATA)
-                if not request.has_fields and self.endpoint.needs_more(args):
-                    raise forms.unread_body(exchange.header("content-type"))
+                kind = exchange.header("content-type")
+                if not request.has_fields and self.endpoint.needs_more(args, kind):
+                    raise forms.unread_body(kind)
             self._args = args
         return args
 

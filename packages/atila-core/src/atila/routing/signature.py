@@ -24,6 +24,7 @@ class Signature:
         required: those without a default.
         defaults: of the others.
         takes_any: whether it has a ** parameter.
+        reads_any: whether it uses what that takes: its name does not begin with an underscore.
     """
 
     def __init__(self, route: Route) -> None:
@@ -39,13 +40,14 @@ class Signature:
         self.names: list[str] = []
         self.required: set[str] = set()
         self.defaults: dict[str, Any] = {}
-        self.takes_any = False
+        self.takes_any = self.reads_any = False
         for parameter in parameters[1:]:
             self._take(parameter, route)
 
     def _take(self, parameter: inspect.Parameter, route: Route) -> None:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             self.takes_any = True
+            self.reads_any = not parameter.name.startswith("_")
         elif parameter.kind in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.POSITIONAL_ONLY,

@@ -68,8 +68,8 @@ class Endpoint:
         "_bind",
         "_handler",
         "_loop_safe",
+        "_reads_any",
         "_required",
-        "_takes_any",
         "_teardown",
         "_with_uploads",
         "answer",
@@ -101,7 +101,7 @@ class Endpoint:
         self.security = next((step.security for step in steps if step.security), "")
         self._required = frozenset(signature.required)
         # A route that names the types of its body has a handler that reads it.
-        self._takes_any = signature.takes_any and not route.content_types
+        self._reads_any = signature.reads_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
         self.binding = binding.of(route, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
@@ -212,13 +212,19 @@ class Endpoint:
                 value = replaced
         return value
 
-    def needs_more(self, args: Mapping[str, Any]) -> bool:
-        """Whether the handler lacks parameters, or takes whatever there is.
+    def needs_more(self, args: Mapping[str, Any], content_type: str | None) -> bool:
+        """Whether the handler lacks parameters that a body without fields should have given.
+
+        One that takes all parameters by ** may well read the body itself, which then has a type;
+        one that calls them `**_` wants none of them.
 
         Args:
             args: the parameters that are given.
+            content_type: that of the body; None if the client has said nothing.
         """
-        return self._takes_any or not self._required <= args.keys()
+        if self._reads_any and not content_type:
+            return True
+        return not self._required <= args.keys()
 
     @property
     def handler(self) -> Callable[..., Any]:
