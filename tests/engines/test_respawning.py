@@ -33,14 +33,27 @@ def pid(server: Server) -> int:
         return 0
 
 
+def answering(server: Server, dead: set[int]) -> int:
+    """The worker that answers next, once it is none of the dead; never 0, which is a process group
+    to whoever sends it a signal.
+    """
+    found: list[int] = []
+
+    def ask() -> bool:
+        found.append(pid(server))
+        return found[-1] not in {0, *dead}
+
+    wait_until(ask, "another worker answers", log=server.log)
+    return found[-1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_dies_many_times_in_a_row_is_replaced_each_time(
     server: Server, number: signal.Signals
 ) -> None:
     dead: set[int] = set()
     for _ in range(DEATHS):
-        wait_until(lambda: pid(server) not in {0, *dead}, "another worker answers", log=server.log)
-        victim = pid(server)
+        victim = answering(server, dead)
         assert victim != server.process.pid
         os.kill(victim, number)
         dead.add(victim)
@@ -58,8 +71,7 @@ def test_pauses_grow_for_a_worker_that_dies_young(engine: str) -> None:
     with serving(engine, ENDLESS) as server:
         dead: set[int] = set()
         for _ in range(3):
-            wait_until(lambda: pid(server) not in {0, *dead}, "another worker answers")
-            victim = pid(server)
+            victim = answering(server, dead)
             os.kill(victim, signal.SIGKILL)
             dead.add(victim)
         wait_until(lambda: pid(server) not in {0, *dead}, "another worker answers")
