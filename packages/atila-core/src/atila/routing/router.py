@@ -168,7 +168,10 @@ def fitting(kind: str, value: Any) -> Any:
         return None
     if kind == "float" and isinstance(value, float):
         return value
-    return value if kind in ("int", "float") and isinstance(value, int) else None
+    if not isinstance(value, int):
+        return None
+    # A number is written without quotes by many a client, and a path has it as text.
+    return value if kind in ("int", "float") else CONVERTERS[kind](str(value))
 
 
 class Match(NamedTuple):
