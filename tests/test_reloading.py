@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ if __name__ == "__main__":
     skitai.mount("/", app)
     skitai.mount("/shop", shop)
     skitai.mount("/side", side)
-    skitai.run(address="127.0.0.1", port=5000, name="reloaded")
+    skitai.run(port=5000, name="reloaded")
 """
 
 SHOP = """
@@ -182,6 +183,34 @@ def test_the_debug_page_is_for_development(server: Server) -> None:
     with server.connect() as connection:
         asked = connection.get("/pid", [("X-Atila-Docs", "1")])
     assert '"rule": "/pid"' in (asked.header("x-atila-route") or "")
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_the_debug_page_is_not_for_clients_of_a_proxy(server: Server, name: str) -> None:
+    with server.connect() as connection:
+        page = connection.get("/broken", [("Accept", "text/html"), (name, "203.0.113.9")])
+    assert page.status == 500
+    assert "ValueError" not in page.text
+    assert "serve.py" not in page.text
+
+
+def test_development_mode_listens_on_the_loopback_alone(server: Server) -> None:
+    # An address of this machine too, which 0.0.0.0 would include.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", server.port))
+
+
+@pytest.mark.parametrize("engine", ["skitai", "granian"])
+def test_another_address_may_be_asked_for(
+    engine: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = servers.command
+    options = ["--devel", "--host", "0.0.0.0"] if engine == "granian" else ["--devel"]
+    monkeypatch.setattr(servers, "command", lambda *args: [*command(*args), *options])
+    if engine == "skitai":
+        change(project / "serve.py", "skitai.run(", 'skitai.run(address="0.0.0.0", ')
+    with serving(engine, project / "serve.py", ready="/shop/") as server:
+        socket.create_connection(("127.0.0.2", server.port)).close()
 
 
 @pytest.mark.parametrize("engine", ["skitai", "granian"])

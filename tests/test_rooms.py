@@ -27,8 +27,9 @@ STUBS = {"atila.installed", "atila.installed_layers"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "known_layers": set(),
-    "runtime": {"errors"},
-    "http": {"errors"},
+    "values": set(),
+    "runtime": {"errors", "values"},
+    "http": {"errors", "values"},
     "routing": {"errors", "runtime"},
     "layers": {"errors", "known_layers", "http", "routing"},
     "was": {"errors", "runtime", "http", "routing", "layers"},
@@ -38,7 +39,7 @@ BELOW: dict[str, set[str]] = {
     "monitoring": {"errors", "runtime", "http", "routing"},
     "serving": {"errors", "runtime", "http", "routing", "layers", "validation", "monitoring"},
     "openapi": {"errors", "http", "routing", "validation", "serving"},
-    "testing": {"errors", "http", "serving"},
+    "testing": {"errors", "http", "serving", "values"},
 }
 """What each room may import: at the top of a module, in functions, and for types alone."""
 for _rooms in BELOW.values():

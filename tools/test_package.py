@@ -112,7 +112,8 @@ def main(arguments: list[str]) -> int:
         return subprocess.run(
             (
                 *(python, "-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pytest.ini"),
-                *(f"--rootdir={tests.parent}", tests, *arguments[1:]),
+                # The conftest.py of the repository is for the tests of all folders together.
+                *(f"--rootdir={tests.parent}", f"--confcutdir={tests}", tests, *arguments[1:]),
             ),
             cwd=elsewhere,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -87,8 +87,12 @@ MALFORMED = {
     "lengths-differ-in-one": Case(post("Content-Length: 3, 4", body="abcd")),
     "chunk-size-not-hexadecimal": Case(post(CHUNKED, body="xyz\r\nabc\r\n0\r\n\r\n")),
     "chunk-size-negative": Case(post(CHUNKED, body="-3\r\nabc\r\n0\r\n\r\n")),
+    # 0: hypercorn closed while we were sending, and a reset took its answer away.
     "chunk-size-huge": Case(
-        post(CHUNKED, body="f" * 20 + "\r\nabc\r\n0\r\n\r\n"), (400, 413), ends=True
+        post(CHUNKED, body="f" * 20 + "\r\nabc\r\n0\r\n\r\n"),
+        (400, 413),
+        also={"hypercorn": (0,)},
+        ends=True,
     ),
     "chunk-longer-than-said": Case(post(CHUNKED, body="3\r\nabcdef\r\n0\r\n\r\n")),
     "unknown-transfer-encoding": Case(post("Transfer-Encoding: zipped", body="abc"), (400, 501)),

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -61,17 +62,27 @@ class Server:
         engine: one of `ENGINES`.
         script: the launch script.
         workers: how many worker processes.
-        ready: a path that answers once it serves.
+        ready: a path that answers once it serves; "" not to wait for that.
+        port: where it listens; 0 for a free one.
+        environment: variables besides those of this process.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
         board: shared with the app, by the environment variable ATILA_BOARD.
     """
 
-    def __init__(self, engine: str, script: Path, workers: int = 1, ready: str = "/") -> None:
+    def __init__(
+        self,
+        engine: str,
+        script: Path,
+        workers: int = 1,
+        ready: str = "/",
+        port: int = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.engine = engine
         _note_start(f"{engine} {script.parent.name}/{script.name}")
-        self.port = free_port()
+        self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
         board = self.folder / "board"
         board.mkdir()
@@ -81,8 +92,9 @@ class Server:
             path.chmod(0o777)
         self.board = Board(board)
         self._log = self.folder / "log.txt"
-        environment = {
+        variables = {
             **os.environ,
+            **(environment or {}),
             "ATILA_BOARD": str(board),
             "HOME": str(home),
             "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
@@ -93,7 +105,7 @@ class Server:
             self.process = subprocess.Popen(
                 command(engine, script, self.port, workers),
                 cwd=script.parent,
-                env=environment,
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -109,6 +121,9 @@ class Server:
             raise
 
     def _wait_ready(self, path: str) -> None:
+        if not path:
+            return
+
         def answers() -> bool:
             assert self.process.poll() is None, f"{self.engine} ended while it started"
             try:
@@ -209,9 +224,11 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def serving(engine: str, script: Path, workers: int = 1, ready: str = "/") -> Iterator[Server]:
+def serving(
+    engine: str, script: Path, workers: int = 1, ready: str = "/", **options: Any
+) -> Iterator[Server]:
     """A server that is stopped at the end; see `Server`."""
-    server = Server(engine, script, workers, ready)
+    server = Server(engine, script, workers, ready, **options)
     try:
         yield server
     except BaseException as error:

@@ -281,10 +281,9 @@ def test_no_handler_can_end_the_server(app: Atila, client: TestClient, error) ->
     app.route("/")(fail)
     app.route("/fine")(generate)
     assert client.get("/").status_code == 500
-    if not isinstance(error, KeyboardInterrupt):
-        app.route("/later")(fail_later)
-        assert client.get("/later").status_code == 500
-        assert client.get("/pieces").status_code in (200, 500)
+    app.route("/later")(fail_later)
+    assert client.get("/later").status_code == 500
+    assert client.get("/pieces").status_code in (200, 500)
     assert client.get("/fine").text == "a"
 
 
@@ -306,7 +305,7 @@ def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
     exchange = Leaving("GET", "/", [], b"", None)
     app.site.start(app.site.open(exchange))
     assert cancelled.wait(PATIENCE)
-    assert exchange.answers.get(timeout=PATIENCE).status_code == 503
+    assert exchange.answers.get(timeout=PATIENCE).status_code == 499
 
 
 def test_own_error_pages(app: Atila, client: TestClient) -> None:
@@ -412,11 +411,11 @@ def test_streams_of_all_kinds(app: Atila, client: TestClient, tmp_path) -> None:
         await asyncio.sleep(0)
         yield b"d"
 
-    app.route("/list")(lambda was: ["e", "f"])
+    app.route("/iterator")(lambda was: iter(["e", "f"]))
     app.route("/open")(lambda was: (tmp_path / "a.txt").open("rb"))
     app.route("/file")(lambda was: was.File(tmp_path / "a.txt"))
     app.route("/none")(lambda was: iter(()))
-    got = {url: client.get(url) for url in ("/generator", "/agen", "/list", "/open", "/file")}
+    got = {url: client.get(url) for url in ("/generator", "/agen", "/iterator", "/open", "/file")}
     assert [answer.text for answer in got.values()] == ["ab", "cd", "ef", "file", "file"]
     assert got["/file"].headers["content-type"] == "text/plain; charset=utf-8"
     assert got["/file"].headers["content-length"] == "4"
@@ -535,7 +534,8 @@ def test_params_are_those_of_the_rule_as_the_handler_gets_them(
     assert client.get("/users/7?a=1").text == "id"
     assert client.get("/users?id=7").text == "id"
     assert client.post("/users/7", {"id": "8", "b": "1"}).text == "id"
-    assert client.post("/users/7", json={"id": [8]}).text == "id"
+    # What the path could not give is refused.
+    assert client.post("/users/7", json={"id": [8]}).status_code == 400
 
 
 def test_an_error_of_a_property_is_no_missing_layer() -> None:

@@ -182,7 +182,9 @@ def test_what_middleware_of_asgi_sets_is_seen(app: Atila) -> None:
         async def receive() -> Any:
             return {"type": "http.request"}
 
-        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        headers = [(b"host", b"localhost")]
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "query_string": b""}
+        scope["headers"] = headers
         tenant.set("the middleware")
         await app(scope, receive, send)
         return sent[-1]["body"], tenant.get()

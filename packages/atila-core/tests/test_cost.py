@@ -64,12 +64,19 @@ def app(steps: Steps) -> Iterator[Atila]:
     app.site.shutdown(5)
 
 
+class Headers(dict[str, str]):
+    """Those of granian, none of them twice."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [self[name]] if name in self else []
+
+
 class Granian:
     """What granian hands over with a request."""
 
     def __init__(self, path: str) -> None:
         self.scope = SimpleNamespace(
-            proto="http", method="GET", path=path, query_string="", headers={}, authority=None
+            proto="http", method="GET", path=path, query_string="", headers=Headers(host="x")
         )
         self.answer: tuple[Any, ...] = ()
 
@@ -101,6 +108,7 @@ def ask_wsgi(app: Atila, path: str, steps: Steps) -> None:
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": path,
+        "HTTP_HOST": "x",
         "wsgi.input": io.BytesIO(),
         "wsgi.url_scheme": "http",
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from atila.app.application import Atila
-from atila.testing import TestResponse
+from atila.testing import TestResponse, client
 
 
 def fail(debug: bool, accept: str, error: Exception | None = None, path: str = "/") -> TestResponse:
@@ -80,3 +80,27 @@ def test_errors_that_are_answers_stay_as_they_are() -> None:
     assert "not here" in answer.text
     assert "Traceback" not in answer.text
     assert "test_debug_page" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "is_shown"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.168.1.7", False),
+        ("::ffff:192.168.1.7", False),
+        ("2001:db8::1", False),
+        ("", False),
+        ("testclient", False),
+    ],
+)
+def test_the_page_is_for_this_machine_alone(
+    host: str, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client._TestExchange, "client", property(lambda self: (host, 5)))
+    for accept in ("text/html", "application/json"):
+        answer = fail(True, accept)
+        assert answer.status_code == 500
+        assert ("ValueError" in answer.text) is is_shown

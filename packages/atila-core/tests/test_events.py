@@ -84,14 +84,44 @@ def test_a_failing_handler_is_logged_and_harms_nobody(
     app.on("custom")(lambda was: 1 / 0)
     app.on("custom")(lambda was: heard.add("second"))
     app.on("custom")(lambda was, detail: None)  # It gets none.
-    app.before_mount(lambda was: 1 / 0)
+    app.on("before_umount")(lambda was: 1 / 0)
+    app.on("before_umount")(lambda was: heard.add("end"))
     app.route("/")(lambda was: app.emit("custom") or "OK")
     assert client.get("/").text == "OK"
     heard.wait(1)
     app.bus.close(5)
+    app.site.shutdown()
+    heard.wait(2)
     assert caplog.text.count("ZeroDivisionError") == 2
     assert "missing 1 required positional argument: 'detail'" in caplog.text
     assert "test_events.py:" in caplog.text
+
+
+@pytest.mark.parametrize("event", ["before_mount", "mounted", "mounted_or_reloaded"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_listener_of_the_start_that_fails_keeps_the_site_from_serving(
+    app: Atila, client: TestClient, event: str, is_async: bool
+) -> None:
+    heard = Heard()
+    faults = [LookupError("the cupboard is bare")]
+
+    def listen(was: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    async def listen_on_loop(was: Any) -> None:
+        listen(was)
+
+    app.on(event)(listen_on_loop if is_async else listen)
+    app.on(event)(lambda was: heard.add("after it"))
+    app.on("umounted")(lambda was: heard.add("umounted"))
+    app.route("/")(lambda was: "OK")
+    with pytest.raises(LookupError, match="the cupboard is bare"):
+        client.get("/")
+    # Of what was mounted all is undone, so it can be mounted again.
+    assert heard.wait(0) == ([] if event == "before_mount" else [("umounted",)])
+    assert client.get("/").text == "OK"
+    assert ("after it",) in heard.wait(1)
 
 
 def test_nobody_waits_for_handlers(app: Atila, client: TestClient) -> None:

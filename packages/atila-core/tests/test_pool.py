@@ -145,3 +145,48 @@ def test_a_pool_with_all_threads_blocked_rests() -> None:
     wait_until(lambda: not pool._watching, "it rests")
     release.set()
     assert all(done.acquire(timeout=WAIT) for _ in range(50))
+
+
+def test_jobs_that_wait_can_be_taken_back() -> None:
+    pool = WorkerPool(threads=1, queue_size=4)
+    told: list[str] = []
+    pool.all_busy = lambda: told.append("busy")
+    started, release, done = threading.Event(), threading.Event(), threading.Event()
+    ran: list[int] = []
+
+    def job(number: int) -> None:
+        ran.append(number)
+        if number == 3:
+            done.set()
+
+    pool.submit(lambda: (started.set(), release.wait(WAIT)))
+    assert started.wait(WAIT)
+    assert all(pool.submit(job, number) for number in range(4))
+    assert not pool.submit(job, 4)
+    wait_until(lambda: told, "the pool has said that all threads are busy")
+    assert pool.queued() == [(0,), (1,), (2,), (3,)]
+    assert pool.withdraw(lambda arguments: arguments[0] in (0, 2, 9)) == [(0,), (2,)]
+    assert pool.submit(job, 4), "there is room again"
+    release.set()
+    assert done.wait(WAIT)
+    assert pool.close(WAIT)
+    assert ran == [1, 3, 4]
+
+
+def test_no_job_is_lost_or_run_twice_while_others_are_taken_back() -> None:
+    pool = WorkerPool(threads=4, queue_size=1_000_000)
+    count, ended, withdrawn = 20_000, Counter[int](), Counter[int]()
+    stop = threading.Event()
+
+    def withdraw() -> None:
+        while not stop.is_set():
+            withdrawn.update(n for (n,) in pool.withdraw(lambda arguments: arguments[0] % 7 == 0))
+
+    thief = threading.Thread(target=withdraw)
+    thief.start()
+    for number in range(count):
+        pool.submit(lambda n: ended.update([n]), number)
+    wait_until(lambda: sum(ended.values()) + sum(withdrawn.values()) >= count, "all came to an end")
+    stop.set()
+    thief.join(WAIT)
+    assert ended + withdrawn == Counter(range(count))

@@ -177,8 +177,16 @@ def test_a_wait_that_fails_gives_its_thread_back() -> None:
 
 
 def test_other_threads_just_wait() -> None:
-    with waiting(sheds=True), waiting():
-        assert own.lender is None
+    found: list[object] = []
+
+    def wait() -> None:
+        with waiting(sheds=True), waiting():
+            found.append(own.lender)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join()
+    assert found == [None]
 
 
 def test_many_jobs_that_wait_and_work_are_all_done() -> None:

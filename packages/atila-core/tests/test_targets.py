@@ -20,6 +20,8 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a launch script that is read."""
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "serve.py")])
     monkeypatch.setattr(sys, "path", sys.path[:])
+    # Skitai keeps the folder of the first script that a process asks for.
+    monkeypatch.setattr(skitai, "SWD", None)
     monkeypatch.setattr(script, "current", script.Launch())
     monkeypatch.setattr(targets, "_known", {})
     before = set(sys.modules)

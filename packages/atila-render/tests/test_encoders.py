@@ -61,7 +61,7 @@ for name in (None, "iso", "str"):
         (
             "Asia/Seoul",
             [
-                '["2024-07-01T12:00:00+09:00","0001-01-01T00:00:00+00:00","2024-07-01"]',
+                '["2024-07-01T12:00:00","0001-01-01T00:00:00","2024-07-01"]',
                 '["2024-07-01T03:00:00+00:00","0001-01-01T00:00:00+00:00","2024-07-01"]',
                 '["2024-07-01 12:00:00","0001-01-01 00:00:00","2024-07-01"]',
             ],
@@ -69,14 +69,14 @@ for name in (None, "iso", "str"):
         (
             "UTC",
             [
-                '["2024-07-01T12:00:00+00:00","0001-01-01T00:00:00+00:00","2024-07-01"]',
+                '["2024-07-01T12:00:00","0001-01-01T00:00:00","2024-07-01"]',
                 '["2024-07-01T12:00:00+00:00","0001-01-01T00:00:00+00:00","2024-07-01"]',
                 '["2024-07-01 12:00:00","0001-01-01 00:00:00","2024-07-01"]',
             ],
         ),
     ],
 )
-def test_without_offset_it_is_local_time(zone: str, expected: list[str]) -> None:
+def test_without_offset_it_has_none_or_is_local_time_in_utc(zone: str, expected: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE],
         env={**os.environ, "TZ": zone},
@@ -219,11 +219,10 @@ for _ in range(300):
     ("value", "message"),
     [
         ({"rows": [1, {"b": object()}]}, r"the value\['rows'\]\[1\]\['b'\] .* type object"),
-        ({"a": 2**64}, r"\['a'\] .* 64 bits"),
+        ({"a": 10**5000}, r"\['a'\] .* 4300 digits"),
         (["secret\ud800"], r"the value\[0\] .* surrogate"),
         ({"\ud800": 1}, "has a key that is no text"),
         ({(1, 2): 1}, "has a key that is no text"),
-        ({"a": b"secret"}, r"\['a'\] .* is bytes; write \.decode"),
         ({"a": Task()}, r"\['a'\] .* is a task \(Task\)"),
         (ENDLESS, "refers to itself"),
         (DEEP, "nested too deep"),

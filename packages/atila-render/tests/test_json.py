@@ -40,7 +40,7 @@ Pair = namedtuple("Pair", "left right")
         (Decimal("0.10"), '"0.10"'),
         (datetime.date(2024, 2, 29), '"2024-02-29"'),
         (datetime.time(1, 2, 3), '"01:02:03"'),
-        (datetime.datetime(2024, 2, 29, 1, 2, 3), '"2024-02-29T01:02:03+00:00"'),
+        (datetime.datetime(2024, 2, 29, 1, 2, 3), '"2024-02-29T01:02:03"'),
         (
             datetime.datetime(2024, 2, 29, 1, 2, 3, tzinfo=datetime.UTC),
             '"2024-02-29T01:02:03+00:00"',
@@ -71,7 +71,7 @@ def test_cannot_be_written() -> None:
     assert "['a'][0] cannot be written as JSON: it is of the type object" in str(caught.value)
     endless: list[Any] = []
     endless.append(endless)
-    for value in (endless, {"a": 2**64}, {object(): 1}, {"a": b"bytes"}):
+    for value in (endless, {"a": 10**5000}, {object(): 1}, {"a": 1j}):
         with pytest.raises(TypeError):
             to_json(value)
 

@@ -22,7 +22,7 @@ CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q
         ("application/*", "application/json"),
         ("application/xml;q=0.9, application/json;q=0.8", "application/xml"),
         ("application/xml;q=0.8, application/json;q=0.9", "application/json"),
-        ("application/xml, application/json", "application/json"),
+        ("application/xml, application/json", "application/xml"),
         ("application/xml, */*", "application/xml"),
         ("application/json;q=0, */*", "application/xml"),
         ("application/xml ; q = 0.5 , text/xml ; q=.6", "text/xml"),

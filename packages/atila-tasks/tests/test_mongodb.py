@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 
 from atila import Atila, SetupError, Was
-from atila_tasks import DB_MONGODB, STA_NETERR, DatabaseError, DataConflict, Unreachable
+from atila.values import json
+from atila_tasks import DB_MONGODB, STA_NETERR, DatabaseError, DataConflict, DataError, Unreachable
 
 Run = Callable[[Callable[[Was], Any]], Any]
 
@@ -135,3 +136,36 @@ def test_a_server_that_is_not_there(app: Atila, run: Run) -> None:
 def test_a_member_without_a_collection(app: Atila, member: str) -> None:
     with pytest.raises(SetupError, match="names no collection"):
         app.alias("@bare", DB_MONGODB, member)
+
+
+def test_what_is_read_is_json(run: Run) -> None:
+    def use(was: Was) -> Any:
+        db = was.db("@mymongo")
+        db.insert({"n": 2**62, "price": Decimal128("1.10"), "raw": b"\x00\xff"}).commit()
+        return db.find({}).fetch()
+
+    (found,) = run(use)
+    told = json.loads(json.dumps(found))
+    assert told == {"_id": str(found["_id"]), "n": 2**62, "price": "1.10", "raw": "AP8="}
+
+
+@pytest.mark.parametrize(
+    "document", [{"n": 2**63}, {"a": [{"n": -(2**70)}]}, {"a": "\ud800"}, {"a\0b": 1}]
+)
+def test_values_that_do_not_fit(run: Run, document: dict[str, Any]) -> None:
+    def use(was: Was) -> Any:
+        db = was.db("@mymongo")
+        tasks = [db.insert(document), db.find(document), db.update({}, {"$set": document})]
+        errors = [task.dispatch().error for task in tasks]
+        db.insert({"n": 1}).commit()
+        return errors
+
+    for error in run(use):
+        assert isinstance(error, DataError), repr(error)
+        assert error.code == 400
+        assert str(2**63) not in str(error)
+
+
+def test_values_that_no_document_has(run: Run) -> None:
+    error = run(lambda was: was.db("@mymongo").insert({"a": object()}).dispatch().error)
+    assert type(error) is DatabaseError

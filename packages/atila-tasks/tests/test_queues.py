@@ -99,6 +99,8 @@ def test_nothing_after_the_end(app: Atila) -> None:
             caught.append(str(error))
 
     assert answer(app, produce).text == "a"
+    # It goes on after the answer, in its own thread.
+    wait_until(lambda: caught, "the second put was refused")
     assert caught == ["the queue has been ended: put(None) was its last"]
 
 

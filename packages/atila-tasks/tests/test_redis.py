@@ -17,6 +17,7 @@ from atila_tasks import (
     STA_NORMAL,
     STA_TIMEOUT,
     DatabaseError,
+    DataError,
     PoolExhausted,
     Unreachable,
     UpstreamError,
@@ -84,6 +85,60 @@ def test_bytes_where_they_are_asked_for(app: Atila, server: RedisServer, run: Ru
 
     assert run(use) == data
     assert run(lambda was: was.db("@myredis").get("binary").fetch()) is None
+
+
+def test_values_that_are_no_text(run: Run) -> None:
+    """They come as they are, beside those that are text."""
+    data = bytes(range(256))
+
+    def use(was: Was) -> Any:
+        db = was.db("@myredis")
+        for name in ("mixed", "fields", "scored", "members"):
+            db.delete(name).commit()
+        db.set("binary", data).commit()
+        db.rpush("mixed", data, "text", "é").commit()
+        db.hset("fields", mapping={"text": "a", "binary": data, data: "key"}).commit()
+        db.zadd("scored", {data: 1.5, "text": 2}).commit()
+        db.sadd("members", data, "text").commit()
+        return (
+            db.get("binary").fetch(),
+            db.mget("binary", "none").fetch(),
+            db.lrange("mixed", 0, -1).fetch(),
+            db.hgetall("fields").fetch(),
+            db.zrange("scored", 0, -1, withscores=True).fetch(),
+            db.smembers("members").fetch(),
+            type(db.info("server").fetch()["redis_version"]),
+            db.config_get("maxmemory").fetch(),
+            db.type("binary").fetch(),
+            db.echo("a").fetch(),
+        )
+
+    got = run(use)
+    scored = [tuple(pair) for pair in got[4]]
+    assert got[:4] == (
+        data,
+        [data, None],
+        [data, "text", "é"],
+        {"text": "a", "binary": data, data: "key"},
+    )
+    assert scored == [(data, 1.5), ("text", 2.0)]
+    assert got[5:] == ({data, "text"}, str, {"maxmemory": "0"}, "string", "a")
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [("set", ("a", "\ud800")), ("incrby", ("n", 2**63)), ("incrby", ("full", 1))],
+)
+def test_values_that_do_not_fit(run: Run, command: str, args: tuple[Any, ...]) -> None:
+    def use(was: Was) -> Any:
+        db = was.db("@myredis")
+        db.set("full", 2**63 - 1).commit()
+        return getattr(db, command)(*args).dispatch().error
+
+    error = run(use)
+    assert isinstance(error, DataError), repr(error)
+    assert error.code == 400
+    assert run(lambda was: was.db("@myredis").echo("a").fetch()) == "a"
 
 
 @pytest.mark.parametrize(

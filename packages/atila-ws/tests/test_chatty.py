@@ -104,7 +104,7 @@ def test_yielding_something_else_is_an_error_at_that_yield(app, caplog):
         yield 5  # nobody catches this one
 
     ws = app.test_client().websocket("/")
-    assert ws.receive_message() == "a WebSocket sends str, bytes, dict or list, not float"
+    assert ws.receive_message() == "a WebSocket sends str, bytes, dict, list or a model, not float"
     assert ws.receive_message() is None
     assert ws.close_code == 1011
     wait_until(lambda: "nobody catches this one" in caplog.text)

@@ -332,7 +332,7 @@ def test_sending_something_else_is_a_type_error(app):
     @app.websocket(WS_CHATTY)
     async def wrong(was):
         for value in (None, 1, {1, 2}, object()):
-            with pytest.raises(TypeError, match="str, bytes, dict or list"):
+            with pytest.raises(TypeError, match="str, bytes, dict, list or a model"):
                 await was.websocket.send(value)
         await was.websocket.send(bytearray(b"fine"))
 

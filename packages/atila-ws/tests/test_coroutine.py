@@ -69,7 +69,7 @@ def test_what_fails_is_raised_where_it_was_yielded(app):
     got = [ws.receive_message() for _ in range(4)]
     assert got == [
         "'lost'",
-        "a WebSocket sends str, bytes, dict or list, not int",
+        "a WebSocket sends str, bytes, dict, list or a model, not int",
         "bye",
         None,
     ]

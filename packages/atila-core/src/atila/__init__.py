@@ -6,6 +6,7 @@ from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
+from atila.http.uploads import Upload
 from atila.layers import PROTOCOL, Layer, Parts, Steps, made
 from atila.routing.router import Route
 from atila.runtime.context import current
@@ -14,6 +15,7 @@ from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
 from atila.skitai import register
+from atila.validation.markers import Body, Cookie, Header, Query
 from atila.was import Was
 
 # What launch scripts expect of the `skitai` module, whichever of the two is imported first.
@@ -23,18 +25,23 @@ __all__ = [
     "ANSWERED",
     "PROTOCOL",
     "Atila",
+    "Body",
     "ClientGone",
+    "Cookie",
     "Endpoint",
     "Exchange",
     "HTTPError",
+    "Header",
     "Layer",
     "MissingLayer",
     "Mount",
     "Parts",
+    "Query",
     "Route",
     "SetupError",
     "Site",
     "Steps",
+    "Upload",
     "Was",
     "current",
     "kept",

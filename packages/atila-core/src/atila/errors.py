@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -14,6 +14,10 @@ from typing import Any
 
 BUSY: Sequence[tuple[str, str]] = (("retry-after", "1"),)
 """Headers of a 503 for want of a thread, a process or a connection: come again after a second."""
+
+CLIENT_LEFT = 499
+"""The status of a request whose client did not wait for the answer, for logs and metrics: that of
+Nginx, since the IANA has none."""
 
 
 PARTS = ("code", "message", "detail", "errno", "url", "time")
@@ -28,6 +32,9 @@ class HTTPError(Exception):
         detail: what is wrong, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
+        errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
+            things can be: bad input.
+        report: what happened, for the log alone; clients see it in development mode only.
     """
 
     def __init__(
@@ -36,16 +43,21 @@ class HTTPError(Exception):
         detail: str = "",
         errno: int = 0,
         headers: Sequence[tuple[str, str]] = (),
+        report: str = "",
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self.code, self.message = parse_status(status)
         self.detail = detail
         self.errno = errno
         self.headers = headers
+        self.errors = errors
+        self.report = report
         self.url = ""
         """Path of the request that failed; set for error handlers."""
         self.time = ""
         """When it failed, local time with offset; set for error handlers."""
-        super().__init__(f"{self.code} {self.message}" + (f": {detail}" if detail else ""))
+        text = report or detail
+        super().__init__(f"{self.code} {self.message}" + (f": {text}" if text else ""))
 
     def __getitem__(self, name: str) -> Any:
         """The same by key, as error handlers and templates of older apps have it: error["code"].
@@ -76,6 +88,9 @@ class SetupError(Exception):
         problem: what is wrong, and what to write instead.
         source: "file:line" of the code that it is about; "" if unknown.
     """
+
+    exit_status = 2
+    """That of a command that ends with it."""
 
     def __init__(self, problem: str, source: str = "") -> None:
         self.problem = problem
@@ -121,7 +136,7 @@ def reason_phrase(code: int) -> str:
     try:
         return HTTPStatus(code).phrase
     except ValueError:
-        return "Unknown"
+        return "Client Closed Request" if code == CLIENT_LEFT else "Unknown"
 
 
 def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:

@@ -88,7 +88,8 @@ class Steps:
         after: run in order on what the handler gave; a value other than None replaces it.
         headers: gives headers that every answer of the route carries, errors too.
         wrap: gives the function to call instead of the handler, which it is given; it is called
-            as the handler would be: (was, **parameters).
+            as the handler would be: (was, **parameters). Its own first parameter should be
+            positional-only, (was, /, **parameters): else a client cannot use that name.
         websocket: the route answers WebSocket handshakes, and nothing else.
         loop_safe: none of `before` and `after` ever blocks, so they may run on the task loop.
         fields: names of parameters that are for the layer; the handler is called without those

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
-from atila.errors import HTTPError
+from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import files, forms
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -114,6 +114,7 @@ class Was(WasNames):
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers)
         self.headers_sent = True
+        self.site.add_socket(transport)
         return transport
 
     def on_cancel(self, func: Callable[[], object]) -> None:
@@ -136,9 +137,9 @@ class Was(WasNames):
         """Forget what was set on the answer so far, and begin that of an error."""
         header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
-        if error.code < 500:
+        if error.code < 500 and error.code != CLIENT_LEFT:
             response.header_callbacks = header_callbacks
-        response.given_status, response.given_reason = error.code, error.message
+        response.give_status(error.code, error.message)
         for name, value in error.headers:
             response.add_header(name, value)
         return response
@@ -154,7 +155,11 @@ class Was(WasNames):
             args = forms.parse_query(query, self.app.config.MAX_FIELDS) if query else {}
             args.update(self.path_params)
             if exchange.body:
-                args.update(self.request.DATA)
+                request = self.request
+                args.update(request.DATA)
+                kind = exchange.header("content-type")
+                if not request.has_fields and self.endpoint.needs_more(args, kind):
+                    raise forms.unread_body(kind)
             self._args = args
         return args
 

@@ -65,8 +65,8 @@ def test_what_is_no_answer(
         assert (result.status, result.data) == (STA_NETERR, None)
         assert type(result.error) is UpstreamError
         assert result.error.code == 502
-        assert result.error.detail.startswith("@bad: ")
-        assert re.search(told, result.error.detail)
+        assert result.error.report.startswith("@bad: ")
+        assert re.search(told, result.error.report)
 
 
 def test_more_than_was_told_is_not_taken_for_the_next_answer(
@@ -85,7 +85,7 @@ def test_refused(app: Atila, ask: Fixture) -> None:
             result = ask(lambda was, address=address: was.get(address))
             assert result.status == STA_NETERR
             assert isinstance(result.error, Unreachable)
-            assert "refused" in result.error.detail
+            assert "refused" in result.error.report
 
 
 def test_no_such_host(ask: Fixture) -> None:
@@ -108,7 +108,7 @@ def test_a_connection_that_is_never_made(
     result = ask(lambda was: was.get("@never/", timeout=10))
     assert result.status == STA_NETERR
     assert isinstance(result.error, Unreachable)
-    assert "in time" in result.error.detail
+    assert "in time" in result.error.report
 
 
 def test_reset(app: Atila, ask: Fixture, listen: Fixture) -> None:
@@ -197,7 +197,7 @@ def test_a_body_that_is_too_large(app: Atila, ask: Fixture, listen: Fixture, len
     result = ask(lambda was: was.get("@large/"))
     assert result.status == STA_REQFAIL
     assert isinstance(result.error, BadResponse)
-    assert "more than 1000000 bytes" in result.error.detail
+    assert "more than 1000000 bytes" in result.error.report
     assert ended.wait(PATIENCE)
 
 
@@ -211,7 +211,7 @@ def test_a_small_body_that_unpacks_to_a_large_one(
     app.alias("@bomb", "*http", f"127.0.0.1:{answer(head + packed)}", max_response=1_000_000)
     result = ask(lambda was: was.get("@bomb/"))
     assert result.status == STA_REQFAIL
-    assert "more than 1000000 bytes" in result.error.detail
+    assert "more than 1000000 bytes" in result.error.report
 
 
 def test_a_server_that_comes_back(app: Atila, ask: Fixture, servers: Fixture) -> None:
@@ -306,7 +306,7 @@ def test_redirects(app: Atila, ask: Fixture, port: int) -> None:
 def test_redirects_that_lead_nowhere(ask: Fixture, port: int, url: str, why: str) -> None:
     result = ask(lambda was: was.get(f"http://127.0.0.1:{port}/to", params={"url": url}))
     assert result.status == STA_REQFAIL
-    assert why in result.error.detail
+    assert why in result.error.report
     assert result.response.code == 302
 
 
@@ -316,7 +316,7 @@ def test_redirects_have_an_end(app: Atila, ask: Fixture, answer: Callable[[bytes
     app.alias("@round", "*http", f"127.0.0.1:{port}")
     result = ask(lambda was: was.get("@round/"))
     assert result.status == STA_REQFAIL
-    assert "without an end" in result.error.detail
+    assert "without an end" in result.error.report
     app.alias("@none", "*http", f"127.0.0.1:{port}", max_redirects=0)
     result = ask(lambda was: was.get("@none/"))
     assert (result.status, result.response.code) == (STA_NORMAL, 302)

@@ -225,7 +225,7 @@ def test_too_much(app: Atila, ask: Fixture, ports: tuple[int, int]) -> None:
     address = f"@small/{SERVICE}"
     result = ask(lambda was: was.grpc(address).ListFeatures(Point(latitude=100, longitude=1000)))
     assert result.status == STA_REQFAIL
-    assert "more than 10000 bytes" in result.error.detail
+    assert "more than 10000 bytes" in result.error.report
     result = ask(lambda was: was.grpc(address).ListFeatures(Point(latitude=1, longitude=20_000)))
     assert (result.status, result.error.fault) == (STA_REQFAIL, "RESOURCE_EXHAUSTED")
 

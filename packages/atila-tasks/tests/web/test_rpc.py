@@ -128,7 +128,7 @@ def test_answers_that_are_no_xml_rpc(
     result = ask(lambda was: was.xmlrpc("@xml").add(1))
     assert result.status == STA_REQFAIL
     assert type(result.error) is BadResponse
-    assert result.error.detail == "@xml answered no XML-RPC"
+    assert result.error.report == "@xml answered no XML-RPC"
 
 
 def _answered(call: dict[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_malformed_data(ask: Fixture, port: int) -> None:
     assert isinstance(result.error, BadResponse)
     assert result.error.code == 502
     assert result.error.data == b"{'a'"
-    assert "malformed application/json" in result.error.detail
+    assert "malformed application/json" in result.error.report
 
 
 @pytest.mark.parametrize("code", [400, 404, 500, 503])

@@ -79,10 +79,10 @@ def test_a_certificate_is_verified(app: Atila, ask: Fixture, listen_tls: Fixture
     strange = ask(lambda was: was.get("@strange/"))
     assert strange.status == STA_NETERR
     assert isinstance(strange.error, Unreachable)
-    assert "certificate is not valid" in strange.error.detail
+    assert "certificate is not valid" in strange.error.report
     assert ask(lambda was: was.get("@known/")).data == "ok"
     # The certificate is for another name.
-    assert "certificate is not valid" in ask(lambda was: was.get("@other/")).error.detail
+    assert "certificate is not valid" in ask(lambda was: was.get("@other/")).error.report
     assert ask(lambda was: was.get(f"https://localhost:{port}/")).status == STA_NETERR
 
 
@@ -96,7 +96,7 @@ def test_no_way_from_https_to_http(
 
     app.alias("@down", "*https", f"localhost:{listen_tls(serve, 'localhost', [])}", ca=ca)
     result = ask(lambda was: was.get("@down/"))
-    assert "from https to http" in result.error.detail
+    assert "from https to http" in result.error.report
 
 
 def test_a_server_that_speaks_no_tls(app: Atila, ask: Fixture, port: int) -> None:
@@ -212,5 +212,5 @@ def test_faults_of_http2(app: Atila, ask: Fixture, listen: Fixture, listen_tls: 
         result = ask(lambda was, target=target: was.get(target, timeout=PATIENCE))
         assert result.status == STA_NETERR, target
     assert isinstance(ask(lambda was: was.get("@dead/")).error, Unreachable)
-    assert "certificate" in ask(lambda was: was.get("@strange/")).error.detail
+    assert "certificate" in ask(lambda was: was.get("@strange/")).error.report
     assert ask(lambda was: was.get("@clear/x")).status == STA_NORMAL

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError, Steps
+from atila.validation.messages import json_reader
 from atila_ws import flags
 from atila_ws.declaration import Declaration, declaration_of, message_parameter
-from atila_ws.messages import ENCODINGS
+from atila_ws.messages import ENCODINGS, Encoding, typed_json
 from atila_ws.origins import checker
 from atila_ws.styles import chatty, conversation, coroutine, reporty
 
@@ -36,9 +37,10 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
     if problem:
         raise SetupError(problem, route.source)
     lead = _leader(_written(route), declared)
+    encoding = _encoding(route, declared)
     return Steps(
         before=[checker(route, app, declared)],
-        wrap=lambda handler: _answering(handler, lead, declared),
+        wrap=lambda handler: _answering(handler, lead, declared, encoding),
         websocket=True,
         loop_safe=True,
     )
@@ -136,19 +138,35 @@ def _reporter(written: Handler, *, in_pool: bool) -> Leader:
     )
 
 
-def _answering(handler: Handler, lead: Leader, declared: Declaration) -> Handler:
+def _encoding(route: Route, declared: Declaration) -> Encoding:
+    """How messages are written: JSON as the type of the handler's parameter, if that has one.
+
+    Raises:
+        SetupError: nothing can be converted to the type.
+    """
+    encoding = ENCODINGS[declared.encoding]
+    message = message_parameter(_written(route)) if declared.is_reporty else None
+    if message is None or declared.encoding != "json":
+        return encoding
+    read = json_reader(route, message)
+    return encoding if read is None else typed_json(read)
+
+
+def _answering(
+    handler: Handler, lead: Leader, declared: Declaration, encoding: Encoding
+) -> Handler:
     """The handler that core calls instead: `async`, for all of it runs on the task loop."""
     message = message_parameter(inspect.unwrap(handler)) if declared.is_reporty else None
     taken = None
     if message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY:
         taken = message.name
 
-    async def answer(was: Was, **params: Any) -> Any:
+    async def answer(was: Was, /, **params: Any) -> Any:
         if taken in params:
             # Only ** lets it through; it is the name of the message.
             raise HTTPError(400, f"unknown parameter {taken!r}")
         return await conversation.run(
-            was, lambda socket: lead(was, socket, handler, params), declared
+            was, lambda socket: lead(was, socket, handler, params), declared, encoding
         )
 
     return answer

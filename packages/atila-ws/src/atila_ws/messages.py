@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from atila.errors import HTTPError
+from atila.http.values import is_model, to_json
+from atila.values import json
 
 Message = str | bytes
 
@@ -30,7 +32,7 @@ class Encoding:
 
 
 def encode_text(value: Any) -> Message:
-    """Text as text, bytes as binary, dict and list as JSON text.
+    """Text as text, bytes as binary, dicts, lists and models as JSON text.
 
     Raises:
         TypeError: the value is none of these.
@@ -39,12 +41,13 @@ def encode_text(value: Any) -> Message:
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
+    if isinstance(value, dict | list) or is_model(type(value)):
+        return _encode_json(value)
+    kind = type(value).__name__
     hint = ""
     if hasattr(type(value), "__await__"):
         hint = ": WS_COROUTINE is for handlers that yield what they wait for"
-    raise TypeError(f"a WebSocket sends str, bytes, dict or list, not {type(value).__name__}{hint}")
+    raise TypeError(f"a WebSocket sends str, bytes, dict, list or a model, not {kind}{hint}")
 
 
 def _encode_binary(value: Any) -> Message:
@@ -57,14 +60,32 @@ def _decode_binary(message: Message) -> bytes:
 
 
 def _encode_json(value: Any) -> Message:
-    return orjson.dumps(value).decode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError("this WebSocket sends JSON; bytes alone are a message of another encoding")
+    return to_json(value).decode()
 
 
 def _decode_json(message: Message) -> Any:
     try:
-        return orjson.loads(message)
-    except orjson.JSONDecodeError as error:
+        return json.loads(message)
+    except json.NotJSON as error:
         raise Malformed(f"no JSON: {error}") from None
+
+
+def typed_json(read: Callable[[bytes], Any]) -> Encoding:
+    """JSON whose messages are of a type.
+
+    Args:
+        read: the value of a message; raises HTTPError for one that is none.
+    """
+
+    def decode(message: Message) -> Any:
+        try:
+            return read(message.encode() if isinstance(message, str) else message)
+        except (HTTPError, UnicodeEncodeError) as error:
+            raise Malformed(getattr(error, "detail", "no JSON")) from None
+
+    return Encoding(_encode_json, decode)
 
 
 ENCODINGS = {

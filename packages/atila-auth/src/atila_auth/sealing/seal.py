@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from atila import SetupError
+from atila.values import json
 from atila_auth.sealing.keys import Secrets, derive
 
 _VERSION = b"\x01"
@@ -86,7 +87,7 @@ class Sealer:
                 content = cipher.decrypt(nonce, sealed, _VERSION + context.encode())
             except InvalidTag:
                 continue
-            return orjson.loads(content)
+            return json.loads(content)
         return None
 
     def __repr__(self) -> str:
@@ -105,7 +106,7 @@ def dump(value: Any) -> bytes:
     Raises:
         TypeError: it is a value that JSON has no type for.
     """
-    return orjson.dumps(value, option=_PLAIN)
+    return json.dumps(value, None, _PLAIN)
 
 
 def length_of(size: int) -> int:

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from atila.values import json
 from atila_auth.sealing.seal import dump
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def find(shared: Shared, session_id: str) -> Record:
         return _NOTHING
     if found == _OVER:
         return Record(is_over=True)
-    last, changes = orjson.loads(found)
+    last, changes = json.loads(found)
     return Record(False, last, changes)
 
 

@@ -22,12 +22,12 @@ from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import maintenance, route_header
+from atila.serving import data_answers, maintenance, route_header
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
 from atila.typevars import Function
-from atila.validation import declaration
+from atila.validation import declaration, hints
 from atila.was import Was, class_for
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Atila(AppNames):
         self.config = Config(settings_of(given))
         self.responders: dict[type, Responder | None] = {
             object: None,
+            dict: data_answers.respond,
+            list: data_answers.respond,
             Upload: send_back,
             FlashFile: send_back,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
@@ -171,6 +173,7 @@ class Atila(AppNames):
                 source,
                 mntopt=scope.options(self.debug),
                 rank=scope.rank,
+                namespace=hints.namespace_of(function),
             )
             self.routes.append(route)
             if self.mounting.is_done:
@@ -439,18 +442,18 @@ class Atila(AppNames):
         return self._asgi(*args)
 
     def _wsgi_engine(self) -> Any:
-        from atila.engines.wsgi import Engine
+        from atila.engines import wsgi
 
-        make = Engine if self._site is not None else Engine.at_first_request
-        engine = self._engines["wsgi"] = make(self.site)
+        make = wsgi.Engine if self._site is not None else wsgi.Engine.at_first_request
+        engine = self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
         return engine
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
         engine = self._engines.get("asgi")
         if engine is None:
-            from atila.engines.asgi import Engine
+            from atila.engines import asgi
 
-            engine = self._engines["asgi"] = Engine(self.site)
+            engine = self._engines["asgi"] = asgi.started(lambda: asgi.Engine(self.site), scope)
         await engine.serve(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
@@ -493,7 +496,7 @@ def _refused(was: Was) -> None:
 def _options_route(route: Route) -> Route:
     """The route that answers OPTIONS where nobody wrote one (RFC 9110, section 9.3.7)."""
 
-    def options(was: Was, **params: Any) -> Any:
+    def options(was: Was, /, **params: Any) -> Any:
         allowed = was.app.router.allowed(was.exchange.path[len(was.app.mount_prefix) :])
         return was.response(204, None, [("allow", ", ".join(allowed))])
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
+START = ("before_mount", "mounted", "mounted_or_reloaded", "reloaded")
 THREADS = 4
 """Handlers of one app that run at a time."""
 QUEUE_SIZE = 10_000
@@ -84,10 +85,19 @@ class Bus:
 
         Returns:
             How many there are.
+
+        Raises:
+            Exception: an error of a handler of an event of the start, which keeps the process from
+                serving. Errors at the end are logged, and the other handlers are called all the
+                same.
         """
         handlers = self.handlers(event)
         for handler in handlers[first:]:
-            copy_context().run(_run, self._app, event, handler, None, (), {})
+            run = copy_context().run
+            if event in START:
+                run(_call, self._app, handler, None, (), {})
+            else:
+                run(_run, self._app, event, handler, None, (), {})
         return len(handlers)
 
     def snapshot(self) -> dict[str, list[Handler]]:
@@ -140,12 +150,18 @@ class _Threads(Executor):
 def _run(
     app: Atila, event: str, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
 ) -> None:
-    context = was or background_context.context(app)
-    current.set(context)
     try:
-        call(context, handler, *args, **kwargs)
+        _call(app, handler, was, args, kwargs)
     except Exception:
         log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
+
+
+def _call(
+    app: Atila, handler: Handler, was: Was | None, args: Any, kwargs: Mapping[str, Any]
+) -> None:
+    context = was or background_context.context(app)
+    current.set(context)
+    call(context, handler, *args, **kwargs)
 
 
 # What an app has of it --------------------------------------------------------------------------

@@ -7,15 +7,17 @@ loop, woken once for many, sends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atila.engines import hypercorn
+from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.loop import freeze_gc
 
@@ -23,17 +25,12 @@ if TYPE_CHECKING:
     from atila import Site
     from atila.runtime.loop import TaskLoop
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
 TURN = 16
 """Messages that a sender may send before others have their turn."""
-"""The closing code of a server that stops (RFC 6455, section 7.4.1)."""
-LINGER = 0.1
-"""Seconds; see `ASGIExchange.linger`."""
+LINGER_SECONDS = 0.1
+"""How long the rest of a body without a reader is waited for."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -47,12 +44,10 @@ class ASGIExchange(Exchange):
     """
 
     __slots__ = (
-        "_body_ended",
-        "_gone",
+        "_incoming",
         "_loop",
         "_lowered",
         "_receive",
-        "_rest",
         "_scope",
         "_send",
         "done",
@@ -71,9 +66,7 @@ class ASGIExchange(Exchange):
         self._send = send
         self._loop = loop
         self._lowered: dict[str, str] | None = None
-        self._rest = b""
-        self._body_ended = False
-        self._gone = asyncio.Event()
+        self._incoming: Incoming | None = None
         self.websocket: _WebSocket | None = None
         self.done: asyncio.Future[_Answer | None] = loop.loop.create_future()
 
@@ -120,7 +113,7 @@ class ASGIExchange(Exchange):
 
     def has_body(self) -> bool:
         return super().has_body() or (
-            self._scope.get("http_version", "1.1")[0] != "1" and self.method in WITH_BODY
+            self._scope.get("http_version", "1.1")[0] != "1" and self.method not in SAFE
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -132,29 +125,65 @@ class ASGIExchange(Exchange):
         self._loop.call(self._finish, _Answer(status, headers, b"", path, offset, size))
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
-        await self._send(_start(status, headers))
+        await self._tell(_start(status, headers))
         return _Stream(self)
 
     async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _TrailingStream:
-        await self._send({**_start(status, headers), "trailers": True})
+        await self._tell({**_start(status, headers), "trailers": True})
         return _TrailingStream(self)
 
     async def send_answer(self, answer: _Answer) -> None:
-        """Send what a worker thread left."""
-        headers = answer.headers
+        """Send what a worker thread left.
+
+        Raises:
+            ClientGone: the client has left.
+        """
         if self.is_websocket:
             await self._refuse_handshake(answer)
             return
+        sending = self._send_answer(answer)
+        if self.version[0] == "1" or hypercorn.buffer_of(self._send) is None:
+            await sending
+            return
+        # hypercorn's HTTP/2 goes on waiting for a client that has left while it was sent to.
+        task = asyncio.create_task(sending)
+        leaving = asyncio.create_task(self.incoming.departed())
+        try:
+            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientGone
+            task.result()
+        finally:
+            leaving.cancel()
+            task.cancel()
+
+    async def _send_answer(self, answer: _Answer) -> None:
+        headers = answer.headers
         if answer.body or (answer.status >= 200 and answer.status not in NO_BODY):
             headers = _with_length(headers, len(answer.body), self.method)
-        if not self._body_ended and self.has_body() and self.version[0] == "1":
+        if self.version[0] == "1" and self.has_body() and not self.incoming.ended:
             # Else a client may send its next request, which hypercorn takes for the body.
             headers = [*headers, ("connection", "close")]
-        await self._send(_start(answer.status, headers))
+        await self._tell(_start(answer.status, headers))
         if answer.path:
             await self._send_file(answer)
         else:
-            await self._send({"type": "http.response.body", "body": answer.body})
+            await self._tell({"type": "http.response.body", "body": answer.body})
+
+    async def _tell(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            ClientGone: the client has left; hypercorn would wait for it without end.
+        """
+        if self.is_gone():
+            self._finish(None)
+            raise ClientGone
+        await self._send(message)
+
+    def is_gone(self) -> bool:
+        """Whether the client is known to have left."""
+        return has_left(self._send) or (self._incoming is not None and self._incoming.gone.is_set())
 
     async def _refuse_handshake(self, answer: _Answer) -> None:
         kind = "websocket.http.response"
@@ -176,22 +205,21 @@ class ASGIExchange(Exchange):
                 if not chunk:
                     raise ConnectionAbortedError(f"{answer.path} became shorter while it was sent")
                 left -= len(chunk)
-                await self._send(
+                await self._tell(
                     {"type": "http.response.body", "body": chunk, "more_body": left > 0}
                 )
         if not answer.size:
-            await self._send({"type": "http.response.body", "body": b""})
+            await self._tell({"type": "http.response.body", "body": b""})
+
+    @property
+    def incoming(self) -> Incoming:
+        """The messages that the server has for this request."""
+        if self._incoming is None:
+            self._incoming = Incoming(self._receive, self._send, has_body=self.has_body())
+        return self._incoming
 
     async def read(self, size: int) -> bytes:
-        while not self._rest and not self._body_ended:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self._gone.set()
-                raise ClientGone
-            self._rest = message.get("body", b"")
-            self._body_ended = not message.get("more_body", False)
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
+        return await self.incoming.read(size)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body, piece by piece."""
@@ -204,7 +232,7 @@ class ASGIExchange(Exchange):
         hypercorn ends the whole connection when some of it comes later.
         """
         try:
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LINGER_SECONDS):
                 while await self.read(BODY_CHUNK):
                     pass
         except (TimeoutError, ClientGone):
@@ -218,13 +246,7 @@ class ASGIExchange(Exchange):
         return self.websocket
 
     async def disconnected(self) -> None:
-        # While the handler reads the body, only `read` may ask the server for messages.
-        if self.has_body() and not self._body_ended:
-            await self._gone.wait()
-            return
-        while (await self._receive())["type"] != "http.disconnect":
-            self._body_ended = True
-        self._gone.set()
+        await self.incoming.departed()
 
     def _finish(self, answer: _Answer | None) -> None:
         if not self.done.done():
@@ -271,10 +293,8 @@ class _Stream:
         self._buffer = hypercorn.buffer_of(exchange._send)
 
     async def send(self, chunk: bytes) -> None:
-        if self._exchange._gone.is_set():
-            raise ClientGone
         try:
-            await self._exchange._send(
+            await self._exchange._tell(
                 {"type": "http.response.body", "body": chunk, "more_body": True}
             )
             # uvicorn waits for nothing as long as it has room, and never once the client has left:
@@ -287,12 +307,12 @@ class _Stream:
             await hypercorn.wait_for_room(self._buffer)
 
     async def close(self) -> None:
-        await self._exchange._send({"type": "http.response.body", "body": b""})
+        await self._exchange._tell({"type": "http.response.body", "body": b""})
         self._exchange._finish(None)
 
     def abort(self) -> None:
         exchange = self._exchange
-        if exchange._gone.is_set():
+        if exchange.is_gone():
             exchange._finish(None)
         elif not exchange.done.done():
             # What a server closes the connection for, and writes to its log.
@@ -303,7 +323,7 @@ class _TrailingStream(_Stream):
     __slots__ = ()
 
     async def close(self, trailers: Sequence[Header] = ()) -> None:
-        send = self._exchange._send
+        send = self._exchange._tell
         await self._exchange.linger()
         await send({"type": "http.response.body", "body": b""})
         await send({"type": "http.response.trailers", "headers": _encoded(trailers)})
@@ -311,7 +331,7 @@ class _TrailingStream(_Stream):
 
 
 class _WebSocket:
-    __slots__ = ("_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
+    __slots__ = ("__weakref__", "_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
@@ -410,6 +430,9 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
+        hosts = [name for name, _ in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, len(hosts))
         if exchange.has_body() and site.wants_body(was):
             await site.collect(was, exchange.pieces(), "the body ended too soon")
         else:
@@ -422,7 +445,12 @@ class Engine:
                 await exchange.websocket.close(close_codes.GOING_AWAY, "the server shuts down")
             raise
         if answer is not None:
-            await exchange.send_answer(answer)
+            try:
+                await exchange.send_answer(answer)
+            except ClientGone:
+                pass
+        if not exchange.is_websocket and exchange.has_body():
+            await exchange.incoming.drain(LINGER_SECONDS)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -435,3 +463,25 @@ class Engine:
                 await asyncio.to_thread(self._site.shutdown)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+class Failed:
+    """In place of an engine whose site could not be made: has the server end."""
+
+    def __init__(self) -> None:
+        self._reason = traceback.format_exc()
+
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer the server's start."""
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": self._reason})
+
+
+def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
+    """What make() gives; or what has the server end, if that fails while it starts."""
+    try:
+        return make()
+    except Exception:
+        if scope["type"] != "lifespan":
+            raise
+        return Failed()

@@ -23,8 +23,11 @@ AHEAD = 1024 * 1024
 
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 _FAMILIES = frozenset({socket.AF_INET, socket.AF_INET6})
-_OPEN_STATES = frozenset({1, 8})  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
+_CLOSE_WAIT = 8
+_OPEN_STATES = frozenset({1, _CLOSE_WAIT})  # The first is TCP_ESTABLISHED.
 _TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_LAST_DATA_RECEIVED = 52
+"""Where tcpi_last_data_recv is in Linux's struct tcp_info, in ms."""
 _BYTES_ACKED = 120
 """Where tcpi_bytes_acked is in Linux's struct tcp_info, since 4.1."""
 _SHORTEST, _LONGEST = 0.001, 0.05
@@ -84,6 +87,26 @@ class Peer:
             return sys.maxsize
         acknowledged: int = struct.unpack_from("Q", info, _BYTES_ACKED)[0]
         return acknowledged
+
+
+def has_left(connection: socket.socket, patience: float) -> bool:
+    """Whether a client is known to wait for its answer no more.
+
+    Args:
+        connection: that of the client.
+        patience: seconds. A client that has closed its half of the connection has left if nothing
+            came from it for as long: there are clients that do so and read on.
+    """
+    if _TCP_INFO is None:
+        return False
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    except OSError:
+        return False  # No TCP.
+    if info[0] not in _OPEN_STATES:
+        return True
+    silent: int = struct.unpack_from("I", info, _LAST_DATA_RECEIVED)[0]
+    return info[0] == _CLOSE_WAIT and silent > patience * 1000
 
 
 def tell(client: Address, server: Address, data: bytes) -> bool:

@@ -15,7 +15,7 @@ from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
 
 _SECURE = frozenset({"https", "wss"})
+EMPTY_PIECES = 16
+"""Empty pieces in a row after which a body has broken off; a whole one ends with three at most."""
 REPLY_SECONDS = 1.0
 """How long the peer may take to answer a close."""
 
@@ -32,7 +34,7 @@ class RSGIExchange(Exchange):
 
     accepts_headers = False
 
-    __slots__ = ("_ended", "_loop", "_protocol", "_reader", "_scope", "_waiter", "is_websocket")
+    __slots__ = ("_ended", "_incoming", "_loop", "_protocol", "_scope", "_waiter", "is_websocket")
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -43,7 +45,7 @@ class RSGIExchange(Exchange):
         self._scope = scope
         self._protocol = protocol
         self._loop = loop
-        self._reader: _Reader | None = None
+        self._incoming: _Incoming | None = None
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -84,7 +86,7 @@ class RSGIExchange(Exchange):
             "content-length" in headers
             or "transfer-encoding" in headers
             # HTTP/2 tells the end of a body by a frame, not by a header.
-            or (self.method in WITH_BODY and self._scope.http_version[0] != "1")
+            or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
@@ -112,9 +114,7 @@ class RSGIExchange(Exchange):
         return _Stream(self, self._protocol.response_stream(status, headers))
 
     async def read(self, size: int) -> bytes:
-        if self._reader is None:
-            self._reader = _Reader(self.pieces())
-        return await self._reader.read(size)
+        return await self._body().read(size)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body, piece by piece.
@@ -122,27 +122,14 @@ class RSGIExchange(Exchange):
         Raises:
             ClientGone: it is malformed, or the client left before its end.
         """
-        size = empty = 0
-        try:
-            async for piece in self._protocol:
-                if piece:
-                    size += len(piece)
-                    yield bytes(piece)
-                else:
-                    empty += 1
-        except RuntimeError as error:
-            raise ClientGone from error
-        # granian gives b"" at the end, and b"" for an error before that; also for trailers and for
-        # an empty frame of HTTP/2.
-        length = self._scope.headers.get("content-length")
-        if length is not None:
-            is_whole = size == int(length)
-        else:
-            is_whole = (
-                empty < 2 or self._scope.http_version[0] != "1" or "trailer" in self._scope.headers
-            )
-        if not is_whole:
-            raise ClientGone
+        incoming = self._body()
+        while piece := await incoming.next():
+            yield piece
+
+    def _body(self) -> _Incoming:
+        if self._incoming is None:
+            self._incoming = _Incoming(self._scope, self._protocol)
+        return self._incoming
 
     async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
         try:
@@ -178,20 +165,64 @@ def _address(text: str) -> Address:
     return (host.strip("[]"), int(port)) if port.isdecimal() else (text, 0)
 
 
-class _Reader:
-    """A request body in pieces of the size that is asked for."""
+class _Incoming:
+    """A request body as granian gives it.
 
-    __slots__ = ("_pieces", "_rest")
+    granian gives b"" at the end, and b"" for an error before that; also for trailers and for an
+    empty frame of HTTP/2. After an error of HTTP/1 the end follows; after one of HTTP/2, such as a
+    stream that the client has reset, b"" again and again.
+    """
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
+    __slots__ = ("_empty", "_ended", "_has_broken", "_rest", "_scope", "_size", "_source")
+
+    def __init__(self, scope: Any, protocol: Any) -> None:
+        self._scope = scope
+        self._source = aiter(protocol)
         self._rest = b""
+        self._size = self._empty = 0
+        self._ended = self._has_broken = False
 
     async def read(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = await anext(self._pieces, b"")
-        piece, self._rest = self._rest[:size], self._rest[size:]
+        """The next piece, of `size` bytes at most; see `Exchange.read`."""
+        piece = self._rest or await self.next()
+        piece, self._rest = piece[:size], piece[size:]
         return piece
+
+    async def next(self) -> bytes:
+        """The next piece; b"" at the end, and ever after.
+
+        Raises:
+            ClientGone: the body is malformed, or the client left before its end.
+        """
+        in_a_row = 0
+        while not self._ended:
+            try:
+                piece = await anext(self._source)
+            except StopAsyncIteration:
+                self._ended, self._has_broken = True, not self._is_whole()
+            except RuntimeError:
+                self._ended = self._has_broken = True
+            else:
+                if piece:
+                    self._size += len(piece)
+                    return bytes(piece)
+                self._empty += 1
+                in_a_row += 1
+                if in_a_row == EMPTY_PIECES:
+                    self._ended = self._has_broken = True
+        if self._has_broken:
+            raise ClientGone
+        return b""
+
+    def _is_whole(self) -> bool:
+        length = self._scope.headers.get("content-length")
+        if length is not None:
+            return self._size == int(length)
+        return (
+            self._empty < 2
+            or self._scope.http_version[0] != "1"
+            or "trailer" in self._scope.headers
+        )
 
 
 class _Stream:
@@ -242,23 +273,36 @@ class _Stream:
 
 
 class _WebSocket:
-    __slots__ = ("_closing", "_exchange", "_replied", "_transport", "_under_way", "close_code")
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_exchange",
+        "_is_receiving",
+        "_replied",
+        "_transport",
+        "_under_way",
+        "close_code",
+    )
 
     def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
         self._exchange = exchange
         self._transport = transport
         self._under_way: Any = None
         self._closing = 0
+        self._is_receiving = False
         self._replied: asyncio.Future[None] | None = None
         self.close_code: int | None = None
 
     async def receive(self) -> str | bytes | None:
         if self.close_code is not None:
             return None
+        self._is_receiving = True
         try:
             message = await self._transport.receive()
         except RuntimeError:
             message = None
+        finally:
+            self._is_receiving = False
         if message is None or message.kind == 0:
             self._closed(
                 self._closing or (close_codes.ABNORMAL if message is None else close_codes.NORMAL)
@@ -281,7 +325,7 @@ class _WebSocket:
         self._send(message)
 
     def _send(self, message: str | bytes) -> None:
-        if self.close_code is not None:
+        if self._closing or self.close_code is not None:
             raise ClientGone
         under_way = self._under_way
         try:
@@ -316,18 +360,28 @@ class _WebSocket:
             raise ClientGone from error
 
     async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
-        if self.close_code is not None:
+        if self.close_code is not None or self._closing:
             return
+        self._closing = code
         await self.flushed()
         # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
-        if code != close_codes.NORMAL and self._tell(code, reason):
-            self._closing = code
-            self._replied = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._replied], timeout=REPLY_SECONDS)
+        if self._tell(code, reason):
+            await self._reply()
         if self.close_code is None:
             self._exchange._protocol.close(code)
             self._closed(code)
+
+    async def _reply(self) -> None:
+        """Wait shortly for the client's close frame; what it sends before that is dropped."""
+        self._replied = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                while self.close_code is None and not self._is_receiving:
+                    await self.receive()
+                await self._replied
+        except TimeoutError:
+            pass
 
     def _tell(self, code: int, reason: str) -> bool:
         """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
@@ -371,6 +425,8 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
+        if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
+            was = site.without_host(was, hosts)
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)
         site.start(was)

@@ -10,13 +10,17 @@ import asyncio
 import atexit
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from queue import Full, Queue, SimpleQueue
+from contextlib import suppress
+from queue import Empty, Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.spare_threads import ServerThreads, own
 
@@ -33,6 +37,12 @@ FILE_CHUNK = 65536
 _QUEUED = 8
 """Pieces of a streamed answer that wait for the server to take them."""
 
+PATIENCE_SECONDS = 0.1
+"""How long a client may have said nothing after it has closed its half of the connection."""
+
+WORKER_BOOT_ERROR = 3
+"""gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
+
 _END = b""
 
 _threads = ServerThreads()
@@ -45,7 +55,7 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "_received", "answers")
+    __slots__ = ("_environ", "_incoming", "answers", "phrase")
 
     can_upgrade = False
 
@@ -57,8 +67,10 @@ class WSGIExchange(Exchange):
         self.query = environ.get("QUERY_STRING", "")
         self.body = b""
         self._environ = environ
-        self._received = 0
+        self._incoming: _Incoming | None = None
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self.phrase: tuple[int, str] | None = None
+        """A status, and the status line with the reason phrase that it is to be sent with."""
 
     @property
     def scheme(self) -> str:
@@ -87,7 +99,11 @@ class WSGIExchange(Exchange):
     def has_body(self) -> bool:
         environ = self._environ
         length = environ.get("CONTENT_LENGTH")
-        return (bool(length) and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+        if length and length != "0":
+            return True
+        # HTTP/2 announces a body by a frame, not by a header.
+        announced = self.method not in SAFE and self.version[0] != "1"
+        return announced or "HTTP_TRANSFER_ENCODING" in environ
 
     def headers(self) -> Headers:
         found = [
@@ -101,6 +117,9 @@ class WSGIExchange(Exchange):
             if (value := self.header(name)) is not None
         )
         return found
+
+    def set_reason(self, status: int, reason: str) -> None:
+        self.phrase = status, f"{status} {reason}"
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         if self.method != "HEAD" and status not in NO_BODY:
@@ -125,12 +144,10 @@ class WSGIExchange(Exchange):
         return _Stream(pieces)
 
     async def read(self, size: int) -> bytes:
-        source = self._environ["wsgi.input"]
-        data: bytes = await asyncio.to_thread(_read_some, source, size)
-        self._received += len(data)
-        if not data and self._received < int(self.header("content-length") or 0):
-            raise ClientGone
-        return data
+        if self._incoming is None:
+            length = int(self.header("content-length") or 0)
+            self._incoming = _Incoming(self._environ["wsgi.input"], length)
+        return await self._incoming.read(size)
 
     async def disconnected(self) -> None:
         # WSGI tells of it by closing a streamed answer, and not at all before that.
@@ -150,11 +167,54 @@ def _environ_key(name: str) -> str:
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
+class _Incoming:
+    """A request body as the server gives it, whose `read` blocks.
+
+    Args:
+        source: of the request.
+        length: bytes that it has at least.
+    """
+
+    __slots__ = ("_has_broken", "_left", "_reading", "_rest", "_source")
+
+    def __init__(self, source: Any, length: int) -> None:
+        self._source = source
+        self._left = length
+        self._rest = b""
+        self._has_broken = False
+        self._reading: asyncio.Task[bytes] | None = None
+
+    async def read(self, size: int) -> bytes:
+        """The next piece, of `size` bytes at most; see `Exchange.read`."""
+        if not self._rest:
+            self._rest = await self._next(size)
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
+
+    async def _next(self, size: int) -> bytes:
+        if self._has_broken:
+            raise ClientGone
+        if self._reading is None:
+            # The thread reads on if nobody waits for it any more; what it gets is for the next.
+            self._reading = asyncio.create_task(asyncio.to_thread(_read_some, self._source, size))
+        reading = self._reading
+        await asyncio.wait({reading})
+        self._reading = None
+        try:
+            data = reading.result()
+        except Exception as error:
+            # Servers have errors of their own for a body that is malformed.
+            self._has_broken = True
+            raise ClientGone from error
+        self._left -= len(data)
+        if not data and self._left > 0:
+            self._has_broken = True
+            raise ClientGone
+        return data
+
+
 def _read_some(source: Any, size: int) -> bytes:
-    try:
-        data: bytes = source.read1(size) if hasattr(source, "read1") else source.read(size)
-    except OSError as error:
-        raise ClientGone from error
+    data: bytes = source.read1(size) if hasattr(source, "read1") else source.read(size)
     return data
 
 
@@ -248,8 +308,9 @@ class _Stream:
                 queue.put_nowait(None)
                 return
             except Full:
-                # Nobody shall get the rest, and this makes room.
-                queue.get_nowait()
+                # Nobody shall get the rest, and this makes room; unless the server has just done.
+                with suppress(Empty):
+                    queue.get_nowait()
 
 
 class Engine:
@@ -275,6 +336,10 @@ class Engine:
         site = self._site
         exchange = self._exchange(environ)
         was = site.open(exchange)
+        host = environ.get("HTTP_HOST")
+        if host is None or "," in host:
+            # Servers join what comes twice; no host has a comma.
+            was = site.without_host(was, 0 if host is None else 2)
         if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
             error = HTTPError(501, "WSGI servers have no WebSocket")
             was = site.refusal(was.exchange, was.app, error)
@@ -286,11 +351,18 @@ class Engine:
             except HTTPError as fault:
                 collector.close()
                 was = site.refusal(was.exchange, was.app, fault)
-        if own.lender is None:
-            own.lender = _threads
-        was.endpoint.run(was)
+        # gunicorn's own queue is before this, and it reads what a client sent that left meanwhile.
+        connection = environ.get("gunicorn.socket")
+        if connection is not None and peer.has_left(connection, PATIENCE_SECONDS):
+            site.abandon(was)
+        else:
+            if own.lender is None:
+                own.lender = _threads
+            was.endpoint.run(was)
         answer = exchange.answers.get()
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
+        if exchange.phrase is not None and exchange.phrase[0] == answer.status:
+            status = exchange.phrase[1]
         start_response(status, list(answer.headers))
         return answer.body
 
@@ -307,7 +379,23 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
         while left and (chunk := source.read(min(left, PIECE))):
             left -= len(chunk)
             sink.write(chunk)
-    except (OSError, ValueError):
+    except HTTPError:
+        raise
+    except Exception:
+        # Servers have errors of their own for a body that is malformed.
         raise HTTPError(400, "the body is malformed or ended too soon") from None
     if left and length is not None:
         raise HTTPError(400, "the body ended too soon")
+
+
+def started(make: Callable[[], Engine]) -> Engine:
+    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
+    that other workers would fail too.
+    """
+    try:
+        return make()
+    except Exception:
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+            traceback.print_exc()
+            os._exit(WORKER_BOOT_ERROR)
+        raise

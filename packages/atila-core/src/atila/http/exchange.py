@@ -183,6 +183,15 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def set_reason(self, status: int, reason: str) -> None:
+        """Have an answer of this status sent with a reason phrase, before it is begun. Does nothing
+        where the protocol has no place for one.
+
+        Args:
+            status: the code that it belongs to; other answers have the usual phrase.
+            reason: printable ASCII.
+        """
+
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         """Send the head of an answer whose body follows in pieces. On the task loop only."""
         raise NotImplementedError

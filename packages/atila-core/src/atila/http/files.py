@@ -85,7 +85,7 @@ def send(was: Was, file: FileBody) -> None:
 
 
 def of_open(was: Was, file: IO[Any], content_type: str | None, filename: str | None) -> Response:
-    """An open file as an answer, from where it stands; nothing is known of its version.
+    """An open file as an answer, see `rewind`; nothing is known of its version.
 
     Args:
         was: the request.
@@ -102,6 +102,18 @@ def of_open(was: Was, file: IO[Any], content_type: str | None, filename: str | N
         response.headers.append(attachment(filename))
     response.body = file
     return response
+
+
+def rewind(file: IO[Any]) -> None:
+    """Have a file that stands at its end, as one does that was just written, read from its start;
+    any other is read from where it stands. Files that cannot seek are left alone."""
+    seekable = getattr(file, "seekable", None)
+    if seekable is None or not seekable():
+        return
+    at = file.tell()
+    if file.seek(0, os.SEEK_END) == at:
+        at = 0
+    file.seek(at)
 
 
 def _examine(path: str) -> os.stat_result:

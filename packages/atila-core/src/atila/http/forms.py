@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json as standard_json
 from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
 
 from atila.errors import HTTPError
+from atila.values import json
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
+_JSON_TYPES = frozenset({JSON_TYPE, "text/json"})
 
 
 def parse_query(text: str, most: int) -> dict[str, Any]:
@@ -70,16 +73,56 @@ def parse_form(body: bytes, most: int) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body (RFC 8259).
+    """The value of a JSON body (RFC 8259); integers are exact.
 
     Raises:
         HTTPError: 400 if it is malformed, too deep or not UTF-8; it tells where.
     """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise HTTPError(400, f"the body is not valid JSON: {error.msg} ({where})") from None
+        return json.loads(body)
+    except json.NotJSON as error:
+        raise HTTPError(400, f"the body is not valid JSON: {error}") from None
+
+
+def parse_json_exactly(body: bytes) -> Any:
+    """The value of a JSON body for a handler that says types: no key comes twice in an object, and
+    an integer is the one that was sent, however long.
+
+    Raises:
+        HTTPError: 400 as `parse_json`, or a key comes twice.
+    """
+    value = parse_json(body)
+    if b"{" in body and not _has_all_keys(body, value):
+        _refuse_duplicates(body)
+    return value
+
+
+def _has_all_keys(body: bytes, value: Any) -> bool:
+    """Whether no key of the text got lost in the value; False if that is not plain.
+
+    There is a colon for each key, and those in texts are the same in both, unless escaped.
+    """
+    if b"\\u" in body:
+        return False
+    try:
+        return body.count(b":") == orjson.dumps(value).count(b":")
+    except TypeError:
+        # Integers of more than 64 bits, or nested deeper than orjson writes.
+        return False
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise HTTPError(400, f"the body is not valid JSON: the key {key[:100]!r} twice")
+            seen.add(key)
+
+    try:
+        standard_json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)
+    except RecursionError:
+        raise HTTPError(400, "the body is not valid JSON: nested too deep") from None
 
 
 def media_type(content_type: str | None) -> str:
@@ -88,5 +131,37 @@ def media_type(content_type: str | None) -> str:
 
 
 def is_json(media: str) -> bool:
-    """Whether a media type is JSON (RFC 6839: also "application/problem+json")."""
-    return media == JSON_TYPE or media.endswith("+json")
+    """Whether a media type is JSON: also "text/json", and "application/problem+json" (RFC 6839)."""
+    return media in _JSON_TYPES or media.endswith("+json")
+
+
+def refuse_encoded(content_encoding: str | None) -> None:
+    """Refuse a body that is compressed, since it is not unpacked.
+
+    Args:
+        content_encoding: the header; None if there is none.
+
+    Raises:
+        HTTPError: 415 that names the encoding, with Accept-Encoding (RFC 9110, section 15.5.16).
+    """
+    coding = (content_encoding or "").strip().lower()
+    if coding not in ("", "identity"):
+        raise HTTPError(
+            415,
+            f"the body has the Content-Encoding {coding[:80]!r}; send it without one",
+            0,
+            [("accept-encoding", "identity")],
+        )
+
+
+def unread_body(content_type: str | None) -> HTTPError:
+    """The refusal of a body that gives none of the parameters that the handler needs.
+
+    Args:
+        content_type: the header; None if there is none.
+    """
+    media = media_type(content_type)
+    given = f"its Content-Type is {media[:80]!r}" if media else "it has no Content-Type"
+    return HTTPError(
+        415, f"the body gives no parameters, since {given}; send a form or {JSON_TYPE}"
+    )

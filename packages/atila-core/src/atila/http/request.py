@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 else:
     RequestNames = object
 
+FORM_TYPES = frozenset({forms.FORM_TYPE, MULTIPART_TYPE})
+"""The media types of forms."""
+
 
 class Request(RequestNames):
     """One request.
@@ -120,6 +123,8 @@ class Request(RequestNames):
         """The fields of an URL-encoded or multipart body, an `Upload` where it has a file; {} for a
         body of another type."""
         kind = self.get_content_type()
+        if kind in FORM_TYPES:
+            forms.refuse_encoded(self._exchange.header("content-encoding"))
         if kind == forms.FORM_TYPE:
             return forms.parse_form(self.body, self.was.app.config.MAX_FIELDS)
         if kind != MULTIPART_TYPE or not self._exchange.body:
@@ -133,6 +138,9 @@ class Request(RequestNames):
         """The value of a JSON body; None for a body of another type."""
         if not forms.is_json(self.get_content_type()):
             return None
+        forms.refuse_encoded(self._exchange.header("content-encoding"))
+        if self.was.endpoint.binding is not None:
+            return forms.parse_json_exactly(self.body)
         return forms.parse_json(self.body)
 
     @cached_property
@@ -141,6 +149,12 @@ class Request(RequestNames):
         if forms.is_json(self.get_content_type()):
             return self.JSON if isinstance(self.JSON, dict) else {}
         return self.FORM
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether the body is of a type that gives parameters: a form, or JSON."""
+        kind = self.get_content_type()
+        return kind in FORM_TYPES or forms.is_json(kind)
 
     @property
     def routed(self) -> Callable[..., Any]:

@@ -80,14 +80,15 @@ class Response:
 
         Args:
             status: 201, or "201 Created".
-            body: anything that a handler may return.
+            body: anything that a handler may return, also what was.API and its like gave.
             headers: added to those that are set already; Content-Type replaces its default.
 
         Returns:
             Itself, to be returned by the handler.
         """
         self.set_status(status)
-        self.body = body
+        if body is not self:
+            self.body = body
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         for name, value in pairs:
             self.add_header(name, value)
@@ -105,7 +106,13 @@ class Response:
 
     def set_status(self, status: int | str) -> None:
         """Set the status: 201, or "201 Created"."""
-        self.given_status, self.given_reason = parse_status(status)
+        self.give_status(*parse_status(status))
+
+    def give_status(self, code: int, reason: str) -> None:
+        """Set the status by its code and its reason phrase."""
+        self.given_status, self.given_reason = code, reason
+        if reason != reason_phrase(code) and reason.isascii() and reason.isprintable():
+            self._exchange.set_reason(code, reason)
 
     def add_header(self, name: str, value: object) -> None:
         """Add a header, even if there is one of this name."""

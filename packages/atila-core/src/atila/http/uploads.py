@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import mimetypes
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from urllib.parse import unquote_to_bytes
 
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 
@@ -28,6 +30,11 @@ SMALL = 65536
 """Bytes of a file that stay in memory until its path is asked for."""
 MAX_BOUNDARY = 200
 """RFC 2046 allows 70; some clients have longer ones."""
+
+
+_CHARSETS = frozenset({"utf-8", "iso-8859-1"})
+# The parser of forms leaves out names with an asterisk.
+_PARAMETERS = re.compile(r""";[ \t]*([\w*-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^";\s]*)""", re.ASCII)
 
 
 class Limits(Protocol):
@@ -66,6 +73,15 @@ class Upload:
 
     def __repr__(self) -> str:
         return f"<Upload {self.name!r}, {self.size} bytes>"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """For fields of pydantic models: such an object, as it is."""
+        return {"type": "is-instance", "cls": cls}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, str]:
+        return {"type": "string", "format": "binary"}
 
     @property
     def ext(self) -> str:
@@ -361,17 +377,21 @@ class Form:
         parser.close()
 
     def _begin(self, segment: Any) -> tuple[str, _Text | Upload]:
-        name: str = segment.name
+        extended = _extended(segment.header("Content-Disposition", ""))
+        name: str = segment.name or extended.get("name*", "")
         if not name:
             raise HTTPError(400, "a part of the form has no name")
-        if segment.filename is None:
+        filename = segment.filename
+        if filename is None:
+            filename = extended.get("filename*")
+        if filename is None:
             self._count += 1
             if self._count > self._config.MAX_FIELDS:
                 raise HTTPError(400, f"more than {self._config.MAX_FIELDS} fields")
             return name, _Text()
         if len(self.files) >= self._config.MAX_FILES:
             raise HTTPError(400, f"more than {self._config.MAX_FILES} files")
-        file_name = safe_name(segment.filename) if segment.filename else ""
+        file_name = safe_name(filename) if filename else ""
         upload = Upload(file_name, segment.content_type or "", self._config.UPLOAD_FOLDER)
         self.files.append(upload)
         return name, upload
@@ -410,6 +430,34 @@ class _Text:
             return self._data.decode("utf-8")
         except UnicodeDecodeError:
             raise HTTPError(400, f"the field {name!r} is not UTF-8") from None
+
+
+def _extended(disposition: str) -> dict[str, str]:
+    """The parameters of a Content-Disposition whose names end in "*", decoded (RFC 8187, which
+    took the place of RFC 5987). RFC 7578 forbids them, some clients send nothing else.
+
+    Raises:
+        HTTPError: 400, one of them is malformed, or in another encoding than RFC 8187 allows.
+    """
+    if "*" not in disposition:
+        return {}
+    return {
+        name.lower(): _decode_extended(name, value.strip('"'))
+        for name, value in _PARAMETERS.findall(disposition)
+        if name.lower() in ("name*", "filename*")
+    }
+
+
+def _decode_extended(name: str, value: str) -> str:
+    """ "häl.txt" of "UTF-8'de'h%C3%A4l.txt"."""
+    charset, _, rest = value.partition("'")
+    _, quote, encoded = rest.partition("'")
+    if not quote or charset.lower() not in _CHARSETS:
+        raise HTTPError(400, f"{name} of a part of the form must be like UTF-8''a%20b")
+    try:
+        return unquote_to_bytes(encoded).decode(charset)
+    except UnicodeDecodeError:
+        raise HTTPError(400, f"{name} of a part of the form is not {charset.upper()}") from None
 
 
 def _boundary(content_type: str) -> str:

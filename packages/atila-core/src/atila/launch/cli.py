@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from atila.errors import SetupError
-from atila.launch import failures, reloading, script
+from atila.launch import failures, ports, reloading, script
 from atila.launch.failures import ProjectFailed
 from atila.monitoring import logs
 from atila.serving import static
@@ -34,7 +34,7 @@ def _mistakes_told() -> Iterator[None]:
         yield
     except SetupError as error:
         click.echo(f"atila: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except ProjectFailed as error:
         click.echo(error.text, err=True, nl=False)
         sys.exit(1)
@@ -124,6 +124,7 @@ def serve(
             os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
+        ports.check(settings.host, settings.port)
         os.environ[script.HOST] = settings.host
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""

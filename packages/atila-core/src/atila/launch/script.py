@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MOUNT_OPTIONS = ("appname", "host", "name", "path", "pref", "subscribe")
 
 DEFAULT_PORT = 5000
+LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
 ACCESS_LOG = "ATILA_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
@@ -378,7 +379,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
     asked = examine(target)
     return Settings(
         target=os.path.abspath(target) if target.endswith(".py") else target,
-        host=options["host"] or asked.get("address") or "127.0.0.1",
+        host=options["host"] or asked.get("address") or LOOPBACK,
         port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],

@@ -32,7 +32,7 @@ def app_of(application: Application, name: str) -> Atila:
 def handler_of(application: Application) -> Callable[..., Any]:
     """A handler that answers with what a WSGI application does."""
 
-    def handler(was: Was, **_: Any) -> Any:
+    def handler(was: Was, /, **_: Any) -> Any:
         started: list[Any] = []
         written: list[bytes] = []
 

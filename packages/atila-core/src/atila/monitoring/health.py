@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from atila.errors import SetupError, source_of
+from atila.http.loopback import is_local
 from atila.routing.router import Route
 from atila.routing.signature import check_takes_context
 from atila.runtime.offload import in_pool
@@ -99,7 +100,7 @@ class Readiness:
             "status": "failed" if errors else "ok",
             "checks": {check.name: _word(errors.get(check.name)) for check in self._checks},
         }
-        if errors and was.app.debug:
+        if errors and was.app.debug and is_local(was.exchange):
             told["errors"] = {name: _text(error) for name, error in errors.items()}
         return _answer(was, 503 if errors else 200, told)
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from atila.http import methods
 from atila.openapi.operation import Document, Operation
 from atila.openapi.schema import CONVERTED, Schema
+from atila.openapi.typed import models_of
 from atila.routing.router import parse_rule
 from atila.serving.endpoint import Endpoint, path_of
 from atila.serving.site import Site
+from atila.validation.schemas import Components
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -34,20 +36,24 @@ def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document
         endpoints: those of one or more apps.
         info: the Info Object; see `info_of`.
     """
-    paths = _Paths()
-    for endpoint in sorted(endpoints, key=_order):
-        if not endpoint.websocket and not endpoint.route.automatic:
-            paths.add(endpoint)
-    components: Document = {"schemas": {"Error": _error_schema()}}
+    shown = [e for e in endpoints if not e.websocket and not e.route.automatic]
+    schemas: dict[str, Schema] = {"Error": _error_schema()}
+    if any(endpoint.binding is not None for endpoint in shown):
+        schemas["InputError"] = _input_error_schema()
+    components = Components(models_of(shown), schemas)
+    paths = _Paths(components)
+    for endpoint in sorted(shown, key=_order):
+        paths.add(endpoint)
+    all_components: Document = {"schemas": {**schemas, **dict(sorted(components.schemas.items()))}}
     if paths.schemes:
-        components["securitySchemes"] = {
+        all_components["securitySchemes"] = {
             name: {"type": "http", "scheme": name} for name in sorted(paths.schemes)
         }
     return {
         "openapi": VERSION,
         "info": dict(info),
         "paths": dict(sorted(paths.items.items())),
-        "components": components,
+        "components": all_components,
     }
 
 
@@ -72,7 +78,8 @@ def _order(endpoint: Endpoint) -> tuple[str, int]:
 class _Paths:
     """The Paths Object, while endpoints are added to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, components: Components) -> None:
+        self._components = components
         self.items: dict[str, Document] = {}
         self.schemes: set[str] = set()
         self._templates: dict[tuple[str, ...], tuple[str, list[str]]] = {}
@@ -89,7 +96,8 @@ class _Paths:
             item = self.items.setdefault(path, {})
             for method in map(str.lower, endpoint.route.methods):
                 if method in METHODS and method not in item:
-                    operation = Operation(endpoint, method, dict(zip(own, names, strict=True)))
+                    renamed = dict(zip(own, names, strict=True))
+                    operation = Operation(endpoint, method, renamed, self._components)
                     item[method] = operation.object(self._identifier(endpoint, method))
                     self.schemes.update(*item[method].get("security", ()))
 
@@ -120,5 +128,27 @@ def _error_schema() -> Schema:
             "detail": {**text, "description": "What is wrong."},
             "errno": {"type": "integer", "description": "The application's own number for it."},
             "request_id": {**text, "description": "To find it in the logs by."},
+        },
+    }
+
+
+def _input_error_schema() -> Schema:
+    text: Schema = {"type": "string"}
+    return {
+        "allOf": [{"$ref": "#/components/schemas/Error"}],
+        "properties": {
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["in", "at", "message", "rule"],
+                    "properties": {
+                        "in": {**text, "description": "The part of the request."},
+                        "at": {**text, "description": "The place in it; empty for all of it."},
+                        "message": {**text, "description": "What is wrong there."},
+                        "rule": {**text, "description": "Which rule is broken, for programs."},
+                    },
+                },
+            }
         },
     }

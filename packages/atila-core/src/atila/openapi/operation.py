@@ -10,9 +10,11 @@ from atila.http.forms import FORM_TYPE
 from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
 from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.openapi.typed import TypedOperation, responses
 from atila.routing.router import parse_rule
 from atila.serving.endpoint import Endpoint
 from atila.validation.inspector import OneOf, Rule
+from atila.validation.schemas import Components
 
 ERROR = "#/components/schemas/Error"
 """Where a document has the schema of errors."""
@@ -27,9 +29,16 @@ class Operation:
         endpoint: what answers it.
         method: lower case.
         names: the parameters in this path, and what they are called in its template.
+        components: where the schemas of models go.
     """
 
-    def __init__(self, endpoint: Endpoint, method: str, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        names: Mapping[str, str],
+        components: Components,
+    ) -> None:
         self._endpoint = endpoint
         self._route = endpoint.route
         self._method = method
@@ -41,6 +50,11 @@ class Operation:
         inspector = endpoint.inspector
         self._rules: tuple[Rule, ...] = inspector.rules if inspector is not None else ()
         self._choices: tuple[OneOf, ...] = inspector.choices if inspector is not None else ()
+        self._components = components
+        self._typed: TypedOperation | None = None
+        if (binding := endpoint.binding) is not None:
+            has_body = method.upper() in WITH_BODY
+            self._typed = TypedOperation(binding, components, self._rules, has_body)
 
     def object(self, identifier: str) -> Document:
         """The Operation Object."""
@@ -50,20 +64,29 @@ class Operation:
         made.update({"tags": [tag]} if tag else {})
         made.update({"summary": summary} if summary else {})
         made.update({"description": text} if (text := description.strip()) else {})
-        if parameters := [*self._in_path(), *self._in_query()]:
+        if parameters := [*self._parameters()]:
             made["parameters"] = parameters
-        if self._has_body():
+        if self._typed is not None and self._typed.has_body:
+            made["requestBody"] = self._typed.body(self._route.content_types)
+        elif self._has_body():
             made["requestBody"] = self._body()
         if self._endpoint.security:
             made["security"] = [{self._endpoint.security: []}]
         made["responses"] = {
-            "200": {"description": "The answer."},
+            **responses(self._endpoint, self._components),
             "default": {
                 "description": "An error.",
                 "content": {"application/json": {"schema": {"$ref": ERROR}}},
             },
         }
         return made
+
+    def _parameters(self) -> Iterator[Document]:
+        if self._typed is not None:
+            yield from self._typed.parameters(self._names)
+        else:
+            yield from self._in_path()
+            yield from self._in_query()
 
     def _about(self, name: str) -> list[Rule]:
         return [rule for rule in self._rules if rule.place.name == name]
@@ -115,7 +138,8 @@ class Operation:
         return parameter is not None and parameter.default is inspect.Parameter.empty
 
     def _has_body(self) -> bool:
-        if self._method.upper() not in WITH_BODY:
+        typed_alone = self._typed is not None and not self._streams()
+        if self._method.upper() not in WITH_BODY or typed_alone:
             return False
         takes = self._takes_any or self._route.content_types or self._streams()
         return bool(takes or any(self._only_in(name) != "URL" for name in self._others()))

@@ -32,7 +32,7 @@ def ranked(routes: Iterable[Route], unrouted: Mapping[str, int]) -> list[Route]:
 
 
 def _refusing(route: Route, status: int) -> Route:
-    def refuse(was: Was, **params: Any) -> None:
+    def refuse(was: Was, /, **params: Any) -> None:
         raise HTTPError(status)
 
     return replace(route, handler=refuse, options={}, content_types=())

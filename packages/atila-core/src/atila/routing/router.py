@@ -37,6 +37,8 @@ class Route:
         automatic: nobody wrote it; it answers OPTIONS for a path that others have.
         mntopt: how and where the module was mounted that it is in.
         rank: of two that lead to the same place that of the higher rank answers.
+        namespace: for annotations, names beside those of the handler's module: the variables of the
+            function in which it is defined.
     """
 
     rule: str
@@ -49,6 +51,7 @@ class Route:
     automatic: bool = False
     mntopt: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
+    namespace: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Segment(NamedTuple):
@@ -163,6 +166,28 @@ CONVERTERS: dict[str, Converter] = {
 """Kind of parameter to its converter, most particular first; None means it does not match."""
 
 _ORDER = list(CONVERTERS)
+
+
+def fitting(kind: str, value: Any) -> Any:
+    """What a parameter of a rule is that a form or JSON gives in place of the path.
+
+    Args:
+        kind: of the parameter: "int".
+        value: as given.
+
+    Returns:
+        Text as the path would have it converted; None for what a path could not give.
+    """
+    if isinstance(value, str):
+        return CONVERTERS[kind](value)
+    if isinstance(value, bool):
+        return None
+    if kind == "float" and isinstance(value, float):
+        return value
+    if not isinstance(value, int):
+        return None
+    # A number is written without quotes by many a client, and a path has it as text.
+    return value if kind in ("int", "float") else CONVERTERS[kind](str(value))
 
 
 class Match(NamedTuple):

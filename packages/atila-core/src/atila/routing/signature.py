@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError, SetupError, source_of
-from atila.routing.router import Route, parse_rule
+from atila.routing.router import Route, fitting, parse_rule
 
 if TYPE_CHECKING:
     from atila import Was
@@ -23,6 +24,7 @@ class Signature:
         required: those without a default.
         defaults: of the others.
         takes_any: whether it has a ** parameter.
+        reads_any: whether it uses what that takes: its name does not begin with an underscore.
     """
 
     def __init__(self, route: Route) -> None:
@@ -38,13 +40,14 @@ class Signature:
         self.names: list[str] = []
         self.required: set[str] = set()
         self.defaults: dict[str, Any] = {}
-        self.takes_any = False
+        self.takes_any = self.reads_any = False
         for parameter in parameters[1:]:
             self._take(parameter, route)
 
     def _take(self, parameter: inspect.Parameter, route: Route) -> None:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             self.takes_any = True
+            self.reads_any = not parameter.name.startswith("_")
         elif parameter.kind in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.POSITIONAL_ONLY,
@@ -76,7 +79,10 @@ def _name(route: Route) -> str:
 
 
 def binder(
-    route: Route, signature: Signature, of_layers: frozenset[str] = frozenset()
+    route: Route,
+    signature: Signature,
+    of_layers: frozenset[str] = frozenset(),
+    handler: Callable[..., Any] | None = None,
 ) -> Binder | None:
     """The function that gives a handler its arguments, or None if it takes none.
 
@@ -88,11 +94,14 @@ def binder(
         signature: of its handler.
         of_layers: names of parameters that are for layers; it is called without those that it does
             not take.
+        handler: the handler within what layers wrap it in.
 
     Raises:
-        SetupError: the rule has a parameter that the handler does not take.
+        SetupError: the rule has a parameter that the handler does not take, or a parameter has the
+            name of an argument that is given by position.
     """
-    in_rule = [s.text for s in parse_rule(route.rule, route.source) if s.kind]
+    kinds = {s.text: s.kind for s in parse_rule(route.rule, route.source) if s.kind}
+    in_rule = list(kinds)
     known = frozenset(signature.names)
     if not signature.takes_any and (strange := set(in_rule) - known):
         raise SetupError(
@@ -104,22 +113,92 @@ def binder(
         return None
     required = frozenset(signature.required)
     takes_any = signature.takes_any
+    has_optional = bool(signature.defaults.keys() & kinds.keys())
     others = of_layers - known
+    ours = positional_names(route.handler) | positional_names(handler or route.handler)
+    if clashing := ours & known.union(in_rule):
+        raise SetupError(
+            f"the parameter {min(clashing)!r} of {_name(route)} has the name of the context, there"
+            " or in a decorator: rename one of the two",
+            route.source,
+        )
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
         if args is None:
             exchange = was.exchange
             args = was.args if exchange.query or exchange.body else was.path_params
+        if kinds and (was.exchange.body or (has_optional and was.exchange.query)):
+            args = _fitted(was, args, kinds, signature.defaults)
         given = args.keys()
-        if not (required <= given and (takes_any or given <= known)):
+        if not (required <= given and (given <= known or (takes_any and ours.isdisjoint(given)))):
             args = {name: value for name, value in args.items() if name not in others}
-            if not (required <= args.keys() and (takes_any or args.keys() <= known)):
-                raise HTTPError(400, _mismatch(args.keys(), required, signature))
+            given = args.keys()
+            if clashing := ours & given:
+                raise HTTPError(400, f"unknown parameter {min(clashing)!r}")
+            if not (required <= given and (takes_any or given <= known)):
+                raise HTTPError(400, _mismatch(given, required, signature))
         was.is_bound = True
         return args
 
     return bind
+
+
+def positional_names(handler: Callable[..., Any]) -> frozenset[str]:
+    """Names of what a call gives by position, in the handler and in all that it is wrapped in.
+
+    A client's parameter of such a name, taken by **, would be the same argument once more.
+    """
+    names: set[str] = set()
+    seen: set[int] = set()
+    function: Any = handler
+    while function is not None and id(function) not in seen:
+        seen.add(id(function))
+        names.update(_first_names(function, 1))
+        function = getattr(function, "__wrapped__", None)
+    return frozenset(names)
+
+
+def _first_names(function: Any, count: int) -> Iterator[str]:
+    """The names of as many parameters, but for those that have none for callers."""
+    if isinstance(function, functools.partial):
+        yield from _first_names(function.func, count + len(function.args))
+    elif inspect.ismethod(function):
+        yield from _first_names(function.__func__, count + 1)
+    elif inspect.isfunction(function):
+        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+        for parameter in list(parameters)[:count]:
+            if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+                yield parameter.name
+    elif inspect.isfunction(method := type(function).__call__):
+        yield from _first_names(method, count + 1)
+
+
+def _fitted(
+    was: Was, args: Mapping[str, Any], kinds: Mapping[str, str], defaults: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
+
+    What an inspection has converted, or other code has given, stays as it is.
+
+    Raises:
+        HTTPError: 400, one does not fit.
+    """
+    data = was.request.DATA if was.exchange.body else {}
+    made = dict(args)
+    for name, kind in kinds.items():
+        value = args.get(name)
+        if value is was.path_params.get(name) or value is not data.get(name, value):
+            continue
+        if name not in data and not isinstance(value, str):
+            continue
+        fits = fitting(kind, value)
+        if fits is None and (value is not None or defaults.get(name, name) is not None):
+            raise HTTPError(400, f"parameter {name!r} must fit <{kind}:{name}> of the path")
+        made[name] = fits
+    if was._args is args:
+        was._args = made
+    return made
 
 
 def _mismatch(given: Any, required: frozenset[str], signature: Signature) -> str:

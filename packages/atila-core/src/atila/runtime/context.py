@@ -1,4 +1,4 @@
-"""The request that the running code belongs to, and code that runs with its context variables."""
+"""The request to which the running code belongs, and awaitables that run with its variables."""
 
 from __future__ import annotations
 

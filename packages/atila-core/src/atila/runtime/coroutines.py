@@ -24,7 +24,7 @@ def generator_handler(handler: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(handler)
-    def run(was: Was, **params: Any) -> Any:
+    def run(was: Was, /, **params: Any) -> Any:
         generator = handler(was, **params)
         if not inspect.isgenerator(generator):
             return generator

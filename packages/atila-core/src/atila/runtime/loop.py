@@ -31,6 +31,7 @@ class TaskLoop(CallQueue):
         super().__init__("the task loop", log)
         self.loop = loop if loop is not None else asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_stopped = False
         self._thread: threading.Thread | None = None
         self.thread_id = threading.get_ident() if loop is not None else 0
 
@@ -44,7 +45,12 @@ class TaskLoop(CallQueue):
             self.thread_id = threading.get_ident()
             asyncio.set_event_loop(self.loop)
             self.loop.call_soon(ready.set)
-            self.loop.run_forever()
+            while not self._is_stopped:
+                try:
+                    self.loop.run_forever()
+                except BaseException:
+                    # asyncio lets KeyboardInterrupt and SystemExit out of whatever raises them.
+                    log.exception("something on the task loop raised what would have ended it")
 
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
@@ -149,6 +155,7 @@ class TaskLoop(CallQueue):
             return
         self.cancel()
         if self._thread is not None:
+            self._is_stopped = True
             self.call(self.loop.stop)
             self._thread.join(5.0)
             if not self._thread.is_alive():

@@ -1,4 +1,4 @@
-"""From the task loop into a worker thread and back, and from a thread to the loop, with the context
+"""Calls from the task loop into worker threads, and from threads to the loop, in the context
 variables of the request.
 
 A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the
@@ -113,7 +113,7 @@ def _for_future(error: BaseException) -> BaseException:
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    carried = RuntimeError(f"{type(error).__name__} ended what ran in a worker thread")
+    carried = RuntimeError(f"{type(error).__name__} ended what ran for a request")
     carried.__cause__ = error
     return carried
 
@@ -130,7 +130,7 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
     if loop.is_current():
         if not loop.loop.is_running():
             # The loop of a server that has stopped it already, as granian does at the end.
-            return loop.loop.run_until_complete(value)
+            return loop.loop.run_until_complete(_contained(value))
         value.close()
         raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
     # It gets a copy of the context of this thread.
@@ -142,4 +142,12 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
 
 
 async def _with_context(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, Context]:
-    return await coroutine, copy_context()
+    return await _contained(coroutine), copy_context()
+
+
+async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives; of what it raises nothing that would end the loop."""
+    try:
+        return await coroutine
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise _for_future(error) from error

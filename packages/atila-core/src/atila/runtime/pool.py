@@ -34,6 +34,9 @@ class WorkerPool:
             `spare_threads`. Of one function as many jobs wait in threads as there are threads.
         name: prefix of the threads' names.
         eager: wake a thread for each job at once, for jobs that are known to block.
+
+    Attributes:
+        all_busy: called, on any thread, when a job waits and no thread can be woken for it.
     """
 
     def __init__(
@@ -57,11 +60,13 @@ class WorkerPool:
         self._asleep: deque[LockType] = deque()
         self._blocked: set[LockType] = set()
         self._starting = threading.Lock()
+        self.all_busy: Callable[[], object] | None = None
         self._spare = spare
         self._lent = 0
         self._crowds = Crowds(threads)
         self._started = 0
         self._closing = False
+        self._is_sorting = False
         self._watching = False
         self._alarm = allocate_lock()
         self._alarm.acquire()
@@ -103,6 +108,35 @@ class WorkerPool:
         self._jobs.append((func, args))
         self._notify()
 
+    def queued(self) -> list[tuple[Any, ...]]:
+        """The arguments of the jobs that wait for a thread."""
+        # A copy, made at once, whatever the threads take meanwhile.
+        return [args for _, args in self._jobs.copy()]
+
+    def withdraw(self, is_unwanted: Callable[[tuple[Any, ...]], bool]) -> list[tuple[Any, ...]]:
+        """Take jobs out of the queue, by their arguments.
+
+        Returns:
+            The arguments of those that no thread will run any more.
+        """
+        jobs, found = self._jobs, []
+        self._is_sorting = True
+        try:
+            for _ in range(len(jobs)):
+                job = jobs.popleft()
+                if is_unwanted(job[1]):
+                    found.append(job[1])
+                else:
+                    jobs.append(job)
+        except IndexError:
+            pass  # The threads were faster.
+        finally:
+            self._is_sorting = False
+        if jobs:
+            # A thread may have found the queue empty.
+            self._notify()
+        return found
+
     def close(self, timeout: float) -> bool:
         """Take no new jobs and wait for the accepted ones, at most `timeout` seconds.
 
@@ -111,7 +145,7 @@ class WorkerPool:
         """
         self._closing = True
         deadline = time.monotonic() + timeout
-        while self._jobs or len(self._asleep) < len(self._threads):
+        while self._jobs or self._is_sorting or len(self._asleep) < len(self._threads):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
@@ -153,9 +187,12 @@ class WorkerPool:
             self._asleep.pop().release()
         except IndexError:
             with self._starting:
-                if len(self._threads) >= self.size + self._lent:
-                    return False
-                self._start_thread()
+                if len(self._threads) < self.size + self._lent:
+                    self._start_thread()
+                    return True
+            if self.all_busy is not None:
+                self.all_busy()
+            return False
         return True
 
     def _start_thread(self) -> None:
@@ -189,7 +226,8 @@ class WorkerPool:
             except BaseException:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
-            del func, args, job, own.job
+            own.job = id
+            del func, args, job
             if blocked:
                 blocked.discard(sleeping)
                 if len(self._threads) > self.size and self._retire(sleeping):

@@ -25,6 +25,7 @@ RUN = "ATILA_RUN"
 ALIVE = "alive"
 """A file in the folder that each of its users holds locked."""
 _PREFIX = "atila-run-"
+_UP = "up-"
 
 
 @contextlib.contextmanager
@@ -59,6 +60,30 @@ def find_folder() -> Path | None:
     if parent is not None and parent.pid is not None:
         return _derived(parent.pid)
     return _derived(os.getppid()) if _is_forked() else None
+
+
+def note_up(patience: float) -> None:
+    """Let the master of the run know that this worker has come up.
+
+    Args:
+        patience: seconds that it may take to end.
+    """
+    if (folder := find_folder()) is not None:
+        make(folder)
+        (folder / f"{_UP}{os.getpid()}").write_text(str(patience))
+
+
+def read_up(folder: Path, pid: int) -> float | None:
+    """What a worker has noted; None if it has not come up."""
+    try:
+        return float((folder / f"{_UP}{pid}").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def forget_up(folder: Path, pid: int) -> None:
+    """Remove what a worker has noted that has ended."""
+    (folder / f"{_UP}{pid}").unlink(missing_ok=True)
 
 
 def _derived(master: int) -> Path:

@@ -10,6 +10,7 @@ import orjson
 
 from atila.runtime.shared import LocalShared
 from atila.runtime.spare_threads import Lock
+from atila.values import json
 
 if TYPE_CHECKING:
     from atila.runtime.shared import Shared
@@ -147,7 +148,7 @@ class SharedStore(MutableMapping[str, Any]):
         value = self._shared.get(self._space, name)
         if value is None:
             raise KeyError(name)
-        return orjson.loads(value)
+        return json.loads(value)
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.set(name, value)
@@ -205,7 +206,7 @@ class SharedStore(MutableMapping[str, Any]):
         """
         value = self._shared.take(self._space, name)
         if value is not None:
-            return orjson.loads(value)
+            return json.loads(value)
         if not default:
             raise KeyError(name)
         return default[0]
@@ -247,7 +248,7 @@ def _dump(name: str, value: Any) -> bytes:
     if not isinstance(name, str):
         raise TypeError(f"a name must be a str, not {type(name).__name__}")
     try:
-        return orjson.dumps(value, option=_PLAIN)
+        return json.dumps(value, None, _PLAIN)
     except TypeError as error:
         raise TypeError(
             f"the value of {name!r}, {type(value).__name__}, cannot be shared between workers:"

@@ -1,7 +1,8 @@
 """The page that shows a developer a failed handler's traceback with its source.
 
-Only where `app.debug` is set, which development mode does. It shows source, not the values of
-variables, and escapes all of it: what is in a message may have come with the request.
+Only where `app.debug` is set, which development mode does, and only to clients on this machine. It
+shows source, not the values of variables, and escapes all of it: what is in a message may have come
+with the request.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from atila.http.loopback import is_local
 from atila.http.response import HTML, JSON
 
 if TYPE_CHECKING:
@@ -35,9 +37,14 @@ mark{{background:#fd8;display:block}}h1{{font-size:1.4em;overflow-wrap:anywhere}
 .own pre{{display:none}}.own,small{{color:#777}}</style></head>
 <body><small>{method} {url} &middot; request {request_id}</small>
 {errors}
-<p><small>This page is for development. Without --devel, and without app.debug, nobody sees
-it.</small></p></body></html>
+<p><small>This page is for development. Without --devel or app.debug nobody sees it, nor does any
+client on another machine.</small></p></body></html>
 """
+
+
+def is_for(was: Was) -> bool:
+    """Whether a client may see what goes wrong in here: it is a developer's, on this machine."""
+    return was.app.debug and is_local(was.exchange)
 
 
 def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:

@@ -14,6 +14,7 @@ from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
 from atila.runtime.pool import WorkerPool
+from atila.serving import departures
 from atila.serving.apps import Mount
 from atila.serving.static import StaticFiles, moved
 
@@ -212,6 +213,18 @@ class Dispatch:
             self.pool.resubmit(refused.endpoint.run, refused)
         else:
             refused.endpoint.run(refused)
+
+    def abandon(self, was: Was) -> None:
+        """End a request whose client has left before anything was done for it."""
+        departures.abandon(was)
+
+    def without_host(self, was: Was, hosts: int) -> Was:
+        """The refusal of a request of HTTP/1 that has not one Host, but so many (RFC 9112, section
+        3.2); HTTP/1.0 may do without, and keeps its context.
+        """
+        if hosts == 0 and was.exchange.version == "1.0":
+            return was
+        return self.refusal(was.exchange, was.app, HTTPError(400, "one Host header is needed"))
 
     def refusal(self, exchange: Exchange, app: Atila, error: HTTPError) -> Was:
         """The context of a request that an error answers."""

@@ -12,21 +12,22 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import HTTPError
+from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
-from atila.routing.signature import Signature, binder
+from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
 from atila.serving import debug_page, error_pages, responders
-from atila.validation import declaration
+from atila.serving.departures import TaskWatch
+from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from atila.layers import After, Before, Steps
 
 log = logging.getLogger("atila.app")
-
-WATCH_AFTER = 0.05
-"""Seconds that a request is under way on the task loop before its client is watched: most are
-answered sooner, and then it costs nothing."""
 
 
 class Endpoint:
@@ -50,6 +47,8 @@ class Endpoint:
 
     Attributes:
         headers: give headers that each answer carries.
+        answer: what the handler says of the data that it answers with, if anything.
+        binding: converts parameters to the types that the handler says; None if it says none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -69,9 +68,13 @@ class Endpoint:
         "_bind",
         "_handler",
         "_loop_safe",
+        "_reads_any",
+        "_required",
         "_teardown",
         "_with_uploads",
+        "answer",
         "app",
+        "binding",
         "blocking",
         "defaults",
         "error_writer",
@@ -96,14 +99,22 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self._required = frozenset(signature.required)
+        # A route that names the types of its body has a handler that reads it.
+        self._reads_any = signature.reads_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
-        self._bind = binder(route, signature, fields)
+        self.binding = binding.of(route, fields)
         self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
-        self.inspector = declaration.compiled(route)
+        model = self.binding.model if self.binding is not None else None
+        self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        self.answer = answers.of(route)
+        if self.answer is not None and app.debug:
+            # Innermost again: what the handler itself has returned.
+            self._after = (_checked_answer(self.answer), *self._after)
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -112,6 +123,13 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        bind = binder(route, signature, fields, self._handler)
+        self._bind: Binder | None = bind
+        if self.binding is not None:
+            self._bind = self.binding
+            self.binding.by_position = positional_names(route.handler) | positional_names(
+                self._handler
+            )
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
@@ -174,6 +192,7 @@ class Endpoint:
         return self.derived(
             _handler=handler,
             _bind=None,
+            binding=None,
             _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
             blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
@@ -192,6 +211,20 @@ class Endpoint:
             if replaced is not None:
                 value = replaced
         return value
+
+    def needs_more(self, args: Mapping[str, Any], content_type: str | None) -> bool:
+        """Whether the handler lacks parameters that a body without fields should have given.
+
+        One that takes all parameters by ** may well read the body itself, which then has a type;
+        one that calls them `**_` wants none of them.
+
+        Args:
+            args: the parameters that are given.
+            content_type: that of the body; None if the client has said nothing.
+        """
+        if self._reads_any and not content_type:
+            return True
+        return not self._required <= args.keys()
 
     @property
     def handler(self) -> Callable[..., Any]:
@@ -257,14 +290,17 @@ class Endpoint:
         finally:
             del was.variables
 
-    def call(self, was: Was, *, by_program: bool = False) -> tuple[Any, list[After]]:
-        """Call the handler within a request that has another endpoint.
+    def call(
+        self, was: Was, *, by_program: bool = False, is_text: bool = True
+    ) -> tuple[Any, list[After]]:
+        """Call the handler within a request that has another endpoint, with `was.args`.
 
         All steps run but the hooks of the app, which run for the request as a whole.
 
         Args:
-            was: the request, with the parameters of the call.
+            was: the request, or the call that it carries, with the parameters of the call.
             by_program: the parameters are the program's, not a client's: they are not inspected.
+            is_text: numbers and the like may be text among the arguments, where they have types.
 
         Returns:
             What it returned, and the steps that are to follow.
@@ -280,11 +316,11 @@ class Endpoint:
                 continue
             if (value := step(was)) is not None:
                 return value, after
-        bind = self._bind
-        if bind is None:
-            return self._handler(was), after
         try:
-            params = bind(was)
+            if self.binding is not None:
+                params = self.binding.of_call(was.args, was, is_text=is_text)
+            else:
+                params = self._bind(was) if self._bind is not None else {}
         except HTTPError as error:
             if not by_program:
                 raise
@@ -299,7 +335,7 @@ class Endpoint:
         Code of the app runs in the context of the request, all else out of it, so that a worker
         thread can be in it meanwhile.
         """
-        context, watch = was.variables, _Watch(was)
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while True:
                 value = await run_in(context, pending, watch.begin)
@@ -315,10 +351,18 @@ class Endpoint:
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
-            await self._fail_later(was, HTTPError(503, "the request was cancelled"))
-        except (Exception, SystemExit) as error:
+            code = CLIENT_LEFT if watch.has_left else 503
+            await self._fail_later(was, HTTPError(code, "the request was cancelled"))
+        except GeneratorExit as error:
+            if asyncio.current_task() is None:
+                raise  # Nobody waits any more: the loop is closed.
+            await self._fail_later(was, error)
+        except BaseException as error:
+            # SystemExit, say, by which a handler can end nothing but itself.
             await self._fail_later(was, error)
         else:
+            if self.websocket:
+                self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
         finally:
@@ -353,9 +397,10 @@ class Endpoint:
             return None
         if isinstance(error, HTTPError):
             reported = error
+            error_pages.log_report(was, error)
         else:
             reported = HTTPError(500, "the server could not process this request")
-            if self.app.debug:
+            if debug_page.is_for(was):
                 reported.__cause__ = error
             if not isinstance(error, ClientGone):
                 log.error("request %s failed", was.request_id, exc_info=error)
@@ -370,7 +415,7 @@ class Endpoint:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
-            self._hang_up(was)
+            self._hang_up(was, close_codes.INTERNAL_ERROR)
         self._close(was)
         return None
 
@@ -378,7 +423,7 @@ class Endpoint:
         self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
     ) -> None:
         """Answer with what an error handler gives that has to be waited for."""
-        context, watch = was.variables, _Watch(was)
+        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while pending is not None:
                 value = await run_in(context, pending, watch.begin)
@@ -391,11 +436,11 @@ class Endpoint:
         if self._teardown:
             await self._call(was, self._close, was)
 
-    def _hang_up(self, was: Was) -> None:
+    def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(close_codes.INTERNAL_ERROR))
+            was.site.loop.spawn(transport.close(code))
 
     def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
         if self.error_writer is not None:
@@ -420,7 +465,7 @@ class Endpoint:
     def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
         """Answer with an error whose own page failed; in development, with why it did."""
         log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if self.app.debug:
+        if debug_page.is_for(was):
             content_type, body = debug_page.build(was, problem, error.code)
         else:
             content_type, body = error_pages.build(was, error)
@@ -432,6 +477,13 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+def _checked_answer(answer: answers.Answer) -> After:
+    def check(was: Was, value: Any) -> None:
+        answer.check(value)
+
+    return check
 
 
 def path_of(endpoint: Endpoint) -> str:
@@ -454,38 +506,3 @@ def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
         hook(*args)
     except Exception:
         log.exception("request %s: the hook %r failed", was.request_id, hook)
-
-
-class _Watch:
-    """Cancels the running asyncio task when the client leaves between `begin` and `stop`."""
-
-    __slots__ = ("_target", "_task", "_timer", "_was")
-
-    _target: asyncio.Task[Any] | None
-    _task: asyncio.Task[None] | None
-
-    def __init__(self, was: Was) -> None:
-        self._was = was
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """The request waits for something."""
-        # A WebSocket's end is told by its transport.
-        if self._timer is None and not self._was.exchange.is_websocket:
-            self._target, self._task = asyncio.current_task(), None
-            self._timer = self._was.site.loop.loop.call_later(WATCH_AFTER, self._start)
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._wait())
-
-    async def _wait(self) -> None:
-        await self._was.exchange.disconnected()
-        if self._target is not None:
-            self._target.cancel()
-
-    def stop(self) -> None:
-        """Let the task be."""
-        if self._timer is not None:
-            self._timer.cancel()
-            if self._task is not None:
-                self._task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,19 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{code} {message}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}}
 small{{color:#777}}</style></head>
-<body><h1>{code} {message}</h1><p>{detail}</p>
+<body><h1>{code} {message}</h1>{detail}
 <small>{url} &middot; {time} &middot; request {request_id}</small></body></html>
 """
+
+
+log = logging.getLogger("atila.app")
+
+
+def log_report(was: Was, error: HTTPError) -> None:
+    """Log what the client of a failed request is not given; as news, where it is its own fault."""
+    if error.report:
+        level = logging.WARNING if error.code >= 500 else logging.INFO
+        log.log(level, "request %s: %s", was.request_id, error)
 
 
 def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
@@ -33,13 +44,13 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         HTML if the Accept header names text/html, else JSON with code, message, detail, errno and
         request_id. In development, for an error that was not expected, see `debug_page`.
     """
-    if was.app.debug and error.__cause__ is not None and error.code >= 500:
+    if error.__cause__ is not None and error.code >= 500 and debug_page.is_for(was):
         return debug_page.build(was, error.__cause__, error.code)
     if wants_page(was):
         page = _PAGE.format(
             code=error.code,
             message=html.escape(error.message),
-            detail=html.escape(error.detail),
+            detail=_told(was, error),
             url=html.escape(was.exchange.path),
             time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
             request_id=was.request_id,
@@ -50,7 +61,9 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         return JSON, orjson.dumps(body)
     except TypeError:
         # A lone surrogate out of the request's text; orjson writes valid UTF-8 only.
-        body["detail"] = error.detail.encode("utf-8", "replace").decode()
+        body["detail"] = _sane(_detail(was, error))
+        if error.errors:
+            body["errors"] = [{k: _sane(v) for k, v in each.items()} for each in error.errors]
         return JSON, orjson.dumps(body)
 
 
@@ -62,8 +75,10 @@ def answer(was: Was, error: HTTPError) -> bytes:
     """
     response = was.response
     respond = was.app.responders.get(dict)
-    if respond is not None and not wants_page(was) and not was.app.debug:
+    if respond is not None and not wants_page(was) and not debug_page.is_for(was):
         before = response.headers[:]
+        # That of a page of the handler's, perhaps.
+        response.del_header("content-type")
         try:
             body = respond(was, _fields(was, error))
         except Exception:
@@ -75,6 +90,10 @@ def answer(was: Was, error: HTTPError) -> bytes:
     content_type, body = build(was, error)
     response.set_header(*content_type)
     return body
+
+
+def _sane(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def wants_page(was: Was) -> bool:
@@ -105,11 +124,30 @@ def _is_page(was: Was, value: Any) -> bool:
     return kind is None or kind.lower().startswith(("text/html", "application/xhtml"))
 
 
+def _told(was: Was, error: HTTPError) -> str:
+    """What is wrong, as HTML: a list where there are several things."""
+    if len(error.errors) < 2:
+        return f"<p>{html.escape(_detail(was, error))}</p>"
+    items = (
+        f"<li><code>{html.escape(each['at'] or each['in'])}</code>"
+        f" {html.escape(each['message'])}</li>"
+        for each in error.errors
+    )
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _detail(was: Was, error: HTTPError) -> str:
+    return (was.app.debug and error.report) or error.detail
+
+
 def _fields(was: Was, error: HTTPError) -> dict[str, Any]:
-    return {
+    fields = {
         "code": error.code,
         "message": error.message,
-        "detail": error.detail,
+        "detail": _detail(was, error),
         "errno": error.errno,
         "request_id": was.request_id,
     }
+    if error.errors:
+        fields["errors"] = list(error.errors)
+    return fields

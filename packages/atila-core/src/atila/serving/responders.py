@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
 from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
-from atila.serving import streams
+from atila.serving import data_answers, streams
 
 if TYPE_CHECKING:
     from atila import Was
@@ -64,6 +64,7 @@ def _deferred(was: Was, value: Any) -> Awaitable[Any]:
     if isinstance(value, AsyncIterator):
         return streams.send_async(was, value)
     if hasattr(value, "read"):
+        files.rewind(value)
         return streams.send_iterator(was, streams.read_file(value), BINARY)
     if isinstance(value, Iterator) or (
         isinstance(value, Iterable) and not isinstance(value, dict | set | frozenset)
@@ -71,8 +72,8 @@ def _deferred(was: Was, value: Any) -> Awaitable[Any]:
         return streams.send_iterator(was, iter(value), HTML)
     raise TypeError(
         f"a handler returned {type(value).__name__}, which is no answer: return str, bytes, None, a"
-        " file, an iterator of str or bytes, or a type that a layer can answer with"
-        " (dict and list: atila-render)"
+        " file, an iterator of str or bytes, or dict, list or a model"
+        " (msgspec.Struct, dataclass, attrs, pydantic)"
     )
 
 
@@ -105,10 +106,10 @@ async def resolved(was: Was, value: Any) -> Any:
 
 
 def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:
-    for base in kind.__mro__[1:]:
+    for base in kind.__mro__[1:-1]:
         if base in responders:
             return responders[base]
-    return None
+    return data_answers.responder_of(kind)
 
 
 def _send(was: Was, body: bytes, default: Headers) -> None:

@@ -11,11 +11,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from atila.http.loopback import is_local
 from atila.layers import Steps
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.http.exchange import Exchange, Header
+    from atila.http.exchange import Header
 
 ASK = "x-atila-docs"
 """Request header: the client wants to know."""
@@ -33,16 +34,9 @@ def steps(app: Atila) -> Steps | None:
 
 def _tell(was: Was) -> Sequence[Header]:
     exchange = was.exchange
-    if exchange.header(ASK) is None or not _is_near(exchange):
+    if exchange.header(ASK) is None or not is_local(exchange):
         return ()
     return [(ANSWER, json.dumps(about(was)))]
-
-
-def _is_near(exchange: Exchange) -> bool:
-    host = exchange.client[0]
-    # A proxy on this machine forwards the requests of others.
-    is_forwarded = any(exchange.header(name) for name in ("x-forwarded-for", "forwarded"))
-    return not is_forwarded and (host == "::1" or host.removeprefix("::ffff:").startswith("127."))
 
 
 def about(was: Was) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from atila.errors import SetupError, setup_step
+from atila.http.close_codes import GOING_AWAY
 from atila.http.observation import Observer
 from atila.monitoring import logs
 from atila.routing import hosts
@@ -20,11 +22,13 @@ from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
 from atila.runtime.updates import Updates
 from atila.serving.apps import Apps, Mount
+from atila.serving.departures import Departures
 from atila.serving.dispatch import Dispatch
 from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
 if TYPE_CHECKING:
+    from atila.http.exchange import WebSocketTransport
     from atila.monitoring.metrics import Metrics
 
 log = logging.getLogger("atila.site")
@@ -77,7 +81,10 @@ class Site(Dispatch):
             queue_size or config.QUEUE_SIZE,
             spare=config.SPARE_THREADS,
         )
-        self._shutdown_timeout: float = config.SHUTDOWN_TIMEOUT
+        self.shutdown_timeout: float = config.SHUTDOWN_TIMEOUT
+        """Seconds that running requests have to end when the server stops."""
+        self._ends_at: float | None = None
+        self._sockets: WeakSet[WebSocketTransport] = WeakSet()
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
         self._is_trial = trial
@@ -115,8 +122,12 @@ class Site(Dispatch):
             logs.formatter(config.LOG_FORMAT)
         else:
             logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
-            self._announce("mounted")
-            self._announce("mounted_or_reloaded")
+            try:
+                self._announce("mounted")
+                self._announce("mounted_or_reloaded")
+            except BaseException:
+                self.shutdown(0.0)
+                raise
             for call in on_site_start:
                 call(self)
             self._serve_stores()
@@ -165,16 +176,20 @@ class Site(Dispatch):
         if self._loop is None:
             with self._making:
                 if self._loop is None:
-                    self._loop = TaskLoop.in_thread()
+                    self._loop = self._watched(TaskLoop.in_thread())
             self.begin()
         return self._loop
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> TaskLoop:
         """Make the running loop of the server the task loop. To be called on that loop."""
         if self._loop is None or self._loop.loop is not loop:
-            self.loop = self._loop = TaskLoop(loop)
+            self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def _watched(self, loop: TaskLoop) -> TaskLoop:
+        self.departures = Departures(loop, self.pool)
+        return loop
 
     def begin(self) -> None:
         """Run what layers do while a process serves; but once. For engines without a loop."""
@@ -205,23 +220,46 @@ class Site(Dispatch):
             except Exception:
                 log.exception("closing a part of the site failed")
 
+    def add_socket(self, transport: WebSocketTransport) -> None:
+        """Note a WebSocket that was accepted, which is to be closed when the server ends."""
+        self._sockets.add(transport)
+        if self._ends_at is not None:
+            self._say_goodbye(transport)
+
+    def _say_goodbye(self, transport: WebSocketTransport) -> None:
+        self.loop.spawn(transport.close(GOING_AWAY, "the server shuts down"))
+
+    def drain(self) -> None:
+        """The server is about to end: close WebSockets, which would go on for ever, and count the
+        time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
+        """
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self.shutdown_timeout
+            self.is_draining = True
+            for transport in tuple(self._sockets):
+                self._say_goodbye(transport)
+
+    def time_left(self) -> float:
+        """Seconds that running requests have to end."""
+        if self._ends_at is None:
+            return self.shutdown_timeout
+        return max(0.0, self._ends_at - time.monotonic())
+
     def shutdown(self, timeout: float | None = None) -> None:
         """Let running requests end, then leave the apps. Blocks; not to be called on the loop.
 
         Args:
-            timeout: seconds that they have; None for the setting SHUTDOWN_TIMEOUT.
+            timeout: seconds that they have; None for what is left of the setting SHUTDOWN_TIMEOUT.
         """
         if self._is_over:
             return
         self._is_over = self.is_draining = True
-        if timeout is None:
-            timeout = self._shutdown_timeout
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + (self.time_left() if timeout is None else timeout)
         if self._maintainer is not None:
-            self._maintainer.stop(timeout)
+            self._maintainer.stop(max(0.0, deadline - time.monotonic()))
         if not self._is_trial:
             self._announce("before_umount")
-        if not self.pool.close(timeout):
+        if not self.pool.close(max(0.0, deadline - time.monotonic())):
             log.warning("requests were still running when the server stopped")
         for mount in self.mounts:
             mount.app.mounting.umount()

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from atila.errors import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.skitai.framing import WHITE
 from atila.skitai.reader import Inbox
 from atila.skitai.writer import Outlet, open_at
 
@@ -173,6 +174,8 @@ class SkitaiExchange(Exchange):
         Raises:
             HTTPError: it is more than allowed, or cannot be stored.
         """
+        if not data:
+            return  # To a reader an empty piece is the end.
         self._received += len(data)
         self._request.rbytes = self._received
         if self._inbox is not None:
@@ -263,7 +266,7 @@ def split_headers(lines: list[str]) -> Headers:
     headers = []
     for line in lines:
         name, _, value = line.partition(":")
-        headers.append((name.lower(), value.strip()))
+        headers.append((name.lower(), value.strip(WHITE)))
     return headers
 
 

@@ -20,20 +20,26 @@ from skitai import lifetime
 from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
+from atila.skitai.framing import FIELD_LINE
 from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
 from atila.skitai.writer import Outlet
 
 MAX_HEAD = 65536
 """Bytes of a request's head; a longer one is answered 431."""
+MAX_UNSENT_PIECES = 1000
+"""Pieces that may wait for a client to take them; while there are more, nothing is read from it."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1048576
 """How long, and how much, is read after a last answer so that the client gets to see it."""
 
+# Skitai takes methods in lower case, joins folded lines, and strips control characters; a proxy
+# before us may see another request than that (RFC 9110, sections 5.5 and 9.1; RFC 9112, 5.2).
 _HEAD = re.compile(
-    rb"(?:\r\n)*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^\x00-\x20\x7f]+ HTTP/(\d)\.(\d)"
-    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00\r\n]*(?:\r\n[ \t]+[^\x00\r\n]*)*)*)"
+    rb"(?:\r\n)*[!#$%&'*+\-.^_`|~0-9A-Z]+ [^\x00-\x20\x7f]+ HTTP/(\d)\.(\d)"
+    rb"((?:\r\n" + FIELD_LINE + rb")*)"
 )
+_H2C = re.compile(rb"\nupgrade:[^\r]*\bh2c\b")
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -50,8 +56,14 @@ def check_head(head: bytes) -> int:
         head.decode()
     except UnicodeDecodeError:
         return 400
-    # Skitai wants the second of its own two tracing headers where it sees the first.
     names = match[3].lower()
+    if names.count(b"\nhost:") != 1 and (version == b"11" or b"\nhost:" in names):
+        return 400
+    # To a proxy it is one request, after which the connection is of HTTP/1.1 as before; RFC 9113
+    # has dropped the upgrade (section 3.1).
+    if b"h2c" in names and _H2C.search(names):
+        return 400
+    # Skitai wants the second of its own two tracing headers where it sees the first.
     return 400 if b"\nx-gtxn-id:" in names and b"\nx-ltxn-id:" not in names else 0
 
 
@@ -155,7 +167,10 @@ class Mended:
 
     def readable(self) -> bool:
         """Whether to wait for bytes from the client."""
-        return not self.paused and not self.is_rejected
+        if self.paused or self.is_rejected:
+            return False
+        # Each frame of HTTP/2 that is answered leaves a piece here, if nobody takes it.
+        return len(self.producer_fifo.l) < MAX_UNSENT_PIECES
 
     def writable(self) -> bool:
         """Whether to wait for room; an error in here would end the worker, not the connection."""

@@ -11,7 +11,15 @@ from atila.errors import HTTPError
 MAX_CHUNK_LINE = 4096
 MAX_TRAILERS = 16384
 
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\x00]*)?")
+FIELD_LINE = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*"
+"""A header or trailer, for regular expressions: no white space before the colon, no control
+characters, no line folding (RFC 9110, section 5.5; RFC 9112, section 5).
+"""
+WHITE = " \t"
+"""What may surround a value; `str.strip` takes more away than a proxy does."""
+
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_TRAILER = re.compile(FIELD_LINE)
 
 
 class BodyReader(Protocol):
@@ -105,6 +113,8 @@ class ChunkedBody:
         line = self._line(MAX_TRAILERS)
         if line is None:
             return False
+        if line and _TRAILER.fullmatch(line) is None:
+            raise HTTPError(400, "malformed trailer")
         self._trailers += len(line)
         if self._trailers > MAX_TRAILERS:
             raise HTTPError(431, "trailers too large")
@@ -139,17 +149,23 @@ def body_reader(version: str, lengths: list[str], codings: list[str]) -> BodyRea
             raise HTTPError(400, "both Content-Length and Transfer-Encoding")
         if version == "1.0":
             raise HTTPError(400, "Transfer-Encoding in HTTP/1.0")
-        if len(codings) > 1 or codings[0].strip().lower() != "chunked":
+        if len(codings) > 1 or lowered(codings[0]) != "chunked":
             raise HTTPError(501, "Transfer-Encoding other than chunked")
         return ChunkedBody()
     if not lengths:
         return None
-    values = {value.strip() for line in lengths for value in line.split(",")}
+    values = {value.strip(WHITE) for line in lengths for value in line.split(",")}
     value = values.pop()
     if values or not (value.isascii() and value.isdigit() and len(value) < 19):
         raise HTTPError(400, "malformed Content-Length")
     size = int(value)
     return SizedBody(size) if size else None
+
+
+def lowered(value: str) -> str:
+    """A token in lower case, as ASCII knows it: the sign of the kelvin is no k (U+212A)."""
+    value = value.strip(WHITE)
+    return value.lower() if value.isascii() else value
 
 
 def too_large(limit: int) -> HTTPError:

@@ -12,7 +12,7 @@ from atila.errors import HTTPError
 from atila.http.exchange import ClientGone, Header, ResponseStream, WebSocketTransport
 from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.deflate import agree
-from atila.skitai.framing import BodyReader, body_reader, too_large
+from atila.skitai.framing import BodyReader, body_reader, lowered, too_large
 from atila.skitai.heads import Head, is_bodiless
 from atila.skitai.websocket import WebSocket, handshake_fault, handshake_head
 from atila.skitai.writer import PIECE, BytesSource, FileSource, Outlet
@@ -41,6 +41,7 @@ class Http1Exchange(SkitaiExchange):
         "_close_after",
         "_continue",
         "_ending",
+        "_phrase",
         "_reader",
         "_responding",
         "_size",
@@ -63,6 +64,7 @@ class Http1Exchange(SkitaiExchange):
         self._close_after = False
         self._continue = False
         self._ending = False
+        self._phrase: tuple[int, str] | None = None
         self._reader: BodyReader | None = None
         self._responding = False
         self._size = 0
@@ -107,30 +109,26 @@ class Http1Exchange(SkitaiExchange):
 
     def _examine(self) -> HTTPError | None:
         """Read what the head says of the connection and the body; what is wrong with it, if so."""
-        hosts, lengths, codings, connection, expect, upgrade = 0, [], [], "", "", ""
+        lengths, codings, connection, expect, upgrade = [], [], "", "", ""
         for name, value in self._headers:
             match name:
-                case "host":
-                    hosts += 1
                 case "content-length":
                     lengths.append(value)
                 case "transfer-encoding":
                     codings.append(value)
                 case "connection":
-                    connection += "," + value.lower()
+                    connection += "," + value
                 case "expect":
-                    expect = value.lower()
+                    expect = lowered(value)
                 case "upgrade":
-                    upgrade = value.lower()
-        tokens = {token.strip() for token in connection.split(",")} if connection else set()
+                    upgrade = lowered(value)
+        tokens = {lowered(token) for token in connection.split(",")} if connection else set()
         is_old = self._request.version == "1.0"
         self._close_after = "close" in tokens or (is_old and "keep-alive" not in tokens)
         try:
             self._reader = body_reader(self._request.version, lengths, codings)
         except HTTPError as fault:
             return fault
-        if hosts != 1 and not (is_old and hosts == 0):
-            return HTTPError(400, "one Host header is needed")
         if expect and not is_old:
             if expect != "100-continue":
                 return HTTPError(417, "only 100-continue can be expected")
@@ -255,6 +253,10 @@ class Http1Exchange(SkitaiExchange):
 
     # The answer; from any thread.
 
+    def set_reason(self, status: int, reason: str) -> None:
+        """See `Exchange`."""
+        self._phrase = status, f"HTTP/1.1 {status} {reason}\r\n"
+
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         """See `Exchange`."""
         worker = self._worker
@@ -300,6 +302,8 @@ class Http1Exchange(SkitaiExchange):
             return None
         self._responding = True
         self._status = head.status
+        if self._phrase is not None and self._phrase[0] == head.status:
+            head.lines[0] = self._phrase[1]
         reader = self._reader
         if reader is not None and (self._continue or getattr(reader, "left", 0) > MAX_DISCARD):
             self._close_after = True  # More of a body may come than is worth reading.

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from h2.errors import ErrorCodes
+from h2.events import StreamReset
 from h2.exceptions import ProtocolError
 from skitai.handlers.http2.vchannel import fake_channel
 from skitai.handlers.http2_handler import http2_producer
 
 from atila.errors import HTTPError
 from atila.http.exchange import Header
-from atila.http.methods import WITH_BODY
+from atila.http.methods import SAFE
 from atila.skitai.base import SkitaiExchange, Worker, split_headers
 from atila.skitai.framing import too_large
 from atila.skitai.heads import SERVER, http_date, is_bodiless
 from atila.skitai.writer import BytesSource, FileSource, Outlet
 
+log = logging.getLogger("atila.engines.skitai")
+
 MIN_WINDOW = 65535
 WINDOW = 1048576
 """As Skitai: below the first, a flow control window is opened by the second."""
+RESETS = 200
+"""Requests that a client may cancel on one connection at once: twice as many as may be open."""
+RESETS_PER_SECOND = 50.0
+"""How fast it gets these back."""
 _CONNECTION_HEADERS = frozenset(
     {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 )
@@ -79,7 +87,7 @@ class Http2Exchange(SkitaiExchange):
 
     def has_body(self) -> bool:
         """See `Exchange`."""
-        return self._expected > 0 or (not self._sized and self.method in WITH_BODY)
+        return self._expected > 0 or (not self._sized and self.method not in SAFE)
 
     # From the head to the end of the body.
 
@@ -98,9 +106,6 @@ class Http2Exchange(SkitaiExchange):
             self._run()
         elif self._expected and self._expected > self._open_sink().limit:
             self._break_off(too_large(self._open_sink().limit))
-        # A request that came as HTTP/1.1 and was upgraded has no frame to say that it has ended.
-        if self._bridge.is_upgraded and self._stream_id == 1 and not self._expected:
-            self.end_body()
 
     def take_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -288,29 +293,61 @@ class Bridge:
     Attributes:
         exchanges: the requests under way, by stream.
         held: the streams whose senders have to wait.
-        is_upgraded: the connection began as HTTP/1.1 with "Upgrade: h2c".
     """
 
     def __init__(self, protocol: Any) -> None:
         self.exchanges: dict[int, Http2Exchange] = {}
         self.held: set[int] = set()
-        self.is_upgraded = protocol.request.command != "pri"
         self._protocol = protocol
         self._channel = channel = protocol.channel
         self._pinged_at = 0.0
+        self._resets_left = float(RESETS)
+        self._counted_at = time.monotonic()
         channel.tenant = self
         protocol.producer_class = Http2Producer
+        self._handle_events = protocol._handle_events
+        protocol._handle_events = self.handle_events
         self._open_windows = protocol._adjust_flow_control_window
         protocol._adjust_flow_control_window = self.open_window
-        if self.is_upgraded:
-            # Else Skitai sends no more than the first piece of each answer.
-            channel.set_connection_handler(protocol)
 
     @classmethod
     def of(cls, protocol: Any) -> Bridge:
         """The one of a connection, made at its first request."""
         tenant = protocol.channel.tenant
         return tenant if isinstance(tenant, cls) else cls(protocol)
+
+    def handle_events(self, events: list[Any]) -> None:
+        """What h2 made of a frame (http2_connection_handler._handle_events).
+
+        Streams may be reset by the client, or by h2 because of what the client sent, which Skitai
+        does not notice.
+        """
+        for event in events:
+            if isinstance(event, StreamReset):
+                if event.stream_id in self.exchanges and not self._may_reset():
+                    self._calm()
+                    return
+                if not event.remote_reset:
+                    self._protocol.remove_stream(event.stream_id)
+        self._handle_events(events)
+
+    def _may_reset(self) -> bool:
+        """Count a request that was begun for nothing; whether the client may go on like that."""
+        now = time.monotonic()
+        regained = (now - self._counted_at) * RESETS_PER_SECOND
+        self._counted_at = now
+        self._resets_left = min(float(RESETS), self._resets_left + regained) - 1
+        return self._resets_left >= 0
+
+    def _calm(self) -> None:
+        """End the connection of a client that opens streams only to reset them (CVE-2023-44487)."""
+        log.warning("HTTP/2: %s resets its requests too often", self._channel.addr[0])
+        conn = self._protocol.conn
+        conn.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        self._channel.push(conn.data_to_send())
+        for stream_id in tuple(self.exchanges):
+            self._protocol.remove_stream(stream_id)
+        self._channel.close_gently()
 
     def open_window(self, stream_id: int) -> None:
         """Let the client send more, unless it has to wait on that stream."""

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from types import FrameType
 from typing import Any
 
 from skitai.backbone import http_server
 
-from atila.launch import script
+from atila.launch import ports, script
 from atila.skitai.channel import find_server
-from atila.skitai.worker import CLOSE_SECONDS, patience
+from atila.skitai.worker import CANCEL_SECONDS, CLOSE_SECONDS, patience
 
 WATCH_SECONDS = 1
 """Seconds between two looks at the workers, to which Skitai adds three."""
-MARGIN = CLOSE_SECONDS + 5.0
+MARGIN = CANCEL_SECONDS + CLOSE_SECONDS + 5.0
 """Seconds that a worker has beside those for its requests."""
 HURRIED_SECONDS = 0.05
 """The longest sleep of the master in development."""
@@ -74,6 +75,26 @@ class Watch:
         deadline = time.monotonic() + patience(script.current.mounts[0]) + MARGIN
         while any(map(is_alive, workers)) and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def refuse_used_ports() -> None:
+    """Have the master end with one line and status 1 if its port cannot be had.
+
+    Skitai ends with 0. Relies on `http_server.bind(address)`, inherited, which its constructor
+    calls.
+    """
+    kind = http_server.http_server
+    if "bind" in vars(kind):
+        return
+
+    def bind(server: Any, address: Any) -> None:
+        try:
+            super(kind, server).bind(address)
+        except OSError as error:
+            sys.stderr.write(f"atila: {ports.refusal(address[0], address[1], error)}\n")
+            raise SystemExit(ports.PortError.exit_status) from None
+
+    kind.bind = bind
 
 
 class _Hurried:

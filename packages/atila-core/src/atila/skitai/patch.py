@@ -96,7 +96,13 @@ class Launcher:
         if not self._points:
             return run(**kwargs)
         self._obey_switches(kwargs)
-        from atila.skitai.master import Watch, hurry
+        if reloading.is_development():
+            # Skitai's default is every address of the machine.
+            for name in ("address", "fws_address"):
+                kwargs.setdefault(name, script.LOOPBACK)
+        from atila.skitai.master import Watch, hurry, refuse_used_ports
+
+        refuse_used_ports()
 
         if reloading.is_on():
             # Now, since Skitai changes the working directory.

@@ -27,6 +27,8 @@ from atila.skitai.loop_bridge import Pump
 from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
 
+CANCEL_SECONDS = 2.0
+"""How long coroutines have to end that are cancelled, when requests have used up the time."""
 CLOSE_SECONDS = 1.0
 """How long the site may take to shut down at least, when requests have used up the time."""
 ZOMBIE_SECONDS = 5.0
@@ -119,13 +121,20 @@ class Worker:
             self._poll()
         if self.active:
             log.warning("%d requests are broken off by the shut-down", len(self.active))
+            # What is cancelled on the task loop is still answered.
+            self._poll_beside(self.loop.cancel, CANCEL_SECONDS)
         for exchange in tuple(self.active):
             exchange.drop()
-        left = max(CLOSE_SECONDS, deadline - time.monotonic())
-        closing = threading.Thread(target=self._close_site, args=(left,), daemon=True)
-        closing.start()
-        deadline = time.monotonic() + left + 1.0
-        while closing.is_alive() and time.monotonic() < deadline:
+        self._poll_beside(self._close_site, max(CLOSE_SECONDS, deadline - time.monotonic()))
+
+    def _poll_beside(self, func: Callable[[float], object], seconds: float) -> None:
+        """Call func(seconds) in a thread, and serve connections until it has ended, or it should
+        have.
+        """
+        thread = threading.Thread(target=func, args=(seconds,), daemon=True)
+        thread.start()
+        deadline = time.monotonic() + seconds + 1.0
+        while thread.is_alive() and time.monotonic() < deadline:
             self._poll()
 
     def _poll(self) -> None:

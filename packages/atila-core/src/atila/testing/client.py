@@ -12,13 +12,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 
-import orjson
-
 from atila.errors import HTTPError, reason_phrase
 from atila.http.close_codes import NORMAL
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.testing.cookies import ClientCookies
 from atila.testing.waits import patience
+from atila.values import json as exact
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -76,7 +75,7 @@ class TestResponse:
 
     def json(self) -> Any:
         """The value of a JSON body."""
-        return orjson.loads(self.content)
+        return exact.loads(self.content)
 
     def __repr__(self) -> str:
         return f"<TestResponse {self.status_code} {self.reason}, {len(self.content)} bytes>"
@@ -191,6 +190,7 @@ class TestWebSocket:
         self._to_app: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._to_client: SimpleQueue[str | bytes | None] = SimpleQueue()
         self.close_code: int | None = None
+        self.close_reason = ""
 
     # The app's end.
 
@@ -209,7 +209,7 @@ class TestWebSocket:
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
-            self.close_code = code
+            self.close_code, self.close_reason = code, reason
             self._to_client.put(None)
 
     # The client's end.
@@ -419,7 +419,7 @@ def _exchange(
     pairs = [(name.lower(), value) for name, value in (headers or {}).items()]
     body, pieces, media = b"", None, ""
     if json is not None:
-        body, media = orjson.dumps(json), "application/json"
+        body, media = exact.dumps(json), "application/json"
     elif isinstance(data, Mapping):
         body, media = urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
     elif isinstance(data, str):

@@ -82,8 +82,13 @@ def declare(app: Atila, function: Any, declaration: Declaration) -> None:
     notes.add(function, declaration, "inspect")
 
 
-def compiled(route: Route) -> Inspector | None:
+def compiled(route: Route, model: tuple[str, Iterable[str]] | None = None) -> Inspector | None:
     """What checks the parameters of a route; None if its handler has no `@app.inspect`.
+
+    Args:
+        route: the route.
+        model: the parameter that takes the whole body, and the fields that this has: rules are
+            about these, by their own names.
 
     Raises:
         SetupError: a rule makes no sense, or is about something that the handler does not take.
@@ -91,7 +96,7 @@ def compiled(route: Route) -> Inspector | None:
     declarations = notes.of(route.handler, Declaration)
     if not declarations:
         return None
-    compiler = _Compiler(route)
+    compiler = _Compiler(route, model)
     for declaration in declarations:
         compiler.take(declaration)
     return compiler.inspector()
@@ -127,7 +132,7 @@ def parse(keyword: str) -> tuple[Place, str]:
 class _Compiler:
     """Makes an inspector of what is said about the handler of one route."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, model: tuple[str, Iterable[str]] | None) -> None:
         self._route = route
         self._checks: list[tuple[Rule, Check | None]] = []
         self._choices: list[OneOf] = []
@@ -136,6 +141,10 @@ class _Compiler:
         parameters = list(inspect.signature(route.handler).parameters.values())[1:]
         kinds = {p.kind for p in parameters}
         self._defaults = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+        if model is not None:
+            name, keys = model
+            self._defaults.pop(name, None)
+            self._defaults.update(dict.fromkeys(keys))
         # A handler of `was` alone reads was.request.args, so may look for anything.
         self._takes_any = inspect.Parameter.VAR_KEYWORD in kinds or not parameters
 

@@ -1,7 +1,8 @@
 """Dates and times in JSON, in the formats that the setting JSON_ENCODER names.
 
-A datetime without an offset is local time, as everywhere in Python; a date stands for itself in all
-of the ways. The names, but for "rfc3339", are those of Skitai.
+A datetime without an offset is written without one by "rfc3339" and "str"; the others, which are in
+UTC, take it for local time, as Python does. A date stands for itself in all of the ways. The names,
+but for "rfc3339", are those of Skitai.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ MOMENTS = (date, time)
 
 
 def rfc3339(value: Moment) -> str:
-    """ "2024-02-29T10:00:00+09:00" (RFC 3339), with the offset that it has."""
-    return (_aware(value) if isinstance(value, datetime) else value).isoformat()
+    """ "2024-02-29T10:00:00+09:00" (RFC 3339), with the offset that it has, if any."""
+    return value.isoformat()
 
 
 def _aware(value: datetime) -> datetime:
@@ -54,7 +55,7 @@ NAMED: dict[str, Callable[[Moment], Any]] = {
 }
 """What JSON_ENCODER names, as functions of dates and times:
 
-- "rfc3339", the default: "2024-02-29T10:00:00+09:00".
+- "rfc3339", the default: "2024-02-29T10:00:00+09:00", without an offset if it has none.
 - "iso": the same in UTC, "2024-02-29T01:00:00+00:00".
 - "utcoffset": "2024-02-29 01:00:00+00".
 - "digit": "20240229010000", in UTC.

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
-from collections.abc import Callable, Mapping, Set
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from json import JSONEncoder
-from os import PathLike, fspath
 from typing import Any
 
 import orjson
 
 from atila import HTTPError
+from atila.http.values import is_model, to_plain
+from atila.values import json
+from atila.values.plain import plain
 from atila_render.data.dates import MOMENTS, NAMED
 
 Default = Callable[[Any], Any]
 Writer = Callable[[Any], bytes]
-
-_TEXTS = (
-    Decimal,
-    ipaddress.IPv4Address,
-    ipaddress.IPv4Network,
-    ipaddress.IPv6Address,
-    ipaddress.IPv6Network,
-)
-"""What is told by its `str`; of a Decimal that keeps every digit."""
 
 _DEEPEST = 32
 """Steps into a value that a message tells."""
@@ -38,11 +29,10 @@ class Unwritable(TypeError):
 def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
     """The function that writes values as JSON, in UTF-8.
 
-    It takes values made of dicts, lists, tuples, sets, str, int, float, bool and None; dates and
-    times, UUIDs, Decimals and IP addresses (as str), paths, enumerations, dataclasses, rows of
-    databases (what has `keys` and is read by them), and arrays and numbers of NumPy. It raises
-    `Unwritable` for anything else: ints beyond 64 bits, texts with lone surrogates, what refers to
-    itself or is nested more than 254 deep.
+    It takes values made of dicts, lists, str, int, float, bool and None; dates and times,
+    enumerations, dataclasses, arrays and numbers of NumPy, and what `atila.values.plain` has a
+    form for. It raises `Unwritable` for anything else: texts with lone surrogates, ints of more
+    than 4300 digits, what refers to itself or is nested more than 254 deep.
 
     Args:
         encoder: what becomes of dates and times: a name of `dates.NAMED`; or a function (value) or
@@ -57,18 +47,11 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
     option |= orjson.OPT_SERIALIZE_NUMPY
     if pretty:
         option |= orjson.OPT_INDENT_2
-    dumps = orjson.dumps
 
     def write(value: Any) -> bytes:
         try:
-            return dumps(value, default, option)
+            return json.dumps(value, default, option)
         except TypeError as error:
-            # Looking at the types of all keys takes time; it is done for those only who need it.
-            if "Dict key must" in str(error):
-                try:
-                    return dumps(value, default, option | orjson.OPT_NON_STR_KEYS)
-                except TypeError:
-                    pass
             raise Unwritable(_problem(value, default, option)) from error
 
     return write
@@ -78,8 +61,8 @@ def _compiled(encoder: object) -> tuple[Default, int]:
     """The function for what orjson does not know, and the options that have it asked."""
     if encoder is None or encoder == "rfc3339":
         if time.tzname == ("UTC", "UTC"):
-            # Local time is UTC, so orjson's own way comes to the same, and is much faster.
-            return _simpler, orjson.OPT_NAIVE_UTC
+            # orjson's own way comes to the same, and is much faster.
+            return _simpler, 0
         encoder = "rfc3339"
     if isinstance(encoder, str):
         if encoder not in NAMED:
@@ -119,31 +102,23 @@ def _asking(first: Default) -> Default:
 
 def _simpler(value: Any) -> Any:
     """What stands for a value of a type that JSON does not have."""
-    if isinstance(value, _TEXTS):
-        return str(value)
-    if isinstance(value, Set | tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
+    if isinstance(value, MOMENTS):
+        # Of a subclass, or a time with an offset: orjson takes neither.
+        return NAMED["rfc3339"](value)
     if isinstance(value, HTTPError):
         return {**value}
-    if isinstance(value, PathLike):
-        return fspath(value)
-    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        # A row, of sqlite3 or asyncpg, which is no Mapping.
-        return {key: value[key] for key in value.keys()}  # noqa: SIM118 - iterating gives values
-    if hasattr(value, "tolist"):
-        # An array that orjson does not take as it is: of Fortran's order, of texts, of `array`.
-        return value.tolist()
-    raise TypeError(_advice(value))
+    if is_model(type(value)):
+        return to_plain(value)
+    try:
+        return plain(value)
+    except TypeError:
+        raise TypeError(_advice(value)) from None
 
 
 def _advice(value: Any) -> str:
     kind = type(value).__name__
     if hasattr(value, "fetch"):
         return f"is a task ({kind}), not its data; write task.fetch(), or was.Map(name=task)"
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"is {kind}; write .decode(), or base64.b64encode(…).decode()"
     return f"is of the type {kind}, which JSON has not; see the setting JSON_ENCODER"
 
 
@@ -167,7 +142,7 @@ def _problem(value: Any, default: Default, option: int) -> str:
         step, value = found
         place += step
     try:
-        orjson.dumps(value, default, option)
+        json.dumps(value, default, option)
     except TypeError as error:
         return f"{place} cannot be written as JSON: it {_reason(value, error)}"
     return f"{place} cannot be written as JSON"
@@ -188,7 +163,7 @@ def _shown(key: Any) -> str:
 
 def _is_written(value: Any, default: Default, option: int) -> bool:
     try:
-        orjson.dumps(value, default, option)
+        json.dumps(value, default, option)
     except TypeError:
         return False
     return True
@@ -198,7 +173,7 @@ def _reason(value: Any, error: TypeError) -> str:
     if isinstance(value, str):
         return "has a lone surrogate, which UTF-8 has not (RFC 3629)"
     if isinstance(value, int):
-        return "is an int of more than 64 bits; write str(…)"
+        return "is an int of more than 4300 digits; write hex(…)"
     if "ecursion" in str(error):
         return "refers to itself, or is nested too deep"
     if isinstance(value, Mapping):

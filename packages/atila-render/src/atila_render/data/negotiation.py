@@ -48,30 +48,32 @@ def negotiated(was: Was, offers: tuple[str, ...]) -> str:
 def best(header: str, offers: tuple[str, ...]) -> str:
     """The media type that an Accept header wants most; "" if it takes none of them.
 
-    Of two that it wants alike that is taken which it names more precisely, then the one that is
-    offered first. A browser, which names text/html, names XML for the sake of pages; where no pages
-    are offered it gets the first offer, if it takes anything at all.
+    Of two that it wants alike that is taken which it names more precisely, then the one that it
+    names first, then the one that is offered first. A browser, which names text/html, names XML for
+    the sake of pages; where no pages are offered it gets the first offer, if it takes anything at
+    all.
     """
     accepted = parse_accept(header)
     if not accepted:
         # Not one media range in it makes sense: as if it was not there.
         return offers[0]
     if HTML not in offers and accepted.get(HTML) and offers[0] not in accepted:
-        weight, _ = _wanted(offers[0], accepted)
+        weight = _wanted(offers[0], accepted)[0]
         if weight > 0:
             return offers[0]
     ranked = [(_wanted(offer, accepted), -at, offer) for at, offer in enumerate(offers)]
-    (weight, _), _, offer = max(ranked)
+    (weight, _, _), _, offer = max(ranked)
     return offer if weight > 0 else ""
 
 
-def _wanted(media: str, accepted: dict[str, float]) -> tuple[float, int]:
-    """How much a client wants a media type, from 0 to 1, and how precisely it names it."""
+def _wanted(media: str, accepted: dict[str, float]) -> tuple[float, int, int]:
+    """How much a client wants a media type, from 0 to 1, how precisely it names it, and how
+    early."""
     ranges: Sequence[str] = (media, media.partition("/")[0] + "/*", "*/*")
     for at, media_range in enumerate(ranges):
         if media_range in accepted:
-            return accepted[media_range], -at
-    return 0.0, -len(ranges)
+            return accepted[media_range], -at, -list(accepted).index(media_range)
+    return 0.0, -len(ranges), 0
 
 
 def vary_by_accept(response: Response) -> None:

@@ -12,8 +12,7 @@ import re
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-import orjson
-
+from atila.values import json
 from atila_render.data.json import Writer
 
 _HEAD = (
@@ -41,7 +40,7 @@ def to_xml(value: Any, to_json: Writer) -> bytes:
         Unwritable: see `json.writer`.
     """
     # By way of JSON, so that no more than the types of JSON are left.
-    simple = orjson.loads(to_json(value))
+    simple = json.loads(to_json(value))
     out = [_HEAD]
     _write(simple, "response", out)
     return "".join(out).encode()

@@ -13,6 +13,7 @@ from atila.routing.router import Match
 from atila.routing.urls import shape_of
 from atila.runtime.context import current
 from atila.runtime.offload import in_worker
+from atila.serving.error_pages import log_report
 from atila.serving.responders import resolved
 from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
@@ -82,7 +83,7 @@ def call(was: Was, name: str, params: Params) -> Any:
     given = _by_name(endpoint, params)
     inner = _context(was, endpoint, dict(zip(in_path, values, strict=True)), given)
     current.set(inner)
-    value, after = endpoint.call(inner)
+    value, after = endpoint.call(inner, is_text=False)
     if hasattr(type(value), "__await__"):
         return _later(was, inner, value, after)
     return _plain(inner, finish(inner, value, after))
@@ -203,7 +204,9 @@ async def _rest_in_order(
 
 
 def failed(was: Was, error: Exception) -> None:
-    """Tell the app's hooks that a call failed."""
+    """Report a failed call: to the log, what clients are not given; and to the hooks of the app."""
+    if isinstance(error, HTTPError):
+        log_report(was, error)
     for hook in was.app.hooks.failed:
         try:
             hook(was, (type(error), error, error.__traceback__))

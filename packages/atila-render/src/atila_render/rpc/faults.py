@@ -73,6 +73,7 @@ def of_error(was: Was, error: Exception) -> CallFault:
             "detail": error.detail,
             "errno": error.errno,
             "request_id": was.request_id,
+            **({"errors": list(error.errors)} if error.errors else {}),
         },
     )
     fault.title = fault.title or f"{error.code} {error.message}"

@@ -6,8 +6,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from atila.values import json
 from atila_render.data.json import to_json
 from atila_render.rpc import calling, system
 from atila_render.rpc.faults import (
@@ -29,10 +28,9 @@ _respond = partial(calling.respond, JSON_TYPE)
 def answer(was: Was) -> Any:
     """Answer a request whose body is a call, or a batch of them. In a worker thread."""
     try:
-        calls = orjson.loads(bytes(was.exchange.body))
-    except orjson.JSONDecodeError as error:
-        where = f"{error.msg} (line {error.lineno}, column {error.colno})"
-        return _respond(was, _reply_fault(CallFault(PARSE_ERROR, where), None, "2.0"))
+        calls = json.loads(bytes(was.exchange.body))
+    except json.NotJSON as error:
+        return _respond(was, _reply_fault(CallFault(PARSE_ERROR, str(error)), None, "2.0"))
     if not isinstance(calls, list):
         outcome = _one(was, calls)
         return _answer_later(was, outcome) if isawaitable(outcome) else _respond(was, outcome)

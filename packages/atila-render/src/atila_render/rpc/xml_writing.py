@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from xmlrpc.client import Marshaller
 
+from atila.http.values import is_model, to_plain
+from atila.values.plain import plain
+
 if TYPE_CHECKING:
     from atila_render.rpc.faults import CallFault
 
@@ -30,7 +33,8 @@ def value_of(value: Any) -> str:
     Args:
         value: made of dicts, lists, tuples, sets, str, int of 32 bits, float, bool, bytes, None,
             which is the extension `nil`, and datetimes; dates, times, UUIDs and Decimals (as str),
-            enumerations, dataclasses, and rows of databases.
+            enumerations, dataclasses, rows of databases, and what `atila.values.plain` has a form
+            for.
 
     Raises:
         Unwritable: something in it is none of these.
@@ -131,6 +135,10 @@ def _plain(value: Any) -> Any:
             return convert(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        return _dict(value)  # A row, of sqlite3 or asyncpg.
-    raise Unwritable(f"{type(value).__name__} cannot be written as XML-RPC")
+    if is_model(type(value)):
+        return _plain(to_plain(value))
+    try:
+        simpler = plain(value)
+    except TypeError:
+        raise Unwritable(f"{type(value).__name__} cannot be written as XML-RPC") from None
+    return _plain(simpler)

@@ -8,6 +8,9 @@ from atila import HTTPError
 from atila.errors import BUSY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atila.http.exchange import Header
     from atila_tasks.upstream.response_head import Head
 
 
@@ -19,7 +22,8 @@ class TaskTimeout(HTTPError, TimeoutError):  # type: ignore[misc]  # two attribu
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(504, f"a task was not done within {seconds:g} s")
+        report = f"a task was not done within {seconds:g} s"
+        super().__init__(504, "this was not done in time", report=report)
         self.errno = 0  # which OSError has made None
 
 
@@ -34,11 +38,12 @@ class UpstreamError(HTTPError, ConnectionError):  # type: ignore[misc]  # two at
     """The connection to a server that a task needs failed; as an answer 502.
 
     Args:
-        detail: which server, by the name of its alias, and how it failed; without any secret.
+        report: which server, by the name of its alias, and how it failed; without any secret. It is
+            logged, and given to no client.
     """
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(502, detail)
+    def __init__(self, report: str) -> None:
+        super().__init__(502, "a server that is needed for this failed", report=report)
         self.errno = 0  # which OSError has made None
 
 
@@ -46,19 +51,30 @@ class Unreachable(UpstreamError):
     """A server cannot be connected to, so that nothing was sent: safe to be tried elsewhere."""
 
 
+class UpstreamBusy(Unreachable):
+    """A server takes no connection now, since it starts, or has too many; as an answer 503 with
+    Retry-After.
+    """
+
+    def __init__(self, report: str) -> None:
+        super().__init__(report)
+        _be(self, 503, "a server that is needed for this is busy", BUSY)
+
+
 class UpstreamTimeout(UpstreamError, TimeoutError):  # type: ignore[misc]  # two attributes `errno`
     """A server did not begin its answer in the time that its alias gives it; as an answer 504."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.code, self.message = 504, "Gateway Timeout"
+    def __init__(self, report: str) -> None:
+        super().__init__(report)
+        _be(self, 504, "a server that is needed for this did not answer in time")
 
 
 class BadResponse(HTTPError):
     """A server's answer cannot be used; as an answer 502.
 
     Args:
-        detail: which server, by the name of its alias, and what is wrong; without any secret.
+        report: which server, by the name of its alias, and what is wrong; without any secret. It is
+            logged, and given to no client.
         response: status and headers, if they came.
         data: the body, parsed as that of a good answer, if it came.
 
@@ -67,8 +83,8 @@ class BadResponse(HTTPError):
         data: as given.
     """
 
-    def __init__(self, detail: str, response: Head | None = None, data: Any = None) -> None:
-        super().__init__(502, detail)
+    def __init__(self, report: str, response: Head | None = None, data: Any = None) -> None:
+        super().__init__(502, "a server that is needed for this failed", report=report)
         self.response = response
         self.data = data
 
@@ -81,17 +97,16 @@ class RpcError(BadResponse):
     """A called method failed: a fault of XML-RPC, an error of JSON-RPC, a status of gRPC.
 
     Args:
-        detail: which method of which server.
+        call: which method of which server.
         fault: the number of the fault; the name of the status of gRPC.
-        reason: what the server says about it; not told to our own client.
+        reason: what the server says about it.
         data: what JSON-RPC has beside it.
     """
 
-    def __init__(self, detail: str, fault: int | str, reason: str, data: Any = None) -> None:
-        super().__init__(detail, None, data)
+    def __init__(self, call: str, fault: int | str, reason: str, data: Any = None) -> None:
+        super().__init__(f"{call} ({fault}: {reason})", None, data)
         self.fault = fault
         self.reason = reason
-        self.args = (f"{self.args[0]} ({fault}: {reason})",)
 
 
 class PoolExhausted(HTTPError):
@@ -104,8 +119,8 @@ class PoolExhausted(HTTPError):
     """
 
     def __init__(self, name: str, size: int, seconds: float) -> None:
-        detail = f"none of the {size} connections of {name} was free within {seconds:g} s"
-        super().__init__(503, detail, 0, BUSY)
+        report = f"none of the {size} connections of {name} was free within {seconds:g} s"
+        super().__init__(503, "the server is busy", 0, BUSY, report)
 
 
 class DatabaseError(Exception):
@@ -113,7 +128,7 @@ class DatabaseError(Exception):
 
     Attributes:
         kind: what kind of refusal: "unique", "foreign_key", "not_null", "check", "exclusion",
-            "deadlock", "serialization", "busy", or "" for all others.
+            "deadlock", "serialization", "busy", "data", or "" for all others.
         sqlstate: PostgreSQL's code of five characters (its appendix A), or SQLite's name of its
             result code, "SQLITE_CONSTRAINT_UNIQUE".
         table: which table it is about; "" if that is not known.
@@ -126,21 +141,40 @@ class DatabaseError(Exception):
     kind = sqlstate = table = column = constraint = server_detail = ""
 
 
+class DataError(HTTPError, DatabaseError):
+    """A value does not fit where it was to go: a number out of range, a text that is no date, a
+    text with a NUL; as an answer 400.
+    """
+
+    kind = "data"
+
+    def __init__(self, message: str) -> None:
+        detail = "a value is out of range, or is not of the right kind"
+        super().__init__(400, detail, report=message)
+        self.reason = message
+
+
 class DataConflict(HTTPError, DatabaseError):
     """What was to be written conflicts with what is there: a value that must be unique, a row that
     others refer to, or that is not there to be referred to; as an answer 409.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(409, "this conflicts with data that are there already")
+        detail = "this conflicts with data that are there already"
+        super().__init__(409, detail, report=message)
         self.reason = message
 
 
 class DatabaseBusy(HTTPError, DatabaseError):
-    """The database gave way to another transaction, or has no place for one more; the same may
-    work in a moment. As an answer 503 with Retry-After.
+    """The database gave way to another transaction, or has no place for one more or for what it
+    brings; the same may work in a moment. As an answer 503 with Retry-After.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(503, "the database is busy", 0, BUSY)
+        super().__init__(503, "the database is busy", 0, BUSY, message)
         self.reason = message
+
+
+def _be(error: HTTPError, status: int, detail: str, headers: Sequence[Header] = ()) -> None:
+    """Make an error one of another status, its report unchanged."""
+    HTTPError.__init__(error, status, detail, 0, headers, error.report)

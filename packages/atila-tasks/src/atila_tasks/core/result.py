@@ -68,7 +68,7 @@ def single(data: Any) -> Any:
     Raises:
         HTTPError: 410 if there is none (None counts as none), 409 if there are more than one.
     """
-    if type(data) is list and len(data) == 1:
+    if isinstance(data, list) and len(data) == 1:
         # What most of them are: rows of a database.
         return data[0]
     if data is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bson.errors import BSONError
 from pymongo import AsyncMongoClient, errors, results
 
 from atila import SetupError
@@ -14,6 +15,7 @@ from atila.errors import caller
 from atila_tasks.core.errors import (
     DatabaseError,
     DataConflict,
+    DataError,
     PoolExhausted,
     Unreachable,
     UpstreamError,
@@ -164,6 +166,11 @@ class MongoDB(Interface):
                 value = await value
             if hasattr(value, "to_list"):
                 value = await value.to_list()
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise DataError(f"{self.alias.name}: {_what(error)}") from None
+        except BSONError as error:
+            kind = DataError if "NULL byte" in str(error) else DatabaseError
+            raise kind(f"{self.alias.name}: {str(error).partition(':')[0]}") from None
         except errors.PyMongoError as error:
             raise self._translated(error) from None
         return _plain(value)
@@ -188,6 +195,12 @@ class MongoDB(Interface):
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _what(error: Exception) -> str:
+    if isinstance(error, OverflowError):
+        return "an integer of more than 64 bits"
+    return "a text that is no UTF-8"
 
 
 _REFUSALS = frozenset({13, 18})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Generic, Protocol, TypeVar
 
 from atila_tasks.core.errors import PoolExhausted
@@ -80,6 +80,11 @@ class Pool(Generic[C]):
     def open(self) -> int:
         """How many connections there are."""
         return len(self._all)
+
+    @property
+    def connections(self) -> Collection[C]:
+        """All of them, those given out as well."""
+        return tuple(self._all)
 
     @property
     def busy(self) -> int:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import asyncpg
-import orjson
 
 from atila import SetupError
 from atila.errors import caller
+from atila_tasks.core.errors import DatabaseError, DataError
 from atila_tasks.databases.pool import Pool
-from atila_tasks.databases.postgresql_errors import ERRORS, is_unfit, translated, unconnected
+from atila_tasks.databases.postgresql_errors import (
+    ERRORS,
+    OUTDATED,
+    is_unfit,
+    translated,
+    unconnected,
+)
+from atila_tasks.databases.postgresql_types import set_types
 from atila_tasks.databases.sql.interface import SQLInterface
-from atila_tasks.databases.sql.parameters import fitted
-from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sql.parameters import Unread, exact, fitted, has_fractions
+from atila_tasks.databases.sql.rows import Row, Rows
 from atila_tasks.upstream.interfaces import CONNECTIONS, DB_PGSQL
 
 if TYPE_CHECKING:
@@ -30,6 +37,8 @@ Connection = Any
 
 _TRACELESS = re.compile(r"[\s(]*(?:select|insert|update|delete|with|values|table|merge)\b", re.I)
 _TRACES = re.compile(r"advisory|set_config|\binto\s+temp", re.I)
+_MOST_KINDS = 1024
+"""Statements whose types are kept."""
 RESET = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP"
 
 
@@ -72,6 +81,7 @@ class PostgreSQL(SQLInterface):
         # and the others for theirs, it would be for ever.
         self.reserve = self._pool(1)
         self.holders = {}
+        self._kinds: dict[str, Sequence[str]] = {}
 
     def _pool(self, size: int) -> Pool[Any]:
         return Pool(
@@ -113,10 +123,7 @@ class PostgreSQL(SQLInterface):
                 ssl=options["ssl"],
                 server_settings=settings,
             )
-            for kind in ("json", "jsonb"):
-                await connection.set_type_codec(
-                    kind, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog"
-                )
+            await set_types(connection)
         except Exception as error:
             failure = unconnected(error, self.alias.name)
             if failure is error:
@@ -128,27 +135,69 @@ class PostgreSQL(SQLInterface):
         return self.reserve if holds else self.pool
 
     async def run(self, connection: Connection, query: Query) -> list[Row]:
+        async def send(sql: str, *params: Any) -> Any:
+            # asyncpg has no public way to rows and the number of those changed at once.
+            return await connection._execute(sql, params, 0, None, return_status=True)
+
+        records, tag, _ = await self._sent(connection, query, send)
+        return Rows(to_rows(records), _count_of(tag))
+
+    async def stream(self, connection: Connection, query: Query) -> Batches:
+        return PostgreSQLBatches(self, await self._sent(connection, query, connection.cursor))
+
+    async def _sent(
+        self, connection: Connection, query: Query, send: Callable[..., Awaitable[Any]]
+    ) -> Any:
+        """What the server answers to a statement, whose values fit if they can."""
         try:
-            return to_rows(await connection.fetch(query.sql, *query.params))
+            params = query.params
+            if has_fractions(params):
+                params = _exact(params, await self._kinds_of(connection, query.sql))
+            return await send(query.sql, *params)
         except ERRORS as error:
+            if isinstance(error, OUTDATED):
+                await self._forget_schema()
             if not is_unfit(error):
                 raise translated(error, self.alias.name, self._limit) from None
         # asyncpg takes no text for a number; a literal in the statement would have been taken.
         try:
-            params = await _fitted(connection, query)
-            return to_rows(await connection.fetch(query.sql, *params))
+            return await send(query.sql, *await _fitted(connection, query))
         except ERRORS as error:
             raise translated(error, self.alias.name, self._limit) from None
 
-    async def stream(self, connection: Connection, query: Query) -> Batches:
-        try:
-            cursor = await connection.cursor(query.sql, *query.params)
-        except ERRORS as error:
-            raise translated(error, self.alias.name, self._limit) from None
-        return PostgreSQLBatches(self, cursor)
+    async def _forget_schema(self) -> None:
+        """Tables or types have changed: what all connections know of them is out of date, and would
+        fail a transaction on each.
+        """
+        self._kinds.clear()
+        for connection in (*self.pool.connections, *self.reserve.connections):
+            if not connection.is_closed():
+                await connection.reload_schema_state()
+
+    async def _kinds_of(self, connection: Connection, sql: str) -> Sequence[str]:
+        """The names of the types of a statement's parameters."""
+        kinds = self._kinds.get(sql)
+        if kinds is None:
+            statement = await connection.prepare(sql)
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            kinds = self._kinds[sql] = [kind.name for kind in statement.get_parameters()]
+        return kinds
 
     def opening(self, request: Begin) -> str:
         return "BEGIN READ ONLY" if request.read_only else "BEGIN"
+
+    async def commit(self, connection: Connection) -> None:
+        try:
+            done = await connection.execute("COMMIT")
+        except ERRORS as error:
+            raise translated(error, self.alias.name, self._limit) from None
+        if done != "COMMIT":
+            # Its answer to a transaction in which something failed.
+            raise DatabaseError("a statement of this transaction failed, so that nothing lasts")
+
+    def in_transaction(self, connection: Connection) -> bool:
+        return bool(connection.is_in_transaction())
 
     def leaves_traces(self, sql: str) -> bool:
         return leaves_traces(sql)
@@ -177,10 +226,48 @@ class PostgreSQLBatches:
             raise translated(error, name, limit) from None
 
 
+def _exact(params: Sequence[Any], kinds: Sequence[str]) -> Sequence[Any]:
+    if len(params) != len(kinds):
+        # To be refused by the server.
+        return params
+    try:
+        return exact(params, kinds)
+    except (ValueError, OverflowError) as error:
+        raise DataError(str(error)) from None
+
+
 async def _fitted(connection: Connection, query: Query) -> Sequence[Any]:
     statement = await connection.prepare(query.sql)
-    kinds = [kind.name for kind in statement.get_parameters()]
-    return fitted(query.params, kinds)
+    kinds = statement.get_parameters()
+    params = fitted(query.params, [kind.name for kind in kinds])
+    return [await _read(connection, *pair) for pair in zip(params, kinds, strict=False)]
+
+
+async def _read(connection: Connection, value: Any, kind: Any) -> Any:
+    """A text that asyncpg does not take for a value of a type, as the server reads it."""
+    is_array = kind.name.endswith("[]")
+    if isinstance(value, list | tuple) and is_array:
+        return [
+            await _cast(connection, each, kind, kind.name.removesuffix("[]"))
+            if isinstance(each, Unread)
+            else each
+            for each in value
+        ]
+    if not isinstance(value, Unread):
+        return value
+    return await _cast(connection, value, kind, kind.name)
+
+
+async def _cast(connection: Connection, value: Unread, kind: Any, name: str) -> Any:
+    name, suffix = name.removesuffix("[]"), "[]" if name.endswith("[]") else ""
+    quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in (kind.schema, name))
+    return await connection.fetchval(f"SELECT $1::text::{quoted}{suffix}", str(value))
+
+
+def _count_of(tag: bytes | None) -> int:
+    """How many rows a statement was about: 3 of "UPDATE 3", 1 of "INSERT 0 1"."""
+    number = (tag or b"").rpartition(b" ")[2]
+    return int(number) if number.isdigit() else -1
 
 
 def to_rows(records: Sequence[Any]) -> list[Row]:
@@ -204,7 +291,3 @@ def _is_quiet(connection: Connection) -> bool:
         return not poll.poll(0)
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def _to_json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
 
 from atila_tasks.core.errors import (
     DatabaseBusy,
     DatabaseError,
     DataConflict,
+    DataError,
     TaskTimeout,
     Unreachable,
+    UpstreamBusy,
     UpstreamError,
 )
 
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises."""
+
+OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""What it raises where a table or a type has changed since it learnt of it."""
+_UNSENT = re.compile(r"cannot switch to state \d+; protocol is in the .failed. state|not connected")
+"""Of errors of the library itself those that come before anything is sent."""
 
 _KINDS = {
     "23505": "unique",
@@ -24,14 +33,21 @@ _KINDS = {
     "23P01": "exclusion",
     "40P01": "deadlock",
     "40001": "serialization",
-    "53300": "busy",
     "55P03": "busy",
 }
 _CONFLICTS = frozenset({"unique", "foreign_key", "exclusion"})
 _BUSY = frozenset({"deadlock", "serialization", "busy"})
+_SCARCE = "53"
+"""Codes of what the server has not enough of: connections, memory, room on its disk."""
+_STARTING = "57P03"
 _CANCELLED = "57014"
 _ENDED = ("08", "57P", "25P03")
 """Codes of a connection that ended: it failed, or the server was shut down."""
+_UNFIT = frozenset(
+    {"22001", "22003", "22007", "22008", "22009", "22015", "22018", "22021", "22026", "2200N"}
+    | {"22030", "22032", "22P02", "22P03", "22P05"}
+)
+"""Codes of values that a column, or a type, does not take."""
 _DATA = "22"
 """Codes of values that do not fit: their messages cite the value."""
 
@@ -46,6 +62,8 @@ def refused(error: asyncpg.PostgresError) -> DatabaseError:
     """What a task fails with when a statement is refused."""
     state = error.sqlstate or ""
     kind = _KINDS.get(state, "")
+    if not kind:
+        kind = "busy" if state.startswith(_SCARCE) else "data" if state in _UNFIT else ""
     message = str(error.args[0]) if error.args else type(error).__name__
     if state.startswith(_DATA):
         message = message.partition(":")[0]
@@ -55,6 +73,8 @@ def refused(error: asyncpg.PostgresError) -> DatabaseError:
         made = DataConflict(text)
     elif kind in _BUSY:
         made = DatabaseBusy(text)
+    elif kind == "data":
+        made = DataError(text)
     else:
         made = DatabaseError(text)
     made.kind, made.sqlstate = kind, state
@@ -75,7 +95,11 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
     """
     if is_unfit(error):
         # Its text cites the value.
-        return DatabaseError(str(error).partition(":")[0])
+        return DataError(str(error).partition(":")[0])
+    if isinstance(error, OUTDATED):
+        busy = DatabaseBusy("a table or a type has changed meanwhile")
+        busy.kind = "busy"
+        return busy
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         if state == _CANCELLED and limit:
@@ -84,8 +108,10 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
             return UpstreamError(f"{name} ended the connection")
         return refused(error)
     if isinstance(error, asyncpg.InternalClientError):
-        # The server's last words have come, but not yet the end: asyncpg sends nothing any more.
-        return Unreachable(f"{name} ended the connection")
+        if _UNSENT.search(str(error)):
+            # The server's last words have come, but not yet the end.
+            return Unreachable(f"{name} ended the connection")
+        return UpstreamError(f"{name} gave an answer that cannot be read")
     if isinstance(error, asyncpg.InterfaceError):
         if "connection is closed" in str(error) or "connection was closed" in str(error):
             return UpstreamError(f"the connection to {name} was lost")
@@ -102,7 +128,10 @@ def unconnected(error: BaseException, name: str) -> BaseException:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return Unreachable(f"{name} has no such database")
     if isinstance(error, asyncpg.PostgresError):
-        return Unreachable(f"{name} takes no connection ({error.sqlstate})")
+        state = error.sqlstate or ""
+        is_busy = state.startswith(_SCARCE) or state == _STARTING
+        kind = UpstreamBusy if is_busy else Unreachable
+        return kind(f"{name} takes no connection ({state})")
     if isinstance(error, TimeoutError):
         return Unreachable(f"{name} did not answer in time")
     if isinstance(error, OSError | asyncpg.InterfaceError):

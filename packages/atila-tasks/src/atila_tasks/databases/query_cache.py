@@ -19,7 +19,7 @@ from atila_tasks.core.backends import site_singleton
 from atila_tasks.core.errors import Unreachable
 from atila_tasks.core.mask import GIVEN
 from atila_tasks.core.task import Task
-from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sql.rows import Row, Rows
 from atila_tasks.upstream.calls import call
 
 if TYPE_CHECKING:
@@ -203,12 +203,15 @@ def cache_of(site: Site) -> QueryCache:
 
 def copied(rows: Any) -> Any:
     """Rows that can be changed without those of the cache being changed."""
-    return [
-        Row((k, deepcopy(v) if isinstance(v, _MUTABLE) else v) for k, v in row.items())
-        if type(row) is Row
-        else deepcopy(row)
-        for row in rows
-    ]
+    return Rows(
+        (
+            Row((k, deepcopy(v) if isinstance(v, _MUTABLE) else v) for k, v in row.items())
+            if type(row) is Row
+            else deepcopy(row)
+            for row in rows
+        ),
+        getattr(rows, "rowcount", -1),
+    )
 
 
 def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,13 +14,26 @@ from redis.backoff import NoBackoff
 
 from atila import SetupError
 from atila.errors import caller
-from atila_tasks.core.errors import DatabaseError, PoolExhausted, Unreachable, UpstreamError
+from atila_tasks.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DataError,
+    PoolExhausted,
+    Unreachable,
+    UpstreamBusy,
+    UpstreamError,
+)
 from atila_tasks.upstream.interfaces import CONNECTIONS, Command, Interface
 
 if TYPE_CHECKING:
     from atila_tasks.upstream.aliases import Alias, Member
 
 PORT = 6379
+_FULL = "max number of clients"
+"""What the server says when it takes no more connections."""
+
+_OVERFLOW = re.compile("out of range|would overflow|string exceeds maximum")
+"""What the server says of numbers that are too large for it."""
 
 
 class Redis(Interface):
@@ -34,7 +48,8 @@ class Redis(Interface):
     }
     """Options of an alias, besides `CONNECTIONS`:
 
-    - text: whether values come as text, which they have to be UTF-8 for; as bytes otherwise.
+    - text: whether values come as text; those that are no UTF-8, and all if it is not so, come
+      as bytes.
     - ssl: whether to talk TLS, with a valid certificate.
     """
 
@@ -50,7 +65,6 @@ class Redis(Interface):
             db=int(member.path or 0),
             username=member.user or None,
             password=member.password or None,
-            decode_responses=self.options["text"],
             socket_connect_timeout=self.options["connect_timeout"],
             # Whether a request may be sent again, its maker decides.
             retry=Retry(NoBackoff(), 0),
@@ -78,11 +92,17 @@ class Redis(Interface):
                 f"{self.alias.name}: {request.name} is no command of its own that could be a task"
             )
         try:
-            return await command
+            data = await command
+        except UnicodeEncodeError:
+            raise DataError(f"{self.alias.name}: a text that is no UTF-8") from None
         except exceptions.ConnectionError:
             raise UpstreamError(f"the connection to {self.alias.name} was lost") from None
+        except exceptions.OutOfMemoryError:
+            raise DatabaseBusy(f"{self.alias.name} has no memory left") from None
         except exceptions.RedisError as error:
-            raise DatabaseError(f"{self.alias.name}: {error}") from error
+            kind = DataError if _OVERFLOW.search(str(error)) else DatabaseError
+            raise kind(f"{self.alias.name}: {error}") from error
+        return _texts(data) if self.options["text"] else data
 
     async def _upstream(self) -> None:
         """See that a connection is there, before anything is sent: one that was lost meanwhile is
@@ -103,6 +123,8 @@ class Redis(Interface):
             if "No connection available" in str(error):
                 pool = self.options["max_conns"], self.options["pool_timeout"]
                 raise PoolExhausted(name, *pool) from None
+            if isinstance(error, exceptions.BusyLoadingError) or _FULL in str(error):
+                raise UpstreamBusy(f"{name} takes no connection now ({error})") from None
             raise Unreachable(f"{name} cannot be reached") from None
         except exceptions.TimeoutError:
             raise Unreachable(f"{name} did not answer in time") from None
@@ -112,3 +134,18 @@ class Redis(Interface):
     async def close(self) -> None:
         await self._client.aclose()
         await self._pool.disconnect()
+
+
+def _texts(value: Any) -> Any:
+    """What a command gave, with bytes as text where they are."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    kind = type(value)
+    if kind is list or kind is tuple or kind is set:
+        return kind(map(_texts, value))
+    if kind is dict:
+        return {_texts(key): _texts(each) for key, each in value.items()}
+    return value

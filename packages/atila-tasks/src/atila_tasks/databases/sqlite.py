@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import decimal
 import os
 import re
 import sqlite3
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import orjson
-
 from atila import SetupError, current
 from atila.errors import caller
-from atila_tasks.core.errors import DatabaseBusy, DatabaseError, DataConflict, Unreachable
+from atila.values import json
+from atila.values.plain import plain
+from atila_tasks.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DataConflict,
+    DataError,
+    Unreachable,
+)
 from atila_tasks.databases.pool import Pool
 from atila_tasks.databases.sql.interface import SQLInterface
 from atila_tasks.databases.sql.leases import Begin
-from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sql.rows import Row, Rows
 from atila_tasks.upstream.interfaces import DB_SQLITE3
 
 if TYPE_CHECKING:
@@ -49,6 +53,8 @@ _KINDS = {
     "SQLITE_CONSTRAINT_NOTNULL": "not_null",
     "SQLITE_CONSTRAINT_CHECK": "check",
 }
+_NO_TEXT = "Could not decode to UTF-8"
+_REFUSALS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 _FAILED = re.compile(r"constraint failed: (.+)")
 
 
@@ -146,19 +152,27 @@ class SQLite(SQLInterface):
     async def run(self, connection: SQLiteConnection, query: Query) -> list[Row]:
         try:
             return await connection.call(lambda: connection.run(query.sql, query.params))
-        except (sqlite3.Error, OverflowError) as error:
+        except _REFUSALS as error:
             raise refused(error) from None
 
     async def stream(self, connection: SQLiteConnection, query: Query) -> Batches:
+        def begin() -> sqlite3.Cursor:
+            # Rows that were taken already cannot be taken once more.
+            connection.take_any_text()
+            return connection.execute(query.sql, query.params)
+
         try:
-            cursor = await connection.call(lambda: connection.execute(query.sql, query.params))
-        except (sqlite3.Error, OverflowError) as error:
+            cursor = await connection.call(begin)
+        except _REFUSALS as error:
             raise refused(error) from None
         return SQLiteBatches(connection, cursor)
 
     def opening(self, request: Begin) -> str:
         # The right to write is taken at once: to ask for it later may fail.
         return "BEGIN" if request.read_only else "BEGIN IMMEDIATE"
+
+    def in_transaction(self, connection: SQLiteConnection) -> bool:
+        return connection.in_transaction
 
     async def close(self) -> None:
         await self.writer.close()
@@ -214,13 +228,34 @@ class SQLiteConnection:
             raise sqlite3.ProgrammingError("the connection is closed")
         return self._connection.execute(sql, adapted(params))
 
-    def run(self, sql: str, params: Any) -> list[Row]:
+    def run(self, sql: str, params: Any) -> Rows:
         """The rows that a statement gives."""
+        try:
+            return self._run(sql, params)
+        except sqlite3.OperationalError as error:
+            if _NO_TEXT not in str(error) or self._connection is None or not reads(sql):
+                raise
+        # Slower, so only where there are such texts.
+        self.take_any_text()
+        return self._run(sql, params)
+
+    def take_any_text(self) -> None:
+        """Have texts that are no UTF-8 come as bytes."""
+        if self._connection is not None:
+            self._connection.text_factory = _text
+
+    def _run(self, sql: str, params: Any) -> Rows:
         cursor = self.execute(sql, params)
         try:
-            return to_rows(cursor, cursor.fetchall())
+            rows = to_rows(cursor, cursor.fetchall())
+            return Rows(rows, len(rows) if cursor.description else cursor.rowcount)
         finally:
             cursor.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction has begun and not ended yet."""
+        return self._connection is not None and self._connection.in_transaction
 
     def is_closed(self) -> bool:
         """Whether it cannot be used any more."""
@@ -267,7 +302,10 @@ def refused(error: Exception) -> DatabaseError:
     made: DatabaseError
     if kind in ("unique", "foreign_key"):
         made = DataConflict(message)
-    elif state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    elif not isinstance(error, sqlite3.Error):
+        # Without the value, which is in the message of the one.
+        made, kind = DataError("an integer of more than 64 bits, or no UTF-8"), "data"
+    elif state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_NOMEM")):
         made, kind = DatabaseBusy(message), "busy"
     elif state.startswith("SQLITE_READONLY"):
         made = ReadOnly(message)
@@ -282,6 +320,13 @@ def refused(error: Exception) -> DatabaseError:
     return made
 
 
+def _text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def to_rows(cursor: sqlite3.Cursor, found: Sequence[Any]) -> list[Row]:
     """Rows of sqlite3 as ours."""
     names = [column[0] for column in cursor.description or ()]
@@ -289,8 +334,8 @@ def to_rows(cursor: sqlite3.Cursor, found: Sequence[Any]) -> list[Row]:
 
 
 def adapted(params: Any) -> Any:
-    """Parameters as SQLite keeps values: dates and times as text of ISO 8601, with a space in it;
-    Decimals and UUIDs as text; dicts and lists as JSON.
+    """Parameters as SQLite keeps values: datetimes as text of ISO 8601, with a space in it; dicts,
+    lists and other collections as JSON; all else as it is in JSON.
     """
     if isinstance(params, dict):
         return {name: _adapt(value) for name, value in params.items()}
@@ -298,14 +343,15 @@ def adapted(params: Any) -> Any:
 
 
 def _adapt(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float | bytes):
+    if value is None or isinstance(value, str | int | float | bytes | bytearray | memoryview):
         return value
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal | uuid.UUID):
-        return str(value)
+    if not isinstance(value, dict | list | tuple):
+        try:
+            value = plain(value)
+        except TypeError:
+            return value
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return json.dumps(value).decode()
     return value

@@ -70,7 +70,7 @@ class Upstream:
         # One that comes and goes is told of now and then, not with each request.
         if not self.down_until and now - self._told >= REST:
             self._told, self._is_told = now, True
-            log.warning("%s at %s: %s", self._alias.name, self.member.location, error.detail)
+            log.warning("%s at %s: %s", self._alias.name, self.member.location, error.report)
         self.down_until = now + REST
 
     async def close(self) -> None:

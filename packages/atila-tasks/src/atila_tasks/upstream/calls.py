@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.core.backend import Backend
@@ -35,7 +37,7 @@ class Calls(Backend):
         if not task.is_begun:
             task.site.loop.spawn(self._run(task), task.context)
 
-    def run_inline(self, task: Task) -> Coroutine[Any, Any, None]:
+    def run_inline(self, task: Task) -> Coroutine[Any, Any, None] | None:
         return self._run(task, is_carried=True)
 
     def cancel(self, task: Task) -> None:
@@ -74,6 +76,35 @@ class Calls(Backend):
             task.handle = None
             # Else an error, its traceback, this frame, the task and the error would be a cycle.
             del task, running
+
+
+class OrderedCalls(Calls):
+    """Calls that begin in the order in which they were made, whichever of them is awaited first."""
+
+    def __init__(self) -> None:
+        self._line: deque[Task] = deque()
+
+    def start(self, task: Task) -> None:
+        self._line.append(task)
+        super().start(task)
+
+    def _spawn(self, task: Task) -> None:
+        super()._spawn(task)
+        if task.done:
+            # It was cancelled before its turn, and never runs.
+            self._step_out(task)
+
+    def run_inline(self, task: Task) -> Coroutine[Any, Any, None] | None:
+        is_next = bool(self._line) and self._line[0] is task
+        return super().run_inline(task) if is_next else None
+
+    async def _run(self, task: Task, is_carried: bool = False) -> None:
+        self._step_out(task)
+        await super()._run(task, is_carried)
+
+    def _step_out(self, task: Task) -> None:
+        with suppress(ValueError):
+            self._line.remove(task)
 
 
 class _Running:

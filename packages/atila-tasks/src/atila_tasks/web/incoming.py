@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
-
 from atila import HTTPError
 from atila.http.forms import FORM_TYPE, is_json, media_type, parse_form
+from atila.values import json
 from atila_tasks.core.errors import BadResponse, UpstreamError
 
 if TYPE_CHECKING:
@@ -119,10 +118,10 @@ def parse(name: str, head: Head, body: bytes) -> Any:
         return "" if media.startswith("text/") else None
     try:
         if is_json(media):
-            return orjson.loads(body)
+            return json.loads(body)
         if media == FORM_TYPE:
             return parse_form(body, _MOST_FIELDS)
-    except (orjson.JSONDecodeError, HTTPError):
+    except (json.NotJSON, HTTPError):
         raise BadResponse(f"{name} answered malformed {media}", head, body) from None
     if media.startswith("text/") or media in _TEXTS or media.endswith("+xml"):
         return _text(body, kind or "")

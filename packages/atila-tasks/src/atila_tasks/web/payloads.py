@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
-import orjson
-
 from atila.http.forms import FORM_TYPE, JSON_TYPE, media_type
+from atila.values import json
 
 BINARY_TYPE = "application/octet-stream"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -100,7 +99,7 @@ def encode(payload: Any, content_type: str | None) -> tuple[Body, str | None]:
         return _form(payload), content_type
     if media_type(content_type) == "multipart/form-data":
         raise TypeError("multipart/form-data is sent by upload(path, fields)")
-    return orjson.dumps(payload), content_type or JSON_TYPE
+    return json.dumps(payload), content_type or JSON_TYPE
 
 
 def _form(payload: Any) -> bytes:

@@ -8,9 +8,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from xmlrpc import client as xmlrpc
 
-import orjson
 from defusedxml.xmlrpc import DefusedExpatParser
 
+from atila.values import json
 from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
@@ -56,7 +56,7 @@ class RpcCall:
             if not isinstance(error.data, dict | list) or error.response is None:
                 raise
             data, head = error.data, error.response
-            body = orjson.dumps(data)
+            body = json.dumps(data)
         return Reply(self.decode(name, body), head)
 
 
@@ -132,7 +132,7 @@ class JsonRpcStub(RpcStub):
     def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
         call = _json_call(name, args, kwargs)
         return self._send(
-            orjson.dumps(call),
+            json.dumps(call),
             lambda server, data: _result(server, call, _json(server, data)),
         )
 
@@ -149,7 +149,7 @@ class JsonRpcStub(RpcStub):
         if not made:
             raise ValueError("a batch has at least one call")
         return self._send(
-            orjson.dumps(made), lambda server, data: _results(server, made, _json(server, data))
+            json.dumps(made), lambda server, data: _results(server, made, _json(server, data))
         )
 
 
@@ -193,8 +193,8 @@ def _json_call(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[s
 
 def _json(server: str, body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return json.loads(body)
+    except json.NotJSON:
         raise BadResponse(f"{server} answered malformed JSON") from None
 
 

@@ -15,12 +15,12 @@ from atila.http.response import head
 from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
-from atila_ws.messages import ENCODINGS
 
 if TYPE_CHECKING:
     from atila.http.exchange import Header
     from atila.was import Was
     from atila_ws.declaration import Declaration
+    from atila_ws.messages import Encoding
 
 Talk = Callable[[WebSocket], Awaitable[None]]
 Run = Callable[..., Awaitable[Any]]
@@ -30,7 +30,7 @@ log = logging.getLogger("atila.ws")
 _OF_BODIES = frozenset({"content-type", "content-length"})
 
 
-async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
+async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -> Any:
     """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
 
     `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
@@ -41,6 +41,7 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
         was: the request.
         talk: leads the conversation; the connection ends when it does.
         declared: the arguments of the decorator.
+        encoding: how messages are written.
 
     Returns:
         atila.ANSWERED
@@ -49,7 +50,6 @@ async def run(was: Was, talk: Talk, declared: Declaration) -> Any:
         Exception: any error of the handler, `onopen` or `onclose`.
     """
     app = was.app
-    encoding = ENCODINGS[declared.encoding]
     socket = WebSocket(hub_of(was.site), space_of(app), app.config, declared.timeout, encoding)
     was.__dict__["websocket"] = socket
     # In place of the method of core, which reads the body of a request.

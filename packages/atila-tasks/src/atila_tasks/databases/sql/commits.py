@@ -1,8 +1,8 @@
-"""Transactions that a coroutine has left while their end is still on its way."""
+"""Transactions that a coroutine has left while their commit is still under way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,14 @@ def owe(was: Was, task: Task) -> None:
     owed.append(task)
 
 
+def owed_by(was: Was | None) -> Sequence[Task]:
+    """What is owed to a request now."""
+    return tuple((was and found(was, _OWED)) or ())
+
+
 async def settled(was: Was | None) -> None:
     """Wait for what is owed to a request, so that what follows finds it done."""
-    for task in (was and found(was, _OWED)) or ():
+    for task in owed_by(was):
         _ = await task
 
 
@@ -31,7 +36,7 @@ def settling(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose answer waits for what is owed to it."""
 
     @wraps(handler)
-    def run(was: Was, **params: Any) -> Any:
+    def run(was: Was, /, **params: Any) -> Any:
         value = handler(was, **params)
         if hasattr(value, "__await__"):
             return _awaited(was, value)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from atila import current
 from atila_tasks.core.errors import DatabaseError, Unreachable, UpstreamError
 from atila_tasks.databases.sql.commits import settled
 from atila_tasks.databases.sql.leases import Batches, Begin
-from atila_tasks.databases.sql.sessions import Session, Transaction
+from atila_tasks.databases.sql.rows import Rows
+from atila_tasks.databases.sql.sessions import Session
 from atila_tasks.databases.sql.statements import Query, Script
+from atila_tasks.databases.sql.transactions import Transaction
 from atila_tasks.upstream.interfaces import Interface
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class SQLInterface(Interface):
     """A connection can be used again after a statement on it was cancelled."""
 
     holders: dict[Any, list[HeldLease]]
-    """Requests that hold connections, with their leases in the order in which they were taken."""
+    """Requests that hold connections, with their leases."""
 
     @classmethod
     def session(cls, start: Starter) -> Session:  # type: ignore[override]
@@ -66,6 +68,18 @@ class SQLInterface(Interface):
         """The statement that begins a transaction."""
         raise NotImplementedError
 
+    async def commit(self, connection: Any) -> None:
+        """End a transaction so that it lasts.
+
+        Raises:
+            DatabaseError: it does not.
+        """
+        await self.run(connection, Query("COMMIT"))
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Whether a transaction has begun on a connection and not ended yet."""
+        raise NotImplementedError
+
     def leaves_traces(self, sql: str) -> bool:
         """Whether a statement may change the session for those that use the connection later."""
         return False
@@ -83,6 +97,7 @@ class SQLInterface(Interface):
             return await self._open(request)
         if kind is not Script:
             raise TypeError(f"{type(self).__name__} has no {kind.__name__}")
+        await settled(current.get(None))
         lease = await self._open(Begin())
         try:
             rows = await lease.perform(request)
@@ -133,22 +148,24 @@ class SQLInterface(Interface):
                 pool.drop(connection)
 
     async def _open(self, request: Begin) -> HeldLease:
-        """A connection in a transaction; within one of the same request, a part of that."""
+        """A connection in a transaction."""
         was = current.get(None)
-        await settled(was)
-        held = self.holders.get(was, [])
-        if not request.read_only:
-            for outer in reversed(held):
-                if not outer.read_only:
-                    return await outer.nested()
-        pool = self.pool_for(request, bool(held))
-        lease = HeldLease(self, pool, pool.take_free() or await pool.take(), was, request.read_only)
+        pool = self.pool_for(request, was in self.holders)
+        for _ in range(pool.open):
+            lease = await self._lease(pool, was)
+            try:
+                await lease.begin(self.opening(request))
+            except UpstreamError:
+                # It had been ended meanwhile, and nothing was done on it: the next may be good.
+                continue
+            return lease
+        lease = await self._lease(pool, was)
+        await lease.begin(self.opening(request))
+        return lease
+
+    async def _lease(self, pool: Pool[Any], was: Any) -> HeldLease:
+        lease = HeldLease(self, pool, pool.take_free() or await pool.take(), was)
         self.holders.setdefault(was, []).append(lease)
-        try:
-            await lease.command(self.opening(request))
-        except BaseException:
-            lease.leave(whole=False)
-            raise
         return lease
 
     def let_go(self, lease: HeldLease) -> None:
@@ -168,7 +185,6 @@ class HeldLease:
         pool: where the connection belongs.
         connection: the connection.
         was: the request that it serves.
-        read_only: nothing is to be written, hence it has no parts.
         outer: what it is a part of; None if it is the whole.
     """
 
@@ -178,50 +194,63 @@ class HeldLease:
         pool: Pool[Any],
         connection: Any,
         was: Any,
-        read_only: bool,
         outer: HeldLease | None = None,
     ) -> None:
         self._interface = interface
         self._pool = pool
         self._connection = connection
         self.was = was
-        self.read_only = read_only
         self._outer = outer
         self._savepoint = f"part_{id(self):x}"
-        self._has_failed = False
         self._has_traces = False
-        self._is_over = False
+        self._has_left = False
 
     async def nested(self) -> HeldLease:
-        """A part of this transaction, which can be undone without the rest."""
-        inner = HeldLease(self._interface, self._pool, self._connection, self.was, False, self)
-        await self.command(f"SAVEPOINT {inner._savepoint}")
-        self._interface.holders[self.was].append(inner)
+        inner = HeldLease(self._interface, self._pool, self._connection, self.was, self)
+        await inner.begin(f"SAVEPOINT {inner._savepoint}")
         return inner
 
-    async def command(self, sql: str) -> None:
-        """Carry out a statement of our own."""
-        await self._run(Query(sql))
-
-    async def _run(self, query: Query) -> list[Row]:
-        self._check()
+    async def begin(self, sql: str) -> None:
+        """Begin it; else it is over."""
         try:
-            return await self._interface.run(self._connection, query)
-        except asyncio.CancelledError:
-            # Nobody knows how far it came.
+            await self._run(Query(sql))
+        except BaseException:
             self.leave(whole=False)
             raise
-        except Exception:
-            self._has_failed = True
-            raise
+
+    @property
+    def _is_over(self) -> bool:
+        # The end of the whole is that of its parts: the connection may be somebody else's then.
+        return self._has_left or (self._outer is not None and self._outer._is_over)
 
     def _check(self) -> None:
         if self._is_over:
             raise DatabaseError("this transaction has ended: its connection was lost or cancelled")
 
+    async def _run(self, query: Query) -> list[Row]:
+        self._check()
+        with self._whole_or_left():
+            rows = await self._interface.run(self._connection, query)
+        if not self._interface.in_transaction(self._connection):
+            self.leave(whole=False)
+            raise DatabaseError(
+                "a statement has ended this transaction behind its back: use db.commit() and"
+                " db.rollback() of `with was.db(…, transaction=True) as db:`"
+            )
+        return rows
+
+    @contextmanager
+    def _whole_or_left(self) -> Iterator[None]:
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Nobody knows how far it came.
+            self.leave(whole=False)
+            raise
+
     async def perform(self, request: Query | Script) -> list[Row]:
         queries: Sequence[Query] = request.queries if isinstance(request, Script) else (request,)
-        rows: list[Row] = []
+        rows: list[Row] = Rows(rowcount=0)
         for query in queries:
             if self._interface.leaves_traces(query.sql):
                 self._has_traces = True
@@ -230,25 +259,31 @@ class HeldLease:
 
     async def stream(self, request: Query) -> Batches:
         self._check()
-        return HeldBatches(self, await self._interface.stream(self._connection, request))
+        with self._whole_or_left():
+            return HeldBatches(self, await self._interface.stream(self._connection, request))
 
     async def commit(self) -> None:
         self._check()
-        if self._has_failed:
-            await self.rollback()
-            raise DatabaseError("a statement of this transaction failed, so that nothing lasts")
-        await self._end("COMMIT", f"RELEASE SAVEPOINT {self._savepoint}")
+        await self._end(self._interface.commit, f"RELEASE SAVEPOINT {self._savepoint}")
 
     async def rollback(self) -> None:
         if not self._is_over:
-            await self._end("ROLLBACK", f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+            await self._end(self._roll_back, f"ROLLBACK TO SAVEPOINT {self._savepoint}")
 
-    async def _end(self, whole: str, part: str) -> None:
+    async def _roll_back(self, connection: Any) -> None:
+        # It may have been undone already, as SQLite does after some errors.
+        if self._interface.in_transaction(connection):
+            await self._interface.run(connection, Query("ROLLBACK"))
+
+    async def _end(self, whole: Callable[[Any], Awaitable[None]], part: str) -> None:
         is_whole = False
         try:
-            await self._interface.run(self._connection, Query(part if self._outer else whole))
-            if self._has_traces and self._outer is None:
-                await self._interface.reset(self._connection)
+            if self._outer is None:
+                await whole(self._connection)
+                if self._has_traces:
+                    await self._interface.reset(self._connection)
+            else:
+                await self._interface.run(self._connection, Query(part))
             is_whole = True
         finally:
             self.leave(whole=is_whole)
@@ -261,13 +296,14 @@ class HeldLease:
         """
         if self._is_over:
             return
-        self._is_over = True
-        self._interface.let_go(self)
+        self._has_left = True
         if self._outer is not None:
             self._outer._has_traces |= self._has_traces
             if not whole:
                 self._outer.leave(whole=False)
-        elif whole:
+            return
+        self._interface.let_go(self)
+        if whole:
             self._pool.give(self._connection)
         else:
             self._pool.drop(self._connection)
@@ -283,11 +319,5 @@ class HeldBatches:
     async def next(self, size: int) -> list[Any]:
         """At most so many rows more; none at the end."""
         self._lease._check()
-        try:
+        with self._lease._whole_or_left():
             return await self._batches.next(size)
-        except asyncio.CancelledError:
-            self._lease.leave(whole=False)
-            raise
-        except Exception:
-            self._lease._has_failed = True
-            raise

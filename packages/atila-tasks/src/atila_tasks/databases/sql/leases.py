@@ -36,11 +36,14 @@ class Lease(Protocol):
     async def stream(self, request: Query) -> Batches:
         """Begin to carry out a statement whose rows are taken in pieces."""
 
+    async def nested(self) -> Lease:
+        """A part of this transaction, which can be undone without the rest."""
+
     async def commit(self) -> None:
         """Make lasting what was done, and give the connection back.
 
         Raises:
-            DatabaseError: a statement had failed, so that nothing lasts; or it fails now.
+            DatabaseError: nothing lasts.
         """
 
     async def rollback(self) -> None:

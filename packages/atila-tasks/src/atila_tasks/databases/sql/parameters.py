@@ -8,7 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
+from atila.values import json
+
+
+class Unread(str):
+    """A text for a type that only the server knows how to read."""
+
+    __slots__ = ()
 
 
 def _truth(value: Any) -> bool:
@@ -46,18 +52,27 @@ def _time(value: Any) -> datetime.time:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return json.dumps(value).decode()
     if isinstance(value, bytes):
         return value.decode()
     return str(value)
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if not isinstance(value, str) and number != value:
+        raise ValueError("a number with a fraction, where an integer is expected")
+    return number
 
 
 def _octets(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
+_WHOLE = frozenset({"int2", "int4", "int8", "oid"})
+
 _TAKE: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
+    **dict.fromkeys(_WHOLE, _whole),
     **dict.fromkeys(("float4", "float8"), float),
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), _text),
     "numeric": lambda value: decimal.Decimal(str(value)),
@@ -72,7 +87,8 @@ _TAKE: dict[str, Callable[[Any], Any]] = {
 
 
 def fitted(params: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
-    """Parameters in the types of a statement, as far as they can be had without loss.
+    """Parameters in the types of a statement, as far as they can be had without loss; texts that
+    the server has to read are `Unread`.
 
     Args:
         params: the values.
@@ -87,10 +103,52 @@ def _fit(value: Any, kind: str) -> Any:
     if kind.endswith("[]") and isinstance(value, list | tuple):
         return [_fit(each, kind.removesuffix("[]")) for each in value]
     take = _TAKE.get(kind)
-    if take is None:
+    if take is not None:
+        try:
+            return take(value)
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            # If it is no text, it stays as it is, and is refused with what is wrong.
+            pass
+    return Unread(value) if isinstance(value, str) else value
+
+
+def has_fractions(params: Sequence[Any]) -> bool:
+    """Whether there are floats or Decimals among parameters, in lists too, which `exact` is for."""
+    return any(
+        isinstance(value, float | decimal.Decimal)
+        or (isinstance(value, list | tuple) and _is_of_numbers(value) and has_fractions(value))
+        for value in params
+    )
+
+
+def _is_of_numbers(values: Sequence[Any]) -> bool:
+    # A long list of anything else need not be looked through.
+    first = next((value for value in values if value is not None), None)
+    return isinstance(first, int | float | decimal.Decimal | list | tuple)
+
+
+def exact(params: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
+    """Parameters whose floats and Decimals mean in the types of a statement what they mean in
+    Python: asyncpg makes 1 of 1.5 for an integer, and 1.100000000000000088… of 1.1 for a numeric.
+
+    Args:
+        params: the values.
+        kinds: the names of the types that PostgreSQL expects.
+
+    Raises:
+        ValueError: a fraction is given for an integer.
+    """
+    return [_exact(value, kind) for value, kind in zip(params, kinds, strict=False)]
+
+
+def _exact(value: Any, kind: str) -> Any:
+    if kind.removesuffix("[]") not in _WHOLE and kind.removesuffix("[]") != "numeric":
         return value
-    try:
-        return take(value)
-    except (ValueError, KeyError, TypeError, ArithmeticError):
-        # It stays as it is, and is refused with what is wrong.
-        return value
+    if kind.endswith("[]") and isinstance(value, list | tuple):
+        return [_exact(each, kind.removesuffix("[]")) for each in value]
+    if isinstance(value, float | decimal.Decimal):
+        if kind in _WHOLE:
+            return _whole(value)
+        if kind == "numeric" and isinstance(value, float):
+            return decimal.Decimal(float.__repr__(value))
+    return value

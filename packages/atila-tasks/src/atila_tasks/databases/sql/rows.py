@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -35,3 +36,21 @@ class Row(dict[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Row, (dict(self),)
+
+
+class Rows(list[Row]):
+    """What a statement gave: a list of its rows, which is empty if it gives none.
+
+    Attributes:
+        rowcount: how many rows it gave, inserted, updated or deleted (PEP 249); -1 for one of
+            another kind, such as CREATE TABLE.
+    """
+
+    __slots__ = ("rowcount",)
+
+    def __init__(self, rows: Iterable[Row] = (), rowcount: int = -1) -> None:
+        super().__init__(rows)
+        self.rowcount = rowcount
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Rows, (list(self), self.rowcount)

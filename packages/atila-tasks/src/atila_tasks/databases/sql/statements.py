@@ -41,6 +41,7 @@ _CASTS: tuple[tuple[type, str], ...] = (
     (datetime.datetime, "timestamp"),
     (datetime.date, "date"),
     (datetime.time, "time"),
+    (datetime.timedelta, "interval"),
     (uuid.UUID, "uuid"),
     (dict, "jsonb"),
 )
@@ -423,6 +424,8 @@ def _type_of(value: Any) -> str:
         return "timestamptz"
     if isinstance(value, list | tuple):
         return f"{_type_of(value[0])}[]" if value else "text[]"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "numeric"
     return next((name for kind, name in _CASTS if isinstance(value, kind)), "text")
 
 

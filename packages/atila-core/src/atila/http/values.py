@@ -1,0 +1,89 @@
+"""Values as JSON: dicts and lists, and models: msgspec.Struct, dataclasses, attrs, pydantic."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import orjson
+
+from atila.values import json
+from atila.values.plain import plain
+
+JSON_TYPE = "application/json"
+
+_KEPT = (datetime.datetime, datetime.date, datetime.time, Decimal, uuid.UUID)
+
+
+def is_model(kind: type) -> bool:
+    """Whether the values of a class are models."""
+    return (
+        issubclass(kind, msgspec.Struct)
+        or dataclasses.is_dataclass(kind)
+        or hasattr(kind, "__attrs_attrs__")
+        or hasattr(kind, "__pydantic_serializer__")
+    )
+
+
+def to_plain(value: Any) -> Any:
+    """A model, and all that is in it, as dicts, lists and what they are made of.
+
+    Dates, times, Decimals and UUIDs stay as they are; bytes become base64.
+
+    Raises:
+        TypeError: something in it is of no type that JSON has.
+    """
+    if hasattr(type(value), "__pydantic_serializer__"):
+        return _by_pydantic(value)
+    return msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=_simpler)
+
+
+def to_json(value: Any) -> bytes:
+    """A value as JSON (RFC 8259), in UTF-8.
+
+    It takes what is made of dicts, lists, tuples, sets, str, int, float, bool and None; models;
+    dates, times, durations, UUIDs, Decimals (as str), bytes (as base64), and enumerations.
+
+    Raises:
+        TypeError: something in it is of another type.
+    """
+    kind = type(value)
+    # orjson is the faster of the two for dicts and lists, msgspec for models.
+    if kind is not dict and kind is not list and is_model(kind):
+        if hasattr(kind, "__pydantic_serializer__"):
+            return json.dumps(_by_pydantic(value))
+        return _ENCODER.encode(value)
+    return json.dumps(value, _default, _OPTIONS)
+
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+"""Dataclasses are msgspec's, so that they are the same in a list as alone."""
+
+
+def _default(value: Any) -> Any:
+    if hasattr(type(value), "__pydantic_serializer__"):
+        return _by_pydantic(value)
+    if is_model(type(value)):
+        return msgspec.to_builtins(value, enc_hook=_simpler)
+    return plain(value)
+
+
+def _by_pydantic(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json", by_alias=True)
+    # A dataclass of pydantic's.
+    return type(value).__pydantic_serializer__.to_python(value, mode="json", by_alias=True)
+
+
+def _simpler(value: Any) -> Any:
+    if hasattr(type(value), "__pydantic_serializer__"):
+        return _by_pydantic(value)
+    return plain(value)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_simpler)

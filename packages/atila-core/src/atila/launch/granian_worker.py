@@ -1,0 +1,158 @@
+"""A worker process of granian: the site as it calls it, and its end within SHUTDOWN_TIMEOUT.
+
+granian tells a worker to end by a signal, then waits for all of its connections, however long, and
+lets the site end after that. So the signals are ours first: WebSockets are closed at once; what has
+not ended in time is cancelled, and answered; what does not heed that ends with the process.
+
+Relied on, of `granian._signals`: `set_loop_signals(loop)` and `set_sync_signals()`, which install
+handlers of SIGINT and SIGTERM, and return what has `set()`. They are looked up when a worker
+begins to serve, which is after `make_service`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from multiprocessing import util
+from typing import Any
+
+from atila.engines import rsgi, wsgi
+from atila.launch import reloading, script
+from atila.runtime import server_run
+from atila.runtime.loop import freeze_gc
+from atila.serving.site import Site
+
+TARGET = "ATILA_TARGET"
+THREADS = "ATILA_THREADS"
+STARTED = "ATILA_STARTED"
+"""When the server started that watches the files, in ns."""
+CANCEL_SECONDS = 2.0
+"""How long what was cancelled may take to end."""
+CLOSE_SECONDS = 2.0
+"""How long the site may take to shut down when requests have used up the time."""
+
+log = logging.getLogger("atila.engines.granian")
+
+
+class Service:
+    """What granian calls in a worker: a site as an RSGI or WSGI application.
+
+    Args:
+        site: the site.
+        files: those that granian watches, if it does.
+    """
+
+    def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
+        self.site = site
+        self._files = files
+        self.end = End(site)
+        # Not a method, which would be one more step of each request.
+        self.__rsgi__ = rsgi.Engine(site).serve
+        self._wsgi = wsgi.Engine(site).serve
+        # Where granian calls nothing at the end, as for WSGI, multiprocessing does.
+        util.Finalize(None, self._shut_down, exitpriority=100)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.site.use_loop(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        files, self._files = self._files, None
+        if files is not None and files.changed():
+            reloading.announce(self.site, "before_reload")
+        self.end.shut_down()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self._wsgi(environ, start_response)
+
+
+def make_service() -> Service:
+    """The service of a worker process; granian calls this by its name."""
+    script.read(os.environ[TARGET])
+    threads = os.environ.get(THREADS)
+    site = script.build_site(int(threads) if threads else None)
+    files = None
+    if started := os.environ.get(STARTED):
+        files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
+        if files.changed_since(int(started)):
+            reloading.announce(site, "reloaded")
+    freeze_gc()
+    service = Service(site, files)
+    service.end.take_signals()
+    server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
+    return service
+
+
+class End:
+    """The end of a worker, from the signal on.
+
+    Args:
+        site: what it serves.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._has_begun = False
+        self._is_idle = threading.Event()
+        self._is_over = threading.Event()
+
+    def take_signals(self) -> None:
+        """Have granian's signals come here first."""
+        from granian import _signals
+
+        on_loop, in_thread = _signals.set_loop_signals, _signals.set_sync_signals
+
+        def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
+            signalled = on_loop(loop)  # type: ignore[no-untyped-call]
+            # Beside the loop's own, which a coroutine that blocks it would hold up.
+            self._begin_at_signals(signalled)
+            return signalled
+
+        def set_sync_signals() -> Any:
+            signalled = in_thread()  # type: ignore[no-untyped-call]
+            self._begin_at_signals(signalled)
+            return signalled
+
+        _signals.set_loop_signals = set_loop_signals
+        _signals.set_sync_signals = set_sync_signals
+
+    def _begin_at_signals(self, signalled: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, frame: self._begin(signalled))
+
+    def _begin(self, signalled: Any) -> None:
+        """The worker was told to end. On the main thread, in the middle of whatever it does."""
+        if not self._has_begun:
+            self._has_begun = True
+            threading.Thread(target=self._enforce, name="atila-end", daemon=True).start()
+        # granian takes no more connections, and waits for those that there are.
+        signalled.set()
+
+    def shut_down(self) -> None:
+        """All connections are through: let the site end. Not on the running loop."""
+        self._is_idle.set()
+        self._site.shutdown()
+        self._is_over.set()
+
+    def _enforce(self) -> None:
+        site = self._site
+        site.drain()
+        if not self._is_idle.wait(site.shutdown_timeout):
+            log.warning("requests are broken off by the shut-down")
+            site.loop.cancel(CANCEL_SECONDS)
+        is_forced = not self._is_idle.wait(CANCEL_SECONDS)
+        if is_forced:
+            # Handlers in threads cannot be interrupted; their clients lose the connection.
+            threading.Thread(target=self.shut_down, name="atila-close", daemon=True).start()
+        self._is_over.wait(site.time_left() + CLOSE_SECONDS)
+        if is_forced or not self._is_over.is_set():
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)

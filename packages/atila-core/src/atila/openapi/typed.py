@@ -1,0 +1,230 @@
+"""What types say in an operation of OpenAPI: parameters by their places, the body, the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from atila.http.forms import FORM_TYPE
+from atila.http.uploads import MULTIPART_TYPE, Upload
+from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.serving.endpoint import Endpoint
+from atila.validation import parameters as places
+from atila.validation.binding import Binding
+from atila.validation.inspector import Rule
+from atila.validation.models import Model, with_default
+from atila.validation.parameters import Parameter
+from atila.validation.readers import Reader
+from atila.validation.schemas import Components
+
+INPUT_ERROR = "#/components/schemas/InputError"
+_JSON = "application/json"
+_FORMS = (FORM_TYPE, MULTIPART_TYPE)
+_PLACES = {
+    places.QUERY: "query",
+    places.ANY: "query",
+    places.WHOLE_QUERY: "query",
+    places.HEADER: "header",
+    places.COOKIE: "cookie",
+}
+
+
+def models_of(endpoints: Iterable[Endpoint]) -> Iterator[Any]:
+    """All models that some endpoints take or give."""
+    seen: set[int] = set()
+    for endpoint in endpoints:
+        if endpoint.binding is not None:
+            for parameter in endpoint.binding.parameters.all:
+                if parameter.type is not None:
+                    yield from _models(parameter.type.reader, seen)
+        if endpoint.answer is not None:
+            yield from _models(endpoint.answer.type.reader, seen)
+
+
+def _models(reader: Reader, seen: set[int]) -> Iterator[Any]:
+    if id(reader) in seen:
+        return
+    seen.add(id(reader))
+    if isinstance(reader, Model) or getattr(reader, "is_model", False):
+        yield reader.hint
+    for part in reader.parts():
+        yield from _models(part, seen)
+
+
+class TypedOperation:
+    """The parameters and the body of an operation whose handler says types.
+
+    Args:
+        binding: what binds its parameters.
+        components: where the schemas of models go.
+        rules: those of `@app.inspect`.
+        has_body: whether the method has a body.
+    """
+
+    def __init__(
+        self, binding: Binding, components: Components, rules: Iterable[Rule], has_body: bool
+    ) -> None:
+        self._binding = binding
+        self._components = components
+        self._rules = tuple(rules)
+        self._all = binding.parameters.all
+        self._has_body = has_body and self._takes_body()
+
+    def _takes_body(self) -> bool:
+        takes = (places.ANY, places.BODY, places.WHOLE_BODY)
+        return self._binding.parameters.takes_any or any(p.place in takes for p in self._all)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it takes a body."""
+        return self._has_body
+
+    def parameters(self, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """The Parameter Objects.
+
+        Args:
+            names: the parameters in this path, and what they are called in its template.
+        """
+        for parameter in self._all:
+            if parameter.place == places.PATH:
+                if parameter.name in names:
+                    yield {
+                        "name": names[parameter.name],
+                        "in": "path",
+                        "required": True,
+                        "schema": self._of_path(parameter),
+                    }
+            elif parameter.place in _PLACES and not self._is_in_body(parameter):
+                yield self._other(parameter)
+        if self._binding.parameters.takes_any and not self._has_body:
+            yield {
+                "name": "more",
+                "in": "query",
+                "description": "Any other parameters.",
+                "style": "form",
+                "explode": True,
+                "schema": {"type": "object", "additionalProperties": self._rest()},
+            }
+
+    def _is_in_body(self, parameter: Parameter) -> bool:
+        is_any = parameter.place == places.ANY
+        return is_any and self._has_body and self._binding.whole_body is None
+
+    def _of_path(self, parameter: Parameter) -> Schema:
+        if parameter.type is None:
+            return dict(CONVERTED[parameter.kind])
+        schema = self._schema(parameter)
+        if schema == {"type": "string"}:
+            schema["minLength"] = 1
+        return schema
+
+    def _other(self, parameter: Parameter) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "name": parameter.key,
+            "in": _PLACES[parameter.place],
+            "schema": self._schema(parameter),
+        }
+        if parameter.place == places.WHOLE_QUERY:
+            made.update(style="form", explode=True)
+        if parameter.is_required:
+            made["required"] = True
+        return made
+
+    def _schema(self, parameter: Parameter) -> Schema:
+        rules = [rule for rule in self._rules if rule.place.name == parameter.name]
+        if parameter.type is None:
+            return of_parameter(None, rules)
+        schema = dict(parameter.type.reader.schema(self._components))
+        if rules:
+            more = of_parameter(None, rules)
+            schema = {**schema, "allOf": [*schema.get("allOf", ()), more]}
+        if not parameter.is_required and parameter.default is not None:
+            schema = with_default(schema, parameter.default)
+        return schema
+
+    def _rest(self) -> Any:
+        rest = self._binding.parameters.rest
+        return True if rest is None else rest.reader.schema(self._components)
+
+    # The body -------------------------------------------------------------------------------------
+
+    def body(self, content_types: tuple[str, ...]) -> dict[str, Any]:
+        """The Request Body Object."""
+        whole = self._binding.whole_body
+        if whole is None:
+            schema, required = self._fields()
+            kinds = self._media(p.type.reader for p in self._all if p.type is not None)
+        else:
+            schema, required = self._whole(whole), whole.is_required
+            kinds = self._media_of_whole(whole)
+        return {
+            "required": required,
+            "content": {kind: {"schema": schema} for kind in content_types or kinds},
+        }
+
+    def _fields(self) -> tuple[Schema, bool]:
+        fields = [p for p in self._all if p.place in (places.ANY, places.BODY)]
+        schema: Schema = {
+            "type": "object",
+            "properties": {p.key: self._schema(p) for p in fields},
+            "additionalProperties": self._rest() if self._binding.parameters.takes_any else False,
+        }
+        required = [p.key for p in fields if p.is_required]
+        if required:
+            schema["required"] = required
+        return schema, bool(required)
+
+    def _whole(self, whole: Parameter) -> Schema:
+        if whole.type is None:
+            return {}
+        schema = whole.type.reader.schema(self._components)
+        more: dict[str, Schema] = {}
+        names = {rule.place.name for rule in self._rules} & self._binding.own_keys
+        for name in sorted(names):
+            more[name] = of_parameter(None, [r for r in self._rules if r.place.name == name])
+        if not self._binding.strips:
+            beside = self._binding.beside
+            more.update({p.key: self._schema(p) for p in self._all if p.key in beside})
+        return {"allOf": [schema, {"properties": more}]} if more else schema
+
+    def _media(self, readers: Iterable[Reader]) -> tuple[str, ...]:
+        seen: set[int] = set()
+        if any(_has_file(reader, seen) for reader in readers):
+            return (MULTIPART_TYPE,)
+        return (_JSON, *_FORMS)
+
+    def _media_of_whole(self, whole: Parameter) -> tuple[str, ...]:
+        if whole.type is None:
+            return ("application/octet-stream",)
+        if whole.type.takes_bytes:
+            return ("application/octet-stream",)
+        if whole.type.is_model:
+            return self._media([whole.type.reader])
+        return (_JSON, "text/plain") if whole.type.reader.takes_text else (_JSON,)
+
+
+def _has_file(reader: Reader, seen: set[int]) -> bool:
+    if id(reader) in seen:
+        return False
+    seen.add(id(reader))
+    return reader.hint is Upload or any(_has_file(part, seen) for part in reader.parts())
+
+
+def responses(endpoint: Endpoint, components: Components) -> dict[str, Any]:
+    """The Response Objects that types tell of: the answer, and that the input is wrong."""
+    made: dict[str, Any] = {}
+    answer = endpoint.answer
+    if answer is None:
+        made["200"] = {"description": "The answer."}
+    else:
+        schema = answer.type.reader.schema(components)
+        made[str(answer.status)] = {
+            "description": "The answer.",
+            "content": {_JSON: {"schema": schema}},
+        }
+    if endpoint.binding is not None:
+        made["400"] = {
+            "description": "The input is wrong.",
+            "content": {_JSON: {"schema": {"$ref": INPUT_ERROR}}},
+        }
+    return made

@@ -1,0 +1,44 @@
+"""Values that are answers by themselves: models, dicts and lists, as JSON.
+
+A layer that answers dicts otherwise, in the format that the client accepts, gets models as dicts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atila.http import values
+from atila.http.response import FileBody
+
+_OTHER = ("__await__", "__next__", "__anext__", "read")
+"""What has one of these is waited for, or streamed, whatever it is besides."""
+
+if TYPE_CHECKING:
+    from atila import Was
+    from atila.layers import Responder
+
+
+def respond(was: Was, value: Any) -> bytes:
+    """The responder of core for dict and list: JSON.
+
+    Raises:
+        TypeError: something in it is of no type that JSON has.
+    """
+    response = was.response
+    if not response.headers or response.get_header("content-type") is None:
+        response.headers.append(("content-type", values.JSON_TYPE))
+    return values.to_json(value)
+
+
+def respond_model(was: Was, value: Any) -> Any:
+    """The responder of models."""
+    of_dicts = was.app.responders.get(dict)
+    if of_dicts is None or of_dicts is respond:
+        return respond(was, value)
+    return of_dicts(was, values.to_plain(value))
+
+
+def responder_of(kind: type) -> Responder | None:
+    """The responder of a class that no layer knows; None if its values are no answers."""
+    is_other = issubclass(kind, FileBody) or any(hasattr(kind, name) for name in _OTHER)
+    return respond_model if values.is_model(kind) and not is_other else None

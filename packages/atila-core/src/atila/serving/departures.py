@@ -1,0 +1,163 @@
+"""Clients that leave while their requests are under way.
+
+A request that waits for a worker thread is taken out of the queue, one that is processed on the
+task loop is cancelled. Most requests are answered within `SWEEP_SECONDS` and are never watched:
+there is one timer for all of them, which runs only while there are any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from atila.errors import CLIENT_LEFT
+from atila.http import uploads
+
+if TYPE_CHECKING:
+    from atila import Was
+    from atila.http.exchange import Exchange
+    from atila.runtime.loop import TaskLoop
+    from atila.runtime.pool import WorkerPool
+
+SWEEP_SECONDS = 0.05
+"""A request is watched when it has been under way for one to two times as long."""
+
+log = logging.getLogger("atila.site")
+
+
+class Watch:
+    """Waits for the client of one request to leave. On the task loop only.
+
+    Args:
+        exchange: the request.
+        leave: called once when its client has left.
+
+    Attributes:
+        has_left: whether it was called.
+    """
+
+    __slots__ = ("_exchange", "_leave", "_waiting", "has_left")
+
+    def __init__(self, exchange: Exchange, leave: Callable[[], object]) -> None:
+        self._exchange: Exchange | None = exchange
+        self._leave = leave
+        self._waiting: asyncio.Task[None] | None = None
+        self.has_left = False
+
+    def listen(self) -> None:
+        """Wait for the client from now on, unless it was stopped."""
+        if self._exchange is not None and self._waiting is None:
+            self._waiting = asyncio.get_running_loop().create_task(self._wait(self._exchange))
+
+    async def _wait(self, exchange: Exchange) -> None:
+        await exchange.disconnected()
+        self.has_left = True
+        self._leave()
+
+    def stop(self) -> None:
+        """Wait no longer: the request is answered."""
+        self._exchange = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+class TaskWatch(Watch):
+    """Has an asyncio task cancelled when the client leaves between `begin` and `stop`."""
+
+    __slots__ = ("_begun", "_departures")
+
+    def __init__(self, exchange: Exchange, departures: Departures) -> None:
+        # All of its own: one call for each request on the task loop, not two.
+        self._exchange, self._departures = exchange, departures
+        self._waiting, self.has_left = None, False
+        # The end of a WebSocket is known by its transport.
+        self._begun = exchange.is_websocket
+
+    def begin(self) -> None:
+        """The running task waits for something; most requests never do."""
+        if not self._begun:
+            self._begun = True
+            task = asyncio.current_task()
+            self._leave = task.cancel  # type: ignore[union-attr]  # It runs in one.
+            self._departures.add(self)
+
+
+class Departures:
+    """The watches of a site. On the task loop only, but for `watch_queue`.
+
+    Args:
+        loop: the task loop.
+        pool: the worker threads, and the requests that wait for them.
+    """
+
+    def __init__(self, loop: TaskLoop, pool: WorkerPool) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._young: list[Watch] = []
+        self._grown: list[Watch] = []
+        self._queued: dict[Was, Watch] = {}
+        self._left: set[Was] = set()
+        self._is_sweeping = False
+        pool.all_busy = self.watch_queue
+
+    def add(self, watch: Watch) -> None:
+        """Have a watch listen, unless it is stopped soon."""
+        self._young.append(watch)
+        if not self._is_sweeping:
+            self._start()
+
+    def watch_queue(self) -> None:
+        """All worker threads are busy, and a request waits. From any thread."""
+        if not self._is_sweeping:
+            self._loop.call(self._start)
+
+    def _start(self) -> None:
+        if not self._is_sweeping:
+            self._is_sweeping = True
+            self._loop.loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        for watch in self._grown:
+            watch.listen()
+        self._grown, self._young = self._young, []
+        self._look_at_queue()
+        self._is_sweeping = False
+        if self._grown or self._pool.waiting:
+            self._start()
+
+    def _look_at_queue(self) -> None:
+        waiting = {job[0]: None for job in self._pool.queued() if job}
+        for was in self._queued.keys() - waiting.keys():
+            self._queued.pop(was).stop()
+        for was in waiting:
+            watch = self._queued.get(was)
+            if watch is not None:
+                watch.listen()
+            elif not was.exchange.is_websocket:
+                self._queued[was] = Watch(was.exchange, partial(self._leave, was))
+
+    def _leave(self, was: Was) -> None:
+        # Many leave at once: one look at the queue is enough for them.
+        if not self._left:
+            self._loop.loop.call_soon(self._withdraw)
+        self._left.add(was)
+
+    def _withdraw(self) -> None:
+        left, self._left = self._left, set()
+        for job in self._pool.withdraw(lambda job: bool(job) and job[0] in left):
+            abandon(job[0])
+
+
+def abandon(was: Was) -> None:
+    """End a request whose client has left before anything was done for it: no hook has seen it.
+
+    From any thread; never raises.
+    """
+    uploads.discard(was)
+    try:
+        was.exchange.respond(CLIENT_LEFT, (), b"")
+    except Exception:
+        log.exception("request %s, whose client has left, could not be ended", was.request_id)

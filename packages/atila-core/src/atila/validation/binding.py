@@ -1,0 +1,89 @@
+"""The step that gives a handler its parameters, converted to the types that it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from atila.routing.router import Route
+from atila.validation import parameters as places
+from atila.validation.issues import Issues, TooMany
+from atila.validation.plan import Plan
+from atila.validation.sources import MISSING, CallSource, RequestSource
+
+if TYPE_CHECKING:
+    from atila import Was
+
+
+class Binding(Plan):
+    """Takes the parameters of a handler out of requests; see `Plan` for its arguments."""
+
+    def __call__(self, was: Was) -> Mapping[str, Any]:
+        """The parameters for a request.
+
+        Raises:
+            HTTPError: 400 with all that is wrong; 415, the body is of a type that none can be of.
+        """
+        source = RequestSource(was, self)
+        issues = Issues()
+        values: dict[str, Any] = {}
+        source.check_kind(issues)
+        try:
+            for parameter in self._all:
+                value = source.take(parameter, issues)
+                if value is not MISSING:
+                    values[parameter.name] = value
+            source.refuse(issues)
+            if self.parameters.takes_any:
+                values.update(source.rest(issues))
+        except TooMany:
+            pass
+        if issues.found:
+            raise issues.error()
+        was._args = source.merged(values)
+        was.is_bound = True
+        return values
+
+    def of_call(self, given: Mapping[str, Any], was: Was, *, is_text: bool) -> Mapping[str, Any]:
+        """The parameters for a call with arguments by name: XML-RPC, JSON-RPC, `was.pipe`.
+
+        Headers and cookies are those of the request that it comes in.
+
+        Args:
+            given: the arguments.
+            was: the request.
+            is_text: numbers and the like may come as text.
+
+        Raises:
+            HTTPError: 400 with all that is wrong.
+        """
+        source = CallSource(was, given, self, is_text)
+        issues = Issues()
+        values: dict[str, Any] = {}
+        try:
+            for parameter in self._all:
+                value = source.take(parameter, issues)
+                if value is not MISSING:
+                    values[parameter.name] = value
+            values.update(source.rest(issues))
+        except TooMany:
+            pass
+        if issues.found:
+            raise issues.error()
+        was.args.update(values)
+        was.is_bound = True
+        return values
+
+
+def of(route: Route, of_layers: frozenset[str]) -> Binding | None:
+    """What binds the parameters of a route's handler; None if it says nothing of their types.
+
+    Args:
+        route: the route.
+        of_layers: see `Binding`.
+
+    Raises:
+        SetupError: a type cannot be resolved, or nothing can be converted to it.
+    """
+    found = places.of(route)
+    return None if found is None else Binding(found, of_layers)

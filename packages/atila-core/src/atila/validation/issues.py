@@ -1,0 +1,112 @@
+"""What is wrong with the input of a request, all of it at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from atila.errors import HTTPError
+
+MOST = 100
+"""Issues that an answer lists; what comes after them is not looked at."""
+SHOWN = 10
+"""Issues that the detail of an error names."""
+
+Path = tuple[str | int, ...]
+
+INVALID: Any = object()
+"""Stands for a value that could not be read."""
+
+
+class TooMany(Exception):
+    """`MOST` issues have been found, so that nothing more is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong.
+
+    Attributes:
+        where: the part of the request: "path", "query", "body", "header", "cookie" or "params", the
+            latter for the arguments of a call (XML-RPC, JSON-RPC, `was.pipe`).
+        at: the place in it: "lines[2].count"; "" for the whole body.
+        message: what is wrong: "must be at least 1, not 0".
+        rule: for programs: "required", "unknown", "type", or the name of a constraint: "ge".
+    """
+
+    where: str
+    at: str
+    message: str
+    rule: str
+
+    def __str__(self) -> str:
+        if not self.at:
+            return f"the {self.where} {self.message}"
+        named = {"header": "header", "cookie": "cookie"}.get(self.where, "parameter")
+        if self.rule == "unknown":
+            return f"unknown {named} {self.at!r}{self.message.removeprefix('is unknown')}"
+        return f"{named} {self.at!r} {self.message}"
+
+    def as_dict(self) -> dict[str, str]:
+        """As an error answer has it."""
+        return {"in": self.where, "at": self.at, "message": self.message, "rule": self.rule}
+
+
+def place(path: Iterable[str | int]) -> str:
+    """ "lines[2].count" of ("lines", 2, "count")."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+class Issues:
+    """Collects what is wrong with a request."""
+
+    def __init__(self) -> None:
+        self.found: list[Issue] = []
+
+    def add(self, where: str, path: Path, message: str, rule: str) -> None:
+        """Note an issue.
+
+        Raises:
+            TooMany: there are `MOST` of them.
+        """
+        self.take(Issue(where, place(path), message, rule))
+
+    def take(self, issue: Issue) -> None:
+        """The same of an issue that was noted elsewhere."""
+        self.found.append(issue)
+        if len(self.found) >= MOST:
+            raise TooMany
+
+    def error(self) -> HTTPError:
+        """The answer to a request with these issues: 400, with `errors`."""
+        told = [str(issue) for issue in self.found[:SHOWN]]
+        if len(self.found) > SHOWN:
+            told.append("and more")
+        return HTTPError(400, "; ".join(told), errors=[issue.as_dict() for issue in self.found])
+
+
+@dataclass(slots=True)
+class Reading:
+    """How values are being read: from where, and as what.
+
+    Attributes:
+        issues: where problems are noted.
+        where: the part of the request; see `Issue`.
+        is_text: numbers, dates and the like come as text: a query, a form, a header. JSON has types
+            of its own, and they must fit.
+    """
+
+    issues: Issues
+    where: str
+    is_text: bool
+
+    def fail(self, path: Path, message: str, rule: str) -> Any:
+        """Note an issue.
+
+        Returns:
+            `INVALID`.
+        """
+        self.issues.add(self.where, path, message, rule)
+        return INVALID

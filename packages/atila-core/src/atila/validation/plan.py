@@ -1,0 +1,52 @@
+"""Where the parameters of a handler are taken from, worked out once for all requests."""
+
+from __future__ import annotations
+
+from atila.validation import parameters as places
+from atila.validation.parameters import Parameter, Parameters
+
+
+class Plan:
+    """Where the parameters of a handler are taken from.
+
+    Args:
+        parameters: those of the handler.
+        of_layers: names of parameters that are for layers, so that the handler need not take them.
+
+    Attributes:
+        whole_body: the parameter that takes the whole body, if any.
+        strips: that is of a model which takes no fields but its own.
+        beside: fields that the body may have for others beside those of the model that takes it.
+        in_rule: the parameters of the rule.
+        in_query: what may be in the query.
+        in_body: what may be in a body that no parameter takes as a whole.
+        takes_query: a parameter takes the whole query.
+        by_position: names of arguments that a call gives by position, which no client may use.
+    """
+
+    def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
+        self.parameters = parameters
+        self.of_layers = of_layers
+        self._all = parameters.all
+        self.in_rule = tuple(p for p in self._all if p.place == places.PATH)
+        whole = [p for p in self._all if p.place == places.WHOLE_BODY]
+        self.whole_body: Parameter | None = whole[0] if whole else None
+        taken = whole[0].type if whole else None
+        self.own_keys = taken.keys if taken is not None else frozenset[str]()
+        self.strips = taken is not None and taken.is_closed
+        self.beside = frozenset(
+            p.key for p in self._all if p.place == places.ANY and p.key not in self.own_keys
+        )
+        self.in_query = self._keys(places.QUERY, places.ANY)
+        self.in_body = self._keys(places.BODY, places.ANY)
+        self.takes_query = any(p.place == places.WHOLE_QUERY for p in self._all)
+        self.by_position: frozenset[str] = frozenset()
+
+    @property
+    def model(self) -> tuple[str, frozenset[str]] | None:
+        """The parameter that takes the whole body as a model, and the fields of that."""
+        whole = self.whole_body
+        return (whole.name, self.own_keys) if whole is not None and self.own_keys else None
+
+    def _keys(self, *some: str) -> frozenset[str]:
+        return frozenset(p.key for p in self._all if p.place in some)

@@ -1,0 +1,241 @@
+"""Readers: how a value of one type is read, piece by piece, and what its JSON Schema is.
+
+msgspec converts what comes as JSON in one call; it stops at the first problem, and its idea of text
+("null", "1e3", seconds for a date) is not that of a query or a form. So text is read by these, and
+JSON is when msgspec refuses it, to find all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from atila.validation.constraints import Said
+from atila.validation.converters import shown
+from atila.validation.issues import INVALID, Path, Reading
+
+if TYPE_CHECKING:
+    from atila.validation.schemas import Components
+
+Schema = dict[str, Any]
+
+NOTHING = Said((), None, {})
+
+_LIMITS = {
+    "gt": "exclusiveMinimum",
+    "ge": "minimum",
+    "lt": "exclusiveMaximum",
+    "le": "maximum",
+    "multiple_of": "multipleOf",
+    "pattern": "pattern",
+}
+
+
+class Reader:
+    """How values of a type are read.
+
+    Attributes:
+        hint: the type as msgspec is to convert to it.
+        said: what its annotation says beside the type.
+        is_checked: what msgspec has converted must still be checked, since there are constraints in
+            models that msgspec does not know of, or values such as NaN that it lets through.
+        tag: the field that tells a model from others of a union, and its value there.
+        takes_text: a text that is empty is a value of its own.
+    """
+
+    hint: Any = None
+    said: Said = NOTHING
+    is_checked = False
+    takes_text = False
+    tag: tuple[str, Any] | None = None
+
+    def constrain(self, said: Said) -> None:
+        """Take what an annotation says."""
+        self.said = said
+        if said.meta is not None:
+            self.hint = Annotated[self.hint, said.meta]
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether msgspec, in a model, does not know of all the constraints."""
+        return any(constraint.is_foreign for constraint in self.said.constraints)
+
+    def parts(self) -> Iterable[Reader]:
+        """The readers of what is in it."""
+        return ()
+
+    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+        """The value as the type has it; `INVALID` with an issue noted for each problem."""
+        raise NotImplementedError
+
+    def check(self, value: Any, path: Path, reading: Reading) -> None:
+        """Note what is wrong with a value of the right type."""
+        for constraint in self.said.constraints:
+            if not _holds(constraint, value):
+                reading.fail(path, f"{constraint.must}{_instead(value)}", constraint.rule)
+
+    def within(self, value: Any, path: Path, reading: Reading) -> Any:
+        """A value that has been read; `INVALID` if it breaks a constraint."""
+        if self.said.constraints:
+            before = len(reading.issues.found)
+            Reader.check(self, value, path, reading)
+            if len(reading.issues.found) > before:
+                return INVALID
+        return value
+
+    def schema(self, components: Components) -> Schema:
+        """Its JSON Schema (draft 2020-12)."""
+        raise NotImplementedError
+
+    def limited(self, schema: Schema, length: str = "Length") -> Schema:
+        """A schema with the constraints in it.
+
+        Args:
+            schema: that of the type.
+            length: how a limit of its length is called: "Length", "Items" or "Properties".
+        """
+        for constraint in self.said.constraints:
+            rule, bound = constraint.rule, constraint.bound
+            if rule in _LIMITS:
+                is_plain = isinstance(bound, int | float | str)
+                schema[_LIMITS[rule]] = bound if is_plain else str(bound)
+            elif rule in ("min_length", "max_length") and length:
+                schema[rule[:3] + length] = bound
+            elif rule == "predicate":
+                schema["description"] = constraint.must.capitalize() + "."
+        return {**schema, **self.said.extra}
+
+
+def _holds(constraint: Any, value: Any) -> bool:
+    try:
+        return bool(constraint.holds(value))
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+
+
+def _instead(value: Any) -> str:
+    return f", not {shown(value)}" if isinstance(value, str | int | float) else ""
+
+
+class Anything(Reader):
+    """`Any`, or no annotation: whatever comes, as it is."""
+
+    hint = Any
+    takes_text = True
+
+    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+        return self.within(value, path, reading)
+
+    def schema(self, components: Components) -> Schema:
+        return self.limited({})
+
+
+class Scalar(Reader):
+    """A type whose values have no parts.
+
+    Args:
+        hint: the type.
+        must: what a value must be: "must be a whole number".
+        schema: its JSON Schema.
+        from_text: what makes a value of text, or raises ValueError; None for the way of JSON.
+        from_json: what makes a value of JSON that msgspec refuses, or raises ValueError.
+        refused: whether a value, of the right type, is none after all: NaN.
+    """
+
+    def __init__(
+        self,
+        hint: Any,
+        must: str,
+        schema: Schema,
+        *,
+        rule: str = "type",
+        from_text: Callable[[str], Any] | None = None,
+        from_json: Callable[[Any], Any] | None = None,
+        refused: Callable[[Any], bool] | None = None,
+        takes_text: bool = False,
+    ) -> None:
+        self.hint = self._type = hint
+        self._must = must
+        self._schema = schema
+        self._rule = rule
+        self._from_text = from_text
+        self._from_json = from_json
+        self._refused = refused
+        self.takes_text = takes_text
+        self.is_bytes = hint is bytes
+
+    @property
+    def is_strange(self) -> bool:
+        # JSON has no number that is none; a Decimal may be text.
+        return (self._refused is not None and self._type is Decimal) or super().is_strange
+
+    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+        try:
+            made = self._made(value, reading.is_text)
+            if self._refused is not None and self._refused(made):
+                raise ValueError
+        except (ValueError, TypeError, ArithmeticError):
+            return reading.fail(path, f"{self._must}, not {shown(value)}", self._rule)
+        return self.within(made, path, reading)
+
+    def _made(self, value: Any, is_text: bool) -> Any:
+        if is_text and self._from_text is not None and isinstance(value, str):
+            return self._from_text(value)
+        try:
+            return msgspec.convert(value, self._type)
+        except msgspec.ValidationError:
+            if self._from_json is None:
+                raise
+            return self._from_json(value)
+
+    def check(self, value: Any, path: Path, reading: Reading) -> None:
+        if self._refused is not None and self._refused(value):
+            reading.fail(path, f"{self._must}, not {shown(value)}", self._rule)
+        else:
+            super().check(value, path, reading)
+
+    def schema(self, components: Components) -> Schema:
+        # The length of what is in base64 is none that a text has.
+        return self.limited(dict(self._schema), "" if self.is_bytes else "Length")
+
+
+class Custom(Reader):
+    """A type that msgspec asks about: instances of it come as they are.
+
+    Args:
+        hint: the class.
+        must: what a value must be.
+        schema: its JSON Schema.
+    """
+
+    def __init__(self, hint: type, must: str, schema: Schema) -> None:
+        self.hint = self._type = hint
+        self._must = must
+        self._schema = schema
+
+    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+        if not isinstance(value, self._type):
+            return reading.fail(path, f"{self._must}, not {shown(value)}", "type")
+        return self.within(value, path, reading)
+
+    def schema(self, components: Components) -> Schema:
+        return self.limited(dict(self._schema))
+
+
+def settle(readers: Iterator[Reader]) -> None:
+    """Find out which of some readers, all that a type is made of, have to check.
+
+    A type may have itself in it, so it goes on until nothing changes any more.
+    """
+    everything = list(readers)
+    changed = True
+    while changed:
+        changed = False
+        for reader in everything:
+            if not reader.is_checked and (
+                reader.is_strange or any(part.is_checked for part in reader.parts())
+            ):
+                reader.is_checked = changed = True

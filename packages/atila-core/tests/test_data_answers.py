@@ -1,0 +1,226 @@
+"""Models, dicts and lists as answers, on core alone, and what a handler says that it answers."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypedDict
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from atila import Atila, Was
+from atila.testing import TestClient
+
+ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
+
+
+class Receipt(msgspec.Struct, rename="camel"):
+    order_number: int
+    when: datetime.datetime
+    price: Decimal = Decimal("1.50")
+    proof: bytes = b"hi"
+    lasts: datetime.timedelta = datetime.timedelta(hours=1)
+
+
+class User(pydantic.BaseModel):
+    name: str = pydantic.Field(serialization_alias="fullName")
+    born: datetime.date
+
+
+@attrs.define
+class Point:
+    x: int
+
+
+@dataclass
+class Everything:
+    receipt: Receipt
+    user: User
+    points: set[int]
+
+
+class Shape(TypedDict):
+    width: int
+
+
+WHEN = datetime.datetime(2026, 1, 31, 12, 30, tzinfo=datetime.UTC)
+RECEIPT = Receipt(7, WHEN)
+USER = User(name="Hans", born=datetime.date(1970, 1, 31))
+AS_JSON = {
+    "orderNumber": 7,
+    "when": "2026-01-31T12:30:00Z",
+    "price": "1.50",
+    "proof": "aGk=",
+    "lasts": "PT3600S",
+}
+USER_AS_JSON = {"fullName": "Hans", "born": "1970-01-31"}
+
+
+@pytest.fixture
+def app() -> Atila:
+    return Atila(__name__, layers=ALONE)
+
+
+@pytest.fixture
+def client(app: Atila) -> TestClient:
+    return app.test_client()
+
+
+def _same_moment(value: Any) -> Any:
+    """RFC 3339 has two ways to write UTC."""
+    if isinstance(value, dict):
+        return {key: _same_moment(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_same_moment(each) for each in value]
+    return value.replace("+00:00", "Z") if isinstance(value, str) else value
+
+
+ANSWERS: dict[str, tuple[Any, Any]] = {
+    "dict": ({"a": [1, None, True, 1.5], "ä": {}}, {"a": [1, None, True, 1.5], "ä": {}}),
+    "list": ([1, "a"], [1, "a"]),
+    "empty": ([], []),
+    "struct": (RECEIPT, AS_JSON),
+    "pydantic": (USER, USER_AS_JSON),
+    "attrs": (Point(1), {"x": 1}),
+    "dataclass": (
+        Everything(RECEIPT, USER, {1}),
+        {"receipt": AS_JSON, "user": USER_AS_JSON, "points": [1]},
+    ),
+    "list of models": ([RECEIPT, USER, Point(1)], [AS_JSON, USER_AS_JSON, {"x": 1}]),
+    "models in a dict": (
+        {1: RECEIPT, "b": {"c": (USER,)}},
+        {"1": AS_JSON, "b": {"c": [USER_AS_JSON]}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers(app: Atila, client: TestClient, name: str) -> None:
+    value, expected = ANSWERS[name]
+    app.route("/sync")(lambda was: value)
+
+    @app.route("/async")
+    async def later(was: Was) -> Any:
+        return value
+
+    for path in ("/sync", "/async"):
+        answer = client.get(path)
+        assert answer.headers["content-type"] == "application/json"
+        assert _same_moment(answer.json()) == expected
+    assert client.request("HEAD", "/sync").headers["content-length"] == str(len(answer.content))
+
+
+def test_status_and_headers_of_the_handler_hold(app: Atila, client: TestClient) -> None:
+    @app.route("/")
+    def made(was: Was) -> Receipt:
+        was.response.set_status(201)
+        was.response.set_header("content-type", "application/vnd.receipt+json")
+        return RECEIPT
+
+    answer = client.get("/")
+    assert (answer.status_code, answer.json()["orderNumber"]) == (201, 7)
+    assert answer.headers["content-type"] == "application/vnd.receipt+json"
+
+
+def test_hooks_see_the_model(app: Atila, client: TestClient) -> None:
+    app.route("/")(lambda was: Point(1))
+
+    @app.finish_request
+    def finish(was: Was, value: Any) -> Any:
+        return Point(value.x + 1)
+
+    assert client.get("/").json() == {"x": 2}
+
+
+def test_what_is_no_answer(app: Atila, client: TestClient) -> None:
+    app.route("/number")(lambda was: 7)
+    app.route("/inside")(lambda was: {"a": object()})
+    app.route("/in-model")(lambda was: Everything(RECEIPT, object(), set()))  # type: ignore[arg-type]
+    for path in ("/number", "/inside", "/in-model"):
+        assert client.get(path).status_code == 500
+
+
+def test_streams_and_files_are_no_models(app: Atila, client: TestClient) -> None:
+    @dataclass
+    class Lines:
+        left: int
+
+        def __iter__(self) -> Iterator[str]:
+            return self
+
+        def __next__(self) -> str:
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return "line "
+
+    app.route("/")(lambda was: Lines(2))
+    assert client.get("/").text == "line line "
+
+
+def says(hint: Any, value: Any) -> Any:
+    def handler(was: Was) -> Any:
+        return value
+
+    handler.__annotations__["return"] = hint
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "problem"),
+    [
+        (Receipt, RECEIPT, ""),
+        (Receipt, {"orderNumber": 7, "when": "2026-01-31T12:30:00Z"}, ""),
+        (Shape, {"width": 1}, ""),
+        (list[Shape], [{"width": 1}], ""),
+        (Receipt | None, None, ""),
+        (User, USER, ""),
+        (Everything, Everything(RECEIPT, USER, {1}), ""),
+        (str, {"a": 1}, ""),
+        (Any, object, ""),
+        (Receipt, {"orderNumber": "7", "when": WHEN}, "'orderNumber' must be a whole number"),
+        (Receipt, Receipt("7", WHEN), "'orderNumber' must be a whole number, not '7'"),  # type: ignore[arg-type]
+        (list[Shape], [{"width": 1}, {}], "'[1].width' is required"),
+        (Receipt, None, "has returned NoneType: the answer must be an object"),
+        (Shape, "text", "must be an object, not 'text'"),
+    ],
+)
+def test_what_is_returned_is_checked_in_development(
+    app: Atila,
+    client: TestClient,
+    caplog: pytest.LogCaptureFixture,
+    hint: Any,
+    value: Any,
+    problem: str,
+) -> None:
+    app.debug = True
+    app.route("/")(says(hint, value if value is not object else "x"))
+    answer = client.get("/")
+    if problem:
+        assert answer.status_code == 500
+        assert problem in caplog.text
+        assert "handler says -> " in caplog.text
+    else:
+        assert answer.status_code in (200, 204)
+
+
+def test_otherwise_it_is_not(app: Atila, client: TestClient) -> None:
+    app.route("/")(says(Receipt, {"a": 1}))
+    assert client.get("/").json() == {"a": 1}
+    (endpoint,) = app.endpoints
+    assert endpoint._after == ()
+
+
+def test_responses_are_not_checked(app: Atila, client: TestClient) -> None:
+    app.debug = True
+
+    @app.route("/")
+    def redirect(was: Was) -> Receipt:
+        return was.redirect("/other")  # type: ignore[return-value]
+
+    assert client.get("/").status_code == 302

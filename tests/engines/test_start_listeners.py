@@ -1,0 +1,67 @@
+"""A listener for an event of the start that raises keeps the process from serving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.servers import Server
+from support.wire import Broken
+
+from atila.testing.waits import wait_until
+
+UNREADY = Path(__file__).parent / "apps" / "unready.py"
+
+engines = ("skitai", "granian", "granian-wsgi", "uvicorn", "hypercorn", "gunicorn")
+
+
+def statuses(server: Server) -> list[int]:
+    """What is answered until it has ended; nothing, if all is right."""
+    found: list[int] = []
+
+    def has_ended() -> bool:
+        try:
+            found.append(server.get("/").status)
+        except (OSError, Broken):
+            pass
+        return server.process.poll() is not None
+
+    wait_until(has_ended, f"{server.engine} has ended", log=server.log)
+    return found
+
+
+def check(engine: str, workers: int, event: str, is_async: str = "") -> None:
+    variables = {"UNREADY_EVENT": event, "UNREADY_ASYNC": is_async}
+    server = Server(engine, UNREADY, workers, ready="", environment=variables)
+    try:
+        assert statuses(server) == []
+        server.wait_end()
+        # hypercorn 0.18 forgets the status of its last worker.
+        assert server.process.returncode != 0 or engine == "hypercorn"
+        assert "Traceback (most recent call last):" in server.log()
+        assert "LookupError: the cupboard is bare" in server.log()
+        assert "unready.py" in server.log()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("event", ["before_mount", "mounted", "mounted_or_reloaded"])
+def test_the_server_ends_with_a_traceback_and_a_status(engine: str, event: str) -> None:
+    check(engine, 1, event)
+
+
+@pytest.mark.unable("uvicorn", "its own supervisor starts workers again for ever")
+def test_with_several_workers(engine: str) -> None:
+    check(engine, 2, "mounted")
+
+
+def test_an_async_listener(engine: str) -> None:
+    check(engine, 1, "mounted", "yes")
+
+
+def test_one_that_ends_well_keeps_nobody_from_anything(engine: str) -> None:
+    server = Server(engine, UNREADY)
+    try:
+        assert server.get("/").text == "ready"
+    finally:
+        server.stop()
