@@ -301,7 +301,7 @@ def test_values_are_of_the_types_that_are_said() -> None:
     found: dict[str, tuple[Any, Any]] = {}
 
     @app.route("/")
-    @app.websocket(WS_CHATTY, 60, onopen=lambda was: was.csrf_token_input)
+    @app.websocket(WS_CHATTY, 60, onopen=lambda was: was.csrf_token_input and None)
     def talk(was: Was) -> Iterator[str]:
         for layer in LAYERS:
             for of, owner in (("Was", was), ("Request", was.request)):

@@ -299,14 +299,14 @@ def test_a_check_that_yields(app: Atila) -> None:
 @pytest.mark.parametrize("path", ["health", "/health/", "/a b", False])
 def test_a_path_that_is_none(app: Atila, path: object) -> None:
     app.config.HEALTH_PATH = path
-    with pytest.raises(SetupError, match='HEALTH_PATH is .*; it must be a path: "/health"'):
+    with pytest.raises(SetupError, match=r'HEALTH_PATH is .*; it must be a path: "/health"'):
         _ = app.site
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "5", None, float("nan")])
 def test_a_timeout_that_is_none(app: Atila, seconds: object) -> None:
     app.config.HEALTH_TIMEOUT = seconds
-    with pytest.raises(SetupError, match="HEALTH_TIMEOUT is .*; it must be a number of seconds"):
+    with pytest.raises(SetupError, match=r"HEALTH_TIMEOUT is .*; it must be a number of seconds"):
         _ = app.site
 
 

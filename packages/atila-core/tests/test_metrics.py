@@ -313,7 +313,7 @@ def test_the_page_is_not_in_the_access_log(
 @pytest.mark.parametrize("path", ["metrics", "/metrics/", "/a b", "/<name>", True, ""])
 def test_a_path_that_is_none(app: Atila, path: object) -> None:
     app.config.METRICS_PATH = path
-    with pytest.raises(SetupError, match='METRICS_PATH is .*; it must be a path: "/metrics"'):
+    with pytest.raises(SetupError, match=r'METRICS_PATH is .*; it must be a path: "/metrics"'):
         _ = app.site
 
 

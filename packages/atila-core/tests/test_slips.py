@@ -179,7 +179,7 @@ def test_a_secret_is_in_no_error() -> None:
 def test_a_setting_that_is_read_is_suggested(app: Atila) -> None:
     with pytest.raises(AttributeError, match="no setting 'THREAD'; did you mean 'THREADS'"):
         _ = app.config.THREAD
-    with pytest.raises(AttributeError, match="no setting 'NOTHING'$"):
+    with pytest.raises(AttributeError, match=r"no setting 'NOTHING'$"):
         _ = app.config.NOTHING
 
 

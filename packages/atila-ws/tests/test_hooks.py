@@ -278,9 +278,9 @@ def test_what_onopen_sends_itself_comes_before_what_it_returns(app):
         return f"got {message}"
 
     ws = app.test_client().websocket("/")
-    ws.send_message("hi")
-    assert [ws.receive_message() for _ in range(3)] == ["sent", "returned", "got hi"]
-    ws.close()
+    with ws:
+        ws.send_message("hi")
+        assert [ws.receive_message() for _ in range(3)] == ["sent", "returned", "got hi"]
 
 
 def test_what_a_refusing_onopen_would_have_said_is_not_sent(app, calls):

@@ -159,9 +159,7 @@ class Atila(AppNames):
 
         def decorate(function: Function) -> Function:
             source = source_of(function)
-            answered, types = route_arguments.checked(
-                self, methods, content_types, options, source
-            )
+            answered, types = route_arguments.checked(self, methods, content_types, options, source)
             scope = self.mounting.scope
             route = Route(
                 scope.rule(rule, source),

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from atila.serving.endpoint import Endpoint
 
 
-
 def _is_port(value: Any) -> bool:
     """50051, or "0.0.0.0:50051"."""
     number = str(value).rpartition(":")[2] if isinstance(value, str) else value
