@@ -158,7 +158,7 @@ class WorkerPool:
                 return False
             self._lent += 1
         if not sheds:
-            self._crowds.join(own.job)
+            self._crowds.join(own.doing[0])
         if self._jobs:
             self._notify()
         return True
@@ -169,7 +169,7 @@ class WorkerPool:
             self._lent -= 1
         if sheds:
             return
-        for job in self._crowds.leave(own.job):
+        for job in self._crowds.leave(own.doing[0]):
             self._jobs.append(job)
             self._notify()
 
@@ -207,6 +207,7 @@ class WorkerPool:
         jobs, asleep, blocked = self._jobs, self._asleep, self._blocked
         if self._spare:
             own.lender = self
+        doing = own.doing = [id]
         crowds, waiting = self._crowds, self._crowds.waiting
         while True:
             try:
@@ -220,13 +221,13 @@ class WorkerPool:
                 continue
             if waiting and func in waiting and crowds.park(job):
                 continue
-            own.job = func
+            doing[0] = func
             try:
                 func(*args)
             except BaseException:
                 log.exception("a job ended with an error")
             # A job left in these names would keep its request alive until the next one.
-            own.job = id
+            doing[0] = id
             del func, args, job
             if blocked:
                 blocked.discard(sleeping)

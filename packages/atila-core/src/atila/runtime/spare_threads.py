@@ -43,12 +43,14 @@ class _Own(threading.local):
     Attributes:
         lender: the pool that it belongs to; None for threads of nobody we know.
         is_lent: whether it waits already.
-        job: the function that it carries out for its pool.
+        doing: in its only place, the function that it carries out for its pool.
     """
 
     lender: Lender | None = None
     is_lent = False
-    job: Callable[..., object] = id
+
+    def __init__(self) -> None:
+        self.doing: list[Callable[..., object]] = [id]
 
 
 own = _Own()
