@@ -18,7 +18,7 @@ from atila import Atila, Body, Cookie, Header, Query, Upload, Was
 from atila_ws import WS_CHATTY, WS_REPORTY
 
 app = Atila(__name__)
-app.config.OPENAPI = "/openapi"
+app.config.OPENAPI_PATH = "/openapi"
 
 
 class Label(enum.Enum):
