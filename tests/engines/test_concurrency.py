@@ -348,6 +348,8 @@ def test_killed_server_leaves_no_process(engine: str, name: str) -> None:
         tasks = [p for p in everything if "worker_process.py" in " ".join(_command(p))]
         tasks += programs(server, line)
         assert len(tasks) == 2
+        # The master first: it would replace a worker that is killed before it.
+        server.process.kill()
         for process in everything.difference(tasks):
             process.kill()
         wait_until(lambda: not server.processes(), "all processes are gone")
