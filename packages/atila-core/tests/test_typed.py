@@ -770,7 +770,7 @@ def _opcodes(app: Atila, url: str) -> int:
     exchange = client._exchange("GET", url, None, None, None, None)
     site = app.site
     before = sys.gettrace()
-    # Python 3.12 looks for frames that want it when the tracing begins, and at none that come later.
+    # Python 3.12 looks at this when it is given a function only.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
