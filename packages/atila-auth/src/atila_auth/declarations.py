@@ -66,7 +66,7 @@ def permission_handler(app: Atila, function: Function) -> Function:
     - False: the answer is 403.
     - anything else is the answer.
     """
-    state_of(app).permission = _checked(function, "permission_handler(was, permissions)")
+    state_of(app).permission = _checked(app, function, "permission_handler(was, permissions)")
     return function
 
 
@@ -76,7 +76,7 @@ def authorization_handler(app: Atila, function: Function) -> Function:
     It returns the password, (password, encrypted), (password, encrypted, userinfo), or None for a
     user that there is not. See `atila_auth.login.users`.
     """
-    state_of(app).authorization = _checked(function, "authorization_handler(was, username)")
+    state_of(app).authorization = _checked(app, function, "authorization_handler(was, username)")
     return function
 
 
@@ -86,23 +86,23 @@ def bearer_handler(app: Atila, function: Function) -> Function:
     It sets `was.request.user` or raises an error; what it returns is understood as what a
     permission handler returns.
     """
-    state_of(app).bearer = _checked(function, "bearer_handler(was, token)")
+    state_of(app).bearer = _checked(app, function, "bearer_handler(was, token)")
     return function
 
 
-def _checked(function: Callable[..., Any], form: str) -> Callable[..., Any]:
+def _checked(app: Atila, function: Callable[..., Any], form: str) -> Callable[..., Any]:
     """A handler as it is called; an `async def` is waited for.
 
     Raises:
         SetupError: it cannot be called with two arguments.
     """
     try:
-        inspect.signature(function).bind(None, None)
+        inspect.signature(function).bind_partial(None, None)
     except TypeError:
         raise SetupError(f"write it as def {form}", source_of(function)) from None
     except ValueError:
         pass  # Of a function that Python cannot look into.
-    return plain(function)
+    return plain(app, function, 2)
 
 
 def declare(app: Atila, function: Function, name: str, declaration: Any) -> Function:

@@ -87,7 +87,7 @@ def _compiled(declared: _Declaration, route: Route, app: Atila, at: int) -> Limi
                 route.source,
             )
         key = _KEYS[key]
-    key = plain(key)
+    key = plain(app, key)
     scope = f"{app.import_name} {app.mount_prefix} {route.rule} {','.join(route.methods)} {at}"
     return Limit(scope, requests, seconds, key)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import layers
-from atila.app import decorators, events, mounting, route_arguments
+from atila.app import decorators, events, mounting, providing, route_arguments
 from atila.app.attributes import Attributes
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import Config, settings_of
@@ -25,6 +25,8 @@ from atila.runtime.store import SharedStore, Store
 from atila.serving import data_answers, maintenance, route_header
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
+from atila.serving.providers import Providers
+from atila.serving.provision import supplied
 from atila.serving.site import Site
 from atila.typevars import Function
 from atila.validation import declaration, hints
@@ -62,6 +64,7 @@ class Atila(AppNames):
         self._layers_choice: LayerChoice = layers or {}
         self.debug = False
         self.hooks = Hooks()
+        self.providers = Providers(self)
         self.error_handlers: dict[int, Callable[..., Any]] = {}
         self._default_error_handler: Callable[..., Any] | None = None
         self.routes: list[Route] = []
@@ -217,6 +220,9 @@ class Atila(AppNames):
     maintain = maintenance.maintain
     readiness_check = health.readiness_check
 
+    provide = providing.provide
+    override = providing.override
+
     on = events.on
     emit = events.emit
     before_mount = events.life_cycle("before_mount")
@@ -229,22 +235,22 @@ class Atila(AppNames):
 
     def before_request(self, function: Function) -> Function:
         """Call function(was) before each handler; what it returns, if not None, is the answer."""
-        self.hooks.before.append(plain(function))
+        self.hooks.before.append(plain(self, function))
         return function
 
     def finish_request(self, function: Function) -> Function:
         """Call function(was, response) after each handler; a result not None replaces it."""
-        self.hooks.finish.append(plain(function))
+        self.hooks.finish.append(plain(self, function, 2))
         return function
 
     def failed_request(self, function: Function) -> Function:
         """Call function(was, exc_info) when a request failed."""
-        self.hooks.failed.append(plain(function))
+        self.hooks.failed.append(plain(self, function, 2))
         return function
 
     def teardown_request(self, function: Function) -> Function:
         """Call function(was) when a request is over, whether it failed or not."""
-        self.hooks.teardown.append(plain(function))
+        self.hooks.teardown.append(plain(self, function))
         return function
 
     def error_handler(self, code: int) -> Callable[[Function], Function]:
@@ -253,14 +259,14 @@ class Atila(AppNames):
             raise SetupError(f"write @app.error_handler(404), not {code!r}", source_of(code))
 
         def decorate(function: Function) -> Function:
-            self.error_handlers[code] = function
+            self.error_handlers[code] = supplied(self, function, 2)
             return function
 
         return decorate
 
     def default_error_handler(self, function: Function) -> Function:
         """Answer errors that have no handler of their own with function(was, error)."""
-        self._default_error_handler = function
+        self._default_error_handler = supplied(self, function, 2)
         return function
 
     def error_handler_for(self, code: int) -> Callable[..., Any] | None:
@@ -356,6 +362,8 @@ class Atila(AppNames):
         # Hooks may have set some, after the site has looked at those that it needs.
         self.config.check()
         self._attributes.check(self)
+        with setup_step():
+            self.providers.check()
         self.router = Router()
         self._endpoints = {}
         routes = self._ranked()
@@ -408,6 +416,7 @@ class Atila(AppNames):
         self.router.add(endpoint.route.rule, endpoint, READING)
 
     def _compile(self, route: Route) -> None:
+        route.provided = self.providers.names_for(route)
         endpoint = self._endpoints[id(route)] = self._endpoint(route)
         methods = set(route.methods)
         if "GET" in methods and not endpoint.websocket:
@@ -464,6 +473,7 @@ class Atila(AppNames):
 
     def __rsgi_init__(self, loop: Any) -> None:
         self.site.use_loop(loop)
+        self.site.start_up()
         freeze_gc()
 
     def __rsgi_del__(self, loop: Any) -> None:

@@ -17,6 +17,7 @@ from atila.errors import HTTPError, SetupError, source_of
 from atila.layers import Steps
 from atila.routing import notes
 from atila.runtime.offload import call
+from atila.serving.provision import supplied
 from atila.typevars import Context, Function
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[F
         test: called with the context; None and True let the request in, False refuses it with 403,
             and anything else is the answer.
     """
-    examine = plain(_checked(test, "testpass_required"))
+    examine = plain(app, _checked(test, "testpass_required"))
 
     def step(was: Was) -> Any:
         verdict = examine(was)
@@ -55,13 +56,13 @@ testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes
 
 def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Call functions before a handler, in order; what one gives, if not None, is the answer."""
-    steps = [plain(_checked(function, "run_before")) for function in functions]
+    steps = [plain(app, _checked(function, "run_before")) for function in functions]
     return _noting(Steps(before=steps), "run_before")
 
 
 def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
     """Call functions after a handler, in order; what they give is ignored."""
-    called = [plain(_checked(function, "run_after")) for function in functions]
+    called = [plain(app, _checked(function, "run_after")) for function in functions]
 
     def step(was: Was, response: Any) -> None:
         for each in called:
@@ -82,7 +83,7 @@ def if_file_modified(
             and it is tried again with the next one.
         interval: seconds between two looks at the file.
     """
-    _checked(work, "if_file_modified")
+    work = supplied(app, _checked(work, "if_file_modified"), 2)
     path = os.fspath(path)
 
     def changes(was: Was, seen: dict[str, float]) -> Iterable[tuple[str, float]]:
@@ -111,7 +112,7 @@ def if_cache_updated(
         work: called as work(was, name) for each that was updated; see `if_file_modified`.
         interval: seconds between two looks.
     """
-    _checked(work, "if_cache_updated")
+    work = supplied(app, _checked(work, "if_cache_updated"), 2)
     watched = [names] if isinstance(names, str) else list(names)
 
     def changes(was: Was, seen: dict[str, float]) -> Iterable[tuple[str, float]]:

@@ -19,9 +19,9 @@ from pyee.executor import ExecutorEventEmitter
 from atila.errors import SetupError, source_of
 from atila.routing.signature import check_takes_context
 from atila.runtime.context import current
-from atila.runtime.offload import call
 from atila.runtime.pool import WorkerPool
 from atila.serving import background_context
+from atila.serving.provision import called
 from atila.typevars import Function
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]
 
 REQUEST = ("before_request", "finish_request", "failed_request", "teardown_request")
-START = ("before_mount", "mounted", "mounted_or_reloaded", "reloaded")
+START = ("before_mount", "mounted", "mounted_or_reloaded", "reloaded", "startup")
 THREADS = 4
 """Handlers of one app that run at a time."""
 QUEUE_SIZE = 10_000
@@ -161,7 +161,7 @@ def _call(
 ) -> None:
     context = was or background_context.context(app)
     current.set(context)
-    call(context, handler, *args, **kwargs)
+    called(context, handler, *args, **kwargs)
 
 
 # What an app has of it --------------------------------------------------------------------------

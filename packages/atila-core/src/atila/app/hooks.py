@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from atila.routing.signature import check_takes_context
 from atila.runtime.offload import call
+from atila.serving import provision
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Atila, Was
 
 
 class Hooks:
@@ -42,15 +43,21 @@ class Hooks:
             hooks[:] = before
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+def plain(app: Atila, function: Callable[..., Any], count: int = 1) -> Callable[..., Any]:
     """A hook as the endpoints call it: an `async def` runs on the task loop, and is waited for.
+
+    Args:
+        app: the app.
+        function: the hook.
+        count: how many arguments it is called with; others are names of the app's providers.
 
     Raises:
         SetupError: it cannot take the context of the request.
     """
     check_takes_context(function)
-    if not inspect.iscoroutinefunction(function):
-        return function
+    supplied = provision.supplied(app, function, count)
+    if supplied is not function or not inspect.iscoroutinefunction(function):
+        return supplied
 
     @wraps(function)
     def waiting(was: Was, *args: Any) -> Any:

@@ -256,6 +256,7 @@ class Mounting:
             app.bus.snapshot(),
             (dict(app.jobs), dict(app.readiness)),
             (dict(app.error_handlers), app._default_error_handler),
+            app.providers.snapshot(),
         )
 
     def forget(self) -> None:
@@ -263,12 +264,13 @@ class Mounting:
         app, state = self._app, self._state
         if state is None:
             return
-        self._asked, app.routes, app.unrouted, hooks, listeners, named, errors = state
+        self._asked, app.routes, app.unrouted, hooks, listeners, named, errors, provided = state
         app.jobs, app.readiness = named
         app.hooks.restore(hooks)
         app.bus.close(EVENTS_END_WITHIN)
         app.bus.restore(listeners)
         app.error_handlers, app._default_error_handler = errors
+        app.providers.restore(provided)
         self._state = None
 
 

@@ -427,7 +427,10 @@ class Engine:
         site = self._site
         loop, running = self._loop, asyncio.get_running_loop()
         if loop is None or loop.loop is not running:
-            loop = self._loop = site.use_loop(running)
+            loop = site.use_loop(running)
+            if not site.has_started:
+                await asyncio.to_thread(site.start_up)
+            self._loop = loop
         exchange = self._exchange(scope, receive, send, loop)
         was = site.open(exchange)
         hosts = [name for name, _ in scope["headers"] if name == b"host"]
@@ -457,6 +460,12 @@ class Engine:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._site.use_loop(asyncio.get_running_loop())
+                try:
+                    await asyncio.to_thread(self._site.start_up)
+                except Exception:
+                    reason = traceback.format_exc()
+                    await send({"type": "lifespan.startup.failed", "message": reason})
+                    return
                 freeze_gc()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":

@@ -422,7 +422,10 @@ class Engine:
         """
         site, loop, running = self._site, self._loop, asyncio.get_running_loop()
         if loop is None or loop.loop is not running:
-            loop = self._loop = site.use_loop(running)
+            loop = site.use_loop(running)
+            if not site.has_started:
+                return self._started(scope, protocol)
+            self._loop = loop
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
         if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
@@ -431,6 +434,11 @@ class Engine:
             return self._collect(was, exchange)
         site.start(was)
         return exchange.over()
+
+    async def _started(self, scope: Any, protocol: Any) -> None:
+        """Start the site, where the server has not said that it begins; then serve a request."""
+        await asyncio.to_thread(self._site.start_up)
+        await self.serve(scope, protocol)
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
         cut = "the body is malformed or ended too soon"

@@ -329,6 +329,7 @@ class Engine:
         """The engine of a server that reports neither its start nor its end (PEP 3333)."""
         atexit.register(site.shutdown)
         site.begin()
+        site.start_up()
         return cls(site)
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

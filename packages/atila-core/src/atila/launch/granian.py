@@ -43,6 +43,7 @@ def serve(settings: script.Settings) -> None:
     # to them itself: one that was told to end while it started did not.
     os.register_at_fork(after_in_child=_end_by_signals)
     os.environ[granian_worker.TARGET] = settings.target
+    os.environ[granian_worker.INTERFACE] = settings.interface
     if settings.threads:
         os.environ[granian_worker.THREADS] = str(settings.threads)
     blocking_threads, protocols = None, HTTPModes.auto

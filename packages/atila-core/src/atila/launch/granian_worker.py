@@ -28,6 +28,7 @@ from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
 THREADS = "ATILA_THREADS"
+INTERFACE = "ATILA_INTERFACE"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
 CANCEL_SECONDS = 2.0
@@ -58,6 +59,12 @@ class Service:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.site.use_loop(loop)
+        self._start_up()
+
+    def _start_up(self) -> None:
+        self.site.start_up()
+        site = self.site
+        server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._shut_down()
@@ -85,7 +92,9 @@ def make_service() -> Service:
     freeze_gc()
     service = Service(site, files)
     service.end.take_signals()
-    server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
+    if os.environ.get(INTERFACE) == "wsgi":
+        # Otherwise granian calls __rsgi_init__, with its loop.
+        service._start_up()
     return service
 
 

@@ -44,7 +44,7 @@ class Operation:
         self._method = method
         self._names = names
         self._kinds = {s.text: s.kind for s in parse_rule(self._route.rule) if s.kind}
-        parameters = list(inspect.signature(self._route.handler).parameters.values())[1:]
+        parameters = self._route.parameters()
         self._takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self._taken = {p.name: p for p in parameters if p.kind is not p.VAR_KEYWORD}
         inspector = endpoint.inspector

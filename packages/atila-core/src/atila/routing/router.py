@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Route:
         rank: of two that lead to the same place that of the higher rank answers.
         namespace: for annotations, names beside those of the handler's module: the variables of the
             function in which it is defined.
+        provided: names of parameters of the handler that the app's providers give; as soon as it is
+            mounted.
     """
 
     rule: str
@@ -52,6 +55,14 @@ class Route:
     mntopt: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
     namespace: Mapping[str, Any] = field(default_factory=dict)
+    provided: tuple[str, ...] = ()
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The parameters of the handler that a request may give: not the context, and nothing
+        provided.
+        """
+        parameters = list(inspect.signature(self.handler).parameters.values())[1:]
+        return [p for p in parameters if p.name not in self.provided or p.kind is p.VAR_KEYWORD]
 
 
 class Segment(NamedTuple):

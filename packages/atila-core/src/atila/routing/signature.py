@@ -41,7 +41,7 @@ class Signature:
         self.required: set[str] = set()
         self.defaults: dict[str, Any] = {}
         self.takes_any = self.reads_any = False
-        for parameter in parameters[1:]:
+        for parameter in route.parameters():
             self._take(parameter, route)
 
     def _take(self, parameter: inspect.Parameter, route: Route) -> None:
@@ -122,6 +122,7 @@ def binder(
             " or in a decorator: rename one of the two",
             route.source,
         )
+    ours |= frozenset(route.provided)
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args

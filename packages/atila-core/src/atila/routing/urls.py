@@ -171,12 +171,12 @@ class _Shape:
 
 def shape_of(route: Route) -> _Shape:
     """What a route takes; looked at once."""
-    return _shape(route.rule, route.handler)
+    return _shape(route.rule, route.handler, route.provided)
 
 
 @lru_cache(maxsize=4096)
-def _shape(rule: str, handler: Callable[..., Any]) -> _Shape:
-    route = Route(rule, handler)
+def _shape(rule: str, handler: Callable[..., Any], provided: tuple[str, ...]) -> _Shape:
+    route = Route(rule, handler, provided=provided)
     signature, segments = Signature(route), tuple(parse_rule(rule))
     in_rule = names_of(segments)
     names = tuple(dict.fromkeys([*in_rule, *signature.names]))

@@ -19,7 +19,7 @@ from atila.runtime.pool import WorkerPool
 from atila.runtime.spare_threads import waiting
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Site, Was
 
 
 async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
@@ -126,15 +126,25 @@ def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
     value = function(was, *args, **kwargs)
     if not inspect.iscoroutine(value):
         return value
-    loop = was.site.loop
+    return wait_for(was.site, value)
+
+
+def wait_for(site: Site, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives that runs on the task loop. Blocks; not on the running task loop.
+
+    Raises:
+        Exception: whatever it raises.
+        RuntimeError: this is the running task loop.
+    """
+    loop = site.loop
+    if not loop.loop.is_running():
+        # That of a server which has stopped it already, or has not started it, as granian's.
+        return loop.loop.run_until_complete(_contained(coroutine))
     if loop.is_current():
-        if not loop.loop.is_running():
-            # The loop of a server that has stopped it already, as granian does at the end.
-            return loop.loop.run_until_complete(_contained(value))
-        value.close()
-        raise RuntimeError(f"{function!r} cannot be waited for on the task loop")
+        coroutine.close()
+        raise RuntimeError(f"{coroutine!r} cannot be waited for on the task loop")
     # It gets a copy of the context of this thread.
-    ended = asyncio.run_coroutine_threadsafe(_with_context(value), loop.loop)
+    ended = asyncio.run_coroutine_threadsafe(_with_context(coroutine), loop.loop)
     with waiting():
         result, context = ended.result()
     adopt(context)

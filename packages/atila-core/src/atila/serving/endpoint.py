@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import CLIENT_LEFT, HTTPError
+from atila.errors import CLIENT_LEFT, HTTPError, SetupError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
@@ -25,7 +25,7 @@ from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import debug_page, error_pages, responders
+from atila.serving import debug_page, error_pages, provision, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -123,13 +123,18 @@ class Endpoint:
         for step in reversed(steps):
             if step.wrap is not None:
                 self._handler = step.wrap(self._handler)
+        if route.provided:
+            self._handler = provision.provided(app, self._handler, route.provided)
         bind = binder(route, signature, fields, self._handler)
         self._bind: Binder | None = bind
         if self.binding is not None:
             self._bind = self.binding
-            self.binding.by_position = positional_names(route.handler) | positional_names(
-                self._handler
+            self.binding.by_position = (
+                positional_names(route.handler)
+                | positional_names(self._handler)
+                | frozenset(route.provided)
             )
+            self._check_fields()
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
@@ -142,6 +147,16 @@ class Endpoint:
         self.websocket = any(step.websocket for step in steps)
         self.error_writer: Callable[[Was, HTTPError], object] | None = None
         self.is_unlogged = False
+
+    def _check_fields(self) -> None:
+        """Raise a SetupError for a model with a field that is provided: a client would give it."""
+        model = self.binding.model if self.binding is not None else None
+        if model is not None and (clashing := model[1] & frozenset(self.route.provided)):
+            raise SetupError(
+                f"{self.route.name} takes {min(clashing)!r}, which is provided, and the model of"
+                f" {model[0]!r} has a field of that name: rename one of the two",
+                self.route.source,
+            )
 
     def derived(self, **changes: Any) -> Endpoint:
         """The same endpoint, but for some of its attributes.
@@ -264,10 +279,12 @@ class Endpoint:
             pending = responders.send(was, value)
             if pending is not None:
                 return self._await_and_send(was, pending, ())
-            if was.cancels is not None:
-                was.cancels = None
             if self._teardown:
                 self._close(was)
+            if was.cancels is not None:
+                was.cancels = None
+                if (made := provision.taken(was)) is not None:
+                    made.end()
         except Exception as error:
             return self._fail(was, error)
         except BaseException as error:
@@ -365,6 +382,8 @@ class Endpoint:
                 self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
+            if was.cancels is not None and (made := provision.taken(was)) is not None:
+                await run_in(context, made.end_later(), watch.begin)
         finally:
             was.cancels = None
             del was.variables
@@ -393,8 +412,8 @@ class Endpoint:
         """Answer with an error; never raises. Gives what is left to do on the task loop."""
         if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
-            self._close(was)
-            return None
+            return self._closed(was)
+        provision.note(was, error)
         if isinstance(error, HTTPError):
             reported = error
             error_pages.log_report(was, error)
@@ -416,7 +435,17 @@ class Endpoint:
                     return self._send_error_later(was, reported, pending)
         elif self.websocket:
             self._hang_up(was, close_codes.INTERNAL_ERROR)
+        return self._closed(was)
+
+    def _closed(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """Clean up after a request; gives what is left to do on the task loop."""
         self._close(was)
+        made = provision.taken(was)
+        if made is None:
+            return None
+        if was.site.loop.is_current():
+            return made.end_later()
+        made.end()
         return None
 
     async def _send_error_later(
@@ -435,6 +464,8 @@ class Endpoint:
             watch.stop()
         if self._teardown:
             await self._call(was, self._close, was)
+        if (made := provision.taken(was)) is not None:
+            await made.end_later()
 
     def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""

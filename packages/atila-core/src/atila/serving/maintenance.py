@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError, source_of
 from atila.runtime.context import current
-from atila.runtime.offload import call
 from atila.serving import background_context
+from atila.serving.provision import called
 from atila.typevars import Function
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _work(app: Atila, job: Job, count: int) -> None:
     context = was.variables
     context.run(current.set, was)
     try:
-        context.run(call, was, job.function, time.time(), count)
+        context.run(called, was, job.function, time.time(), count)
     except Exception:
         log.exception("the maintenance job %s failed", source_of(job.function))
     finally:

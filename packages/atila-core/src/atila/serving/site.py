@@ -90,6 +90,8 @@ class Site(Dispatch):
         self._is_trial = trial
         self._is_over = False
         self._has_begun = False
+        self._has_started = False
+        self._starting = threading.RLock()
         self.is_draining = False
         """Whether it is about to end, and wants no further requests."""
         self.metrics: Metrics | None = None
@@ -201,6 +203,37 @@ class Site(Dispatch):
             if serve is not None and (work := serve(self)) is not None:
                 self.loop.spawn(work)
 
+    def start_up(self) -> None:
+        """Make what the apps provide as long as they serve, and call what listens to "startup";
+        but once. To be called before the first request. Blocks; not on the running task loop.
+
+        Raises:
+            Exception: whatever one of them raises, which keeps the process from serving. What was
+                made before it is cleaned up.
+        """
+        if self._has_started or self._is_trial:
+            return
+        with self._starting:
+            if self._has_started:
+                return
+            try:
+                for mount in self.mounts:
+                    mount.app.providers.open()
+                self._announce("startup")
+            except BaseException:
+                self._close_providers()
+                raise
+            self._has_started = True
+
+    @property
+    def has_started(self) -> bool:
+        """Whether `start_up` has been called, and has ended."""
+        return self._has_started
+
+    def _close_providers(self) -> None:
+        for mount in self.mounts:
+            mount.app.providers.close()
+
     def on_shutdown(self, func: Callable[[], Awaitable[object] | None]) -> None:
         """Have func() called when the site ends: all requests are through by then, and what still
         ran on the task loop is cancelled. The last that was given is the first to be called.
@@ -263,12 +296,15 @@ class Site(Dispatch):
             log.warning("requests were still running when the server stopped")
         for mount in self.mounts:
             mount.app.mounting.umount()
+        if self._has_started:
+            self._announce("shutdown")
         if not self._is_trial:
             self._announce("umounted")
         # What is cancelled now still cleans up, as a part of this site.
         if self._loop is not None:
             self._loop.cancel()
         self._close_all(deadline)
+        self._close_providers()
         if self._loop is not None:
             self._loop.stop()
         for mount in self.mounts:

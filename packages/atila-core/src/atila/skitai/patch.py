@@ -164,6 +164,7 @@ class Launcher:
                 script.reread(self._files)
             threads = self._skitai.get_option("--threads")
             worker = Worker(wasc, script.build_site(int(threads) if threads else None))
+            worker.site.start_up()
             freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")

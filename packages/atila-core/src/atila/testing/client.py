@@ -326,6 +326,8 @@ class TestClient:
 
     def _start(self, exchange: _TestExchange) -> None:
         site = self.app.site
+        if not site.has_started:
+            site.start_up()
         was = site.open(exchange)
         if exchange.has_body() and site.wants_body(was):
             try:

@@ -138,7 +138,7 @@ class _Compiler:
         self._choices: list[OneOf] = []
         self._seen: set[tuple[str, Place, str]] = set()
         self._kinds: dict[tuple[str, Place], Rule] = {}
-        parameters = list(inspect.signature(route.handler).parameters.values())[1:]
+        parameters = route.parameters()
         kinds = {p.kind for p in parameters}
         self._defaults = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
         if model is not None:

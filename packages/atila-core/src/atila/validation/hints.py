@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
+from atila.routing.router import Route
 from atila.validation.markers import Marker
 
 ABSENT: Any = inspect.Parameter.empty
@@ -51,20 +52,15 @@ def namespace_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {}
 
 
-def of_parameters(
-    handler: Callable[..., Any], namespace: Mapping[str, Any]
-) -> dict[str, tuple[inspect.Parameter, Said]]:
-    """The parameters of a handler after the first, each with what it says.
-
-    Args:
-        handler: the function.
-        namespace: names beside those of its module: those of the function that it is defined in.
+def of_parameters(route: Route) -> dict[str, tuple[inspect.Parameter, Said]]:
+    """The parameters of a route's handler that a request gives, each with what it says.
 
     Raises:
         Unresolved: an annotation names something that is not there.
     """
-    parameters = list(inspect.signature(handler).parameters.values())[1:]
-    return {p.name: (p, of_parameter(handler, p, namespace)) for p in parameters}
+    return {
+        p.name: (p, of_parameter(route.handler, p, route.namespace)) for p in route.parameters()
+    }
 
 
 def of_answer(handler: Callable[..., Any], namespace: Mapping[str, Any]) -> Any:
@@ -84,7 +80,16 @@ def of_answer(handler: Callable[..., Any], namespace: Mapping[str, Any]) -> Any:
 def of_parameter(
     handler: Callable[..., Any], parameter: inspect.Parameter, namespace: Mapping[str, Any]
 ) -> Said:
-    """What one parameter of a handler says; see `of_parameters`."""
+    """What one parameter of a handler says.
+
+    Args:
+        handler: the function.
+        parameter: the parameter.
+        namespace: names beside those of its module: those of the function that it is defined in.
+
+    Raises:
+        Unresolved: as `of_parameters`.
+    """
     if parameter.annotation is ABSENT:
         return Said()
     hint = _resolved(handler, parameter.name, parameter.annotation, namespace)

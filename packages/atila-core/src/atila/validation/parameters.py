@@ -67,7 +67,7 @@ def of(route: Route) -> Parameters | None:
     if not _says_something(route):
         return None
     try:
-        said = hints.of_parameters(route.handler, route.namespace)
+        said = hints.of_parameters(route)
     except hints.Unresolved as error:
         raise SetupError(f"{_name(route)}: {error}", route.source) from None
     if all(each.hint is ABSENT and each.marker is None for _, each in said.values()):
@@ -76,8 +76,7 @@ def of(route: Route) -> Parameters | None:
 
 
 def _says_something(route: Route) -> bool:
-    parameters = list(inspect.signature(route.handler).parameters.values())[1:]
-    return any(parameter.annotation is not ABSENT for parameter in parameters)
+    return any(parameter.annotation is not ABSENT for parameter in route.parameters())
 
 
 def _name(route: Route) -> str:

@@ -14,6 +14,7 @@ from atila.routing.urls import shape_of
 from atila.runtime.context import current
 from atila.runtime.offload import in_worker
 from atila.serving.error_pages import log_report
+from atila.serving.provision import Part
 from atila.serving.responders import resolved
 from atila_render.data.api import Payload
 from atila_render.rpc.faults import INVALID_PARAMS, METHOD_NOT_FOUND, CallFault, log
@@ -83,10 +84,19 @@ def call(was: Was, name: str, params: Params) -> Any:
     given = _by_name(endpoint, params)
     inner = _context(was, endpoint, dict(zip(in_path, values, strict=True)), given)
     current.set(inner)
-    value, after = endpoint.call(inner, is_text=False)
-    if hasattr(type(value), "__await__"):
-        return _later(was, inner, value, after)
-    return _plain(inner, finish(inner, value, after))
+    part = Part(inner) if endpoint.route.provided else None
+    try:
+        value, after = endpoint.call(inner, is_text=False)
+        if hasattr(type(value), "__await__"):
+            return _later(was, inner, value, after, part)
+        made = _plain(inner, finish(inner, value, after))
+    except BaseException as error:
+        if part is not None:
+            part.end(error)
+        raise
+    if part is not None:
+        part.end(None)
+    return made
 
 
 def _by_name(endpoint: Endpoint, params: Params) -> dict[str, Any]:
@@ -129,12 +139,22 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
     return inner
 
 
-async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> Any:
+async def _later(
+    was: Was, inner: Was, value: Any, after: Sequence[After], part: Part | None
+) -> Any:
     current.set(inner)
-    value = await resolved(inner, value)
-    if after:
-        value = await in_worker(inner, finish, inner, value, after)
-    return _plain(inner, value)
+    error: BaseException | None = None
+    try:
+        value = await resolved(inner, value)
+        if after:
+            value = await in_worker(inner, finish, inner, value, after)
+        return _plain(inner, value)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        if part is not None:
+            await part.end_later(error)
 
 
 def _plain(was: Was, value: Any) -> Any:

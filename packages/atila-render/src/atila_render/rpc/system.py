@@ -56,9 +56,11 @@ def method_signature(was: Was, name: str) -> Any:
     do not name all of them.
     """
     function = _function(was, name)
+    provided = () if name in METHODS else calling.find(was.app, name).endpoint.route.provided
     try:
         hints = get_type_hints(function)
-        parameters = list(inspect.signature(function).parameters.values())[1:]
+        taken = list(inspect.signature(function).parameters.values())[1:]
+        parameters = [parameter for parameter in taken if parameter.name not in provided]
         named = [hints["return"], *(hints[parameter.name] for parameter in parameters)]
         return [[_TYPES[get_origin(hint) or hint] for hint in named]]
     except (KeyError, NameError, TypeError):

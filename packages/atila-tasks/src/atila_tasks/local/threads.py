@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
+from atila.serving.provision import for_task
 from atila_tasks.core.backend import Backend
 from atila_tasks.core.backends import drained, site_singleton, submit
 from atila_tasks.core.errors import TaskCancelled
@@ -93,7 +94,9 @@ def thread(
         raise TypeError(
             f"was.Thread takes a plain function; {func.__name__} is async def, await it"
         )
-    work = partial(func, *positional, *args, **(kwargs or {}))
+    args, kwargs = tuple(args), kwargs or {}
+    func = for_task(was, func, len(positional) + len(args), kwargs)
+    work = partial(func, *positional, *args, **kwargs)
     backend = site_singleton(was.site, _make)
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)
 

@@ -1,0 +1,281 @@
+"""Providers of an app: functions that make what handlers take by name (`@app.provide`)."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from atila.errors import SetupError, nearest, source_of
+from atila.routing.router import Route, names_of, parse_rule
+from atila.serving import background_context
+from atila.serving.made_values import AsyncValue, Made, SyncValue
+
+if TYPE_CHECKING:
+    from atila import Atila, Was
+
+REQUEST, APP = "request", "app"
+CONTEXT = "was"
+"""The name by which a provider takes the context of the request."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Provider:
+    """A function that makes a value.
+
+    Attributes:
+        name: what handlers call the value.
+        function: makes it; a generator yields it, and cleans up after that.
+        scope: how long the value lives: "request" or "app".
+        needs: names of what the function takes of other providers.
+        takes_context: it takes `was`, too.
+        is_async: it is `async def`, so runs on the task loop; else in a worker thread.
+        source: "file:line" of the function.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    scope: str
+    needs: tuple[str, ...]
+    takes_context: bool
+    is_async: bool
+    source: str
+
+    def made(self, was: Was, given: dict[str, Any]) -> Made:
+        """The value to be made of what the function takes; nothing has been called yet."""
+        if self.takes_context:
+            given = {CONTEXT: was, **given}
+        made = AsyncValue if self.is_async else SyncValue
+        return made(self.function, given, was.site)
+
+
+def provider_of(name: str, function: Any, scope: str) -> Provider:
+    """A provider that calls a function.
+
+    Raises:
+        SetupError: it takes what no provider gives: what has no name.
+    """
+    source = source_of(function)
+    needs = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise SetupError(
+                f"the provider {name!r} has the parameter {parameter.name!r}, which is given by"
+                " position: providers take names alone",
+                source,
+            )
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            needs.append(parameter)
+    return Provider(
+        name,
+        function,
+        scope,
+        tuple(p.name for p in needs if p.name != CONTEXT and p.default is p.empty),
+        any(p.name == CONTEXT for p in needs),
+        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
+        source,
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Providers:
+    """All providers of an app.
+
+    Args:
+        app: the app.
+
+    Attributes:
+        declared: by name, those that the app has declared.
+        active: the same, but for those that are overridden.
+        takers: functions other than handlers that take provided names: what they are called, the
+            names, and their source.
+    """
+
+    app: Atila
+    declared: dict[str, Provider] = field(default_factory=dict)
+    active: dict[str, Provider] = field(default_factory=dict)
+    takers: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    _opened: dict[Provider, Made] = field(default_factory=dict)
+    _opening: threading.RLock = field(default_factory=threading.RLock)
+
+    def snapshot(self) -> tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]:
+        """What is there now, for `restore`."""
+        return dict(self.declared), self.takers[:]
+
+    def restore(
+        self, state: tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]
+    ) -> None:
+        """Forget what was declared since a snapshot."""
+        declared, self.takers = state
+        for name in self.declared.keys() - declared.keys():
+            self.active.pop(name, None)
+        self.declared = declared
+
+    def add(self, provider: Provider) -> None:
+        """Declare a provider.
+
+        Raises:
+            SetupError: there is one of this name, or the name cannot be one of a parameter.
+        """
+        name = provider.name
+        if not name.isidentifier() or name == CONTEXT:
+            raise SetupError(
+                f"{name!r} cannot be the name of a provider: handlers take it as a parameter",
+                provider.source,
+            )
+        if (other := self.declared.get(name)) is not None:
+            raise SetupError(
+                f"there is a provider {name!r} already, at {other.source}; give one of them"
+                ' another name: @app.provide(name="…")',
+                provider.source,
+            )
+        self.declared[name] = self.active[name] = provider
+
+    @contextmanager
+    def overridden(self, fakes: Mapping[str, Any], source: str) -> Iterator[None]:
+        """Have other values provided for a while; see `app.override`."""
+        before = dict(self.active)
+        for name in fakes:
+            if name not in self.declared:
+                raise SetupError(f"app.override({name}=…): {self._unknown(name)}", source)
+        made = {name: self._fake(name, fake) for name, fake in fakes.items()}
+        self.active = {**before, **made}
+        try:
+            for name in made:
+                self._check(self.active[name], ())
+            yield
+        finally:
+            self.active = before
+            for provider in made.values():
+                self._close(provider)
+
+    def _fake(self, name: str, fake: Any) -> Provider:
+        function = fake if inspect.isroutine(fake) else lambda: fake
+        return provider_of(name, function, self.declared[name].scope)
+
+    # Checks, when the app is mounted --------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise a SetupError for what providers and hooks take that nothing provides."""
+        for provider in self.active.values():
+            self._check(provider, ())
+        for title, names, source in self.takers:
+            for name in names:
+                if name not in self.active:
+                    raise SetupError(
+                        f"{title} takes {name!r}, which nothing provides{self._known(name)}", source
+                    )
+
+    def _check(self, provider: Provider, above: tuple[Provider, ...]) -> None:
+        if provider in above:
+            circle = [each.name for each in above[above.index(provider) :]] + [provider.name]
+            raise SetupError(
+                f"providers need each other in a circle: {' → '.join(circle)}", provider.source
+            )
+        for name in provider.needs:
+            needed = self.active.get(name)
+            if needed is None:
+                raise SetupError(
+                    f"the provider {provider.name!r} takes {name!r}, which nothing provides"
+                    f"{self._known(name)}",
+                    provider.source,
+                )
+            if provider.scope == APP and needed.scope == REQUEST:
+                raise SetupError(
+                    f"the provider {provider.name!r} lives as long as the app, and takes {name!r},"
+                    " which is made for each request: give that scope=\"app\", too",
+                    provider.source,
+                )
+            self._check(needed, (*above, provider))
+
+    def _unknown(self, name: str) -> str:
+        return f"nothing provides {name!r}{self._known(name)}"
+
+    def _known(self, name: str) -> str:
+        if close := nearest(name, self.declared):
+            return close
+        known = ", ".join(map(repr, self.declared))
+        return f"; provided are {known}" if known else "; write @app.provide above a function"
+
+    def names_for(self, route: Route) -> tuple[str, ...]:
+        """What a handler takes of the app's providers, in the order of its parameters.
+
+        Raises:
+            SetupError: a provided name is in the rule, so a client would give it.
+        """
+        if not self.declared:
+            return ()
+        parameters = list(inspect.signature(route.handler).parameters.values())[1:]
+        named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+        for name in names_of(parse_rule(route.rule, route.source)):
+            if name in self.declared and name in named:
+                raise SetupError(
+                    f"the rule {route.rule!r} has <{name}>, and {name!r} is provided, by"
+                    f" {self.declared[name].source}: rename one of the two",
+                    route.source,
+                )
+        return tuple(p.name for p in parameters if p.name in self.declared and p.name in named)
+
+    def names_in(self, function: Any, count: int, given: Iterable[str] = ()) -> tuple[str, ...]:
+        """What a function takes of the app's providers beside what it is called with.
+
+        Args:
+            function: it.
+            count: how many arguments it is given by position.
+            given: the names of those that it is given by name.
+        """
+        if not self.declared:
+            return ()
+        try:
+            parameters = list(inspect.signature(function).parameters.values())[count:]
+        except (TypeError, ValueError):
+            return ()
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        free = (p.name for p in parameters if p.kind in kinds)
+        return tuple(name for name in free if name in self.declared and name not in given)
+
+    def are_async(self, names: Iterable[str]) -> bool:
+        """Whether values can be made on the task loop: nothing that makes them may block."""
+        return all(
+            provider.scope == APP or (provider.is_async and self.are_async(provider.needs))
+            for provider in map(self.declared.__getitem__, names)
+        )
+
+    # What lives as long as the app ----------------------------------------------------------------
+
+    def open(self) -> None:
+        """Make all values of the scope "app". Blocks; not on the running task loop."""
+        for provider in tuple(self.active.values()):
+            if provider.scope == APP:
+                self.opened(provider)
+
+    def is_opened(self, provider: Provider) -> bool:
+        """Whether the value of a provider of the scope "app" is there."""
+        return provider in self._opened
+
+    def opened(self, provider: Provider) -> Any:
+        """The value of a provider of the scope "app", made at its first use. May block then."""
+        made = self._opened.get(provider)
+        if made is not None:
+            return made.value
+        with self._opening:
+            made = self._opened.get(provider)
+            if made is None:
+                given = {name: self.opened(self.active[name]) for name in provider.needs}
+                made = provider.made(background_context.context(self.app), given)
+                made.make()
+                self._opened[provider] = made
+        return made.value
+
+    def _close(self, provider: Provider) -> None:
+        made = self._opened.pop(provider, None)
+        if made is not None:
+            made.close(None)
+
+    def close(self) -> None:
+        """End all values of the scope "app", the last made first. Blocks."""
+        for provider in reversed(tuple(self._opened)):
+            self._close(provider)
