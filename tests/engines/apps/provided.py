@@ -1,4 +1,4 @@
-"""Providers over real connections: sessions of SQLAlchemy, sync and async, and a board of events."""
+"""Providers over real connections: sessions of SQLAlchemy, and a file of what has happened."""
 
 import os
 from collections.abc import AsyncIterator, Iterator

@@ -97,7 +97,7 @@ def _checked(app: Atila, function: Callable[..., Any], form: str) -> Callable[..
         SetupError: it cannot be called with two arguments.
     """
     try:
-        inspect.signature(function).bind_partial(None, None)
+        inspect.signature(function).bind(None, None)
     except TypeError:
         raise SetupError(f"write it as def {form}", source_of(function)) from None
     except ValueError:

@@ -22,7 +22,7 @@ from atila.routing.resources import Resources
 from atila.routing.router import Match, Route, Router, names_of, parse_rule
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import data_answers, maintenance, route_header
+from atila.serving import background_context, data_answers, maintenance, route_header
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
@@ -64,7 +64,7 @@ class Atila(AppNames):
         self._layers_choice: LayerChoice = layers or {}
         self.debug = False
         self.hooks = Hooks()
-        self.providers = Providers(self)
+        self.providers = Providers(self, background_context.context)
         self.error_handlers: dict[int, Callable[..., Any]] = {}
         self._default_error_handler: Callable[..., Any] | None = None
         self.routes: list[Route] = []

@@ -20,9 +20,7 @@ def provide(app: Atila, function: Function, /) -> Function: ...
 def provide(
     app: Atila, /, *, scope: Literal["request", "app"] = ..., name: str = ...
 ) -> Callable[[Function], Function]: ...
-def provide(
-    app: Atila, function: Any = None, /, *, scope: str = REQUEST, name: str = ""
-) -> Any:
+def provide(app: Atila, function: Any = None, /, *, scope: str = REQUEST, name: str = "") -> Any:
     """Provide a value to handlers, hooks and other providers that have a parameter of its name.
 
     The function may be `def` or `async def`, take `was` and the names of other providers, and
@@ -45,9 +43,7 @@ def provide(
         if not callable(function):
             raise SetupError(f"@app.provide is for functions; {function!r} is none", source)
         if scope not in (REQUEST, APP):
-            raise SetupError(
-                f'scope={scope!r} of @app.provide must be "request" or "app"', source
-            )
+            raise SetupError(f'scope={scope!r} of @app.provide must be "request" or "app"', source)
         if app.mounting.is_done:
             raise SetupError("the app serves already; write @app.provide earlier", source)
         called = name or getattr(function, "__name__", "")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
-from atila.serving import background_context
 from atila.serving.made_values import AsyncValue, Made, SyncValue
 
 if TYPE_CHECKING:
@@ -86,6 +85,7 @@ class Providers:
 
     Args:
         app: the app.
+        context: context(app) makes a context without a request.
 
     Attributes:
         declared: by name, those that the app has declared.
@@ -95,6 +95,7 @@ class Providers:
     """
 
     app: Atila
+    context: Callable[[Atila], Was]
     declared: dict[str, Provider] = field(default_factory=dict)
     active: dict[str, Provider] = field(default_factory=dict)
     takers: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
@@ -186,7 +187,7 @@ class Providers:
             if provider.scope == APP and needed.scope == REQUEST:
                 raise SetupError(
                     f"the provider {provider.name!r} lives as long as the app, and takes {name!r},"
-                    " which is made for each request: give that scope=\"app\", too",
+                    ' which is made for each request: give that scope="app", too',
                     provider.source,
                 )
             self._check(needed, (*above, provider))
@@ -265,7 +266,7 @@ class Providers:
             made = self._opened.get(provider)
             if made is None:
                 given = {name: self.opened(self.active[name]) for name in provider.needs}
-                made = provider.made(background_context.context(self.app), given)
+                made = provider.made(self.context(self.app), given)
                 made.make()
                 self._opened[provider] = made
         return made.value
