@@ -111,6 +111,9 @@ class Endpoint:
             # Innermost: who may not call the handler need not be told what it takes.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        if self._after:
+            # Hooks and layers are shown one kind of answer, whichever way it was written.
+            self._after = (responders.with_status, *self._after)
         self.answer = answers.of(route)
         if self.answer is not None and app.debug:
             # Innermost again: what the handler itself has returned.
@@ -194,6 +197,7 @@ class Endpoint:
             _bind=None,
             binding=None,
             _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
+            _after=tuple(s for s in self._after if s is not responders.with_status),
             blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
             inspector=None,
@@ -310,7 +314,9 @@ class Endpoint:
             Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
-        after = [step for step in self._after if step not in hooks.finish]
+        # A call has no status: a pair with a number is a value like any other.
+        apart = (responders.with_status, *hooks.finish)
+        after = [step for step in self._after if step not in apart]
         for step in self._before:
             if step in hooks.before or (by_program and step is self.inspector):
                 continue
@@ -495,6 +501,7 @@ def _refusing(step: Before) -> Before:
     def run(was: Was) -> None:
         value = step(was)
         if value is not None:
+            responders.with_status(was, value)
             code = was.response.status_code
             raise HTTPError(code if code >= 400 else 403, "refused before the call was made")
 

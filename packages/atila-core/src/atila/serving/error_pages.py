@@ -13,6 +13,7 @@ import orjson
 from atila.http.exchange import Header
 from atila.http.response import ANSWERED, HTML, JSON, Response
 from atila.serving import debug_page
+from atila.serving.responders import with_status
 
 if TYPE_CHECKING:
     from atila import Was
@@ -105,6 +106,7 @@ def suited(was: Was, error: HTTPError, value: Any) -> Any:
     """What an error handler gave; but no page for who does not accept pages: it gets the answer
     that there would be without the handler.
     """
+    value = with_status(was, value) or value
     if wants_page(was) or value is ANSWERED or not _is_page(was, value):
         return value
     return answer(was, error)

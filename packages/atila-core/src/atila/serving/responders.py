@@ -7,7 +7,7 @@ here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable o
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
@@ -85,6 +85,12 @@ def convert(was: Was, value: Any) -> Any:
         if kind is Response:
             value = value.body
             continue
+        if kind is tuple:
+            answer = with_status(was, value)
+            if answer is None:
+                return value
+            value = answer
+            continue
         try:
             responder = responders[kind]
         except KeyError:
@@ -103,6 +109,31 @@ async def resolved(was: Was, value: Any) -> Any:
         responder = responders.get(kind) or _inherited(responders, kind)
         value = await value if responder is None else responder(was, value)
     return value
+
+
+def with_status(was: Was, value: Any) -> Response | None:
+    """What `return value, 201` and `return value, 201, headers` are short for:
+    `was.response(201, value, headers)`.
+
+    Returns:
+        None for anything else than a plain tuple of these.
+
+    Raises:
+        TypeError: it is a tuple with a number that is no status: no answer at all.
+    """
+    if type(value) is not tuple:
+        return None
+    if len(value) in (2, 3) and type(value[1]) is int and 100 <= value[1] <= 599:
+        headers = value[2] if len(value) == 3 else ()
+        if isinstance(headers, Mapping | list | tuple):
+            return was.response(value[1], value[0], headers)
+    if any(isinstance(item, int) for item in value):
+        raise TypeError(
+            f"a handler returned ({', '.join(type(item).__name__ for item in value)}), which is no"
+            " answer: a tuple is `value, status`, as in `return {...}, 201`, or"
+            " `value, status, headers`, with a status from 100 to 599; or else texts to stream"
+        )
+    return None
 
 
 def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:

@@ -42,7 +42,9 @@ class Answer:
         """
         if isinstance(value, Response):
             return
-        if type(value) is tuple and len(value) == 2 and isinstance(value[1], int):
+        if type(value) is tuple and len(value) in (2, 3) and type(value[1]) is int:
+            if value[1] >= 400:
+                return
             value = value[0]
         issues = Issues()
         try:
@@ -72,8 +74,8 @@ def of(route: Route) -> Answer | None:
     if hint is hints.ABSENT:
         return None
     status = int(HTTPStatus.OK)
-    if get_origin(hint) is tuple and len(arguments := get_args(hint)) == 2:
-        hint, second = arguments
+    if get_origin(hint) is tuple and len(arguments := get_args(hint)) in (2, 3):
+        hint, second = arguments[:2]
         if get_origin(second) is typing.Literal and isinstance(get_args(second)[0], int):
             status = get_args(second)[0]
         elif second is not int:
