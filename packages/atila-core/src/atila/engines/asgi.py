@@ -17,6 +17,7 @@ from atila.engines import hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.fields import decoded
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.loop import freeze_gc
@@ -107,7 +108,7 @@ class ASGIExchange(Exchange):
     def headers(self) -> Headers:
         # uvicorn's parser leaves the white space after a value (RFC 9110, section 5.5).
         return [
-            (name.decode("latin-1"), value.decode("latin-1").rstrip(" \t"))
+            (name.decode("latin-1"), decoded(value).rstrip(" \t"))
             for name, value in self._scope["headers"]
         ]
 
@@ -272,7 +273,7 @@ class _Answer:
 
 
 def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
-    return [(k.encode("latin-1"), v.encode("latin-1", "replace")) for k, v in headers]
+    return [(k.encode("latin-1"), v.encode("utf-8", "replace")) for k, v in headers]
 
 
 def _with_length(headers: Sequence[Header], length: int, method: str) -> Sequence[Header]:

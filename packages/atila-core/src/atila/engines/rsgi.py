@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
+from atila.errors import HTTPError
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
 
@@ -34,7 +36,19 @@ class RSGIExchange(Exchange):
 
     accepts_headers = False
 
-    __slots__ = ("_ended", "_incoming", "_loop", "_protocol", "_scope", "_waiter", "is_websocket")
+    __slots__ = (
+        "_ended",
+        "_fields",
+        "_incoming",
+        "_items",
+        "_loop",
+        "_protocol",
+        "_scope",
+        "_waiter",
+        "is_cut",
+        "is_websocket",
+        "lacks_one_host",
+    )
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -43,6 +57,16 @@ class RSGIExchange(Exchange):
         self.body = b""
         self.is_websocket = scope.proto == "ws"
         self._scope = scope
+        headers = scope.headers
+        items: Headers = headers.items()
+        fields = dict(items)
+        self._items, self._fields = items, fields
+        # granian leaves out values that are not ASCII; their names it counts.
+        self.is_cut: bool = len(fields) != len(headers)
+        self.lacks_one_host: bool = "host" not in fields
+        if len(fields) != len(items):
+            self._fields = join_fields(items)
+            self.lacks_one_host = self.count("host") != 1
         self._protocol = protocol
         self._loop = loop
         self._incoming: _Incoming | None = None
@@ -67,24 +91,28 @@ class RSGIExchange(Exchange):
         return _address(self._scope.server)
 
     def header(self, name: str) -> str | None:
-        headers = self._scope.headers
-        value: str | None = headers.get(name)
-        if value is None:
+        value: str | None = self._fields.get(name)
+        if value is None and name == "host":
             # HTTP/2 has an :authority in its place (RFC 9113, section 8.3.1).
-            return self._scope.authority if name == "host" else None
-        repeated = headers.get_all(name)
-        if len(repeated) < 2:
-            return value
-        return ("; " if name == "cookie" else ", ").join(repeated)
+            value = self._scope.authority
+        return value
 
     def headers(self) -> Headers:
-        return list(self._scope.headers.items())
+        return self._items.copy()
+
+    def count(self, name: str) -> int:
+        """How many headers have this name."""
+        return sum(1 for each, _ in self._items if each == name)
+
+    def unreadable(self) -> HTTPError:
+        """The refusal of a request whose headers granian does not show."""
+        return unreadable(set(self._scope.headers.keys()) - self._fields.keys())
 
     def has_body(self) -> bool:
-        headers = self._scope.headers
+        fields = self._fields
         return (
-            "content-length" in headers
-            or "transfer-encoding" in headers
+            "content-length" in fields
+            or "transfer-encoding" in fields
             # HTTP/2 tells the end of a body by a frame, not by a header.
             or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
@@ -425,8 +453,10 @@ class Engine:
             loop = self._loop = site.use_loop(running)
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
-        if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
-            was = site.without_host(was, hosts)
+        if exchange.lacks_one_host and exchange.version[0] == "1":
+            was = site.without_host(was, exchange.count("host"))
+        elif exchange.is_cut:
+            was = site.refusal(exchange, was.app, exchange.unreadable())
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)
         site.start(was)

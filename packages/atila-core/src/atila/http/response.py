@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from atila.errors import parse_status, reason_phrase
 from atila.http import caching
 from atila.http.exchange import Header, Headers
+from atila.http.fields import checked_header
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
 HTML: Header = ("content-type", "text/html; charset=utf-8")
 BINARY: Header = ("content-type", "application/octet-stream")
 JSON: Header = ("content-type", "application/json")
-_FORBIDDEN = ("\r", "\n", "\0")
-
-
-def checked_header(name: str, value: object) -> Header:
-    """A header that is safe to send, its name in lower case.
-
-    Raises:
-        ValueError: CR, LF or NUL is in it, which would let its value add headers of its own
-            (RFC 9110, section 5.5).
-    """
-    text = str(value)
-    for forbidden in _FORBIDDEN:
-        if forbidden in text or forbidden in name:
-            raise ValueError(f"the header {name!r} has a line break or NUL in its name or value")
-    return name.lower(), text
 
 
 class Response:
@@ -115,8 +101,15 @@ class Response:
             self._exchange.set_reason(code, reason)
 
     def add_header(self, name: str, value: object) -> None:
-        """Add a header, even if there is one of this name."""
-        self.headers.append(checked_header(name, value))
+        """Add a header, even if there is one of this name; but there is one Content-Length only.
+
+        Raises:
+            ValueError: it cannot be sent, see `atila.http.fields`.
+        """
+        header = checked_header(name, value)
+        if header[0] == "content-length":
+            self.del_header(header[0])
+        self.headers.append(header)
 
     def add_trailer(self, name: str, value: object) -> None:
         """Add a field that follows the body: trailing metadata of gRPC. Other answers have none."""

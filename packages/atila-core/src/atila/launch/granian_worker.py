@@ -52,7 +52,7 @@ class Service:
         self.end = End(site)
         # Not a method, which would be one more step of each request.
         self.__rsgi__ = rsgi.Engine(site).serve
-        self._wsgi = wsgi.Engine(site).serve
+        self._wsgi = wsgi.Engine(site, empties_values=True).serve
         # Where granian calls nothing at the end, as for WSGI, multiprocessing does.
         util.Finalize(None, self._shut_down, exitpriority=100)
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from atila.runtime import forks
 from atila.runtime.crowds import Crowds, Job
 from atila.runtime.spare_threads import own
 
@@ -226,6 +227,8 @@ class WorkerPool:
                 func(*args)
             except BaseException:
                 log.exception("a job ended with an error")
+            if forks.is_child:
+                forks.end()
             # A job left in these names would keep its request alive until the next one.
             doing[0] = id
             del func, args, job

@@ -19,9 +19,11 @@ from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
 from atila.http.exchange import ClientGone
+from atila.http.fields import sendable
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
+from atila.runtime import forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
@@ -258,6 +260,8 @@ class Endpoint:
             if value is None:
                 bind = self._bind
                 value = self._handler(was) if bind is None else self._handler(was, **bind(was))
+            if forks.is_child:
+                forks.end(was)
             kind = type(value)
             if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
                 return self._await_and_send(was, value, self._after)
@@ -345,6 +349,8 @@ class Endpoint:
         try:
             while True:
                 value = await run_in(context, pending, watch.begin)
+                if forks.is_child:
+                    forks.end(was)
                 if after:
                     value = await run_in(context, responders.resolved(was, value), watch.begin)
                     if value is not ANSWERED:
@@ -397,6 +403,8 @@ class Endpoint:
 
     def fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
         """Answer with an error; never raises. Gives what is left to do on the task loop."""
+        if forks.is_child:
+            forks.end(was, error)
         if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
@@ -478,7 +486,8 @@ class Endpoint:
         if was.exchange.method == "HEAD":
             body = b""
         told = ("x-request-id", was.request_id)
-        was.exchange.respond(error.code, [*error.headers, content_type, told], body)
+        headers = sendable(error.headers)
+        was.exchange.respond(error.code, [*headers, content_type, told], body)
 
     def _close(self, was: Was) -> None:
         for hook in self._teardown:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mappin
 from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
+from atila.http.fields import without
 from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
 from atila.serving import data_answers, streams
 
@@ -151,12 +152,15 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     response = was.response
     status = response.status_code
     headers = head(was, default[0])
+    if body and response.headers and response.get_header("content-length") is not None:
+        # Its length is known here, whatever was said.
+        headers = without(headers, "content-length")
     if status in NO_BODY:
         body = b""
     elif status == 200 and (response.etag or response.mtime is not None):
         status, body = _part(was, headers, body)
     if status not in NO_BODY and exchange.method == "HEAD":
-        if response.get_header("content-length") is None:
+        if body or response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""
     exchange.respond(status, headers, body)
@@ -175,7 +179,10 @@ def _part(was: Was, headers: Headers, body: bytes) -> tuple[int, bytes]:
 
 def _send_nothing(was: Was) -> None:
     """An empty answer: 204, unless the handler has set another status."""
-    was.exchange.respond(was.response.given_status or 204, head(was, None), b"")
+    headers = head(was, None)
+    if was.exchange.method != "HEAD":
+        headers = without(headers, "content-length")
+    was.exchange.respond(was.response.given_status or 204, headers, b"")
 
 
 def send_not_modified(was: Was) -> None:

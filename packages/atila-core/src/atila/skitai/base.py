@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from atila.errors import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.fields import join_fields
 from atila.skitai.framing import WHITE
 from atila.skitai.reader import Inbox
 from atila.skitai.writer import Outlet, open_at
@@ -268,14 +269,3 @@ def split_headers(lines: list[str]) -> Headers:
         name, _, value = line.partition(":")
         headers.append((name.lower(), value.strip(WHITE)))
     return headers
-
-
-def join_fields(headers: Headers) -> dict[str, str]:
-    """Values by name; those of repeated ones joined, cookies in their own way."""
-    fields: dict[str, str] = {}
-    for name, value in headers:
-        if name in fields:
-            fields[name] += ("; " if name == "cookie" else ", ") + value
-        else:
-            fields[name] = value
-    return fields

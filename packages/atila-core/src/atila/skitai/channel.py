@@ -20,6 +20,7 @@ from skitai import lifetime
 from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
+from atila.http.fields import decoded
 from atila.skitai.framing import FIELD_LINE
 from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
@@ -65,6 +66,31 @@ def check_head(head: bytes) -> int:
         return 400
     # Skitai wants the second of its own two tracing headers where it sees the first.
     return 400 if b"\nx-gtxn-id:" in names and b"\nx-ltxn-id:" not in names else 0
+
+
+def _in_utf_8(head: bytes) -> bytes:
+    """A head whose header lines are all UTF-8, as Skitai decodes them; those that are not are read
+    as Latin-1. The target of a request must be what it is."""
+    first, *lines = head.split(b"\r\n")
+    return b"\r\n".join([first, *(decoded(line).encode() for line in lines)])
+
+
+def decode_http2_headers() -> None:
+    """Have headers of HTTP/2 read as those of HTTP/1; Skitai loses the connection over one that is
+    no UTF-8 (http2_connection_handler.handle_request)."""
+    from skitai.handlers.http2_handler import http2_connection_handler
+
+    handle = http2_connection_handler.handle_request
+
+    def handle_request(self: Any, stream_id: int, headers: Any, *args: Any, **options: Any) -> Any:
+        # The target of a request must be what it is.
+        pairs = [
+            (name, value if value.isascii() or name[:1] == b":" else decoded(value).encode())
+            for name, value in headers
+        ]
+        return handle(self, stream_id, pairs, *args, **options)
+
+    http2_connection_handler.handle_request = handle_request
 
 
 class Mended:
@@ -236,6 +262,8 @@ class Mended:
         if self.current_request is not None:
             super().found_terminator()  # type: ignore[misc]
             return
+        if not self.in_buffer.isascii():
+            self.in_buffer = _in_utf_8(self.in_buffer)
         if status := check_head(self.in_buffer):
             self.refuse(status, "malformed request")
             return

@@ -22,7 +22,7 @@ from atila.serving.apps import Mount
 from atila.serving.site import Site
 from atila.skitai import poller
 from atila.skitai.base import SkitaiExchange
-from atila.skitai.channel import Acceptor, Mended
+from atila.skitai.channel import Acceptor, Mended, decode_http2_headers
 from atila.skitai.loop_bridge import Pump
 from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
@@ -67,6 +67,7 @@ class Worker:
         self.draining = False
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
+        decode_http2_headers()
         server.handle_accept = Acceptor(server)
         # Later: Skitai is about to put a memory of its own there, with `start_was`.
         self.pump.call(lambda: show_g(site.g))

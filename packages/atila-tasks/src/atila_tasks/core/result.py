@@ -48,6 +48,11 @@ class Result:
     error: Exception | None = field(default=None)
     response: Head | None = None
 
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status that a server answered with; None if none did."""
+        return None if self.response is None else self.response.code
+
     def __repr__(self) -> str:
         # Without the data, which may be anybody's secret.
         return f"<Result {_NAMES.get(self.status, self.status)}>"

@@ -48,6 +48,7 @@ class Task(Waitable):
         "_callbacks",
         "_deadline",
         "_filter",
+        "_is_limited",
         "_lock",
         "_result",
         "context",
@@ -77,6 +78,7 @@ class Task(Waitable):
         self.timeout = timeout
         # Nothing watches the clock: whoever waits, or looks, finds that the time is over.
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._is_limited = False
         self._lock = threading.Lock()
         self._begun = False
         self._result: Result | None = None
@@ -106,6 +108,12 @@ class Task(Waitable):
     def cancel(self) -> None:
         if not self.done:
             self._backend.cancel(self)
+
+    def limit(self, seconds: float) -> None:
+        remaining = self.remaining()
+        if remaining is None or seconds < remaining:
+            self.timeout, self._deadline = seconds, time.monotonic() + seconds
+            self._is_limited = True
 
     def dispatch(self) -> Result:
         self.wait()
@@ -256,7 +264,9 @@ class Task(Waitable):
         call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
         future: asyncio.Future[None] = loop.create_future()
         self.when_done(lambda: call(_release, future))
-        remaining = None if self._backend.keeps_time else self.remaining()
+        # What a backend has begun keeps the time that it began with.
+        keeps_time = self._backend.keeps_time and not self._is_limited
+        remaining = None if keeps_time else self.remaining()
         timer = None if remaining is None else loop.call_later(remaining, self._expire)
         try:
             await future

@@ -44,6 +44,10 @@ class Waitable(ABC):
         """Call off what has not begun, and what a backend can stop; the rest goes on."""
 
     @abstractmethod
+    def limit(self, seconds: float) -> None:
+        """Count as failed, by `TaskTimeout`, what is not finished in so many seconds from now."""
+
+    @abstractmethod
     def fetch(self) -> Any:
         """Wait for the data.
 
