@@ -1,5 +1,6 @@
 """Handlers that fork, and whose children come to their ends."""
 
+import asyncio
 import os
 import sys
 
@@ -20,6 +21,11 @@ def fork():
 @app.route("/")
 def index(was):
     return "ready"
+
+
+@app.route("/loop")
+async def loop(was):
+    return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
 
 @app.route("/plain")

@@ -17,6 +17,7 @@ from atila.errors import SetupError
 from atila.launch import failures, ports, reloading, script
 from atila.launch.failures import ProjectFailed
 from atila.monitoring import logs
+from atila.runtime import event_loops
 from atila.serving import static
 
 OPTIONS = "atila.serve_options"
@@ -87,6 +88,12 @@ class _Serve(click.Command):
     " has no WebSockets.",
 )
 @click.option(
+    "--loop",
+    type=click.Choice(event_loops.NAMES),
+    help="The event loop of each process; auto if not given: uvloop with granian where it is"
+    " installed, else asyncio's own.",
+)
+@click.option(
     "--access-log",
     type=click.Choice(["combined", "json"]),
     is_flag=False,
@@ -105,6 +112,7 @@ def serve(
     disable_static: bool,
     devel: bool,
     log_format: str | None,
+    loop: str | None,
     **options: Any,
 ) -> None:
     """Serve TARGET: a launch script (serve.py), or an app in a module (package.module:app).
@@ -114,7 +122,11 @@ def serve(
     if engine is None:
         engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
     reloading.ask(development=devel, reload=options["reload"])
+    if loop:
+        # By the environment: workers are processes of their own.
+        os.environ[event_loops.LOOP] = loop
     with _mistakes_told():
+        event_loops.asked()
         settings = script.settle(target, options)
         if engine == "granian":
             from atila.launch.granian import serve as serve_with

@@ -15,7 +15,7 @@ from typing import Any
 from atila.errors import SetupError
 from atila.launch import granian_worker, ports, reloading, script
 from atila.monitoring import logs
-from atila.runtime import server_run
+from atila.runtime import event_loops, server_run
 
 WSGI_THREADS = 4
 """Threads that run handlers where granian calls them by WSGI, if nothing else is said."""
@@ -30,7 +30,7 @@ def serve(settings: script.Settings) -> None:
         SetupError: granian is not installed, or the port cannot be had.
     """
     try:
-        from granian.constants import HTTPModes, Interfaces
+        from granian.constants import HTTPModes, Interfaces, Loops
 
         from atila.launch.granian_master import Master
     except ImportError as error:
@@ -67,6 +67,8 @@ def serve(settings: script.Settings) -> None:
             port=settings.port,
             interface=Interfaces(settings.interface),
             http=protocols,
+            # granian's own choice is rloop wherever that happens to be installed.
+            loop=Loops(event_loops.of_server()),
             blocking_threads=blocking_threads,
             workers=settings.workers,
             respawn_failed_workers=True,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from atila.runtime import event_loops
 from atila.runtime.call_queue import CallQueue
 from atila.typevars import Value
 
@@ -29,7 +30,7 @@ class TaskLoop(CallQueue):
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         super().__init__("the task loop", log)
-        self.loop = loop if loop is not None else asyncio.new_event_loop()
+        self.loop = loop if loop is not None else event_loops.make()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
         self._thread: threading.Thread | None = None
