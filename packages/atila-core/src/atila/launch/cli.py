@@ -145,7 +145,8 @@ def serve(
             " (Ctrl-C ends it)",
             err=True,
         )
-        serve_with(settings)
+        with ports.others_claimed(settings.host):
+            serve_with(settings)
 
 
 @main.command()

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from atila.errors import SetupError
 
+wanted: list[int] = []
+"""Ports besides the server's own that options of `atila serve` ask for, at its address."""
+
 
 class PortError(SetupError):
     """The port cannot be had."""
@@ -46,6 +49,19 @@ def check(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise refusal(host, port, error) from None
+
+
+@contextlib.contextmanager
+def others_claimed(host: str) -> Iterator[None]:
+    """The same for all `wanted` ports.
+
+    Raises:
+        PortError: see `check`.
+    """
+    with contextlib.ExitStack() as stack:
+        for port in wanted:
+            stack.enter_context(claimed(host, port))
+        yield
 
 
 @contextlib.contextmanager
