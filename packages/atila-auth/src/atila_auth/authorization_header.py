@@ -24,7 +24,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Malformed(ValueError):
-    """Credentials that are none; the text says why, and nothing of what they are."""
+    """Malformed credentials; the text says why, and shows nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ def read(exchange: Exchange) -> Credentials:
 def parse_basic(value: str) -> tuple[str, str]:
     """Name and password of basic credentials (RFC 7617).
 
-    They are UTF-8, which the challenge asks for; what is none is taken for Latin-1, as it is sent
-    by clients that do not know of `charset`.
+    They are UTF-8, as the challenge asks for; other bytes are read as Latin-1, as clients send it
+    that do not support `charset`.
 
     Raises:
         Malformed: it is no Base64, there is no colon, or a control character.

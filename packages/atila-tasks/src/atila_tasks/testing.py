@@ -63,7 +63,7 @@ class PostgreSQLServer:
 
     @property
     def address(self) -> str:
-        """What a member of an alias is: "user:password@host:port/database"."""
+        """The address of an alias's member: "user:password@host:port/database"."""
         return f"{self.user}:{self.password}@127.0.0.1:{self.port}/test"
 
     def _programs(self) -> Path:
@@ -154,7 +154,7 @@ class PostgreSQLServer:
         """Stop it.
 
         Args:
-            how: "fast" ends transactions and tells the clients; "immediate" is like a crash.
+            how: "fast" ends transactions and disconnects the clients; "immediate" is like a crash.
         """
         process, self._process = self._process, None
         if process is None:

@@ -53,7 +53,7 @@ def _written(route: Route) -> Handler:
 
 
 def _problem(route: Route, declared: Declaration) -> str:
-    """What is wrong with a declaration; "" if nothing is."""
+    """The fault of a declaration; "" for none."""
     if problem := _spec_problem(declared.spec):
         return problem
     timeout = declared.timeout

@@ -37,7 +37,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that the last messages, and after them the closing handshake, may take."""
 
 END: Any = object()
-"""What comes after the last message."""
+"""Stands after the last message."""
 
 DROP_TIMEOUT = 1.0
 """Seconds that the closing handshake may take with a client that does not read."""
@@ -431,7 +431,7 @@ class Input:
 
 
 class _Waiting:
-    """What may be awaited and need not be: a coroutine would complain of the latter."""
+    """An awaitable that need not be awaited: an unawaited coroutine would log a warning."""
 
     __slots__ = ("_wait",)
 

@@ -85,7 +85,7 @@ class Digest:
         return User(response.name, self._realm, record.info)
 
     def _record(self, was: Was, response: Response) -> Record | None:
-        """What is known of the user, if the response is right."""
+        """The record of the user, if the response is correct."""
         record = record_of(self._find(was, response.name))
         secret = None
         if record is not None:
@@ -99,10 +99,10 @@ class Digest:
         return record if response.is_right(secret, was.exchange.method) else None
 
     def _explain(self, algorithm: str) -> None:
-        """Tell why a user cannot log in, by the algorithm that his password is hashed by.
+        """Log why a user cannot log in, by the algorithm of the password's hash.
 
-        That is all that is offered from now on: with another the users cannot log in, and an offer
-        that depended on the user would tell that there is one.
+        Only that algorithm is offered from now on: with another the users cannot log in, and an
+        offer that depended on the user would reveal that there is one.
         """
         if not algorithm:
             if not self._is_told:

@@ -104,14 +104,14 @@ def decoy(hashed: str) -> str:
 
 
 class Memory:
-    """Remembers which passwords were right, so that not each request with basic authentication
+    """Remembers correct passwords, since checking a hash at each request with basic authentication
     takes some tenths of a second.
 
-    What is kept is a MAC of hash and password, under a key of this process: neither tells of the
-    other, and with another hash stored the password is asked for anew. Wrong ones are not kept.
+    It keeps a MAC of hash and password, under a key of this process, which reveals neither; after a
+    change of the hash the password is checked anew. Wrong passwords are not kept.
 
     Args:
-        size: how many.
+        size: the most passwords.
     """
 
     def __init__(self, size: int = 1000) -> None:
@@ -139,7 +139,7 @@ class Memory:
 
 
 def equal(one: str, other: str) -> bool:
-    """Whether two texts are the same, in a time that tells nothing of where they differ."""
+    """Whether two texts are the same; the time does not depend on the place of a difference."""
     # Of digests, so that not even the length is told.
     return hmac.compare_digest(_fixed(one), _fixed(other))
 

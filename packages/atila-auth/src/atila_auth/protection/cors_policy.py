@@ -1,4 +1,4 @@
-"""What pages of other origins may do with a route (CORS protocol of the Fetch standard)."""
+"""The policy of a route for pages of other origins (CORS protocol of the Fetch standard)."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class SealedCookie:
         return self._name
 
     def read(self) -> Any:
-        """What it holds; None if there is none, or none that this app has made."""
+        """The value in the cookie; None if there is none, or none that this app has made."""
         return self._sealer.open(self._was.cookie.get(self._name), self._context)
 
     def check(self, value: Any) -> bytes:
@@ -128,7 +128,7 @@ class SealedCookie:
         return len(self._name) + length_of(len(dump(value))) <= MAX_SIZE
 
     def header(self, value: Any, max_age: int | None) -> Header:
-        """What has the client keep a value.
+        """The Set-Cookie header for a value.
 
         Args:
             value: see `check`.
@@ -137,7 +137,7 @@ class SealedCookie:
         return self._build(self._sealer.seal_bytes(self.check(value), self._context), max_age)
 
     def removal(self) -> Header:
-        """What has the client forget it.
+        """The Set-Cookie header that deletes it.
 
         Raises:
             ValueError: its name, path or domain cannot be in a cookie.

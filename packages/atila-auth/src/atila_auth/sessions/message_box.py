@@ -115,8 +115,9 @@ class MessageBox:
         """Take messages out; those that are valid for some time stay in.
 
         Args:
-            key: None for all; a category; or with `val`, a name of what they were sent with.
-            val: what that must be.
+            key: None for all; a category; or with `val`, the name of an argument that they were
+                sent with.
+            val: the value of that argument.
         """
         found = [message for message in self._messages if message.suits(key, val)]
         self._drop([message for message in found if not message.valid])
@@ -126,8 +127,8 @@ class MessageBox:
         """Ids of messages, which stay in.
 
         Args:
-            key: a category; or with `val`, a name of what they were sent with.
-            val: what that must be.
+            key: a category; or with `val`, the name of an argument that they were sent with.
+            val: the value of that argument.
         """
         return [message.message_id for message in self._messages if message.suits(key, val)]
 

@@ -189,7 +189,7 @@ class Session(MutableMapping[str, Any]):
         self._current.set_expiry(timeout)
 
     def expire(self) -> None:
-        """End it at once, for whoever has a copy of its cookie too."""
+        """End it at once, for all copies of its cookie too."""
         self._current.expire()
 
     def use_time(self) -> float:
@@ -202,7 +202,7 @@ class Session(MutableMapping[str, Any]):
 
     def rotate(self) -> None:
         """Go on under another id, with the same values; to be called when somebody logs in, or gets
-        other rights. Whoever knew its cookie, or a CSRF token, has nothing of it then.
+        other rights. Older copies of its cookie and of CSRF tokens are invalid then.
 
         Raises:
             RuntimeError: the answer has begun.

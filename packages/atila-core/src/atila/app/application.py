@@ -42,12 +42,12 @@ _CORE_OPTIONS = frozenset({"input_stream"})
 
 
 class Atila(AppNames):
-    """An application: routes, hooks and settings; itself what ASGI, WSGI and RSGI servers call.
+    """An application: routes, hooks and settings. ASGI, WSGI and RSGI servers call it.
 
     Args:
         import_name: the module that it is defined in: `__name__`.
-        layers: which layers it uses, where that is not plain from what is installed: by name, the
-            distribution to take it from, a `Layer`, or None to leave it out.
+        layers: its layers, where they differ from the installed ones: by name, the distribution to
+            take it from, a `Layer`, or None to leave it out.
 
     Raises:
         SetupError: two distributions have one layer and `layers` chooses none, or one of them is
@@ -55,7 +55,7 @@ class Atila(AppNames):
     """
 
     shared: str | None
-    """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
+    """The URL of a Redis for the state that workers of many hosts share; see `pref.shared`."""
 
     def __init__(self, import_name: str, *, layers: LayerChoice | None = None) -> None:
         self.import_name = import_name
@@ -146,7 +146,7 @@ class Atila(AppNames):
             rule: the path below the app's mount point: "/users/<int:id>". A parameter is <name>,
                 <int:name>, <float:name> or <path:name>; one at the end may be left out of a request
                 if the function has a default for it.
-            methods: what it answers; all but CONNECT and TRACE if not given.
+            methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
             options: those of the layers, and input_stream=True for a handler that reads the body
                 piece by piece.
@@ -187,13 +187,13 @@ class Atila(AppNames):
         Args:
             scope: the part of the request that the rules are for: "URL", "FORM", "JSON", "DATA" or
                 "ARGS", which is all of it and the default.
-            rules: lists of names by keyword, `ints=["id"]`; a type or what has a search method by
-                name, `id=int`; what to compare with by name and operator, `id__gte=1`. See
-                `atila.validation.declaration` for all of them.
+            rules: lists of names by keyword, `ints=["id"]`; a type or an object with a search
+                method by name, `id=int`; a value to compare with by name and operator, `id__gte=1`.
+                See `atila.validation.declaration` for all of them.
 
         Raises:
-            SetupError: it comes too late for the handler's route. What is wrong with the rules
-                themselves is told when the app is mounted.
+            SetupError: it comes too late for the handler's route. Faults of the rules themselves
+                are raised when the app is mounted.
         """
 
         def decorate(function: Function) -> Function:
@@ -228,7 +228,7 @@ class Atila(AppNames):
     umounted = events.life_cycle("umounted")
 
     def before_request(self, function: Function) -> Function:
-        """Call function(was) before each handler; what it returns, if not None, is the answer."""
+        """Call function(was) before each handler; its result, if not None, is the answer."""
         self.hooks.before.append(plain(function))
         return function
 
@@ -281,7 +281,7 @@ class Atila(AppNames):
 
     @property
     def site(self) -> Site:
-        """What the app is mounted on; by itself at "/" if nothing else was said."""
+        """The site that the app is mounted on; by default one of its own, with the app at "/"."""
         return self._site or self._mount_alone()
 
     def _mount_alone(self) -> Site:
@@ -290,7 +290,7 @@ class Atila(AppNames):
 
     @property
     def current_site(self) -> Site:
-        """The same for who runs while it is mounted, and needs what there is of it already."""
+        """The same for callers that run while it is mounted, and need the existing parts."""
         return self._entering or self.site
 
     @property
@@ -303,7 +303,7 @@ class Atila(AppNames):
 
         Args:
             site: the site.
-            prefix: what the app's paths begin with: "" or "/shop".
+            prefix: the beginning of the app's paths: "" or "/shop".
 
         Raises:
             SetupError: the app is in another site already, or has a mistake in it.
@@ -470,7 +470,7 @@ class Atila(AppNames):
         self.site.shutdown()
 
     def run(self, **options: Any) -> None:
-        """Serve the app alone, at "/", until the process is told to end.
+        """Serve the app alone, at "/", until the process gets a signal to end.
 
         Args:
             options: those of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …

@@ -1,4 +1,4 @@
-"""What an ASGI server says of a request under way: its body, and that the client has left."""
+"""The messages of an ASGI server about a running request: its body, and that the client has left."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ class Incoming:
                 await self._look_ahead()
 
     async def drain(self, seconds: float) -> None:
-        """Drop what comes of a body that has no reader any more, for some time at most.
+        """Drop the rest of a body that has no reader any more, for some time at most.
 
-        hypercorn would wait without end for somebody to take it, and hold the connection.
+        Otherwise hypercorn would wait for a reader without end, and hold the connection.
         """
         try:
             async with asyncio.timeout(seconds):

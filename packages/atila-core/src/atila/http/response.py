@@ -80,7 +80,7 @@ class Response:
 
         Args:
             status: 201, or "201 Created".
-            body: anything that a handler may return, also what was.API and its like gave.
+            body: anything that a handler may return, also results of was.API and the like.
             headers: added to those that are set already; Content-Type replaces its default.
 
         Returns:
@@ -153,10 +153,10 @@ class Response:
         return self.get_header(name) is not None
 
     def on_headers(self, provide: Callable[[], Iterable[Header]]) -> None:
-        """Have headers added that are known only when the head is sent.
+        """Add headers that are known only when the head is sent.
 
-        Kept for the answer of an error below 500. Not called if a request fails: what it was about
-        to tell the client is given up with all else.
+        Kept for the answer of an error below 500. Not called if a request fails: its headers are
+        dropped with the rest of the answer.
 
         Args:
             provide: gives the headers; may be called twice, if a first answer cannot be sent.
@@ -228,9 +228,9 @@ class FileBody:
     """A file to answer with.
 
     Args:
-        path: where it is.
+        path: its path.
         content_type: its media type; None to guess it from the name.
-        filename: what a browser shall save it as; None to show it instead.
+        filename: the name under which browsers save it; None to show it instead.
     """
 
     __slots__ = ("content_type", "filename", "path")
@@ -254,7 +254,7 @@ class _Answered:
 NO_BODY = frozenset({204, 304})
 """Statuses of answers without a body (RFC 9110, section 6.4.1)."""
 ANSWERED: Final = _Answered()
-"""What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
+"""The result of a handler, or of its awaitable, that has used the exchange to answer itself."""
 
 
 def head(was: Was, default: Header | None) -> Headers:

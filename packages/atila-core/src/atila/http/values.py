@@ -30,12 +30,12 @@ def is_model(kind: type) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """A model, and all that is in it, as dicts, lists and what they are made of.
+    """A model, and all values in it, as dicts, lists and plain values.
 
     Dates, times, Decimals and UUIDs stay as they are; bytes become base64.
 
     Raises:
-        TypeError: something in it is of no type that JSON has.
+        TypeError: a value in it is of no type that JSON has.
     """
     if hasattr(type(value), "__pydantic_serializer__"):
         return _by_pydantic(value)
@@ -45,11 +45,11 @@ def to_plain(value: Any) -> Any:
 def to_json(value: Any) -> bytes:
     """A value as JSON (RFC 8259), in UTF-8.
 
-    It takes what is made of dicts, lists, tuples, sets, str, int, float, bool and None; models;
-    dates, times, durations, UUIDs, Decimals (as str), bytes (as base64), and enumerations.
+    It takes dicts, lists, tuples, sets, str, int, float, bool and None; models; dates, times,
+    durations, UUIDs, Decimals (as str), bytes (as base64), and enumerations.
 
     Raises:
-        TypeError: something in it is of another type.
+        TypeError: a value in it is of another type.
     """
     kind = type(value)
     # orjson is the faster of the two for dicts and lists, msgspec for models.

@@ -27,8 +27,8 @@ OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file;
 
 @contextmanager
 def _mistakes_told() -> Iterator[None]:
-    """End with a mistake of the developer as a message, and with what the project's code raised as
-    its traceback alone.
+    """Print a mistake of the developer as a message, and an error of the project's code as its
+    traceback alone.
     """
     try:
         yield
@@ -42,7 +42,7 @@ def _mistakes_told() -> Iterator[None]:
 
 @contextmanager
 def _project() -> Iterator[None]:
-    """Have what the project's code raises ended with by `_mistakes_told`."""
+    """Print errors of the project's code by `_mistakes_told`."""
     try:
         yield
     except Exception as error:
@@ -58,7 +58,7 @@ def main() -> None:
 class _Serve(click.Command):
     """`atila serve`, with the options that installed layers add to it.
 
-    Each is a `click.Option` without a value for the command: its callback does what is to be done.
+    Each is a `click.Option` without a value for the command: its callback does the work.
     """
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -149,7 +149,7 @@ def routes(target: str) -> None:
 @main.command()
 @TARGET
 def check(target: str) -> None:
-    """Mount all that TARGET has and tell everything that is wrong with it."""
+    """Mount all parts of TARGET and print every mistake in it."""
     from atila.launch import routes_table
 
     found, count = routes_table.check(target)

@@ -1,7 +1,7 @@
 """`atila serve --engine granian`: serves a launch script or an app with granian.
 
 Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
-finds the new code; what the workers need to know comes to them in environment variables.
+finds the new code; environment variables pass the settings to the workers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds what a launch script mounts by the path of a file: an app of ours, or another's."""
+"""Finds the targets that a launch script mounts by the path of a file: apps of ours, or others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_folder(target: str, folder: str) -> bool:
     """Whether a target is a folder of static files.
 
     Args:
-        target: what is mounted: "static".
+        target: the target: "static".
         folder: of the launch script, which relative paths begin in.
     """
     return os.path.isdir(os.path.join(folder, target))

@@ -70,7 +70,7 @@ async def _show(was: Was) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What is measured."""
+    """The metrics."""
 
     durations: Histogram
     active: Gauge
@@ -81,7 +81,7 @@ class _Names:
 
 @functools.cache
 def _names() -> _Names:
-    """What is measured; once for a process, since the registry is.
+    """The metrics; made once for a process, as the registry is.
 
     Raises:
         SetupError: the app has a metric of one of these names.
@@ -218,7 +218,7 @@ class Metrics(Observer):
 def route_of(endpoint: Endpoint) -> str:
     """The label of a route: its rule with the mount point before it; "" where none matched.
 
-    What has no rule has its name: static files their URL, calls their protocol.
+    Endpoints without a rule have a name: static files their URL, calls their protocol.
     """
     route = endpoint.route
     if not route.rule and not route.source:

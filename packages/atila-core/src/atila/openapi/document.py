@@ -1,7 +1,7 @@
 """Builds the OpenAPI 3.1 document of a site.
 
-The document is made of what is there anyway: rules, methods, signatures, docstrings and
-`@app.inspect`. WebSockets are not in it, for which OpenAPI has no words.
+The document is made from rules, methods, signatures, docstrings and `@app.inspect`. WebSockets are
+not in it, since OpenAPI cannot describe them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 VERSION = "3.1.0"
 METHODS = frozenset(name.lower() for name in methods.ALL - {"CONNECT"})
-"""What OpenAPI has a place for; a method of another name is left out."""
+"""The methods that OpenAPI has a place for; others are left out."""
 
 
 def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document:
     """The document of some endpoints (OpenAPI Specification 3.1.0).
 
-    Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it
-    has the more particular one alone; OpenAPI cannot tell them apart.
+    Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it has
+    the more particular one alone; OpenAPI cannot distinguish them.
 
     Args:
         endpoints: those of one or more apps.
@@ -64,7 +64,7 @@ def of_site(site: Site, info: Mapping[str, Any]) -> Document:
 
 
 def info_of(app: Atila) -> dict[str, Any]:
-    """The Info Object of an app: the setting OPENAPI_INFO, and what it must have."""
+    """The Info Object of an app: the setting OPENAPI_INFO, and the required fields."""
     return {"title": app.import_name, "version": "0", **(app.config.OPENAPI_INFO or {})}
 
 

@@ -26,10 +26,10 @@ class Operation:
     """One method of one path.
 
     Args:
-        endpoint: what answers it.
+        endpoint: the endpoint that answers it.
         method: lower case.
-        names: the parameters in this path, and what they are called in its template.
-        components: where the schemas of models go.
+        names: the parameters in this path, with their names in its template.
+        components: takes the schemas of models.
     """
 
     def __init__(

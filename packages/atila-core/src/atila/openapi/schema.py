@@ -211,7 +211,7 @@ def _kind_of(operator: str, value: Any) -> str:
 
 
 def _also(schema: Schema, more: Schema) -> None:
-    """Add what may be said more than once."""
+    """Add a keyword that may occur more than once."""
     if more.keys().isdisjoint(schema):
         schema.update(more)
     else:
@@ -236,7 +236,7 @@ def _escaped(text: str) -> str:
 
 
 def _told(schema: Schema, text: str) -> Schema:
-    """What there is no keyword for, in words."""
+    """Constraints without a keyword, in words."""
     before = schema.get("description", "")
     return {"description": f"{before} {text}".strip()}
 

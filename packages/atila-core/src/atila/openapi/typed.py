@@ -1,4 +1,4 @@
-"""What types say in an operation of OpenAPI: parameters by their places, the body, the answer."""
+"""Describes types in an operation of OpenAPI: parameters by their places, the body, the answer."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TypedOperation:
         """The Parameter Objects.
 
         Args:
-            names: the parameters in this path, and what they are called in its template.
+            names: the parameters in this path, with their names in its template.
         """
         for parameter in self._all:
             if parameter.place == places.PATH:
@@ -211,7 +211,7 @@ def _has_file(reader: Reader, seen: set[int]) -> bool:
 
 
 def responses(endpoint: Endpoint, components: Components) -> dict[str, Any]:
-    """The Response Objects that types tell of: the answer, and that the input is wrong."""
+    """The Response Objects of types: the answer, and the one to invalid input."""
     made: dict[str, Any] = {}
     answer = endpoint.answer
     if answer is None:

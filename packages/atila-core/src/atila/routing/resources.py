@@ -20,7 +20,7 @@ CONTAINERS = ("services", "exports")
 
 
 class Resources:
-    """The routes of an app, to be found by who wants to call them or link to them.
+    """The routes of an app, for calls and links.
 
     Args:
         routes: in the order of precedence.
@@ -81,7 +81,7 @@ def package_of(import_name: str) -> str:
 
 
 def namespace_of(target: Any, root: str) -> str:
-    """What the names of a module's resources begin with.
+    """The beginning of the names of a module's resources.
 
     Args:
         target: the module.
@@ -89,7 +89,7 @@ def namespace_of(target: Any, root: str) -> str:
 
     Returns:
         "sub.pages" for myapp.sub.pages with the root myapp, and for any.services.sub.pages; "" for
-        the root itself, and for what is no module.
+        the root itself, and for an object that is no module.
     """
     if not isinstance(target, ModuleType):
         return ""

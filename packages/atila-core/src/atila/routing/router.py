@@ -17,9 +17,9 @@ LONGEST_NUMBER = 300
 
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""What a route answers that names no methods; HEAD comes with GET, and OPTIONS with all."""
+"""The methods of a route that names none; HEAD comes with GET, and OPTIONS with all."""
 ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
-"""What a route answers that answers all that clients ask."""
+"""The methods of a route that answers all requests."""
 
 
 @dataclass(slots=True)
@@ -169,14 +169,14 @@ _ORDER = list(CONVERTERS)
 
 
 def fitting(kind: str, value: Any) -> Any:
-    """What a parameter of a rule is that a form or JSON gives in place of the path.
+    """The value of a rule's parameter that a form or JSON gives in place of the path.
 
     Args:
-        kind: of the parameter: "int".
+        kind: the converter of the parameter: "int".
         value: as given.
 
     Returns:
-        Text as the path would have it converted; None for what a path could not give.
+        The value that the path would give for the text; None for one that no path could give.
     """
     if isinstance(value, str):
         return CONVERTERS[kind](value)
@@ -191,7 +191,7 @@ def fitting(kind: str, value: Any) -> Any:
 
 
 class Match(NamedTuple):
-    """What a request leads to: an endpoint, and the rule's parameters in order.
+    """The match of a request: an endpoint, and the rule's parameters in order.
 
     In the tree it stands without values; for a rule without parameters it is the very match.
     """
@@ -216,7 +216,7 @@ class Leaf:
         self.options: Match | None = None
 
     def target(self, method: str) -> Match | None:
-        """What answers a method here."""
+        """The target for a method here."""
         found = self.targets.get(method)
         return self.options if found is None and method == "OPTIONS" else found
 

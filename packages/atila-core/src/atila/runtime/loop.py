@@ -88,7 +88,7 @@ class TaskLoop(CallQueue):
             self.call(self._create_task, coroutine, context)
 
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
-        """Like `spawn`, for who waits for it or cancels it. On the loop only."""
+        """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""
         return self._create_task(coroutine, None)
 
     def _create_task(

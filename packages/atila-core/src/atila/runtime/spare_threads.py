@@ -1,10 +1,10 @@
-"""Worker threads that wait for what others hold: spare threads do their work meanwhile.
+"""Spare threads, which work in place of worker threads that wait.
 
-A handler's thread is scarce, and what it waits for may be scarcer still: a processor for a password
-hash, a connection of a pool, a lock. Code that is about to wait says so by `waiting`, and the pool
-of its thread may run another one in its place, up to its number of spare threads. So one slow thing
-holds up the handlers that need it, and no others. Of one route no more threads wait than the pool
-has without the spare ones; its further requests wait without a thread (`crowds`).
+A handler's thread is scarce, and it may wait for something scarcer still: a processor for a
+password hash, a connection of a pool, a lock. Code that is about to wait enters `waiting`, and the
+pool of its thread may run another one in its place, up to its number of spare threads. So a slow
+resource delays the handlers that need it, and no others. Of one route no more threads wait than the
+pool has without the spare ones; its further requests wait without a thread (`crowds`).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Lender(Protocol):
 
 
 class _Own(threading.local):
-    """What a thread knows of itself.
+    """The data of a thread.
 
     Attributes:
-        lender: the pool that it belongs to; None for threads of nobody we know.
+        lender: the pool that it belongs to; None for foreign threads.
         is_lent: whether it waits already.
         doing: in its only place, the function that it carries out for its pool.
     """

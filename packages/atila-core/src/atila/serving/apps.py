@@ -34,7 +34,7 @@ class Mount:
 
     @property
     def prefix(self) -> str:
-        """What the paths of the app begin with: "" or "/shop"."""
+        """The beginning of the app's paths: "" or "/shop"."""
         return self.point.rstrip("/")
 
 

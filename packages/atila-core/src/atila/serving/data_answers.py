@@ -11,7 +11,7 @@ from atila.http import values
 from atila.http.response import FileBody
 
 _OTHER = ("__await__", "__next__", "__anext__", "read")
-"""What has one of these is waited for, or streamed, whatever it is besides."""
+"""Attributes of values that are awaited or streamed, even if they are models."""
 
 if TYPE_CHECKING:
     from atila import Was

@@ -43,12 +43,13 @@ class Endpoint:
     Args:
         app: the app it belongs to.
         route: the route.
-        steps: what the app's hooks and layers add, outermost first.
+        steps: the steps of the app's hooks and layers, outermost first.
 
     Attributes:
-        headers: give headers that each answer carries.
-        answer: what the handler says of the data that it answers with, if anything.
-        binding: converts parameters to the types that the handler says; None if it says none.
+        headers: functions that give headers for each answer.
+        answer: the declared type of the handler's answer, if any.
+        binding: converts parameters to the types that the handler declares; None if it declares
+            none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -59,7 +60,7 @@ class Endpoint:
             own; None for error handlers and error pages.
         is_unlogged: its requests are not written to the access log.
         params: the names of the parameters in the rule.
-        security: how a client proves who it is: "basic", "bearer" or "digest"; "" for not at all.
+        security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
     """
 
     __slots__ = (
@@ -156,7 +157,7 @@ class Endpoint:
         return derived
 
     def unlogged(self) -> Endpoint:
-        """The same endpoint for what watches the site: its requests are not in the access log."""
+        """The same endpoint for probes and scrapers: its requests are not in the access log."""
         return self.derived(is_unlogged=True)
 
     def without_hooks(self) -> Endpoint:
@@ -201,9 +202,9 @@ class Endpoint:
         )
 
     async def finished(self, was: Was, value: Any) -> Any:
-        """What hooks and layers make of a value, for a handler that answers by itself.
+        """Pass a value through hooks and layers, for a handler that answers by itself.
 
-        Called by it, on the task loop.
+        To be called by the handler, on the task loop.
         """
         is_safe = self._loop_safe and self.app.loop_safe
         for step in self._after:
@@ -241,7 +242,7 @@ class Endpoint:
             was.site.loop.spawn(rest)
 
     def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
-        """Call steps and handler, and answer; gives what is left to do on the task loop."""
+        """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
         current.set(was)
         try:
             if was.refusal is not None:
@@ -303,11 +304,11 @@ class Endpoint:
             is_text: numbers and the like may be text among the arguments, where they have types.
 
         Returns:
-            What it returned, and the steps that are to follow.
+            The handler's result, and the steps that are to follow.
 
         Raises:
             TypeError: the program gives other parameters than the handler takes.
-            Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
+            Exception: any error of a step or of the handler; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
@@ -390,7 +391,7 @@ class Endpoint:
             await rest
 
     def fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
-        """Answer with an error; never raises. Gives what is left to do on the task loop."""
+        """Answer with an error; never raises. Gives the rest of the work, for the task loop."""
         if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
@@ -422,7 +423,7 @@ class Endpoint:
     async def _send_error_later(
         self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
     ) -> None:
-        """Answer with what an error handler gives that has to be waited for."""
+        """Answer with an awaitable of an error handler."""
         context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while pending is not None:

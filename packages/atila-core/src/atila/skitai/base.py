@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Worker(Protocol):
-    """What a connection uses of the worker process that serves it; see `worker`."""
+    """The parts of a worker process that a connection uses; see `worker`."""
 
     site: Site
     loop: TaskLoop
@@ -219,7 +219,7 @@ class SkitaiExchange(Exchange):
     # The end.
 
     def _leave(self, outlet: Outlet | None) -> None:
-        """The client has left: tell everybody who waits for it."""
+        """The client has left: wake all waiters."""
         self._worker.active.discard(self)
         self._drop_body()
         if self._inbox is not None:

@@ -1,4 +1,4 @@
-"""What a handler says that it answers with: `-> Receipt`. For OpenAPI, and for development."""
+"""The return type of a handler, `-> Receipt`: for OpenAPI, and for checks in development."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from atila.validation.readers import Anything, Custom, Reader, Scalar
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers with.
+    """The return type of a handler.
 
     Attributes:
-        type: of the value.
-        status: that it is answered with.
-        name: of the handler.
-        said: the annotation.
+        type: the type of the value.
+        status: the HTTP status of the answer.
+        name: the handler's name.
+        said: the annotation as written.
     """
 
     type: Typed
@@ -38,7 +38,7 @@ class Answer:
         """Compare a returned value with the annotation.
 
         Raises:
-            TypeError: it is of another type; the message tells what is wrong.
+            TypeError: it is of another type; the message names both.
         """
         if isinstance(value, Response):
             return
@@ -65,7 +65,7 @@ def _plain(value: Any) -> Any:
 
 
 def of(route: Route) -> Answer | None:
-    """What a route's handler says of its answer; None if that is nothing about data: text, files,
+    """The return type that a route's handler declares; None if it declares no data: text, files,
     streams, `Response`, or a type that is known to type checkers alone.
     """
     hint = hints.of_answer(route.handler, route.namespace)

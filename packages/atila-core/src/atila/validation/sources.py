@@ -178,7 +178,7 @@ class RequestSource(_Sources):
     def _by_rule(
         self, parameter: Parameter, value: Any, given: list[tuple[str, Any]], issues: Issues
     ) -> Any:
-        """Of a parameter without a type: what a body says wins, if the rule could have it."""
+        """A parameter without a type: the body's value wins, if the rule could have it."""
         where = places.PATH
         for where, other in given:
             if where == places.BODY or value is MISSING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atila.http.response import Response
 
 _KEPT = 512
-"""Characters; what is chosen for a longer header is not kept in memory."""
+"""Characters; the choice for a longer header is not kept in memory."""
 
 
 def negotiated(was: Was, offers: tuple[str, ...]) -> str:
@@ -28,8 +28,8 @@ def negotiated(was: Was, offers: tuple[str, ...]) -> str:
 
     Raises:
         HTTPError: 406, the client takes none of them. Not if the request may have changed
-            something, or if the answer tells of an error: to hide that would be worse than to
-            answer in a format that was not asked for.
+            something, or if the answer is an error: hiding that would be worse than a format that
+            the client did not ask for.
     """
     response = was.response
     vary_by_accept(response)

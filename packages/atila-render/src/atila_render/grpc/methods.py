@@ -116,7 +116,7 @@ class Finder:
             log.warning("%s: the service %s has no method %r%s", source, service, name, hint)
 
     def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
-        """What answers a call; always something, an error at least."""
+        """The endpoint for a call; always one, an error at least."""
         full = exchange.path
         endpoint = self._found.get(full)
         if endpoint is None:

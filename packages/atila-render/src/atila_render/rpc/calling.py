@@ -138,11 +138,11 @@ async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> An
 
 
 def _plain(was: Was, value: Any) -> Any:
-    """What a handler answered, as a value.
+    """A handler's answer, as a value.
 
     Raises:
         HTTPError: it answered with an error.
-        TypeError: it answered with something that is no value.
+        TypeError: its answer is no value.
     """
     while isinstance(value, Response | Payload):
         if isinstance(value, Payload):

@@ -41,14 +41,14 @@ class Waitable(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Call off what has not begun, and what a backend can stop; the rest goes on."""
+        """Cancel work that has not begun, and work that its backend can stop; the rest goes on."""
 
     @abstractmethod
     def fetch(self) -> Any:
         """Wait for the data.
 
         Raises:
-            Exception: what the task failed with; `TaskTimeout` if it was not done in time.
+            Exception: the task's error; `TaskTimeout` if it was not done in time.
             RuntimeError: it is not finished, and waiting would block an event loop.
         """
 
@@ -96,11 +96,11 @@ class Waitable(ABC):
             self._block()
 
     def then(self, func: Callable[[Context, Self], Any]) -> Then:
-        """Answer later: `return task.then(func)` gives the handler's thread back at once.
+        """Answer later: `return task.then(func)` frees the handler's thread at once.
 
         Args:
-            func: called as func(was, task) in a worker thread once the task is finished, well or
-                not; what it returns is the answer.
+            func: called as func(was, task) in a worker thread once the task is finished, with data
+                or an error; its result is the answer.
         """
         return Then(self._was, self, func)
 

@@ -44,7 +44,7 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is to be done with a collection.
+    """An operation on a collection.
 
     Attributes:
         collection: its name; "" for that of the alias.
@@ -60,14 +60,14 @@ class Operation:
 
 
 class Documents:
-    """What `was.db(alias)` gives: a collection, whose methods make tasks; `db["other"]` is another
-    collection of the same database.
+    """The result of `was.db(alias)`: a collection, whose methods make tasks; `db["other"]` is
+    another collection of the same database.
 
     - find(filter, …), aggregate(pipeline, …): a list of documents.
     - find_one(filter): a document, or None.
     - insert(document), insert([document, …]): the `_id` of it, or a list of them.
-    - update(filter, changes), delete(filter): how many documents were changed, or deleted.
-    - count(filter): how many there are.
+    - update(filter, changes), delete(filter): the number of documents changed, or deleted.
+    - count(filter): their number.
 
     And all others of pymongo's collections, by their own names.
 
@@ -208,7 +208,7 @@ _REFUSALS = frozenset({13, 18})
 
 
 def _plain(value: Any) -> Any:
-    """A result of pymongo as what it is about: identities, or a number of documents."""
+    """A result of pymongo as data: identities, or a number of documents."""
     if isinstance(value, results.InsertOneResult):
         return value.inserted_id
     if isinstance(value, results.InsertManyResult):

@@ -295,7 +295,7 @@ class ReadOnly(DatabaseError):
 
 
 def refused(error: Exception) -> DatabaseError:
-    """What a task fails with when a statement is refused."""
+    """The error of a task whose statement is refused."""
     state = getattr(error, "sqlite_errorname", "") or ""
     kind = _KINDS.get(state, "")
     message = str(error)

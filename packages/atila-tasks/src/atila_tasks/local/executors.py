@@ -18,7 +18,7 @@ from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 
 _THREADS = 2
-"""Who hand tasks over: an executor may connect to somewhere, or start processes."""
+"""Threads that hand over tasks: an executor may connect to somewhere, or start processes."""
 
 
 class Executors(Backend):
@@ -87,7 +87,7 @@ class Executors(Backend):
             return self._executor  # type: ignore[return-value]  # None is always replaced
 
     def close(self) -> None:
-        """Give up what has not begun; the executor itself ends as its makers have it."""
+        """Cancel jobs that have not begun; running ones go on to their end."""
         self._pool.close(0)
         for future in tuple(self._pending):
             future.cancel()

@@ -30,7 +30,7 @@ SIZE = 16
 
 
 class Queue:
-    """What a producer puts the pieces of an answer into.
+    """Takes the pieces of an answer from a producer.
 
     Args:
         was: the request.
@@ -75,7 +75,7 @@ class Queue:
         """The next piece; None after the last.
 
         Raises:
-            Exception: what the producer has raised.
+            Exception: the producer's error.
         """
         while True:
             with self._room:
@@ -100,7 +100,7 @@ class Queue:
         """The producer has ended. In its thread.
 
         Returns:
-            Whether somebody is still there to be told of its error.
+            Whether a reader is left that gets its error.
         """
         with self._room:
             is_open = not self._is_left and not self._is_ended

@@ -93,8 +93,8 @@ def subprocess(
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Task:
-    """Run a program of the system: `was.Subprocess("ls /var/log")`, or, with words that come from
-    outside, `was.Subprocess(["ls", folder])`.
+    """Run a program of the system: `was.Subprocess("ls /var/log")`, or, with words from outside,
+    `was.Subprocess(["ls", folder])`.
 
     It runs without a terminal, in a process group of its own. All of that ends when the program
     ends, when the task is cancelled, and when the server ends, in whatever way.
@@ -103,20 +103,20 @@ def subprocess(
         was: the request.
         command: a line, split into words as a shell does and not interpreted any further; or a list
             of words.
-        timeout: seconds that it has, waiting for its turn included; then it is killed.
+        timeout: seconds, waiting for its turn included; then it is killed.
         filter: called with the output, to give the data.
-        meta: whatever shall be found in the task later.
+        meta: any data of the caller, kept in the task.
         shell: have a shell interpret the line. Never with a word in it that comes from outside.
         text: give the output as str (UTF-8); else as bytes.
-        input: what it reads from its standard input.
+        input: its standard input.
         limit: bytes that it may write; None for the setting SUBPROCESS_MAX_OUTPUT.
         cwd: its working directory; None for that of the server.
         env: its environment; None for that of the server.
 
     Returns:
-        The task; its data is what the program wrote to its standard output. It has failed with
-        HTTPError 503 if too many wait for their turn, `OSError` if the program cannot be started,
-        `ProgramFailed` if it ended with another status than 0, and `OutputTooLong`.
+        The task; its data is the program's standard output. It has failed with HTTPError 503 if too
+        many wait for their turn, `OSError` if the program cannot be started, `ProgramFailed` if it
+        ended with another status than 0, and `OutputTooLong`.
 
     Raises:
         ValueError: there is no program in the line, or only a shell could read it.

@@ -74,7 +74,7 @@ class Member:
 
     @property
     def path(self) -> str:
-        """What follows host and slash: "mydb"."""
+        """The part after host and slash: "mydb"."""
         return self.location.partition("/")[2]
 
     @property
@@ -88,10 +88,11 @@ class Alias:
 
     Attributes:
         name: with its sign: "@mypg".
-        kind: of the servers: one of DB_* and PROTO_*, or of what `add_database_interface` added.
+        kind: the kind of the servers: one of DB_* and PROTO_*, or one that `add_database_interface`
+            added.
         members: the servers.
-        options: what the interface of this kind lets one choose; complete with its defaults.
-        folder: that of the file in which it was named, to which paths are relative.
+        options: the options of this kind's interface; complete with its defaults.
+        folder: the folder of the file that names it; paths are relative to it.
     """
 
     name: str

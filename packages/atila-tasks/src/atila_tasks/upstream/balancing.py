@@ -23,11 +23,11 @@ REST = 3.0
 
 
 class Upstream:
-    """A member of an alias, and how it fares.
+    """A member of an alias, and its state.
 
     Args:
-        alias: what it is a member of.
-        member: where it is.
+        alias: the alias.
+        member: its address.
     """
 
     __slots__ = (

@@ -38,7 +38,7 @@ class Command:
 
 
 class Commands:
-    """What `was.db(alias)` gives where each method is a command that makes a task.
+    """The result of `was.db(alias)` where each method is a command that makes a task.
 
     Args:
         start: makes a task of a `Command`.
@@ -79,14 +79,14 @@ CONNECTIONS: Mapping[str, Any] = {
 
 
 class Interface:
-    """One member of an alias: a server or database, and the connections that are open to it.
+    """One member of an alias: a server or database, and its open connections.
 
     Made on the task loop, when the first task needs it. All its methods but the class methods run
     there, so none may block.
 
     Args:
-        alias: what it is a member of.
-        member: where it is.
+        alias: the alias.
+        member: its address.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -102,20 +102,20 @@ class Interface:
         """Refuse an alias with a mistake; called when it is named, before anything connects.
 
         Raises:
-            SetupError: what is wrong with its members or options, or what is to be installed.
+            SetupError: a member or an option is wrong, or a library is not installed.
         """
 
     @classmethod
     def session(cls, start: Start) -> Any:
-        """What `was.db(alias)` gives: its methods make tasks by `start(request)`. A context
+        """The result of `was.db(alias)`: its methods make tasks by `start(request)`. A context
         manager, too, which does nothing at its end.
         """
         return Commands(start)
 
     @classmethod
     def transaction(cls, start: Any) -> Any:
-        """What `was.db(alias, transaction=True)` gives: a context manager, whose methods make tasks
-        that last all or not at all.
+        """The result of `was.db(alias, transaction=True)`: a context manager, whose tasks are
+        committed together or not at all.
 
         Raises:
             TypeError: there are no transactions.

@@ -24,12 +24,12 @@ Metadata = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]
 
 
 class GrpcStub:
-    """What `was.grpc(…)` gives: its methods are those of the service; a context manager, too.
+    """The result of `was.grpc(…)`: its methods are those of the service; a context manager, too.
 
     Args:
-        reach: how the servers are reached.
+        reach: the target of the calls.
         service: "package.Service".
-        options: of all calls.
+        options: the options of all calls.
     """
 
     def __init__(self, upstream: UpstreamTarget, service: str, options: Sending) -> None:
@@ -75,7 +75,7 @@ class BoundMethod:
         """Call it.
 
         Args:
-            message: what it takes; if several, a list or an asynchronous iterator of them.
+            message: the argument; if several, a list or an asynchronous iterator of them.
             timeout: seconds until its deadline; None for none.
             metadata: sent with it.
 
@@ -83,7 +83,7 @@ class BoundMethod:
             A task, whose data is a message, or a list of messages.
 
         Raises:
-            TypeError: the message is not of the type that it takes.
+            TypeError: the message is of another type than the method's.
         """
         options = self._options
         call = GrpcCall(self._method, *self._prepared(message, timeout, metadata))

@@ -75,11 +75,12 @@ class Http(Interface):
         return await self._send(self._whole(request), raw=raw)
 
     async def fetch(self, request: HttpRequest) -> Reply:
-        """Send a request, follow where it leads, and read the data.
+        """Send a request, follow redirects, and read the data.
 
         Raises:
             UpstreamStatus: the status is 400 or more.
-            BadResponse: the answer is too long, not what it says it is, or leads nowhere.
+            BadResponse: the answer is too long, its body does not match its headers, or a redirect
+                cannot be followed.
             UpstreamError: the connection failed.
         """
         head, body = await self.receive(request)

@@ -35,7 +35,7 @@ class Incoming(Protocol):
 
     Attributes:
         head: status and headers.
-        length: bytes of the body, as its head tells; None if it does not, or if they are decoded.
+        length: bytes of the body, by its head; None if not given, or if the body is decoded.
     """
 
     head: Head
@@ -52,7 +52,7 @@ class Incoming(Protocol):
         """The headers in the order they came, names in lower case, repetitions kept."""
 
     async def close(self) -> None:
-        """Be done with it. What was not read to its end costs its connection."""
+        """Release it. An unread rest of the body costs its connection."""
 
 
 class Connections(Protocol):

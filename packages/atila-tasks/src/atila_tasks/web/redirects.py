@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 CODES = frozenset({301, 302, 303, 307, 308})
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent", "x-request-id"})
-"""What another origin, to which a server sends us, may know of our headers."""
+"""The headers that are sent to another origin after a redirect."""
 _OF_A_BODY = frozenset({"content-length", "content-type"})
 _SMALL = 65536
 
 
 async def follow(name: str, request: HttpRequest, incoming: Incoming) -> HttpRequest:
-    """The request that a redirect asks for; its answer is done with.
+    """The request that a redirect asks for; releases its answer.
 
     Args:
-        name: of the server, for errors.
-        request: what was asked, with the whole URL and all headers.
+        name: the name of the server, for errors.
+        request: the request, with the whole URL and all headers.
         incoming: the answer, whose code is one of `CODES`.
 
     Raises:
-        BadResponse: it leads nowhere.
+        BadResponse: the redirect cannot be followed.
     """
     await _drain(name, incoming)
     code, before = incoming.head.code, request.target

@@ -42,11 +42,11 @@ class RpcCall:
     decode: Callable[[str, bytes], Any] = field(repr=False)
 
     async def carry_out(self, http: Http) -> Reply:
-        """Call it, and give what it returns.
+        """Call the method, and give its result.
 
         Raises:
             RpcError: the method failed.
-            BadResponse: the answer is none.
+            BadResponse: the answer is malformed.
         """
         name = self.request.server or http.name
         try:
@@ -84,7 +84,7 @@ class Method:
 
 
 class RpcStub:
-    """What `was.xmlrpc(…)` gives: its methods are those of the server; a context manager, too."""
+    """The result of `was.xmlrpc(…)`: its methods are those of the server; a context manager, too."""
 
     _content_type = "text/xml"
 
@@ -125,7 +125,7 @@ class RpcStub:
 
 
 class JsonRpcStub(RpcStub):
-    """What `was.jsonrpc(…)` gives (JSON-RPC 2.0)."""
+    """The result of `was.jsonrpc(…)` (JSON-RPC 2.0)."""
 
     _content_type = "application/json"
 
@@ -199,7 +199,7 @@ def _json(server: str, body: bytes) -> Any:
 
 
 def _result(server: str, call: dict[str, Any], answer: Any) -> Any:
-    """What a call returned, of its answer (JSON-RPC 2.0, section 5)."""
+    """The result of a call, from its answer (JSON-RPC 2.0, section 5)."""
     if isinstance(answer, dict):
         error = answer.get("error")
         if isinstance(error, dict):

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Sending(TypedDict, total=False):
-    """What a request may be told by name, and a stub for all of its requests.
+    """Keyword arguments of a request, and of a stub for all of its requests.
 
     Attributes:
         headers: sent with it, by name or as pairs.
         auth: a token (Bearer), or user and password (Basic).
-        timeout: seconds that the task has; None for no limit.
+        timeout: the task's time limit in seconds; None for none.
         filter: called with the data, on the task loop, to give the data.
-        meta: whatever shall be found in the task later.
+        meta: any data of the caller, kept in the task.
     """
 
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
@@ -43,10 +43,10 @@ class Sending(TypedDict, total=False):
 
 
 class Request(Sending, total=False):
-    """The same, and what only a single request may be told.
+    """The same, and those of a single request alone.
 
     Attributes:
-        params: for the query, beside what the path has.
+        params: parameters added to the query of the path.
     """
 
     params: Mapping[str, Any] | None
@@ -201,5 +201,5 @@ class Shortcut(Access):
 
 
 def shortcut(name: str) -> type[Shortcut]:
-    """What makes `was.get` of "get"."""
+    """Makes `was.get` from "get"."""
     return type(name.capitalize(), (Shortcut,), {"verb": name, "__doc__": f"`was.{name}`."})

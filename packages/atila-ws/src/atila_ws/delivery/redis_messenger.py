@@ -30,7 +30,7 @@ RETRY_SECONDS = 0.5
 
 
 class _Question:
-    """What was asked, of so many."""
+    """A question to a number of processes."""
 
     def __init__(self) -> None:
         self.answers = 0
@@ -149,7 +149,7 @@ class RedisMessenger:
         return await self._ask("all", 1, envelope, patience)
 
     async def _ask(self, channel: str, own: int, envelope: Envelope, patience: float) -> int:
-        """Ask; `own` is how many of those who hear it are this process."""
+        """Ask; `own` is the number of subscriptions of this process."""
         # Answers come over the own channel.
         self.listen()
         number, question = next(self._numbers), _Question()

@@ -93,7 +93,7 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
 
 
 def _headers(was: Was) -> list[Header]:
-    """What goes with the answer to the handshake: cookies, above all."""
+    """The headers of the answer to the handshake: cookies, above all."""
     if not was.exchange.accepts_headers:
         return []
     return [header for header in head(was, None) if header[0].lower() not in _OF_BODIES]

@@ -87,14 +87,14 @@ class Session(Builder):
         return Cursor(Opened(self._start), self._one(sql, params), size)
 
     def _one(self, sql: Any, params: tuple[Any, ...]) -> Query | None:
-        """What a cursor is for; see `_request`."""
+        """The request of a cursor; see `_request`."""
         request = self._request(sql, params)
         if isinstance(request, Script):
             raise TypeError("a cursor is for one statement")
         return request
 
     def _request(self, sql: Any, params: tuple[Any, ...]) -> Query | Script | None:
-        """What is sent to the database; None for a statement that asks for no rows."""
+        """The request that is sent to the database; None for a statement that asks for no rows."""
         if isinstance(sql, Bound):
             if params:
                 raise TypeError("a statement has its values already; params are for text")

@@ -106,8 +106,8 @@ class Transaction(Session):
         return Cursor(self._held, self._one(sql, params), size, is_part=True)
 
     def commit(self) -> Task:
-        """Make lasting what was done so far; a task. What follows is another transaction, unless
-        this fails: then all that follows does, until `rollback`.
+        """Commit; a task. Later statements are another transaction, unless this fails: then all
+        that follows does, until `rollback`.
         """
         return self._held.commit(self._note_updates)
 
@@ -116,7 +116,7 @@ class Transaction(Session):
             await self._start.cache.forget(self._start.was)
 
     def rollback(self) -> Task:
-        """Undo what was done so far; a task. What follows is another transaction."""
+        """Roll back; a task. Later statements are another transaction."""
         return self._held.rollback()
 
 
