@@ -33,7 +33,7 @@ class Credentials:
 
     Attributes:
         scheme: lower case: "basic"; "" if there is no header.
-        value: what follows it; it may be secret.
+        value: the rest of the header; it may be secret.
     """
 
     scheme: str

@@ -125,7 +125,7 @@ def declare(app: Atila, function: Function, name: str, declaration: Any) -> Func
 
 
 def check_declared(app: Atila) -> None:
-    """Find what would protect nothing, since no route has the function that it is on.
+    """Find declarations that protect nothing, since no route has their function.
 
     Raises:
         SetupError: there is such a function: between its decorator and @app.route there is another

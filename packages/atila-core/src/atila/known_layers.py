@@ -13,7 +13,7 @@ class Known:
     """A layer of this project: its distribution, and the names that it adds to each part.
 
     Attributes:
-        distribution: what to install.
+        distribution: the distribution to install.
         was: of the request's context.
         request: of `was.request`.
         app: of `Atila`.

@@ -410,7 +410,7 @@ _OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__g
 
 
 def _members(names: type, root: type) -> dict[str, Any]:
-    """The names that a class of a layer has, and inherits from classes other than the framework's."""
+    """The names of a layer's class, also those inherited from classes other than the framework's."""
     found: dict[str, Any] = {}
     for each in reversed(names.__mro__):
         if each not in root.__mro__:
@@ -427,7 +427,7 @@ def launch_names() -> dict[str, Any]:
 
 
 def exported(name: str) -> Any:
-    """A name that an installed layer has for programs other than apps.
+    """A name of an installed layer for programs other than apps.
 
     Raises:
         ImportError: the layer that is known to have it is not installed.

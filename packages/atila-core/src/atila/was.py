@@ -43,7 +43,7 @@ class Was(WasNames):
         endpoint: the compiled route.
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
-        cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
+        cancels: the functions of `on_cancel`; emptied at the end, since tasks refer to the context.
         headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
         variables: the context variables of the request. Gone when it is over.
@@ -200,7 +200,7 @@ class Was(WasNames):
         """Write to the app's log.
 
         Args:
-            message: what to write.
+            message: the text.
             category: "debug", "info", "warn", "error" or "critical"; others count as "info".
         """
         level = logging.getLevelNamesMapping().get(category.upper(), logging.INFO)
@@ -304,7 +304,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """The names of layers for programs other than apps: `from atila.was import generate_otp`."""
+        """The names of layers for other programs: `from atila.was import generate_otp`."""
         if name.startswith("__"):
             raise AttributeError(name)
         return layers.exported(name)

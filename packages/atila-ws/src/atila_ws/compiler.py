@@ -47,7 +47,7 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
 
 
 def _written(route: Route) -> Handler:
-    """The handler without what decorators have put around it."""
+    """The handler without the wrappers of decorators."""
     written: Handler = inspect.unwrap(route.handler)
     return written
 

@@ -175,10 +175,10 @@ class WebSocket:
             raise self._too_slow() from None
 
     def push(self, message: Any, *, is_encoded: bool, taken: asyncio.Future[bool] | None) -> bool:
-        """Send what somebody else than the handler wants to be sent. On the task loop; never waits.
+        """Send a message that does not come from the handler. On the task loop; never waits.
 
         Args:
-            message: a value, or with `is_encoded` what goes over the wire.
+            message: a value, or with `is_encoded` the encoded text or bytes.
             is_encoded: it was encoded as JSON already.
             taken: gets True when the system has the message, False if it never will.
 
@@ -299,7 +299,7 @@ class WebSocket:
     # Rooms --------------------------------------------------------------------------------------
 
     def join(self, room: str) -> None:
-        """Get what `app.websocket_broadcast(room, ...)` sends, in any worker. From any thread."""
+        """Get the messages of `app.websocket_broadcast(room, ...)`, of any worker. From any thread."""
         self._hub.join(self, (self._space, room))
 
     def leave(self, room: str) -> None:

@@ -30,14 +30,14 @@ log = logging.getLogger("atila.auth")
 
 
 class Digest:
-    """The step of routes that want digest authentication.
+    """The step of routes that require digest authentication.
 
     Args:
         app: the app.
-        realm: what its users are users of.
+        realm: the realm.
         find: finds a user.
         algorithms: those offered, the best first.
-        seconds: how long a nonce is good.
+        seconds: how long a nonce is valid.
     """
 
     def __init__(

@@ -47,8 +47,8 @@ def parse(value: str, realm: str, offered: Sequence[str] = tuple(HASHES)) -> Res
     """Digest credentials.
 
     Args:
-        value: what follows the scheme.
-        realm: which they must be for.
+        value: the header after the scheme.
+        realm: the realm that they must be for.
         offered: the algorithms that they may use.
 
     Raises:

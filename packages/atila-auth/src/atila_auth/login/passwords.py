@@ -75,11 +75,11 @@ def verify_password(password: str, hashed: str) -> bool:
     Takes as long for a wrong one as for the right one, some tenths of a second.
 
     Args:
-        password: what somebody says it is.
-        hashed: what `hash_password` gave.
+        password: the password to check.
+        hashed: a hash of `hash_password`.
 
     Raises:
-        ValueError: `hashed` is nothing that `hash_password` gives; the message does not show it.
+        ValueError: `hashed` is no hash of `hash_password`; the message does not show it.
     """
     stored = _parsed(hashed)
     return hmac.compare_digest(stored.of(password), stored.digest)

@@ -64,7 +64,7 @@ def permission_required(
 
 
 def login_required(app: Atila, function: Function) -> Function:
-    """Let nobody in whom the permission handler does not know: @app.permission_required([])."""
+    """Refuse clients that have not logged in: the same as @app.permission_required([])."""
     return declare(app, function, "login_required", _Declaration())
 
 
@@ -134,12 +134,12 @@ class Demand:
 
 
 class Permission:
-    """The step of routes that want permissions.
+    """The step of routes that require permissions.
 
     Args:
         handler: (was, permissions).
-        demands: what each decorator asks for, the uppermost first.
-        challenge: what goes with a 401.
+        demands: the requirements of each decorator, the uppermost first.
+        challenge: the headers of a 401.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class Message(NamedTuple):
         created: when it was sent, in seconds since the epoch.
         valid: seconds from then that it is shown; 0 if it is shown once.
         msg: the message.
-        extra: what else it was sent with.
+        extra: the other arguments that it was sent with.
     """
 
     message_id: int

@@ -1,7 +1,7 @@
 """Time-based one-time passwords (TOTP, RFC 6238): `was.verify_otp`, and `generate_otp` for clients.
 
-Six digits of SHA-1, each for 30 seconds: what authenticator apps do too. The key comes from a
-secret that app and client have in common, by derivation: a password reveals nothing of the secret.
+Six digits of SHA-1, each for 30 seconds, as in authenticator apps. The key comes from a secret that
+app and client have in common, by derivation: a password reveals nothing of the secret.
 """
 
 from __future__ import annotations

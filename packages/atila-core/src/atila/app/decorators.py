@@ -1,7 +1,7 @@
 """Decorators around single handlers: tests, conditional work, work before and after.
 
-The decorators leave a function as it is and note what belongs to it; a route of the function is
-compiled with it. So they may stand above `@app.route` or below it, and run from top to bottom.
+The decorators leave a function unchanged and note their arguments on it; a route of the function is
+compiled with them. So they may stand above `@app.route` or below it, and run from top to bottom.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes
 
 
 def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
-    """Call functions before a handler, in order; what one gives, if not None, is the answer."""
+    """Call functions before a handler, in order; a result that is not None is the answer."""
     steps = [plain(_checked(function, "run_before")) for function in functions]
     return _noting(Steps(before=steps), "run_before")
 

@@ -171,7 +171,7 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
 
     Args:
         app: the app.
-        event: the name. Functions get (was, …), and after it what `emit` was given.
+        event: the name. Functions get (was, …): the context, then the arguments of `emit`.
 
     Raises:
         SetupError: it is used without a name, the function takes no context, or the event is one

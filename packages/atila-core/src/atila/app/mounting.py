@@ -215,9 +215,7 @@ class Mounting:
         self.is_done = is_done
 
     def umount(self) -> None:
-        """Call the `__umount__` hooks of all that is mounted, last mounted first; what fails is
-        logged.
-        """
+        """Call all `__umount__` hooks, last mounted first; errors are logged."""
         for part in reversed(self._mounted):
             hook = part.hook("__umount__")
             if hook is None:

@@ -20,9 +20,9 @@ class Setting:
     """A setting that the framework or a layer knows.
 
     Attributes:
-        default: its value if nobody sets it.
-        must_be: what its value must be, for the error: "a number from 1".
-        fits: whether a value is that.
+        default: its value unless it is set.
+        must_be: the rule of its values, for the error: "a number from 1".
+        fits: whether a value obeys it.
         is_secret: its value is shown in no error.
     """
 
@@ -261,7 +261,7 @@ class Config(dict[str, Any]):
         return _restored, (self._settings, dict(self), dict(self._sources))
 
     def check(self) -> None:
-        """Find values that are not what their setting wants, and names that are misspelt.
+        """Find invalid values, and misspelt names.
 
         Raises:
             SetupError: there is one. If errors are collected, wrong values become the defaults.

@@ -1,4 +1,4 @@
-"""The messages of an ASGI server about a running request: its body, and that the client has left."""
+"""The messages of an ASGI server about a running request: its body, and the client's leaving."""
 
 from __future__ import annotations
 

@@ -371,7 +371,7 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
     """Read the whole body.
 
     Raises:
-        HTTPError: what stands in its way.
+        HTTPError: it is too large, malformed or incomplete.
     """
     source, length = environ["wsgi.input"], exchange.header("content-length")
     try:

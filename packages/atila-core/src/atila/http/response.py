@@ -168,10 +168,10 @@ class Response:
     # Caching; see atila.http.caching.
 
     def set_etag(self, key: object, max_age: int | None = None) -> None:
-        """Tell by a key which version the answer is; to be called before the work for it is done.
+        """Identify the version of the answer by a key; to be called before the work for it is done.
 
         Args:
-            key: what identifies the version, the same for the same content only.
+            key: identifies the version; the same for the same content only.
             max_age: seconds that caches may keep it without asking.
 
         Raises:
@@ -181,7 +181,7 @@ class Response:
         self._validate(caching.make_etag(key), None, max_age)
 
     def set_mtime(self, time: float | datetime, max_age: int | None = None) -> None:
-        """Tell when the answer changed last; see `set_etag`.
+        """Set the time of the content's last change; see `set_etag`.
 
         Args:
             time: seconds since 1970, or a datetime; a naive one is local time.
@@ -195,7 +195,7 @@ class Response:
         self._validate("", seconds, max_age)
 
     def set_max_age(self, seconds: int) -> None:
-        """Tell how long caches may keep the answer, in the way of the client's HTTP version.
+        """Set how long caches may keep the answer, by a header of the client's HTTP version.
 
         Args:
             seconds: 0 for an answer to be asked for each time.

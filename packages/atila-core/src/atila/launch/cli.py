@@ -139,7 +139,7 @@ def serve(
 @main.command()
 @TARGET
 def routes(target: str) -> None:
-    """Show what TARGET answers: methods, path, name, and where the handler is."""
+    """Show the routes of TARGET: methods, path, name, and the handler's place."""
     from atila.launch import routes_table
 
     with _mistakes_told(), _project():
@@ -165,7 +165,7 @@ def check(target: str) -> None:
 @TARGET
 @OUTPUT
 def openapi(target: str, output: Path | None) -> None:
-    """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
+    """Show the routes of TARGET as a document of OpenAPI 3.1, in JSON."""
     from atila.launch import routes_table
     from atila.openapi.page import to_json
 

@@ -29,7 +29,7 @@ class Package:
         point: where it is mounted.
         module: the module.
         pref: a preference; see `prefer`.
-        name: what other apps call it; if not given, the name of the module.
+        name: its name for other apps; if not given, the name of the module.
         host: which hosts it serves; see `Mount`.
         subscribe: names of the apps whose events it gets.
         options: for `mntopt`.

@@ -23,7 +23,7 @@ class Line:
     Attributes:
         methods: "GET, POST"; "WS" for a WebSocket.
         path: the rule, with the mount point; ahead of it the host, if it is for one only.
-        name: what `urlfor` calls it.
+        name: its name for `urlfor`.
         handler: where it is: "shop/orders.py:12".
     """
 

@@ -1,4 +1,4 @@
-"""Reads launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
+"""Reads launch scripts: the arguments of `skitai.mount(…)` and `skitai.run(…)` in a `serve.py`.
 
 A script is read the same way for every engine: its mounts are recorded here, and so are the
 options of `run` where another engine than Skitai is to serve.

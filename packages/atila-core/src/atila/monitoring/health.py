@@ -158,7 +158,9 @@ class Check:
         return AssertionError("it returned False") if value is False else None
 
     def _note(self, error: Exception | None) -> None:
-        """Log that it has begun to fail, or ceased; what asks may ask each second."""
+        """Log that it has begun to fail, or ceased; not each run, since probes may come each
+        second.
+        """
         if error is not None and not self._has_failed:
             log.warning("the readiness check %s failed", self.name, exc_info=error)
         elif error is None and self._has_failed:

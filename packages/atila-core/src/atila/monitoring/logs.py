@@ -41,7 +41,7 @@ class _Own(logging.StreamHandler[TextIO]):
 
 
 class _LastResort(_Own):
-    """Writes what no other handler does: silent as soon as the root logger has one."""
+    """Writes records that no other handler writes: silent as soon as the root logger has one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not logging.getLogger().handlers:
@@ -49,7 +49,7 @@ class _LastResort(_Own):
 
 
 def configure() -> None:
-    """Write what anybody logs from the level INFO on to stderr, where a server is ours.
+    """Write all log records from the level INFO on to stderr, where we start the server.
 
     Raises:
         SetupError: see `formatter`.

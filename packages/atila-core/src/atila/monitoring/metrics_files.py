@@ -29,7 +29,7 @@ FOLDER = "metrics"
 LOCK = "lock"
 """A file that readers and sweepers lock."""
 DEAD = "0"
-"""In place of a process id: what those counted that are dead."""
+"""In place of a process id: the merged counts of dead processes."""
 _held: list[int] = []
 """Locks of the folder that this process has for as long as it lives."""
 _SUMMED = ("counter", "histogram", "summary")

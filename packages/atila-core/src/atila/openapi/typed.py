@@ -52,11 +52,11 @@ def _models(reader: Reader, seen: set[int]) -> Iterator[Any]:
 
 
 class TypedOperation:
-    """The parameters and the body of an operation whose handler says types.
+    """The parameters and the body of an operation whose handler declares types.
 
     Args:
-        binding: what binds its parameters.
-        components: where the schemas of models go.
+        binding: the binding of its parameters.
+        components: takes the schemas of models.
         rules: those of `@app.inspect`.
         has_body: whether the method has a body.
     """

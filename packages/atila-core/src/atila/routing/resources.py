@@ -61,8 +61,8 @@ class Resources:
         return nearest(name, self._by_name)
 
     def ambiguous(self) -> Iterator[tuple[Route, Route]]:
-        """Routes that have the name of an earlier one and lead elsewhere: what names such a handler
-        gets the first one. Each with that.
+        """Routes that have the name of an earlier one and another handler, each with that one,
+        which the name leads to.
         """
         for name, (first, *others) in self._by_name.items():
             # Of one rule the method tells which is meant; a lambda has no name.

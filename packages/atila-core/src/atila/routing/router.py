@@ -24,7 +24,7 @@ ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
 
 @dataclass(slots=True)
 class Route:
-    """One use of `@app.route`: what to answer with which function, and how.
+    """One use of `@app.route`: a rule, its handler and its options.
 
     Attributes:
         rule: the path below its mount point, with parameters: "/users/<int:id>".
@@ -32,11 +32,11 @@ class Route:
         methods: upper case; HEAD comes with GET by itself.
         content_types: media types of request bodies that it takes; none named takes all.
         options: all other arguments of `@app.route`.
-        name: what `urlfor` and `pipe` call it.
+        name: its name for `urlfor` and `pipe`.
         source: "file:line" of the handler.
-        automatic: nobody wrote it; it answers OPTIONS for a path that others have.
+        automatic: made by the framework, to answer OPTIONS for a path of other routes.
         mntopt: how and where the module was mounted that it is in.
-        rank: of two that lead to the same place that of the higher rank answers.
+        rank: of two with the same path the one with the higher rank answers.
         namespace: for annotations, names beside those of the handler's module: the variables of the
             function in which it is defined.
     """
@@ -263,7 +263,7 @@ class Router:
 
         Args:
             rule: the path, with parameters.
-            endpoint: what `match` shall lead to.
+            endpoint: the target that `match` gives.
             methods: upper case.
             optional: how many parameters at the end may be left out, their slashes too.
             source: "file:line", for messages.

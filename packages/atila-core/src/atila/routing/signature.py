@@ -91,10 +91,10 @@ def binder(
 
     Args:
         route: the route.
-        signature: of its handler.
+        signature: the parameters of its handler.
         of_layers: names of parameters that are for layers; it is called without those that it does
             not take.
-        handler: the handler within what layers wrap it in.
+        handler: the handler within the wrappers of layers.
 
     Raises:
         SetupError: the rule has a parameter that the handler does not take, or a parameter has the

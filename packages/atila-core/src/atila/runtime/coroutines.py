@@ -43,7 +43,7 @@ _piece_types: tuple[type, ...] = (str, bytes, bytearray, memoryview)
 
 
 def add_piece_type(kind: type) -> None:
-    """Have what coroutines yield of this type sent, and not waited for: messages of a protocol."""
+    """Send yielded values of this type as pieces of the answer: messages of a protocol."""
     global _piece_types
     if kind not in _piece_types:
         _piece_types = (*_piece_types, kind)

@@ -79,7 +79,7 @@ class TaskLoop(CallQueue):
         """Run a coroutine to its end on the loop. From any thread; its errors are logged.
 
         Args:
-            coroutine: what to run.
+            coroutine: the coroutine.
             context: the context variables it runs with; None for a copy of the loop's own.
         """
         if threading.get_ident() == self.thread_id:
@@ -111,7 +111,7 @@ class TaskLoop(CallQueue):
         return len(self._tasks)
 
     def cancel(self, timeout: float = 5.0) -> None:
-        """Cancel what still runs and let it clean up. Not to be called on the running loop.
+        """Cancel all running tasks and let them clean up. Not to be called on the running loop.
 
         Args:
             timeout: seconds that the cancelled coroutines have.
@@ -129,7 +129,7 @@ class TaskLoop(CallQueue):
         already, as granian does. Not to be called on the running loop. Its errors are logged.
 
         Args:
-            coroutine: what to run.
+            coroutine: the coroutine.
             timeout: seconds until it is cancelled.
         """
         limited = asyncio.wait_for(coroutine, timeout)
@@ -147,7 +147,7 @@ class TaskLoop(CallQueue):
             log.exception("a coroutine failed at the end of the site")
 
     def stop(self) -> None:
-        """Cancel what still runs, then end the thread that the loop has of its own.
+        """Cancel all running tasks, then end the loop's own thread.
 
         Not to be called on the running loop.
         """

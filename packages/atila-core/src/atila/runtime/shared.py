@@ -2,9 +2,9 @@
 
 `Shared` is the protocol of implementations. `LocalShared` is for a process that serves alone;
 `EmbeddedShared` for the workers of one host, without anything to start or to configure: an SQLite
-file in the folder of the run (see `runs.py`), and beside it a page of memory with a number for each
-space of names, which says whether anything was written. A worker keeps the values that it has read
-until that number changes, so that reading them again does not open the file.
+file in the folder of the run (see `server_run.py`), and beside it a page of memory with a number
+for each space of names, which says whether anything was written. A worker keeps the values that it
+has read until that number changes, so that reading them again does not open the file.
 
 Values are bytes here; `store.py` encodes those of users.
 """

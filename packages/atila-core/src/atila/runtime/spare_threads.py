@@ -118,12 +118,13 @@ class Lock:
 
 
 class Gate:
-    """Lets some threads at a time do what gains nothing from more of them: `with gate: …`.
+    """Limits the threads in a piece of code that gains nothing from more: `with gate: …`.
 
-    Others wait, in spare threads if they are handlers'; those for whom there is none are refused.
+    Others wait, handlers' threads in exchange for spare ones; handlers without a spare thread are
+    refused.
 
     Args:
-        places: how many at a time.
+        places: the most threads at a time.
 
     Raises:
         HTTPError: 503, too many wait already, or waiting would block an event loop.

@@ -1,4 +1,4 @@
-"""The dispatch of a request: what answers it, its body, its start, or its refusal."""
+"""The dispatch of a request: its endpoint, its body, its start, or its refusal."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ class Endpoint:
 
     @property
     def handler(self) -> Callable[..., Any]:
-        """The handler, within what layers wrap it in."""
+        """The handler, within the wrappers of layers."""
         return self._handler
 
     def run(self, was: Was) -> None:
@@ -379,7 +379,7 @@ class Endpoint:
         return value
 
     async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
-        """Call from the task loop what belongs into a worker thread if hooks may block."""
+        """Call a function from the task loop, in a worker thread if hooks may block."""
         context = was.variables
         if self._loop_safe and self.app.loop_safe:
             return context.run(func, *args)

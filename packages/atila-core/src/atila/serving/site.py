@@ -193,7 +193,7 @@ class Site(Dispatch):
         return loop
 
     def begin(self) -> None:
-        """Run what layers do while a process serves; but once. For engines without a loop."""
+        """Start the layers' coroutines of a serving process; only once. For engines without a loop."""
         if self._is_trial or self._has_begun:
             return
         self._has_begun = True

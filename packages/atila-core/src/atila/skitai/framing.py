@@ -23,7 +23,7 @@ _TRAILER = re.compile(FIELD_LINE)
 
 
 class BodyReader(Protocol):
-    """Takes what arrives after the head of a request."""
+    """Takes the bytes after the head of a request."""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """Take the next bytes of the connection.

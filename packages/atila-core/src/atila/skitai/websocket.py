@@ -87,7 +87,7 @@ class WebSocket:
     thread, where the state of the frames lives.
 
     Args:
-        worker: what serves it.
+        worker: the worker.
         channel: its connection.
         limit: the most bytes of a message.
         hang_up: called on the main thread when the last frame is out.

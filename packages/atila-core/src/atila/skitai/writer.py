@@ -35,7 +35,7 @@ class BytesSource:
     """A body that is at hand.
 
     Args:
-        head: what goes before it.
+        head: the bytes before it.
         body: the body.
         sent: called when everything has been given to the socket.
     """
@@ -60,9 +60,9 @@ class FileSource:
     """A part of an open file, read while it is sent; closes the file.
 
     Args:
-        head: what goes before it.
+        head: the bytes before it.
         file: positioned at the first byte.
-        size: how many bytes.
+        size: the number of bytes.
         sent: called when everything has been given to the socket.
         cut: called if the file turns out to be shorter.
     """

@@ -97,10 +97,10 @@ class Said:
 
 
 def read(metadata: Iterable[Any]) -> Said:
-    """The constraints among the metadata of `Annotated`; what else is there means nothing here.
+    """The constraints among the metadata of `Annotated`; other metadata is ignored.
 
     Raises:
-        Unsupported: one of them makes no sense.
+        Unsupported: one of them is invalid.
     """
     constraints: list[Constraint] = []
     extra: dict[str, Any] = {}

@@ -72,7 +72,7 @@ class Declaration:
 
 
 def declare(app: Atila, function: Any, declaration: Declaration) -> None:
-    """Leave what `@app.inspect` says on a handler, for the mount to compile.
+    """Leave the rules of `@app.inspect` on a handler, for the mount to compile.
 
     Raises:
         SetupError: the rules would not be seen: the handler has been compiled already, or it is

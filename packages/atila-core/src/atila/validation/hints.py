@@ -16,7 +16,7 @@ ABSENT: Any = inspect.Parameter.empty
 
 
 class Unresolved(ValueError):
-    """An annotation names something that is not there; the message says what."""
+    """An annotation has an unknown name; the message has it."""
 
 
 @dataclass(frozen=True, slots=True)

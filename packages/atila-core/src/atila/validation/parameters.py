@@ -48,8 +48,8 @@ class Parameters:
     """All parameters of a handler.
 
     Attributes:
-        all: in their order, without that for ** .
-        rest: what converts the values of its ** parameter; None if they have no type.
+        all: the parameters in order, without ** .
+        rest: the converter of its ** parameter's values; None if they have no type.
         takes_any: it has a ** parameter.
     """
 

@@ -14,15 +14,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.\-_]+")
 class Components:
     """Schemas that a document refers to by name.
 
-    A model is called what its class is called; where several classes have one name, each has the
-    name of its module before it.
+    A model has the name of its class; where several classes have one name, each has the name of its
+    module before it.
 
     Args:
         hints: all models that the document will refer to.
-        taken: names that others have.
+        taken: names in use.
 
     Attributes:
-        template: what refers to a name.
+        template: the reference to a name.
     """
 
     template = "#/components/schemas/{model}"

@@ -77,7 +77,7 @@ def _wanted(media: str, accepted: dict[str, float]) -> tuple[float, int, int]:
 
 
 def vary_by_accept(response: Response) -> None:
-    """Tell caches that the answer depends on the Accept header (RFC 9110, section 12.5.5)."""
+    """Send Vary, for caches: the answer depends on the Accept header (RFC 9110, section 12.5.5)."""
     given = response.get_header("vary") if response.headers else None
     if given is None:
         response.headers.append(("vary", "Accept"))

@@ -85,7 +85,7 @@ class Messages:
         return self._parsed(data)
 
     def interrupt(self) -> None:
-        """Tell a thread that waits for a message that the call is over."""
+        """Wake a thread that waits for a message: the call is over."""
         self._closed = True
         if self._waiting is not None:
             self._waiting.cancel()

@@ -44,7 +44,7 @@ class Method:
         name: "package.Service.Method".
         takes, gives: the classes of its messages.
         client_streaming, server_streaming: whether they come in streams.
-        handler: the function of the route, within what layers wrap it in.
+        handler: the function of the route, within the wrappers of layers.
         parameter: the name of its parameter; "" if it takes none.
         on_loop: it is called on the task loop.
 

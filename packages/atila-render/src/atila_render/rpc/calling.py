@@ -174,11 +174,11 @@ Outcome = Callable[["Was", Any], Any]
 
 
 def in_order(was: Was, calls: Iterable[Any], one: Outcome) -> Any:
-    """The outcomes of calls, one after the other; what blocks runs in worker threads.
+    """The outcomes of calls, one after the other; blocking ones run in worker threads.
 
     Args:
         was: the request.
-        calls: them.
+        calls: the calls.
         one: makes one; gives its outcome or an awaitable of it, and never raises.
 
     Returns:
@@ -204,7 +204,7 @@ async def _rest_in_order(
 
 
 def failed(was: Was, error: Exception) -> None:
-    """Report a failed call: to the log, what clients are not given; and to the hooks of the app."""
+    """Log the details of a failed call that clients do not get; and run the app's hooks."""
     if isinstance(error, HTTPError):
         log_report(was, error)
     for hook in was.app.hooks.failed:

@@ -83,6 +83,6 @@ def of_error(was: Was, error: Exception) -> CallFault:
 def http_status(error: HTTPError) -> int:
     """The status of an answer that reports an error before any call was made.
 
-    RPC clients read the fault of a 200 only; what HTTP itself acts upon keeps its status.
+    RPC clients read the fault of a 200 only; errors that HTTP itself acts upon keep their status.
     """
     return error.code if error.code in (401, 407, 429, 503) else 200

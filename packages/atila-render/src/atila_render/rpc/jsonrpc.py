@@ -69,11 +69,11 @@ class _Call:
 
     Attributes:
         version: "2.0", or "" for 1.0.
-        id: what its reply has to have.
+        id: the id of its reply.
         is_notification: it has no reply.
 
     Raises:
-        CallFault: it is none; `id` and `version` are set as far as they are known.
+        CallFault: it is malformed; `id` and `version` are set as far as they are known.
     """
 
     def __init__(self) -> None:

@@ -99,7 +99,7 @@ class Tasks(Waitable):
     def _collect(
         self, take: Callable[[Pick, Waitable], Any], leave_out: Callable[[Waitable], object]
     ) -> Any:
-        """Wait for all, then take from each what belongs into the result."""
+        """Wait for all, then make the result of their data."""
         self.wait()
         if not self._named:
             return [take(ALL, member) for member in self._listed]

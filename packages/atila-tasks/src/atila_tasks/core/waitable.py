@@ -25,7 +25,7 @@ class Waitable(ABC):
 
     Args:
         was: the request.
-        meta: whatever the maker wants to find in it later.
+        meta: any data of the caller, kept for later.
     """
 
     __slots__ = ("_was", "meta")

@@ -166,7 +166,7 @@ class PostgreSQL(SQLInterface):
             raise translated(error, self.alias.name, self._limit) from None
 
     async def _forget_schema(self) -> None:
-        """Tables or types have changed: what all connections know of them is out of date, and would
+        """Tables or types have changed: the knowledge of all connections is out of date, and would
         fail a transaction on each.
         """
         self._kinds.clear()

@@ -194,7 +194,7 @@ class SQLiteConnection:
         self._connection: sqlite3.Connection | None = None
 
     async def call(self, func: Callable[[], T]) -> T:
-        """Call a function in a thread; cancelled, it interrupts what runs there."""
+        """Call a function in a thread; a cancellation interrupts the running statement."""
         future = asyncio.get_running_loop().run_in_executor(self._threads, func)
         try:
             return await asyncio.shield(future)

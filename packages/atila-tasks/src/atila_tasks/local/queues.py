@@ -51,7 +51,7 @@ class Queue:
         """Send a piece of the answer; None ends it. Waits while the client takes its time.
 
         Raises:
-            ClientGone: nobody wants more: the producer should clean up and end.
+            ClientGone: the reader has left: the producer should clean up and end.
             TypeError: it is neither text nor bytes.
             RuntimeError: it has been ended already.
         """
@@ -90,7 +90,7 @@ class Queue:
             await self._arrival.wait()
 
     def leave(self) -> None:
-        """Nobody wants more."""
+        """The reader has left."""
         with self._room:
             self._is_left = True
             self._pieces.clear()
@@ -150,7 +150,7 @@ class Producers:
             log.error("request %s: its producer failed", was.request_id, exc_info=problem)
 
     def close(self) -> None:
-        """Tell the producers that nobody wants more."""
+        """End the producers, which have no readers any more."""
         for queue in tuple(self._running):
             queue.leave()
 

@@ -64,7 +64,7 @@ class Subprocesses(Backend):
             self._running.discard(task)
 
     async def close(self) -> None:
-        """Let all tasks end; when this is cancelled, kill what still runs."""
+        """Let all tasks end; when this is cancelled, kill the running ones."""
         try:
             await drained(self._pool)
         finally:

@@ -110,7 +110,7 @@ def alias(name: str, kind: str, members: str | Sequence[str], **options: Any) ->
     """Name one or more servers, for all apps of this process.
 
     Args:
-        name: what tasks call it: "@mypg". A second one of the same name takes its place.
+        name: its name for tasks: "@mypg". A second one of the same name takes its place.
         kind: of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
         members: "[user:password@]host[:port][/path] [weight]" of each; user and password may be
             percent-encoded, and have to be where they contain a slash.
@@ -130,7 +130,7 @@ def app_alias(
 
     Args:
         app: the app.
-        name: what tasks call it: "@mypg".
+        name: its name for tasks: "@mypg".
         kind: see `alias`.
         members: see `alias`.
         options: see `alias`.

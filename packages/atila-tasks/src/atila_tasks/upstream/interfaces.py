@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from atila_tasks.upstream.aliases import Alias, Member
 
 Start = Callable[[Any], "Task"]
-"""Makes a task of a request, in whatever terms the interface has for one."""
+"""Makes a task of a request, in the terms of the interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Interface:
         Raises:
             Unreachable: there is no connection, so nothing was sent.
             UpstreamError: the connection failed on the way.
-            Exception: what else the server says is wrong with the request.
+            Exception: any other error of the server about the request.
         """
         raise NotImplementedError
 
@@ -144,7 +144,7 @@ class BuiltIn:
         module: where it is.
         name: its name there.
         needs: the module of the library that it is made with; "" for none.
-        extra: what installs that library: pip install "atila-tasks[extra]".
+        extra: the extra that installs that library: pip install "atila-tasks[extra]".
     """
 
     module: str

@@ -32,8 +32,8 @@ class Http(Interface):
     """One server that speaks HTTP, and the connections to it.
 
     Attributes:
-        name: of its alias.
-        base: what its URLs begin with.
+        name: the name of its alias.
+        base: the beginning of its URLs.
         headers: that each request to it carries, if it has none of these names itself.
     """
 
@@ -183,7 +183,7 @@ def _made(site: Site) -> Web:
 
 
 def prepare_web() -> None:
-    """Do beforehand, and not on the task loop, what takes long the first time."""
+    """Take slow first steps in advance, and not on the task loop."""
     http_setup.prepare(_WEB, "https")
 
 

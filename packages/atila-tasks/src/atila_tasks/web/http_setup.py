@@ -66,7 +66,7 @@ def check(alias: Alias, scheme: str) -> None:
 
 
 def prepare(alias: Alias, scheme: str) -> None:
-    """Do now, and not on the task loop, what takes long the first time."""
+    """Take slow first steps now, and not on the task loop."""
     if scheme == "https":
         _tls(ca_of(alias), alias.options["http2"])
     _import(alias.options["http2"])

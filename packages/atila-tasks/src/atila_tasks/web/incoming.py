@@ -110,7 +110,7 @@ def parse(name: str, head: Head, body: bytes) -> Any:
     bytes; None of nothing.
 
     Raises:
-        BadResponse: it is not what its media type says.
+        BadResponse: it does not match its media type.
     """
     kind = head.headers.get("content-type")
     media = media_type(kind)

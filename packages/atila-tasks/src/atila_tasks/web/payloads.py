@@ -115,9 +115,9 @@ def multipart(fields: Mapping[str, Any]) -> Multipart:
     """The fields of an upload.
 
     Args:
-        fields: by name: text or a number; for a file its path, an open file, what
-            `was.request.files` has, or (filename, content) and (filename, content, media type),
-            whose content is bytes, a path or an open file. A list for several of one name.
+        fields: by name: text or a number; for a file its path, an open file, an item of
+            `was.request.files`, or (filename, content) and (filename, content, media type), whose
+            content is bytes, a path or an open file. A list for several of one name.
 
     Raises:
         TypeError: a value is none of these.

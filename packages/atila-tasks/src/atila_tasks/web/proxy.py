@@ -78,7 +78,7 @@ def proxy_pass(
 
 @dataclass(frozen=True, slots=True)
 class _Passed:
-    """A request on its way to a member: what `Seats.balance` has carried out."""
+    """A request on its way to a member, for `Upstreams.balance` to carry out."""
 
     request: HttpRequest
     client: _ClientBody = field(repr=False)

@@ -84,7 +84,7 @@ class Method:
 
 
 class RpcStub:
-    """The result of `was.xmlrpc(…)`: its methods are those of the server; a context manager, too."""
+    """The result of `was.xmlrpc(…)`: its methods are the server's; a context manager, too."""
 
     _content_type = "text/xml"
 
@@ -143,7 +143,7 @@ class JsonRpcStub(RpcStub):
             calls: of each its name and arguments: `[("add", 1, 2), ("now",)]`.
 
         Returns:
-            A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+            A task whose data is a list: the results, or the `RpcError` of a failed call.
         """
         made = [_json_call(call[0], call[1:], {}) for call in calls]
         if not made:
@@ -159,7 +159,7 @@ def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
     A function, since any name of the stub is a method of the server.
 
     Returns:
-        A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+        A task whose data is a list: the results, or the `RpcError` of a failed call.
     """
     return stub._batch(calls)
 

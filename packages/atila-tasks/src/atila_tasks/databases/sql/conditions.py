@@ -39,7 +39,7 @@ _PATTERNS = {
     "iendswith": "%{}",
     "iexact": "{}",
 }
-"""Operators that compare with LIKE: what surrounds the value, whose own wildcards are escaped."""
+"""Operators that compare with LIKE: the wildcards around the value, whose own are escaped."""
 
 _PARTS = {"iso_year": "ISOYEAR", "week_day": "DOW", "iso_week_day": "ISODOW", "day_of_year": "DOY"}
 """Parts of a date that PostgreSQL calls by another name."""

@@ -51,9 +51,9 @@ class Session(Builder):
         """Carry out a statement.
 
         Args:
-            sql: what `select` and the others made; or text, with the database's own placeholders
-                for values: $1, $2, … of PostgreSQL, ? or :name of SQLite; or a list of them, which
-                are carried out in one transaction.
+            sql: a statement of `select` or the others; or text, with the database's own
+                placeholders for values: $1, $2, … of PostgreSQL, ? or :name of SQLite; or a list of
+                them, which are carried out in one transaction.
             params: the values: one by one, or all as one list or tuple; of SQLite's :name as one
                 dict. Any other dict is one value, of JSON.
 

@@ -242,7 +242,7 @@ class Bound:
         return self
 
     def tran(self) -> Self:
-        """Carry out the appended statements in one transaction with this one, which happens anyway."""
+        """Carry out the appended statements in one transaction with this one, as always."""
         self._in_transaction = True
         return self
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from atila_tasks.upstream.access import Starter
 
 _innermost: ContextVar[Transaction | None] = ContextVar("atila_tasks_transaction", default=None)
-"""The transaction that what runs now is within; tasks begun within it are so, too."""
+"""The innermost transaction of the running code; tasks begun in it belong to it."""
 
 UNUSED = "a transaction is used by `with was.db(…, transaction=True) as db:`"
 
