@@ -1,6 +1,6 @@
 """The names that the layers of this project add, for errors that say what to install.
 
-Written by `hatch run known-layers`, not by hand.
+The table is written by `hatch run known-layers`, not by hand.
 """
 
 from __future__ import annotations
