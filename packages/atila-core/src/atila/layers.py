@@ -410,7 +410,7 @@ _OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__g
 
 
 def _members(names: type, root: type) -> dict[str, Any]:
-    """The names of a layer's class, also those inherited from classes other than the framework's."""
+    """The names of a layer's class, also of its bases other than the framework's."""
     found: dict[str, Any] = {}
     for each in reversed(names.__mro__):
         if each not in root.__mro__:

@@ -299,7 +299,7 @@ class WebSocket:
     # Rooms --------------------------------------------------------------------------------------
 
     def join(self, room: str) -> None:
-        """Get the messages of `app.websocket_broadcast(room, ...)`, of any worker. From any thread."""
+        """Get messages of `app.websocket_broadcast(room, ...)`, of any worker. From any thread."""
         self._hub.join(self, (self._space, room))
 
     def leave(self, room: str) -> None:

@@ -193,7 +193,7 @@ class Site(Dispatch):
         return loop
 
     def begin(self) -> None:
-        """Start the layers' coroutines of a serving process; only once. For engines without a loop."""
+        """Start the layers' coroutines; only once in a process. For engines without a loop."""
         if self._is_trial or self._has_begun:
             return
         self._has_begun = True
