@@ -1,4 +1,4 @@
-"""Write the table in `atila/known_layers.py`: the names of the layers of this project, as the layers have them.
+"""Write the table in `atila/known_layers.py`: the names that the layers of this project have.
 
 Core must know names of layers that are not installed, to say what to install. Run
 `hatch run known-layers` when a layer has a name more or less; a test compares.

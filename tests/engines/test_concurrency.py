@@ -157,7 +157,7 @@ def test_function_of_the_launch_script(client: httpx.Client, engine: str) -> Non
         ("die_with_heir", "ProcessDied", KILLED),
         ("odd", "ProcessFailed", "Odd: odd"),
         ("leave", "RuntimeError", "a task ended with SystemExit"),
-        ("lock", "TypeError", "what lock gave, a lock, cannot be sent from its process"),
+        ("lock", "TypeError", "the result of lock, a lock, cannot be sent from its process"),
     ],
 )
 def test_failing_process(client: httpx.Client, name: str, kind: str, error: str) -> None:

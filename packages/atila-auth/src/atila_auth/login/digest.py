@@ -23,7 +23,7 @@ _USER = "user of digest authentication"
 
 _USELESS = (
     "digest authentication needs the password of a user, or the MD5 or SHA-256 hash of"
-    " user:realm:password; with what is stored of one, basic is all that can be used"
+    " user:realm:password; the stored hash of one allows basic authentication only"
 )
 
 log = logging.getLogger("atila.auth")

@@ -89,7 +89,7 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     handler = state_of(app).permission
     if handler is None:
         raise SetupError(
-            "nobody knows who may what: write @app.permission_handler over"
+            "no function checks permissions: write @app.permission_handler over"
             " def permission_handler(was, permissions)",
             route.source,
         )

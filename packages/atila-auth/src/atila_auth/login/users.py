@@ -153,7 +153,7 @@ def record_of(found: Any) -> Record | None:
     record = Record(secret, bool(encrypted) or passwords.is_hashed(secret), info)
     if record.is_encrypted and not record.algorithm and not passwords.is_hashed(secret):
         raise TypeError(
-            "an encrypted password must be what atila_auth.hash_password gives, the MD5 or SHA-256"
+            "an encrypted password must be a hash of atila_auth.hash_password, the MD5 or SHA-256"
             " hash of user:realm:password in hexadecimal, or a function"
         )
     return record

@@ -103,7 +103,7 @@ class SessionState:
         merged = record.applied(self.values, self._seen)
         if not self._cookie.fits(self._content(merged)):
             # Each of them did, when it was set; together they would fail this client for ever.
-            log.warning("what was set after answers had begun does not fit into a session")
+            log.warning("values set after the start of an answer do not fit into the session")
             return
         self.values, self._seen = merged, record.last
         self._is_altered = True

@@ -68,7 +68,7 @@ class Atila(AppNames):
         self.unrouted: dict[str, int] = {}
         self.router = Router()
         self.calls: dict[str, Finder] = {}
-        """By the media type of a POST's body, what finds the endpoint of a call; see `Parts`."""
+        """The finders of calls, by the media type of a POST's body; see `Parts`."""
         self.resources = Resources()
         self._endpoints: dict[int, Endpoint] = {}
         self.bus = events.Bus(self)
@@ -83,7 +83,7 @@ class Atila(AppNames):
         self._site: Site | None = None
         self._entering: Site | None = None
         self._engines: dict[str, Any] = {}
-        """By the interface, what answers the calls of a server; made at the first one."""
+        """By the interface, the engine for a server's calls; made at the first one."""
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
         self.mount_prefix = ""
@@ -109,7 +109,7 @@ class Atila(AppNames):
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
         self.parts: list[Parts] = []
-        """What layers add to the app as a whole; as soon as it is mounted."""
+        """The additions of layers to the app as a whole; as soon as it is mounted."""
         self.options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
 
     if not TYPE_CHECKING:

@@ -58,17 +58,17 @@ class Response:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.given_status = 0
-        """0 while nothing set it: then 200, or 204 if there is no body."""
+        """0 until it is set: then 200, or 204 if there is no body."""
         self.given_reason = ""
         self.headers: list[Header] = []
         self.header_callbacks: list[Callable[[], Iterable[Header]]] | None = None
-        """What `on_headers` was given."""
+        """The functions of `on_headers`."""
         self.trailers: tuple[Header, ...] = ()
         self.body: Any = None
         self.etag = ""
         """Entity tag of the answer, with its quotes; "" if it has none."""
         self.mtime: float | None = None
-        """When it changed, in seconds since 1970; None if that is not known."""
+        """The time of its last change, in seconds since 1970; None if that is not known."""
 
     def __call__(
         self,

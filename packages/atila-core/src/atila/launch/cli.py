@@ -190,7 +190,7 @@ def new(name: str, folder: Path | None) -> None:
 @main.command()
 @TARGET
 @click.option("--name", default="", help="Of the service; that of skitai.run if not given.")
-@click.option("--user", default="", help="Who runs it; you if not given.")
+@click.option("--user", default="", help="The user that runs it; you if not given.")
 @OUTPUT
 @click.argument("options", nargs=-1)
 def systemd(

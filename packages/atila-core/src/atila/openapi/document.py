@@ -125,7 +125,7 @@ def _error_schema() -> Schema:
         "properties": {
             "code": {"type": "integer", "minimum": 400, "maximum": 599},
             "message": text,
-            "detail": {**text, "description": "What is wrong."},
+            "detail": {**text, "description": "The fault."},
             "errno": {"type": "integer", "description": "The application's own number for it."},
             "request_id": {**text, "description": "To find it in the logs by."},
         },
@@ -145,7 +145,7 @@ def _input_error_schema() -> Schema:
                     "properties": {
                         "in": {**text, "description": "The part of the request."},
                         "at": {**text, "description": "The place in it; empty for all of it."},
-                        "message": {**text, "description": "What is wrong there."},
+                        "message": {**text, "description": "The fault there."},
                         "rule": {**text, "description": "Which rule is broken, for programs."},
                     },
                 },

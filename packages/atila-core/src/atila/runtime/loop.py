@@ -50,7 +50,9 @@ class TaskLoop(CallQueue):
                     self.loop.run_forever()
                 except BaseException:
                     # asyncio lets KeyboardInterrupt and SystemExit out of whatever raises them.
-                    log.exception("something on the task loop raised what would have ended it")
+                    log.exception(
+                        "a call on the task loop raised an error that would have ended the loop"
+                    )
 
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()

@@ -114,7 +114,7 @@ def _for_future(error: BaseException) -> BaseException:
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    carried = RuntimeError(f"{type(error).__name__} ended what ran for a request")
+    carried = RuntimeError(f"{type(error).__name__} ended the code of a request")
     carried.__cause__ = error
     return carried
 

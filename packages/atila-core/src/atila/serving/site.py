@@ -94,7 +94,7 @@ class Site(Dispatch):
         self.is_draining = False
         """Whether it is about to end, and wants no further requests."""
         self.metrics: Metrics | None = None
-        """What it counts; None without the setting METRICS_PATH."""
+        """Its metrics; None without the setting METRICS_PATH."""
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
         self.g: SharedStore = SharedStore()

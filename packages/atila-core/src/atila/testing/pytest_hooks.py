@@ -124,7 +124,7 @@ class Recorder:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option --docs."""
-    text = "write the API reference, docs/api/index.md, from what the tests ask for"
+    text = "write the API reference, docs/api/index.md, from the requests of the tests"
     parser.addoption("--docs", action="store_true", help=text)
 
 

@@ -217,7 +217,7 @@ class _Compiler:
             else:
                 types = ", ".join(kind.__name__ for kind in TYPES)
                 raise ValueError(
-                    f"a parameter takes a type ({types}) or what has a search method;"
+                    f"a parameter takes a type ({types}) or an object with a search method;"
                     f" to compare write {keyword}__eq; lists are {', '.join(_LISTS)}"
                 )
             return

@@ -67,7 +67,7 @@ class Messages:
             return self._kind.FromString(data)
         except (DecodeError, RecursionError):
             name = self._kind.DESCRIPTOR.full_name
-            raise GrpcError(INTERNAL, f"what was sent is no {name}") from None
+            raise GrpcError(INTERNAL, f"the message is no {name}") from None
 
     async def only(self) -> Any:
         """The only message of a request that is no stream.

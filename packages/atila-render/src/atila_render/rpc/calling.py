@@ -154,7 +154,7 @@ def _plain(was: Was, value: Any) -> Any:
     if value is ANSWERED or isinstance(value, FileBody | Iterator):
         raise TypeError(
             f"{was.endpoint.route.name} answered a call with {type(value).__name__}, which is no"
-            " value: return what XML-RPC and JSON-RPC have types for"
+            " value: return a value that XML-RPC and JSON-RPC have types for"
         )
     return value
 

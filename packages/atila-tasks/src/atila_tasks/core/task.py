@@ -228,7 +228,7 @@ class Task(Waitable):
                 callback()
             except Exception:
                 # Such as a loop that is closed already. The others wait as well.
-                log.exception("telling the end of %r failed", self)
+                log.exception("a callback at the end of %r failed", self)
 
     def _block(self) -> None:
         self._backend.help_out(self)

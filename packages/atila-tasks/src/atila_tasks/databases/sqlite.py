@@ -135,7 +135,7 @@ class SQLite(SQLInterface):
         if holds and pool is self.writer and self._is_mine():
             raise RuntimeError(
                 f"this request holds the only connection of {self.alias.name} that writes, in a"
-                " transaction: use what `with was.db(…, transaction=True) as db` gave"
+                " transaction: use the db of `with was.db(…, transaction=True) as db`"
             )
         return pool
 

@@ -175,7 +175,7 @@ def open_answer(answer: bytes) -> Any:
         body = load(answer[1:])
     except Exception as error:
         raise TypeError(
-            f"what a function of was.Process gave cannot be read here: {error}"
+            f"the result of a function of was.Process cannot be read here: {error}"
         ) from error
     if answer[:1] == DATA:
         return body

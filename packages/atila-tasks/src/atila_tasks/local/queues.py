@@ -176,8 +176,8 @@ def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) 
     """
     if iscoroutinefunction(produce) or isasyncgenfunction(produce):
         raise TypeError(
-            "was.Queue takes a plain function (queue); write an asynchronous generator for what"
-            " needs no thread"
+            "was.Queue takes a plain function (queue); write an asynchronous generator for work"
+            " that needs no thread"
         )
     return _pieces(was, produce, size)
 

@@ -59,7 +59,7 @@ def answer(request: bytes) -> bytes:
         name = getattr(func, "__qualname__", type(func).__name__)
         return _failed(
             TypeError(
-                f"what {name} gave, a {type(data).__name__}, cannot be sent from its process:"
+                f"the result of {name}, a {type(data).__name__}, cannot be sent from its process:"
                 f" {error}"
             )
         )

@@ -64,7 +64,7 @@ def _redirected(name: str, url: str, where: str, incoming: Incoming) -> str:
     except ValueError:
         usable = False
     if not usable or not where.isascii() or any(ord(sign) <= 32 for sign in where):
-        raise BadResponse(f"{name} redirects to what is no URL", incoming.head)
+        raise BadResponse(f"{name} redirects to something that is no URL", incoming.head)
     if parts.scheme == "http" and url.startswith("https:"):
         raise BadResponse(f"{name} redirects from https to http", incoming.head)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()

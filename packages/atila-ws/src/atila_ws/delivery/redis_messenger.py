@@ -106,7 +106,9 @@ class RedisMessenger:
                 message = channels.get_message(timeout=POLL_SECONDS)
             except self._errors as error:
                 # It subscribes anew by itself, with the next call.
-                log.warning("Redis: %s; what others send meanwhile is lost", type(error).__name__)
+                log.warning(
+                    "Redis: %s; messages of other workers are lost meanwhile", type(error).__name__
+                )
                 waiting.wait(RETRY_SECONDS)
                 continue
             if message is not None and message["type"] == "message":
