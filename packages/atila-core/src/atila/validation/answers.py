@@ -9,13 +9,13 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from atila.http import values
 from atila.http.response import Response
 from atila.routing.router import Route
 from atila.validation import hints
 from atila.validation.compiler import Typed, Unreadable, typed
 from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.readers import Anything, Custom, Reader, Scalar
+from atila.values.models import to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _plain(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_validator__"):
         return value
     try:
-        return msgspec.to_builtins(values.to_plain(value))
+        return msgspec.to_builtins(to_plain(value))
     except TypeError:
         return value
 

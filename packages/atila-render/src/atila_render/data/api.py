@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import parse_status
+from atila.http.forms import JSON_TYPE
 from atila_render.data.negotiation import negotiated
 from atila_render.data.xml import to_xml
 from atila_render.settings import settings_of
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from atila import Was
     from atila.http.response import Response
 
-JSON_TYPE = "application/json"
 MEDIA = (JSON_TYPE, "application/xml", "text/xml")
 """The media types of answers for programs, the favourite first."""
 

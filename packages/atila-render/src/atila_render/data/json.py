@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from atila import HTTPError
-from atila.http.values import is_model, to_plain
 from atila.values import json
+from atila.values.models import is_model, to_plain
 from atila.values.plain import plain
 from atila_render.data.dates import MOMENTS, NAMED
 

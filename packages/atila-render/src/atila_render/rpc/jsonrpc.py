@@ -6,6 +6,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from atila.http.forms import JSON_TYPE
 from atila.values import json
 from atila_render.data.json import to_json
 from atila_render.rpc import calling, system
@@ -21,7 +22,6 @@ from atila_render.settings import settings_of
 if TYPE_CHECKING:
     from atila import HTTPError, Was
 
-JSON_TYPE = "application/json"
 _respond = partial(calling.respond, JSON_TYPE)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from xmlrpc.client import Marshaller
 
-from atila.http.values import is_model, to_plain
+from atila.values.models import is_model, to_plain
 from atila.values.plain import plain
 
 if TYPE_CHECKING:

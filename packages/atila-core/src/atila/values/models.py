@@ -1,4 +1,4 @@
-"""Values as JSON: dicts and lists, and models: msgspec.Struct, dataclasses, attrs, pydantic."""
+"""Models as JSON and as plain values: msgspec.Struct, dataclasses, attrs, pydantic."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import orjson
 
 from atila.values import json
 from atila.values.plain import plain
-
-JSON_TYPE = "application/json"
 
 _KEPT = (datetime.datetime, datetime.date, datetime.time, Decimal, uuid.UUID)
 
