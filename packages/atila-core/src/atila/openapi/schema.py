@@ -46,6 +46,22 @@ CONVERTED: dict[str, Schema] = {
 _LENGTHS = {"string": "Length", "array": "Items", "object": "Properties"}
 
 
+def any_others(values: Schema | bool) -> dict[str, Any]:
+    """The Parameter Object of a `**` parameter: fields of the query with other names.
+
+    Args:
+        values: the schema of their values; True for any.
+    """
+    return {
+        "name": "more",
+        "in": "query",
+        "description": "Any other parameters.",
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "additionalProperties": values},
+    }
+
+
 def of_parameter(parameter: inspect.Parameter | None, rules: Iterable[Rule]) -> Schema:
     """The schema of a parameter.
 

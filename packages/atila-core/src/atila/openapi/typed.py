@@ -7,7 +7,7 @@ from typing import Any
 
 from atila.http.forms import FORM_TYPE
 from atila.http.uploads import MULTIPART_TYPE, Upload
-from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.serving.endpoint import Endpoint
 from atila.validation import parameters as places
 from atila.validation.binding import Binding
@@ -97,14 +97,7 @@ class TypedOperation:
             elif parameter.place in _PLACES and not self._is_in_body(parameter):
                 yield self._other(parameter)
         if self._binding.parameters.takes_any and not self._has_body:
-            yield {
-                "name": "more",
-                "in": "query",
-                "description": "Any other parameters.",
-                "style": "form",
-                "explode": True,
-                "schema": {"type": "object", "additionalProperties": self._rest()},
-            }
+            yield any_others(self._rest())
 
     def _is_in_body(self, parameter: Parameter) -> bool:
         is_any = parameter.place == places.ANY

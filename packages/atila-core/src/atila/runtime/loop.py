@@ -16,6 +16,11 @@ from atila.typevars import Value
 log = logging.getLogger("atila.loop")
 
 
+def in_event_loop() -> bool:
+    """Whether the calling thread is running an event loop, so that it must not block."""
+    return asyncio._get_running_loop() is not None
+
+
 class TaskLoop(CallQueue):
     """An asyncio loop, with calls from other threads handed over in batches.
 

@@ -9,12 +9,12 @@ pool has without the spare ones; its further requests wait without a thread (`cr
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from atila.errors import BUSY, HTTPError
+from atila.runtime.loop import in_event_loop
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -136,21 +136,13 @@ class Gate:
     def __enter__(self) -> None:
         if self._places.acquire(blocking=False):
             return
-        if _is_on_loop():
+        if in_event_loop():
             raise too_many()
         with waiting(sheds=True):
             self._places.acquire()
 
     def __exit__(self, *error: object) -> None:
         self._places.release()
-
-
-def _is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 SERVER_THREADS = 4

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from atila import HTTPError
 from atila.errors import BUSY
 from atila.runtime.keeping import kept
+from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: 
     if not pool.submit(run, task):
         error = HTTPError(503, f"too many tasks wait for {wanted}", 0, BUSY)
         task.fail(error, STA_UNSENT)
+
+
+def withdraw(task: Task) -> bool:
+    """Cancel a task that has not begun; False if it has."""
+    is_ours = task.try_start()
+    if is_ours:
+        task.fail(TaskCancelled(), STA_UNSENT)
+    return is_ours
 
 
 async def _close_all(backends: Sequence[Closing]) -> None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.loop import in_event_loop
 from atila.typevars import Context
 from atila_tasks.core.then import Then
 
@@ -124,11 +125,9 @@ class Waitable(ABC):
 
 
 def _refuse_on_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(
-        "this task is not finished, and waiting for it here would block the task loop: write"
-        " `task = yield task` in a coroutine, `await task` in async def, before its data is used"
-    )
+    if in_event_loop():
+        raise RuntimeError(
+            "this task is not finished, and waiting for it here would block the task loop: write"
+            " `task = yield task` in a coroutine, `await task` in async def, before its data is"
+            " used"
+        )

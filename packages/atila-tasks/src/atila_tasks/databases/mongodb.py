@@ -20,11 +20,10 @@ from atila_tasks.core.errors import (
     Unreachable,
     UpstreamError,
 )
-from atila_tasks.upstream.interfaces import CONNECTIONS, Interface, Start
+from atila_tasks.upstream.interfaces import CONNECTIONS, Interface, Start, WithBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
 
     from atila_tasks.core.task import Task
     from atila_tasks.upstream.aliases import Alias, Member
@@ -59,7 +58,7 @@ class Operation:
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Documents:
+class Documents(WithBlock):
     """The result of `was.db(alias)`: a collection, whose methods make tasks; `db["other"]` is
     another collection of the same database.
 
@@ -79,12 +78,6 @@ class Documents:
     def __init__(self, start: Start, collection: str = "") -> None:
         self._start = start
         self._collection = collection
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getitem__(self, collection: str) -> Documents:
         return Documents(self._start, collection)

@@ -12,7 +12,7 @@ from typing import Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import submit
+from atila_tasks.core.backends import submit, withdraw
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
@@ -42,9 +42,9 @@ class Executors(Backend):
         submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
-        elif task.handle is None:
+        if withdraw(task):
+            return
+        if task.handle is None:
             # It is being handed over; that it is done is found when that is done.
             task.fail(TaskCancelled())
         elif task.handle.cancel():

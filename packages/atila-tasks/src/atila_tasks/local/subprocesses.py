@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, site_singleton, submit
+from atila_tasks.core.backends import drained, site_singleton, submit, withdraw
 from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 from atila_tasks.local.programs import Program, argv_of, run
 
@@ -37,8 +36,7 @@ class Subprocesses(Backend):
         submit(self._pool, self._run, task, "a program")
 
     def cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
+        if withdraw(task):
             return
         if task.handle is not None:
             task.handle.kill()

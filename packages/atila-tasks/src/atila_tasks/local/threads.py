@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, site_singleton, submit
-from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.backends import drained, site_singleton, submit, withdraw
 from atila_tasks.core.task import Task
 
 if TYPE_CHECKING:
@@ -42,8 +40,7 @@ class Threads(Backend):
 
     def cancel(self, task: Task) -> None:
         # A thread cannot be stopped: what has begun goes on.
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
+        withdraw(task)
 
     def help_out(self, task: Task) -> None:
         # If all threads of the pool waited for tasks in its queue, none would ever come to them.

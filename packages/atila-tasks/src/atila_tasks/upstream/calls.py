@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.core.backend import Backend
+from atila_tasks.core.backends import withdraw
 from atila_tasks.core.errors import TaskCancelled, TaskTimeout
-from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 from atila_tasks.upstream.response_head import Reply
 
@@ -44,9 +44,7 @@ class Calls(Backend):
         task.site.loop.call(self._cancel, task)
 
     def _cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
-        elif task.handle is not None:
+        if not withdraw(task) and task.handle is not None:
             task.handle.stop(TaskCancelled())
 
     async def _run(self, task: Task, is_carried: bool = False) -> None:

@@ -15,6 +15,8 @@ from atila import SetupError
 from atila.errors import caller
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from atila_tasks.core.task import Task
     from atila_tasks.upstream.aliases import Alias, Member
 
@@ -37,7 +39,19 @@ class Command:
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Commands:
+class WithBlock:
+    """A context manager that does nothing at its end: `with was.db(alias) as db: …`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        pass
+
+
+class Commands(WithBlock):
     """The result of `was.db(alias)` where each method is a command that makes a task.
 
     Args:
@@ -46,12 +60,6 @@ class Commands:
 
     def __init__(self, start: Start) -> None:
         self._start = start
-
-    def __enter__(self) -> Commands:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> Callable[..., Task]:
         if name.startswith("_"):

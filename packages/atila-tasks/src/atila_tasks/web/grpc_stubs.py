@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.web import grpc_methods
 from atila_tasks.web.grpc_calls import GrpcCall, GrpcOpening
 from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.grpc_methods import GrpcMethod
@@ -23,7 +24,7 @@ OF_STUB = -1.0
 Metadata = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]
 
 
-class GrpcStub:
+class GrpcStub(WithBlock):
     """The result of `was.grpc(…)`: its methods are those of the service; a context manager, too.
 
     Args:
@@ -37,12 +38,6 @@ class GrpcStub:
         self._upstream = upstream
         self._service = service
         self._options = options
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> BoundMethod:
         if name.startswith("_"):

@@ -14,13 +14,14 @@ from atila.values import json
 from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import targets
 from atila_tasks.web.http_request import HttpRequest
 from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.http import Http
@@ -83,7 +84,7 @@ class Method:
         return self._start(self._name, args, kwargs)
 
 
-class RpcStub:
+class RpcStub(WithBlock):
     """The result of `was.xmlrpc(…)`: its methods are the server's; a context manager, too."""
 
     _content_type = "text/xml"
@@ -93,12 +94,6 @@ class RpcStub:
         self._upstream = upstream
         self._options = options
         self._target = upstream.prefix + (targets.fill(upstream.base, ()) or "/")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> Method:
         if name.startswith("__"):

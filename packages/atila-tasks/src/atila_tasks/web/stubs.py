@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.web import payloads, targets
 from atila_tasks.web.http_request import HttpRequest
 from atila_tasks.web.upstream_target import (
@@ -19,7 +20,7 @@ from atila_tasks.web.upstream_target import (
 )
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
 
@@ -52,7 +53,7 @@ class Request(Sending, total=False):
     params: Mapping[str, Any] | None
 
 
-class Stub:
+class Stub(WithBlock):
     """A server, or the members of an alias, below one path; a context manager, too.
 
     Its methods take a path with a `{}` for each of the values that follow it, percent-encoded
@@ -79,12 +80,6 @@ class Stub:
         self._upstream = upstream
         self._base = targets.fill(base, ())
         self._options = options
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def get(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """GET."""

@@ -11,7 +11,7 @@ from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
 from atila_tasks.databases.sql.rows import Rows
 from atila_tasks.databases.sql.statements import Bound, Builder, Query, Script, to_query
-from atila_tasks.upstream.interfaces import DB_SQLITE3
+from atila_tasks.upstream.interfaces import DB_SQLITE3, WithBlock
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,7 +23,7 @@ _NAMED = re.compile(r"[:@$][A-Za-z_]")
 """A placeholder of SQLite with a name."""
 
 
-class Session(Builder):
+class Session(WithBlock, Builder):
     """Statements, each carried out by itself, on whichever connection is free.
 
     Args:
@@ -34,12 +34,6 @@ class Session(Builder):
     def __init__(self, start: Starter, engine: str) -> None:
         self._start = start
         self._engine = engine
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        pass
 
     async def __aenter__(self) -> Self:
         return self

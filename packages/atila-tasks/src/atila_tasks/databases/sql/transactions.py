@@ -6,6 +6,7 @@ import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.loop import in_event_loop
 from atila_tasks.databases.sql.commits import owe
 from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
@@ -40,13 +41,13 @@ class Transaction(Session):
         self._is_open = False
 
     def __enter__(self) -> Self:
-        if _is_on_loop() and not self._start.was.endpoint.route.options.get("coroutine"):
+        if in_event_loop() and not self._start.was.endpoint.route.options.get("coroutine"):
             raise RuntimeError("in async def a transaction is begun by `async with`")
         return self._enter()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         opened = self._leave()
-        if not _is_on_loop():
+        if not in_event_loop():
             if kind is None:
                 opened.commit(self._note_updates).fetch()
             else:
@@ -118,14 +119,6 @@ class Transaction(Session):
     def rollback(self) -> Task:
         """Roll back; a task. Later statements are another transaction."""
         return self._held.rollback()
-
-
-def _is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def _settled(task: Task) -> None:
