@@ -11,21 +11,19 @@ import copy
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
-from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import debug_page, error_pages, responders
+from atila.serving import error_answers, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -396,22 +394,14 @@ class Endpoint:
             responders.send_not_modified(was)
             self._close(was)
             return None
-        if isinstance(error, HTTPError):
-            reported = error
-            error_pages.log_report(was, error)
-        else:
-            reported = HTTPError(500, "the server could not process this request")
-            if debug_page.is_for(was):
-                reported.__cause__ = error
-            if not isinstance(error, ClientGone):
-                log.error("request %s failed", was.request_id, exc_info=error)
+        reported = error_answers.reported(was, error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
         if not was.headers_sent:
             try:
-                pending = self._send_error(was, reported)
+                pending = error_answers.send(was, reported, self)
             except Exception as problem:
-                self._send_plain_error(was, reported, problem)
+                error_answers.send_plain(was, reported, problem)
             else:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
@@ -431,7 +421,7 @@ class Endpoint:
                 pending = context.run(responders.send, was, value)
         except (Exception, asyncio.CancelledError) as problem:
             if not was.headers_sent:
-                self._send_plain_error(was, reported, problem)
+                error_answers.send_plain(was, reported, problem)
         finally:
             watch.stop()
         if self._teardown:
@@ -442,38 +432,6 @@ class Endpoint:
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
             was.site.loop.spawn(transport.close(code))
-
-    def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
-        if self.error_writer is not None:
-            self.error_writer(was, error)
-            return None
-        response = was.renew_response(error)
-        if error.code >= 400:
-            response.headers.append(("x-request-id", was.request_id))
-        # Whoever keeps it must not give a page to a program: 404, 405, 410 may be kept (RFC 9111).
-        response.headers.append(("vary", "Accept"))
-        handler = self.app.error_handler_for(error.code)
-        if handler is None:
-            return responders.send(was, error_pages.answer(was, error))
-        error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
-        value = handler(was, error)
-        if hasattr(type(value), "__await__"):
-            value = error_pages.suited_later(was, error, value)
-        else:
-            value = error_pages.suited(was, error, value)
-        return responders.send(was, value)
-
-    def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
-        """Answer with an error whose own page failed; in development, with why it did."""
-        log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if debug_page.is_for(was):
-            content_type, body = debug_page.build(was, problem, error.code)
-        else:
-            content_type, body = error_pages.build(was, error)
-        if was.exchange.method == "HEAD":
-            body = b""
-        told = ("x-request-id", was.request_id)
-        was.exchange.respond(error.code, [*error.headers, content_type, told], body)
 
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
