@@ -61,13 +61,13 @@ def serve(site: Site) -> Coroutine[Any, Any, None] | None:
     """The function that opens the gRPC port; None if there is none.
 
     Raises:
-        SetupError: grpcio is not installed.
+        SetupError: grpcio is not installed, or cannot use the certificate.
     """
     asked = os.environ.get(grpc_finder.VARIABLE)
     if not asked and not any(mount.app.config.get("GRPC_PORT") for mount in site.mounts):
         return None
     if importlib.util.find_spec("grpc") is None:
         raise SetupError(f"the setting GRPC_PORT: {grpc_finder.ADVICE}")
-    from atila_render.grpc.port import address_of, listen
+    from atila_render.grpc.port import address_of, credentials, listen
 
-    return listen(site, address_of(site))
+    return listen(site, address_of(site), credentials())

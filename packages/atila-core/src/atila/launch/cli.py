@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from atila.errors import SetupError
-from atila.launch import failures, ports, reloading, script
+from atila.launch import failures, ports, reloading, script, tls
 from atila.launch.failures import ProjectFailed
 from atila.monitoring import logs
 from atila.serving import static
@@ -22,7 +22,8 @@ from atila.serving import static
 OPTIONS = "atila.serve_options"
 """The group of entry points that name options of layers for `atila serve`."""
 TARGET = click.argument("target")
-OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
+FILE = click.Path(path_type=Path)
+OUTPUT = click.option("--output", type=FILE, help="A file; else it is shown.")
 
 
 @contextmanager
@@ -75,6 +76,13 @@ class _Serve(click.Command):
 )
 @click.option("--host", help="Address to listen on; 127.0.0.1 if not given.")
 @click.option("--port", type=click.IntRange(1, 65535), help="TCP port; 5000 if not given.")
+@click.option("--certfile", type=FILE, help="Speak TLS, with this certificate (PEM).")
+@click.option("--keyfile", type=FILE, help="Its private key (PEM), if that is another file.")
+@click.option(
+    "--keyfile-password",
+    envvar=tls.KEYFILE_PASSWORD,
+    help=f"The password of the key; better in the environment variable {tls.KEYFILE_PASSWORD}.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
 @click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
 @click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
@@ -129,8 +137,7 @@ def serve(
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
         click.echo(
-            f"Serving {target} with {engine}: http://{settings.host}:{settings.port}"
-            " (Ctrl-C ends it)",
+            f"Serving {target} with {engine}: {settings.url} (Ctrl-C ends it)",
             err=True,
         )
         serve_with(settings)

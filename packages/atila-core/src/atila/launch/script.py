@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
-from atila.launch import failures, reloading, run_options, targets, wsgi_mount
+from atila.launch import failures, reloading, run_options, targets, tls, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
@@ -357,6 +357,7 @@ class Settings:
             target's.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
             handlers, which it then runs in its own threads.
+        tls: the certificate; None for plain HTTP.
     """
 
     target: str
@@ -368,13 +369,20 @@ class Settings:
     places: tuple[str, ...]
     access_log: str | None
     interface: str = "rsgi"
+    tls: tls.TLS | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it can be asked."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def settle(target: str, options: Mapping[str, Any]) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
 
     Raises:
-        SetupError: see `examine`.
+        SetupError: see `examine` and `tls.settle`.
     """
     asked = examine(target)
     return Settings(
@@ -387,6 +395,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         places=tuple(asked[PLACES]),
         access_log=options["access_log"],
         interface=options["interface"],
+        tls=tls.settle(options, asked),
     )
 
 

@@ -89,12 +89,17 @@ class Launcher:
 
     def run(self, run: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """In place of `skitai.run(**conf)`."""
-        from atila.launch import script
+        from atila.launch import script, tls
 
+        for name in tls.OPTIONS:
+            # Of `skitai.enable_ssl`; Skitai itself looks there later than another engine can.
+            if (value := self._skitai.dconf.get(name)) is not None:
+                kwargs.setdefault(name, value)
         if script.record_run(kwargs):
             return None
         if not self._points:
             return run(**kwargs)
+        tls.announce(tls.settle({}, kwargs))
         self._obey_switches(kwargs)
         if reloading.is_development():
             # Skitai's default is every address of the machine.
