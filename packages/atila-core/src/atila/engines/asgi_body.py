@@ -25,7 +25,7 @@ class Incoming:
     the server is asked for one message at a time, and no message is lost.
 
     Args:
-        receive: of the request.
+        receive: the `receive` of the request.
         send: likewise.
         has_body: whether the head announces a body.
 

@@ -34,7 +34,7 @@ def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
     """Refuse an option by a name that there is none of.
 
     Raises:
-        TypeError: which, and which there are.
+        TypeError: an option is unknown; the message names the known ones.
     """
     if not known.issuperset(options):
         unknown = sorted(set(options) - known)[0]
