@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 AHEAD = 262144
 """Bytes of a body without a reader that are taken from the server, to see the client leave."""
 LOOK_SECONDS = 1.0
-"""How often the server is looked at beyond that."""
+"""Seconds between two looks at the server, once so many are taken."""
 
 
 class Incoming:

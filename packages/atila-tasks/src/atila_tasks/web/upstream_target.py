@@ -31,7 +31,7 @@ OF_REQUESTS = OF_STUBS | {"params"}
 
 
 def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Refuse an option by a name that there is none of.
+    """Refuse unknown options.
 
     Raises:
         TypeError: an option is unknown; the message names the known ones.
