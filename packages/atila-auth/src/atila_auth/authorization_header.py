@@ -106,7 +106,7 @@ def parse_extended(value: str) -> str:
     """A value such as UTF-8''J%C3%A4s%C3%B8n (RFC 8187, section 3.2).
 
     Raises:
-        Malformed: it is not UTF-8, or written in another way.
+        Malformed: it is not UTF-8, or malformed.
     """
     charset, quote, rest = value.partition("'")
     _, second, encoded = rest.partition("'")

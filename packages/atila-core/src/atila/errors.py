@@ -144,7 +144,7 @@ def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
     one is like it.
 
     Args:
-        name: as it was written.
+        name: the unknown name.
         known: the names that there are.
         least: how alike two names must be (0 to 1).
     """

@@ -210,7 +210,7 @@ class Was(WasNames):
         """Write the traceback of the error being handled to the app's log.
 
         Args:
-            id: to find it by; the request id if not given.
+            id: an id to find it in the log; the request id if not given.
         """
         text, extra = traceback.format_exc(), {"request_id": self.request_id}
         log.error("[%s]\n%s", id or self.request_id, text, extra=extra)

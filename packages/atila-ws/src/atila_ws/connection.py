@@ -54,11 +54,11 @@ class WebSocket:
 
     Args:
         hub: the connections of this process.
-        space: of the app, for the names of rooms.
+        space: the name space of the app, for the names of rooms.
         config: the settings of the app.
         timeout: seconds that `receive` waits for a message before it closes the connection; None
             waits for ever.
-        encoding: how messages are written.
+        encoding: the form of messages.
     """
 
     __slots__ = (

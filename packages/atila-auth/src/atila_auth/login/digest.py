@@ -36,7 +36,7 @@ class Digest:
         app: the app.
         realm: the realm.
         find: finds a user.
-        algorithms: those offered, the best first.
+        algorithms: the algorithms that it offers, the best first.
         seconds: how long a nonce is valid.
     """
 

@@ -25,7 +25,7 @@ class Response:
     """Digest credentials, well formed.
 
     Attributes:
-        name: of the user.
+        name: the name of the user.
         algorithm: one of `HASHES`.
         parameters: all of them, as sent.
     """

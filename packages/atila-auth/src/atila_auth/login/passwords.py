@@ -56,10 +56,10 @@ def hash_password(
     """A password as it may be stored: hashed with scrypt (RFC 7914) and a salt of its own.
 
     Args:
-        password: of any length.
+        password: the password, of any length.
         cost: binary logarithm of the work; one more takes twice the time and the memory.
         block: the block size r; memory is 128 * r * 2**cost bytes.
-        parallel: how often it is done; twice takes twice the time.
+        parallel: how often scrypt runs; twice takes twice the time.
 
     Returns:
         "$scrypt$ln=15,r=8,p=3$SALT$HASH", for `verify_password`.

@@ -96,7 +96,7 @@ def a1(name: str, realm: str, password: str, algorithm: str = MD5) -> str:
     """The hash of user, realm and password that digest authentication works with.
 
     Args:
-        name: of the user.
+        name: the name of the user.
         realm: `app.realm`.
         password: his password.
         algorithm: "MD5" or "SHA-256".

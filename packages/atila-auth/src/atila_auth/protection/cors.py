@@ -32,7 +32,7 @@ class Cors:
     """Gives the headers of an endpoint's answers, errors too.
 
     Args:
-        policy: of the endpoint; None if it has none.
+        policy: the policy of the endpoint; None if it has none.
     """
 
     def __init__(self, policy: Policy | None) -> None:

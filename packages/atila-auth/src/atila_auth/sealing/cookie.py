@@ -56,11 +56,11 @@ class SealedCookie:
 
     Args:
         was: the request.
-        name: of the cookie.
+        name: the name of the cookie.
         purpose: see `Sealer`.
-        secrets: of the app.
-        path: where it is valid, with all below it; None for the mount point of the app.
-        domain: where it is valid, with all below it; None for this host alone.
+        secrets: the secrets of the app.
+        path: the path where it is valid, with all below it; None for the mount point of the app.
+        domain: the domain where it is valid, with all below it; None for this host alone.
         secure: only sent over https; None for the setting COOKIES_SECURE.
         http_only: not readable by scripts; None for yes.
     """
@@ -112,7 +112,7 @@ class SealedCookie:
 
         Raises:
             TypeError: JSON has no type for it.
-            ValueError: it is too long: browsers keep 4096 bytes of a cookie.
+            ValueError: the cookie is too long: browsers keep 4096 bytes.
         """
         content = dump(value)
         length = len(self._name) + length_of(len(content))

@@ -124,9 +124,9 @@ def derive(secret: str, purpose: str, size: int = 32) -> bytes:
     """The key of a purpose (HKDF with SHA-256, RFC 5869). From one no other can be found out.
 
     Args:
-        secret: of the app.
+        secret: the secret of the app.
         purpose: the purpose of the key: "session".
-        size: of the key, in bytes.
+        size: the size of the key, in bytes.
     """
     info = b"atila-auth 1 " + purpose.encode()
     raw = secret.encode("utf-8", "surrogatepass")

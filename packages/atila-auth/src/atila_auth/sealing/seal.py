@@ -36,7 +36,7 @@ class Sealer:
     contents are alike; so a key never wears out.
 
     Args:
-        secrets: of the app; the first seals, all of them open.
+        secrets: the secrets of the app; the first seals, all of them open.
         purpose: a name; values sealed for one purpose are opened for no other.
     """
 

@@ -41,7 +41,7 @@ class Record:
         """The values of a session with the changes that it does not know.
 
         Args:
-            values: of the session.
+            values: the values of the session.
             seen: the number of the last change that it knows.
         """
         applied = dict(values)
@@ -74,8 +74,8 @@ def end(shared: Shared, session_id: str, seconds: float) -> None:
 
     Args:
         shared: the state.
-        session_id: of the session.
-        seconds: that any of them may still be valid.
+        session_id: the id of the session.
+        seconds: the time that any of them may still be valid.
     """
     shared.set(_SPACE, session_id, _OVER, seconds)
 
@@ -85,10 +85,10 @@ def change(shared: Shared, session_id: str, name: str, value: list[Any], seconds
 
     Args:
         shared: the state.
-        session_id: of the session.
-        name: of the value.
+        session_id: the id of the session.
+        name: the name of the value.
         value: the value in a list, or [] if it is removed.
-        seconds: that it is kept.
+        seconds: the time that it is kept.
 
     Raises:
         TypeError: it is a value that JSON has no type for.

@@ -92,7 +92,7 @@ class MessageBox:
 
         Raises:
             TypeError: something in it is a value that JSON has no type for.
-            ValueError: it does not fit into a cookie, alone even.
+            ValueError: it does not even fit into a cookie alone.
             RuntimeError: the answer has begun, so it would never arrive.
         """
         if valid and not keys.is_time(valid):

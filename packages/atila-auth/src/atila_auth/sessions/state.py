@@ -191,7 +191,7 @@ class SessionState:
         """Have it end some seconds from now.
 
         Raises:
-            ValueError: that is no time to come.
+            ValueError: the time is not in the future.
             RuntimeError: the head of the answer has been sent.
         """
         if not is_time(seconds):

@@ -150,8 +150,8 @@ class Atila(AppNames):
                 if the function has a default for it.
             methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
-            options: those of the layers, and input_stream=True for a handler that reads the body
-                piece by piece.
+            options: the options of the layers, and input_stream=True for a handler that reads the
+                body piece by piece.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.
@@ -405,7 +405,7 @@ class Atila(AppNames):
         """Serve the app alone, at "/", until the process gets a signal to end.
 
         Args:
-            options: those of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
+            options: the options of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
         """
         import skitai
 

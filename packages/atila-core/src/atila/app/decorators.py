@@ -107,7 +107,7 @@ def if_cache_updated(
 
     Args:
         app: the app.
-        names: of the things, as given to `was.setlu`: "tables.users", or several of them.
+        names: the names of the things, as given to `was.setlu`: "tables.users", or several of them.
         work: called as work(was, name) for each that was updated; see `if_file_modified`.
         interval: seconds between two looks.
     """

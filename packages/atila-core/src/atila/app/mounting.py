@@ -151,7 +151,7 @@ class Mounting:
             point: the mount point, below that of the module.
             target: the module or function.
             rank: the rank of a target beside the app; None for one that belongs to its mount point.
-            options: those of `app.mount`.
+            options: the options of `app.mount`.
 
         Raises:
             SetupError: it cannot be mounted, or not at this time.
@@ -274,7 +274,7 @@ def call_hook(hook: Callable[..., Any], *args: Any) -> Any:
     """Call a hook of a package with as many of the arguments as it takes.
 
     Raises:
-        SetupError: it wants more, or is `async def`.
+        SetupError: it takes more arguments, or is `async def`.
     """
     name, source = getattr(hook, "__name__", "the hook"), source_of(hook)
     if inspect.iscoroutinefunction(hook):

@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 AHEAD = 262144
 """Bytes of a body without a reader that are taken from the server, to see the client leave."""
 LOOK_SECONDS = 1.0
-"""How often the server is looked at beyond that."""
+"""Seconds between two looks at the server, once so many are taken."""
 
 
 class Incoming:
@@ -25,7 +25,7 @@ class Incoming:
     the server is asked for one message at a time, and no message is lost.
 
     Args:
-        receive: of the request.
+        receive: the `receive` of the request.
         send: likewise.
         has_body: whether the head announces a body.
 

@@ -120,7 +120,7 @@ class RSGIExchange(Exchange):
         """The body, piece by piece.
 
         Raises:
-            ClientGone: it is malformed, or the client left before its end.
+            ClientGone: the body is malformed, or the client left before its end.
         """
         incoming = self._body()
         while piece := await incoming.next():

@@ -76,7 +76,7 @@ class BodySink:
 
     Args:
         limit: bytes that the body may have.
-        folder: where to put the file of a large one; None for the system's temporary folder.
+        folder: the folder for the file of a large one; None for the system's temporary folder.
         keep: False to count the pieces only and forget them.
         is_form: whether it is multipart/form-data.
     """

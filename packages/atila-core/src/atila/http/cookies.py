@@ -159,8 +159,9 @@ class Cookies(MutableMapping[str, str]):
             val: its value; anything but str is sent as str(val).
             expires: seconds that it lasts; None until the browser is closed; 0 or "now" to delete
                 it at once; "never" for a hundred years.
-            path: where it is valid, with all below it; None for the mount point of the app.
-            domain: where it is valid, with all below it; None for this host alone.
+            path: the path where it is valid, with all below it; None for the mount point of the
+                app.
+            domain: the domain where it is valid, with all below it; None for this host alone.
             secure: only sent over https; None if this request came over https.
             http_only: not readable by scripts; None for yes.
             samesite: "Lax", "Strict" or "None"; None to leave it to the browser.

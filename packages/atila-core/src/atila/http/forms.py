@@ -21,7 +21,7 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
 
     Args:
         text: "name=Hans+Roh&age=7".
-        most: how many fields there may be.
+        most: the most fields.
 
     Returns:
         Name to value; to a list of values, in order, if the name comes more than once.

@@ -135,7 +135,7 @@ def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:
 
     Args:
         kind: the class for a site without any.
-        proxies: those that are trusted.
+        proxies: the trusted proxies.
     """
     members = {"__slots__": (), "proxies": proxies}
     return type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)

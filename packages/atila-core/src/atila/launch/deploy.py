@@ -41,7 +41,7 @@ class Deployment:
         target: see `launch.read`; the path of a script is absolute.
         folder: the folder of the script, or the working directory.
         site: the site that it serves.
-        options: those of `skitai.run`.
+        options: the options of `skitai.run`.
     """
 
     target: str

@@ -43,7 +43,7 @@ class Service:
 
     Args:
         site: the site.
-        files: those that granian watches, if it does.
+        files: the files that granian watches, if it does.
     """
 
     def __init__(self, site: Site, files: reloading.Files | None = None) -> None:

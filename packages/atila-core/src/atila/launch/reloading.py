@@ -59,7 +59,7 @@ class Files:
     """The Python files of a project, as they were.
 
     Args:
-        folder: that of the project; environments and hidden folders in it are passed over.
+        folder: the folder of the project; environments and hidden folders in it are passed over.
         more: files and folders besides; see `places_of`.
     """
 

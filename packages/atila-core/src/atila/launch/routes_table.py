@@ -24,7 +24,7 @@ class Line:
         methods: "GET, POST"; "WS" for a WebSocket.
         path: the rule, with the mount point; ahead of it the host, if it is for one only.
         name: its name for `urlfor`.
-        handler: where it is: "shop/orders.py:12".
+        handler: the place of the handler: "shop/orders.py:12".
     """
 
     methods: str

@@ -48,7 +48,7 @@ class Launch:
     Attributes:
         mounts: the apps, and packages whose apps are made in each worker.
         folders: of static files that no app has: mount point, path and host.
-        options: those of `skitai.run`: port, address, workers, threads, name, …
+        options: the options of `skitai.run`: port, address, workers, threads, name, …
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
@@ -79,7 +79,7 @@ def record_mount(
         point: the path: "/".
         target: the target.
         pref: attributes for the app, and in `config` its settings.
-        options: of `skitai.mount`: name, host, subscribe.
+        options: the options of `skitai.mount`: name, host, subscribe.
 
     Returns:
         Whether it was recorded; otherwise it is Skitai's.

@@ -77,7 +77,7 @@ class Readiness:
 
     Args:
         app: the app.
-        seconds: that each check has.
+        seconds: the time that each check has.
     """
 
     def __init__(self, app: Atila, seconds: float) -> None:

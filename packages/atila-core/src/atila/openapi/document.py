@@ -33,7 +33,7 @@ def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document
     the more particular one alone; OpenAPI cannot distinguish them.
 
     Args:
-        endpoints: those of one or more apps.
+        endpoints: the endpoints of one or more apps.
         info: the Info Object; see `info_of`.
     """
     shown = [e for e in endpoints if not e.websocket and not e.route.automatic]

@@ -68,7 +68,7 @@ def of_parameter(parameter: inspect.Parameter | None, rules: Iterable[Rule]) -> 
     Args:
         parameter: in the signature of the handler, for its annotation and default; None for one
             that is taken by `**`.
-        rules: those about it, and about parts of it.
+        rules: the rules about it, and about parts of it.
     """
     schema = dict(_annotated(parameter)) if parameter is not None else {}
     # What tells a kind comes first, since what a length is the length of depends on it.

@@ -57,7 +57,7 @@ class TypedOperation:
     Args:
         binding: the binding of its parameters.
         components: takes the schemas of models.
-        rules: those of `@app.inspect`.
+        rules: the rules of `@app.inspect`.
         has_body: whether the method has a body.
     """
 

@@ -23,7 +23,7 @@ class Resources:
     """The routes of an app, for calls and links.
 
     Args:
-        routes: in the order of precedence.
+        routes: the routes, in the order of precedence.
     """
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:

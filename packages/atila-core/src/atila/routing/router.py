@@ -173,7 +173,7 @@ def fitting(kind: str, value: Any) -> Any:
 
     Args:
         kind: the converter of the parameter: "int".
-        value: as given.
+        value: the value as given.
 
     Returns:
         The value that the path would give for the text; None for one that no path could give.
@@ -205,7 +205,7 @@ class Leaf:
     """All that is at one place of the tree: a target for each method.
 
     Attributes:
-        targets: by method.
+        targets: the targets by method.
         options: answers OPTIONS if none of the targets does.
     """
 

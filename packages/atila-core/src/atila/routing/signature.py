@@ -21,7 +21,7 @@ class Signature:
 
     Attributes:
         names: its parameters in order.
-        required: those without a default.
+        required: the names of those without a default.
         defaults: the defaults of the others.
         takes_any: whether it has a ** parameter.
         reads_any: whether it uses that: its name does not begin with an underscore.

@@ -29,7 +29,7 @@ class TaskLoop(CallQueue):
 
     Attributes:
         loop: the asyncio loop.
-        thread_id: of the thread that it runs in.
+        thread_id: the identity of the thread that it runs in.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:

@@ -132,7 +132,7 @@ def make(folder: Path) -> None:
     """Make the folder if nobody has, readable to this user alone, and sweep.
 
     Raises:
-        PermissionError: it is somebody else's.
+        PermissionError: it belongs to another user.
     """
     if not folder.exists():
         sweep()

@@ -86,7 +86,7 @@ def choose(*, alone: bool = False, url: str | None = None) -> Shared:
 
     Args:
         alone: share nothing with other processes.
-        url: of a Redis that all hosts share; None for the state of this host's workers.
+        url: the URL of a Redis that all hosts share; None for the state of this host's workers.
     """
     if url and not alone:
         from atila.runtime.shared_redis import RedisShared
@@ -229,7 +229,7 @@ class EmbeddedShared:
     """Shared by the worker processes of one host; see `Shared`. Its files are made at first use.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Lender(Protocol):
         """The calling thread is about to wait.
 
         Args:
-            sheds: it would rather fail than wait if the answer is no.
+            sheds: the caller fails, in place of waiting, if the answer is False.
 
         Returns:
             Whether another thread may take its place.

@@ -115,7 +115,7 @@ class SharedStore(MutableMapping[str, Any]):
 
         Args:
             shared: the state.
-            space: of the names there.
+            space: the name space of the names there.
         """
         if self._shared is not self._own:
             return  # Of another site, which says so when the app enters this one too.

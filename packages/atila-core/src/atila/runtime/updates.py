@@ -51,7 +51,7 @@ def setlu(was: Was, name: str, *args: Any, **kwargs: Any) -> float:
 
     Args:
         was: the context.
-        name: of the thing: "tables.users".
+        name: the name of the thing: "tables.users".
         args: for the handlers of the event.
         kwargs: for the handlers of the event.
 

@@ -219,7 +219,7 @@ class Endpoint:
 
         Args:
             args: the parameters that are given.
-            content_type: that of the body; None if the client has said nothing.
+            content_type: the media type of the body; None without the header.
         """
         if self._reads_any and not content_type:
             return True

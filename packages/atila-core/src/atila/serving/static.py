@@ -79,10 +79,10 @@ class File:
     """A file that was found.
 
     Attributes:
-        root: where.
-        folder: which of its folders it must be in.
+        root: the root that it is in.
+        folder: the folder of the root that it must be in.
         path: the full path.
-        lacks_slash: it is the index of a folder that was asked for without a slash at the end, so
+        lacks_slash: it is the index of a folder that was requested without a slash at the end, so
             that relative links in it would lead elsewhere.
     """
 
@@ -146,7 +146,7 @@ class StaticFiles:
 
         Args:
             path: decoded.
-            apps: those of the host; None for all.
+            apps: the apps of the host; None for all.
         """
         for root in self.roots:
             if not path.startswith(root.url) or (apps is not None and root.app not in apps):

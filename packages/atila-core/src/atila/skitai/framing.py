@@ -139,7 +139,7 @@ def body_reader(version: str, lengths: list[str], codings: list[str]) -> BodyRea
     Args:
         version: "1.0" or "1.1".
         lengths: the values of all Content-Length headers.
-        codings: those of all Transfer-Encoding headers.
+        codings: the codings of all Transfer-Encoding headers.
 
     Raises:
         HTTPError: 400 if the framing is ambiguous, 501 for an unknown coding.

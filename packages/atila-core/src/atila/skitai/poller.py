@@ -29,7 +29,7 @@ class Connection(Protocol):
     """A connection that says when it is to be asked."""
 
     def is_at_rest(self) -> bool:
-        """Whether it will say so before it waits for something else than now."""
+        """Whether it needs no more asking, until an event or `stir`."""
 
 
 class Poller:

@@ -63,8 +63,8 @@ class Reference:
     """All calls of a test run, to become a document.
 
     Attributes:
-        calls: in the order they were made.
-        untold: how many were answered by a server that did not say by which route.
+        calls: the calls, in order.
+        untold: the number of calls whose answer did not name a route.
     """
 
     calls: list[Call] = field(default_factory=list)

@@ -42,8 +42,8 @@ class ClientCookies(MutableMapping[str, str]):
         """Keep the cookies that an answer sets.
 
         Args:
-            url: of its request: path and query.
-            headers: of the answer.
+            url: the URL of its request: path and query.
+            headers: the headers of the answer.
         """
         lines = [value for name, value in headers if name.lower() == "set-cookie"]
         if lines:

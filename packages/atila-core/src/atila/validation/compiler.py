@@ -36,7 +36,7 @@ class Typed:
     """A type, ready to convert values to it.
 
     Args:
-        reader: of the type.
+        reader: the reader of the type.
 
     Attributes:
         is_model: it is a model, or one of several, or None.

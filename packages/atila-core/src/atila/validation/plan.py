@@ -10,7 +10,7 @@ class Plan:
     """The sources of a handler's parameters.
 
     Args:
-        parameters: those of the handler.
+        parameters: the parameters of the handler.
         of_layers: names of parameters that are for layers, so that the handler need not take them.
 
     Attributes:

@@ -94,7 +94,7 @@ class Reader:
         """A schema with the constraints in it.
 
         Args:
-            schema: that of the type.
+            schema: the schema of the type.
             length: how a limit of its length is called: "Length", "Items" or "Properties".
         """
         for constraint in self.said.constraints:

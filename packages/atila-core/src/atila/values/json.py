@@ -63,7 +63,7 @@ def dumps(value: Any, default: Default | None = plain, option: int = 0) -> bytes
         default: gives a substitute for a value of a type that orjson does not know, or raises
             TypeError; None for no substitutes, and no keys but text: the value is read back as it
             was.
-        option: of orjson.
+        option: the flags of orjson.
 
     Raises:
         TypeError: a value in it cannot be written.
@@ -88,7 +88,7 @@ class _Writing:
 
     Args:
         default: see `dumps`.
-        option: of orjson.
+        option: the flags of orjson.
     """
 
     def __init__(self, default: Default | None, option: int) -> None:

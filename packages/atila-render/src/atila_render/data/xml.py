@@ -34,7 +34,7 @@ def to_xml(value: Any, to_json: Writer) -> bytes:
 
     Args:
         value: anything that can be written as JSON.
-        to_json: how; dates, Decimals and all else look alike in both.
+        to_json: the writer of JSON; dates, Decimals and all else look alike in both.
 
     Raises:
         Unwritable: see `json.writer`.

@@ -37,8 +37,8 @@ class Method:
     """A method of a service, and the endpoint that answers it.
 
     Args:
-        descriptor: of the method.
-        endpoint: of the route.
+        descriptor: the descriptor of the method.
+        endpoint: the endpoint of the route.
 
     Attributes:
         name: "package.Service.Method".

@@ -31,7 +31,7 @@ def find(app: Atila, name: str) -> Match:
     point, or else to the resource of that name.
 
     Raises:
-        CallFault: to nothing that answers POST with a plain value.
+        CallFault: no such method answers POST with a plain value.
     """
     match = app.router.match("/" + name.replace(".", "/"), "POST")
     if match is not None and is_callable(match.endpoint):
@@ -69,8 +69,8 @@ def call(was: Was, name: str, params: Params) -> Any:
 
     Args:
         was: the request that is the envelope.
-        name: of the method.
-        params: by position or by name.
+        name: the name of the method.
+        params: the parameters, by position or by name.
 
     Returns:
         Its value; or an awaitable of it, to be awaited on the task loop.

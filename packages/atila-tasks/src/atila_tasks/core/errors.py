@@ -38,7 +38,7 @@ class UpstreamError(HTTPError, ConnectionError):  # type: ignore[misc]  # two at
     """The connection to a server that a task needs failed; as an answer 502.
 
     Args:
-        report: which server, by the name of its alias, and how it failed; without any secret. It is
+        report: the server, by the name of its alias, and the failure; without any secret. It is
             logged, and given to no client.
     """
 
@@ -113,9 +113,9 @@ class PoolExhausted(HTTPError):
     """No connection was free in time; as an answer 503 (RFC 9110, section 15.6.4).
 
     Args:
-        name: of the alias.
+        name: the name of the alias.
         size: the most connections that it has.
-        seconds: how long was waited.
+        seconds: how long the request has waited.
     """
 
     def __init__(self, name: str, size: int, seconds: float) -> None:

@@ -112,7 +112,7 @@ class CacheUse:
     """How tasks use the cache.
 
     Attributes:
-        names: of things that the data depend on.
+        names: the names of things that the data depend on.
         updates: names of things that the tasks update.
         seconds: how long the data may be used; None for no limit.
         reads: the data may come from the cache.

@@ -184,8 +184,8 @@ class SQLiteConnection:
     """A connection, used by one thread at a time.
 
     Args:
-        path: of the file.
-        threads: as many as there are connections, at least.
+        path: the path of the file.
+        threads: at least as many threads as there are connections.
     """
 
     def __init__(self, path: str, threads: ThreadPoolExecutor) -> None:

@@ -23,7 +23,7 @@ class SupervisedProcess:
     Args:
         command: the program and its arguments.
         pass_fds: file descriptors that it inherits, under the same numbers.
-        options: of `subprocess.Popen`.
+        options: the options of `subprocess.Popen`.
 
     Raises:
         OSError: it cannot be started.

@@ -80,7 +80,7 @@ class Program:
         """Start it.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be started.
         """
         return SupervisedProcess(
             self.argv,
@@ -101,7 +101,7 @@ def argv_of(command: Any, *, shell: bool) -> list[str]:
 
     Raises:
         ValueError: there is no program in it, a quote is not closed, or only a shell could read it.
-        TypeError: it is neither.
+        TypeError: it is neither a line nor a list of words.
     """
     if shell:
         if not isinstance(command, str):

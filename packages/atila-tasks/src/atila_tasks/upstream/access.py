@@ -48,10 +48,10 @@ class Starter:
 
     Args:
         was: the request that they are for.
-        alias: where they go.
+        alias: the alias that they go to.
         way: `one`, `balanced` or `mapped`.
-        options: of the tasks: timeout, filter, meta.
-        cache: how they use the cache; None for not at all.
+        options: the options of the tasks: timeout, filter, meta.
+        cache: their use of the cache; None for none.
 
     Attributes:
         was: the same.

@@ -32,7 +32,7 @@ class Member:
     """One of the servers of an alias.
 
     Attributes:
-        address: as it was written, without the weight; it may hold a password.
+        address: the address as written, without the weight; it may hold a password.
         weight: its share of the requests, compared with that of the others.
     """
 
@@ -111,13 +111,13 @@ def alias(name: str, kind: str, members: str | Sequence[str], **options: Any) ->
 
     Args:
         name: its name for tasks: "@mypg". A second one of the same name takes its place.
-        kind: of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
+        kind: the kind of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
         members: "[user:password@]host[:port][/path] [weight]" of each; user and password may be
             percent-encoded, and have to be where they contain a slash.
-        options: those of the kind, such as `max_conns`.
+        options: the options of the kind, such as `max_conns`.
 
     Raises:
-        SetupError: it has a mistake; the text names it.
+        SetupError: the alias has a mistake; the text names it.
     """
     made = _of_process[name] = _make(name, kind, members, options)
     return made

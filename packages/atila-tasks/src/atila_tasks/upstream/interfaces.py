@@ -29,7 +29,7 @@ class Command:
     """A request that is a method called by its name, as of Redis.
 
     Attributes:
-        name: of the method.
+        name: the name of the method.
         args: its positional arguments.
         kwargs: its keyword arguments.
     """
@@ -149,7 +149,7 @@ class BuiltIn:
     """An interface of ours, which is not imported before an alias asks for it.
 
     Attributes:
-        module: where it is.
+        module: the module that has it.
         name: its name there.
         needs: the module of the library that it is made with; "" for none.
         extra: the extra that installs that library: pip install "atila-tasks[extra]".
@@ -180,7 +180,7 @@ def add_database_interface(kind: str, interface: Any) -> None:
 
     Args:
         kind: a name for it: "*mydbi". A second one of the same name takes its place.
-        interface: how they are talked to: a subclass of `Interface`.
+        interface: the interface: a subclass of `Interface`.
 
     Raises:
         SetupError: it is no subclass of `atila_tasks.Interface`.
@@ -197,7 +197,7 @@ def find(kind: str, name: str) -> type[Interface]:
     """The interface of a kind.
 
     Args:
-        kind: which.
+        kind: the kind.
         name: the alias that asks for it.
 
     Raises:

@@ -29,8 +29,8 @@ class Reply(NamedTuple):
     """The result of a call whose data came with a head.
 
     Attributes:
-        data: of the task.
-        head: for `Result.response`.
+        data: the data of the task.
+        head: the head, for `Result.response`.
     """
 
     data: Any

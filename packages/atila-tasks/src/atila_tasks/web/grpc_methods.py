@@ -57,7 +57,7 @@ class GrpcMethod:
         """Refuse a message of another type.
 
         Raises:
-            TypeError: it is one.
+            TypeError: it is of another type.
         """
         descriptor = getattr(message, "DESCRIPTOR", None)
         if getattr(descriptor, "full_name", None) != self.takes:

@@ -28,7 +28,7 @@ class GrpcStub(WithBlock):
     """The result of `was.grpc(…)`: its methods are those of the service; a context manager, too.
 
     Args:
-        reach: the target of the calls.
+        upstream: the target of the calls.
         service: "package.Service".
         options: the options of all calls.
     """
@@ -52,9 +52,9 @@ class BoundMethod:
     """A method of a service, called to make a task.
 
     Args:
-        reach: how the servers are reached.
-        method: which.
-        options: of all calls.
+        upstream: the target of the calls.
+        method: the method.
+        options: the options of all calls.
     """
 
     __slots__ = ("_method", "_options", "_upstream")
@@ -140,7 +140,7 @@ class Grpc(Access):
 
         Args:
             address: alias and service: "@myapi/package.Service".
-            options: of all calls; see `Sending`.
+            options: the options of all calls; see `Sending`.
 
         Raises:
             LookupError: there is no such alias, or no module that describes the service has been

@@ -84,8 +84,8 @@ def connect(alias: Alias, scheme: str, per_host: int = 0) -> Connections:
     """Connections to the servers of an alias. On the task loop.
 
     Args:
-        alias: which.
-        scheme: of their URLs.
+        alias: the alias.
+        scheme: the scheme of their URLs.
         per_host: the most connections to one of several servers; 0 for one server.
     """
     options = alias.options

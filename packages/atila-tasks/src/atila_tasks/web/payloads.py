@@ -26,10 +26,10 @@ class Part:
         ValueError: a name or the media type has a line break in it.
 
     Attributes:
-        name: of the field.
+        name: the name of the field.
         content: text, bytes, an open file, or where the file is.
-        filename: of a file; None for a plain field.
-        content_type: of a file; None to leave it to the name.
+        filename: the name of a file; None for a plain field.
+        content_type: the media type of a file; None to leave it to the name.
     """
 
     name: str

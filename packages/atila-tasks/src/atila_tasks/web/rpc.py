@@ -227,7 +227,7 @@ class XmlRpc(Access):
 
         Args:
             address: an alias and a path, "@myapi/rpc2", or an URL.
-            options: of all calls; see `Sending`.
+            options: the options of all calls; see `Sending`.
         """
         return RpcStub(UpstreamTarget(self._was, self._way, address), options)
 

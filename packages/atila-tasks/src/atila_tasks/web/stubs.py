@@ -66,8 +66,8 @@ class Stub(WithBlock):
     it is sent; all else as JSON, a dict as a form if the header Content-Type says so.
 
     Args:
-        reach: how the server is reached.
-        options: for each request that does not say otherwise.
+        upstream: the target of the requests.
+        options: the options of requests that do not have their own.
     """
 
     __slots__ = ("_base", "_options", "_upstream")

@@ -80,7 +80,7 @@ def split(address: str) -> tuple[str, str]:
         "@myapi" or "http://user:password@example.com", and the rest, which may be "".
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither an alias nor a URL.
     """
     if found := _ALIAS.fullmatch(address):
         return found[1], _rooted(found[2])

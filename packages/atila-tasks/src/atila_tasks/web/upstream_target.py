@@ -31,10 +31,10 @@ OF_REQUESTS = OF_STUBS | {"params"}
 
 
 def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Refuse an option by a name that there is none of.
+    """Refuse unknown options.
 
     Raises:
-        TypeError: which, and which there are.
+        TypeError: an option is unknown; the message names the known ones.
     """
     if not known.issuperset(options):
         unknown = sorted(set(options) - known)[0]

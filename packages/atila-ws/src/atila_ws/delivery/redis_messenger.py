@@ -48,8 +48,8 @@ class RedisMessenger:
     """See `Messenger`.
 
     Args:
-        url: of the Redis.
-        prefix: of its channels.
+        url: the URL of the Redis.
+        prefix: the prefix of its channels.
         loop: the task loop.
         worker: the name of this process.
         deliver: see `Hub.deliver`.

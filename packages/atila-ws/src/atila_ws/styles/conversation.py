@@ -41,7 +41,7 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         was: the request.
         talk: leads the conversation; the connection ends when it does.
         declared: the arguments of the decorator.
-        encoding: how messages are written.
+        encoding: the form of messages.
 
     Returns:
         atila.ANSWERED

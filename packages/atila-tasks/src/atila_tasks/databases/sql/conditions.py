@@ -328,7 +328,7 @@ def check_name(name: str) -> str:
     quoted.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no name.
     """
     _check(name, _NAME, name)
     return name

@@ -72,7 +72,7 @@ class SQLInterface(Interface):
         """End a transaction so that it lasts.
 
         Raises:
-            DatabaseError: it does not.
+            DatabaseError: the commit failed.
         """
         await self.run(connection, Query("COMMIT"))
 

@@ -53,7 +53,7 @@ def to_parts(value: Any) -> Parts:
     """An interval as PostgreSQL takes it.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is no interval.
     """
     if isinstance(value, Interval):
         return value.parts

@@ -308,7 +308,7 @@ class Bound:
             A task: its data are the rows, as a list.
 
         Raises:
-            ValueError: it would change all rows of a table and does not say so by `.all()`.
+            ValueError: it would change all rows of a table, without `.all()`.
         """
         if self._check_filter and not self._filters:  # type: ignore[attr-defined]
             raise ValueError("this changes all rows of the table; write .all() if it is to")
