@@ -14,7 +14,7 @@ import psutil
 import pytest
 from support.servers import USUAL, Server, serving
 
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, wait_until
 
 engines = USUAL
 
@@ -220,7 +220,7 @@ def test_programs(server: Server, client: httpx.Client) -> None:
         "sh: exit status 7"
     )
     # What a program leaves behind holds nobody up, and ends with it.
-    assert run(client, "sleep 61.7 & echo left", shell=True, timeout=10)["data"] == "left\n"
+    assert run(client, "sleep 61.7 & echo left", shell=True, timeout=PATIENCE)["data"] == "left\n"
     wait_until(lambda: not programs(server, "sleep 61.7"), "no program is left")
 
 
