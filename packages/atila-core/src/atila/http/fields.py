@@ -15,7 +15,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _PLACES = frozenset({"content-location", "location"})
 _OF_URLS = "!#$%&'()*+,-./:;=?@[]_~"
-"""What may be in a URL besides letters and digits (RFC 3986, section 2)."""
+"""Characters of URLs besides letters and digits (RFC 3986, section 2)."""
 
 
 def decoded(value: bytes) -> str:
@@ -73,7 +73,7 @@ def sendable(headers: Iterable[tuple[str, object]]) -> Headers:
 
 
 def _as_url(text: str) -> str:
-    """A URL that is ASCII; what is already encoded stays.
+    """A URL that is ASCII; its encoded parts stay as they are.
 
     Raises:
         ValueError: its host is none.
@@ -87,7 +87,7 @@ def _as_url(text: str) -> str:
 
 
 def as_latin_1(headers: Iterable[Header]) -> Headers:
-    """Headers for a WSGI server, which sends Latin-1: what arrives is UTF-8, as on all others."""
+    """Headers for a WSGI server, which sends Latin-1, so that UTF-8 arrives, as from all others."""
     return [
         (name, value if value.isascii() else value.encode("utf-8", "replace").decode("latin-1"))
         for name, value in headers

@@ -38,13 +38,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def end(was: Was | None = None, error: BaseException | None = None) -> None:
-    """End this process, if it is a child that has come to the end of what forked it.
+    """End this process, if it is a child, and the code that forked it has ended.
 
     Not a child that went on to serve an app of its own: that has other threads, other requests.
 
     Args:
         was: the request whose handler has ended; None for a job of the thread.
-        error: what it ended with.
+        error: that it ended with.
     """
     if get_ident() != _thread or (was is not None and was.exchange is not _exchange):
         return

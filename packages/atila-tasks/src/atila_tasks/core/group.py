@@ -17,9 +17,9 @@ class Tasks(Waitable):
     """Several tasks, and groups of tasks, that are waited for together.
 
     Given by position they make a list: `was.Tasks(a, b)` or `was.Tasks([a, b])`. Given by name they
-    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; what is given by position
-    beside them is waited for, and its errors are raised, but it is not in the dict. A list or dict
-    among them is a group of its own. A name may say which part of the data is wanted, see `picks`:
+    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; tasks by position beside
+    them are waited for, and their errors are raised, but they are not in the dict. A list or dict
+    among them is a group of its own. A name may select a part of the data, see `selectors`:
     `was.Tasks(count__one__cnt=task)`.
 
     Args:
@@ -28,14 +28,14 @@ class Tasks(Waitable):
         timeout: seconds from now until those count as failed that are not finished; None for no
             more limit than they have themselves. A task of this name is a member, as with the next
             two.
-        filter: called with the data of all, a list or a dict; what it gives is the data of the
+        filter: called with the data of all, a list or a dict; its value is the data of the
             group. Called once, by the first who fetches it.
         meta: whatever the maker wants to find in it later.
         named: tasks by name.
 
     Raises:
         TypeError: a member is no task, or an option is none.
-        ValueError: two names name the same.
+        ValueError: two names select the same key.
     """
 
     __slots__ = ("_filter", "_filtered", "_filtering", "_listed", "_named", "_picks")
@@ -105,8 +105,8 @@ class Tasks(Waitable):
         """Wait for the data of all: a list, or a dict by name.
 
         Raises:
-            Exception: what the first of those failed with that have failed; `dispatch` has what
-                came of the others.
+            Exception: the error of the first task that has failed; `dispatch` has the results of
+                the others.
         """
         return self._filter_once("fetch", self._collect(Pick.fetch, _commit))
 
@@ -128,7 +128,7 @@ class Tasks(Waitable):
     def _collect(
         self, take: Callable[[Pick, Waitable], Any], leave_out: Callable[[Waitable], object]
     ) -> Any:
-        """Wait for all, then take from each what belongs into the result."""
+        """Wait for all, then make the result of their data."""
         self.wait()
         if not self._named:
             return [take(ALL, member) for member in self._listed]
@@ -169,7 +169,7 @@ def tasks(
         was: the request.
         members: tasks by position; a single list or dict of them is taken as a whole.
         timeout: seconds from now until those count as failed that are not finished.
-        filter: called with the data of all; what it gives is the data of the group.
+        filter: called with the data of all; its value is the data of the group.
         meta: whatever the maker wants to find in it later.
         named: tasks by name.
 
@@ -181,7 +181,7 @@ def tasks(
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a group; what could be meant for a member is refused, not taken for one."""
+    """The options of a group; a value that could be meant for a member is refused."""
     timeout, given, meta = options.values()
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
         raise TypeError(f"timeout of was.Tasks must be seconds, not {type(timeout).__name__}")
