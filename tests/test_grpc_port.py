@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,3 +113,36 @@ def test_a_call_under_way_when_the_server_ends(
             assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             server.wait_end()
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("engine", ["granian", "skitai"])
+def test_a_port_on_which_another_site_listens(
+    engine: str, served: tuple[int, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    own, first = served
+    ask(own)
+    assert_refused(engine, own, tmp_path)
+    assert first.poll() is None
+
+
+@pytest.mark.parametrize("engine", ["granian", "skitai"])
+def test_a_port_on_which_any_program_listens(engine: str, tmp_path: Path) -> None:
+    generated()
+    (tmp_path / "shop.py").write_text(APP)
+    with socket.create_server(("127.0.0.1", 0)) as program:
+        assert_refused(engine, program.getsockname()[1], tmp_path)
+
+
+def assert_refused(engine: str, own: int, folder: Path) -> None:
+    """A server with this port for gRPC says so in one line, and ends with 1."""
+    options = [f"--engine={engine}", f"--port={free_port()}", f"--grpc-port={own}"]
+    ended = subprocess.run(
+        [str(ATILA), "serve", "shop:app", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert ended.returncode == 1, ended.stderr
+    (line,) = (line for line in ended.stderr.splitlines() if "Serving" not in line)
+    assert line.startswith(f"atila: 127.0.0.1:{own} is in use. Mend:")

@@ -93,6 +93,19 @@ def test_pydantic_and_async(client: httpx.Client) -> None:
     assert client.post("/two", json=both).json() == [{"name": "Hans"}, {"width": 1}]
 
 
+def test_a_value_and_a_status(client: httpx.Client) -> None:
+    answer = client.post("/made", json={"width": 1})
+    assert (answer.status_code, answer.json()) == (201, {"width": 1})
+    for status in (202, 404):
+        answer = client.get("/waited", params={"status": status})
+        assert (answer.status_code, answer.json()) == (status, {"a": 1})
+        assert answer.headers["x-a"] == "1"
+        answer = client.get("/coroutine", params={"status": status})
+        assert (answer.status_code, answer.json()) == (status, {"a": 1})
+    operation = client.get("/openapi.json").json()["paths"]["/made"]["post"]
+    assert "width" in str(operation["responses"]["201"]) or "$ref" in str(operation["responses"])
+
+
 def test_files_in_a_model(client: httpx.Client) -> None:
     files = [("files", ("a.txt", b"12")), ("files", ("b.txt", b"x" * 2_000_000))]
     answer = client.post("/pictures", data={"title": "A", "tags": "x"}, files=files)

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import attrs
 import msgspec
@@ -125,6 +125,97 @@ def test_status_and_headers_of_the_handler_hold(app: Atila, client: TestClient) 
     answer = client.get("/")
     assert (answer.status_code, answer.json()["orderNumber"]) == (201, 7)
     assert answer.headers["content-type"] == "application/vnd.receipt+json"
+
+
+@pytest.fixture(params=["plain", "hooked"])
+def paired(app: Atila, request: pytest.FixtureRequest) -> Atila:
+    if request.param == "hooked":
+
+        @app.finish_request
+        def finish(was: Was, value: Any) -> None:
+            assert not (isinstance(value, tuple) and 201 in value)
+
+    return app
+
+
+def test_a_value_and_a_status(paired: Atila, client: TestClient) -> None:
+    async def waited() -> Any:
+        return {"a": 1}
+
+    @paired.route("/async")
+    async def later(was: Was) -> Any:
+        return RECEIPT, 202
+
+    paired.route("/model")(lambda was: (RECEIPT, 201))
+    paired.route("/text")(lambda was: ("gone", 410))
+    paired.route("/dict")(lambda was: ({"a": 1}, 201))
+    paired.route("/nothing")(lambda was: (None, 205))
+    paired.route("/stream")(lambda was: (iter(["a", "b"]), 203))
+    paired.route("/waited")(lambda was: (waited(), 201))
+    paired.route("/headers")(lambda was: ("a", 201, {"X-A": 1, "content-type": "text/a"}))
+    paired.route("/pairs")(lambda was: ("a", 201, [("x-a", "1"), ("x-a", "2")]))
+    for path, status in {"/model": 201, "/async": 202}.items():
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["orderNumber"]) == (status, 7)
+    assert (client.get("/text").status_code, client.get("/text").text) == (410, "gone")
+    for path in ("/dict", "/waited"):
+        assert (client.get(path).status_code, client.get(path).json()) == (201, {"a": 1})
+    assert client.get("/nothing").status_code == 205
+    assert (client.get("/stream").status_code, client.get("/stream").text) == (203, "ab")
+    answer = client.get("/headers")
+    assert (answer.status_code, answer.headers["x-a"]) == (201, "1")
+    assert answer.headers["content-type"] == "text/a"
+    given = client.get("/pairs").header_list
+    assert [value for name, value in given if name == "x-a"] == ["1", "2"]
+
+
+def test_other_tuples(paired: Atila, client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    class Named(NamedTuple):
+        text: str
+        status: str
+
+    paired.route("/texts")(lambda was: ("a", "b"))
+    paired.route("/named")(lambda was: Named("a", "201 Created"))
+    paired.route("/none")(lambda was: ())
+    for path, text in {"/texts": "ab", "/named": "a201 Created", "/none": ""}.items():
+        assert (client.get(path).status_code, client.get(path).text) == (200, text)
+    paired.route("/high")(lambda was: ("a", 1000))
+    paired.route("/true")(lambda was: ("a", True))
+    paired.route("/swapped")(lambda was: (201, "a"))
+    paired.route("/long")(lambda was: ("a", 201, {}, 1))
+    for path in ("/high", "/true", "/swapped", "/long"):
+        assert client.get(path).status_code == 500
+        assert "a tuple is `value, status`" in caplog.text
+        caplog.clear()
+
+
+def test_a_status_from_hooks_and_error_handlers(app: Atila, client: TestClient) -> None:
+    @app.before_request
+    def before(was: Was) -> Any:
+        return ("no", 401) if was.request.path == "/closed" else None
+
+    @app.error_handler(404)
+    def missing(was: Was, error: Any) -> Any:
+        return "<p>lost</p>", 410, {"x-a": "1"}
+
+    app.route("/closed")(lambda was: "never")
+    assert (client.get("/closed").status_code, client.get("/closed").text) == (401, "no")
+    answer = client.get("/else", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.text) == (410, "<p>lost</p>")
+    assert [value for name, value in answer.header_list if name == "x-a"] == ["1"]
+    assert client.get("/else", headers={"accept": "application/json"}).json()["code"] == 404
+
+
+def test_what_is_said_of_a_pair(app: Atila, client: TestClient) -> None:
+    app.debug = True
+
+    @app.route("/<int:status>")
+    def made(was: Was, status: int) -> tuple[Shape, Literal[201]]:
+        return ({"width": 1} if status == 201 else {"height": 1}), status  # type: ignore[return-value]
+
+    assert client.get("/201").json() == {"width": 1}
+    assert client.get("/200").status_code == 500
+    assert client.get("/404").json() == {"height": 1}
 
 
 def test_hooks_see_the_model(app: Atila, client: TestClient) -> None:

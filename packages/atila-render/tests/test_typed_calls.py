@@ -110,6 +110,33 @@ def test_xml_rpc(app: Atila) -> None:
         assert told in caught.value.faultString
 
 
+def test_a_value_and_a_status(app: Atila) -> None:
+    @app.finish_request
+    def finish(was: Was, value: Any) -> None:
+        pass
+
+    app.route("/made")(lambda was, n: ({"n": n}, int(n)))
+
+    @app.route("/later")
+    async def later(was: Was, n: int) -> Any:
+        return n, n
+
+    client = app.test_client()
+    for number in (201, 404, 1000):
+        assert rpc(client, "made", [number])["result"] == [{"n": number}, number]
+        assert xml(client, "made", number) == [{"n": number}, number]
+        assert xml(client, "later", number) == [number, number]
+
+
+def test_a_hook_refuses_with_a_status(app: Atila) -> None:
+    @app.before_request
+    def before(was: Was) -> Any:
+        return "no", 401
+
+    app.route("/made")(lambda was: 1)
+    assert rpc(app.test_client(), "made", [])["error"]["code"] == 401
+
+
 def test_what_is_no_number(app: Atila) -> None:
     @app.route("/half")
     def half(was: Was, number: float) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -118,3 +119,63 @@ def test_cancel(run: Run, gate: threading.Event) -> None:
         return str(tasks.dispatch())
 
     assert run(use) == "[<Result STA_UNSENT>, [<Result STA_UNSENT>]]"
+
+
+def test_options_belong_to_the_group(run: Run) -> None:
+    def use(was: Was) -> Any:
+        calls: list[Any] = []
+
+        def total(data: list[int]) -> int:
+            calls.append(data)
+            return sum(data)
+
+        group = was.Tasks([was.Mask(1), was.Mask(2)], meta={"a": 1}, filter=total, timeout=60)
+        named = was.Tasks(a=was.Mask([1]), meta={"b": 2}, filter=lambda data: data["a"])
+        nested = was.Tasks(inner=was.Tasks(was.Mask(1), filter=len), filter=dict.copy)
+        data = group.fetch(), group.fetch(), named.fetch(), named.one(), nested.fetch()
+        return *data, calls, group.meta, named.meta, was.Tasks(was.Mask(1)).meta
+
+    assert run(use) == (3, 3, [1], 1, {"inner": 1}, [[1, 2]], {"a": 1}, {"b": 2}, {})
+
+
+def test_outcomes_are_not_filtered_and_errors_of_the_filter_are_raised(run: Run) -> None:
+    group = run(lambda was: was.Tasks(was.Mask(1), filter=lambda data: 1 // 0))
+    assert [result.data for result in group.dispatch()] == [1]
+    with pytest.raises(ZeroDivisionError):
+        group.fetch()
+
+
+def _late(was: Was, opened: threading.Event) -> Any:
+    late = was.Thread(opened.wait, timeout=3600)
+    return was.Tasks(late, was.Tasks(was.Thread(opened.wait)), was.Mask(1), timeout=0.05)
+
+
+def test_time_of_the_group(run: Run, co_run: Run, gate: threading.Event) -> None:
+    def use(was: Was) -> Any:
+        return (yield _late(was, gate))
+
+    for group in (run(lambda was: _late(was, gate)), co_run(use)):
+        late, inner, done = group.dispatch()
+        statuses = [late.status, inner[0].status, done.status]
+        assert statuses == [STA_TIMEOUT, STA_TIMEOUT, STA_NORMAL]
+        with pytest.raises(TimeoutError, match=re.escape("0.05")):
+            group.fetch()
+
+
+def test_tasks_of_these_names_are_members(run: Run) -> None:
+    def use(was: Was) -> Any:
+        return was.Tasks(meta=was.Mask(1), timeout=was.Mask(2), filter=was.Mask(3)).fetch()
+
+    assert run(use) == {"timeout": 2, "filter": 3, "meta": 1}
+
+
+@pytest.mark.parametrize("option", [{"timeout": "1"}, {"filter": 3}, {"meta": [1]}])
+def test_wrong_options(run: Run, option: dict[str, Any]) -> None:
+    (name,) = option
+
+    def use(was: Was) -> str:
+        with pytest.raises(TypeError) as caught:
+            was.Tasks(was.Mask(1), **option)
+        return str(caught.value)
+
+    assert run(use).startswith(f"{name} of was.Tasks must be")

@@ -56,6 +56,35 @@ def wanted(was):
     return was.API(name="x")
 
 
+@app.route("/received")
+def received(was):
+    one = [value for name, value in was.exchange.headers() if name == "x-one"]
+    return {"cookie": was.cookie.get("c"), "one": was.exchange.header("x-one"), "all": one}
+
+
+@app.route("/set", methods=["POST"])
+def set_header(was, name, value, way="set"):
+    if way == "added":
+        was.response.add_header(name, value)
+    elif way == "raised":
+        raise was.Error("409 Conflict", "no", headers=[(name, value)])
+    else:
+        was.response.set_header(name, value)
+    return iter(("hel", "lo")) if way == "streamed" else "hello"
+
+
+@app.route("/twice")
+def twice(was):
+    was.response.add_header("Content-Length", "3")
+    was.response.add_header("Content-Length", "4")
+    return "hello"
+
+
+@app.route("/go", methods=["POST"])
+def go(was, to):
+    return was.redirect(to)
+
+
 if __name__ == "__main__":
     skitai.mount("/", app)
     skitai.run(port=5000, name="border_bodies")

@@ -119,6 +119,22 @@ def raw(was: Was, data: Annotated[bytes, Body()]) -> str:
     return str(len(data))
 
 
+@app.route("/made", methods=["POST"])
+def made(was: Was, shape: Shape) -> tuple[Shape, Literal[201]]:
+    return shape, 201
+
+
+@app.route("/waited", methods=["GET"])
+async def waited(was: Was, status: int) -> Any:
+    return {"a": 1}, status, {"x-a": "1"}
+
+
+@app.route("/coroutine", methods=["GET"], coroutine=True)
+def coroutine(was: Was, status: int) -> Any:
+    task = yield was.Mask({"a": 1})
+    return task.fetch(), status
+
+
 @app.route("/plain/<int:id>", methods=["GET", "POST"])
 def plain(was, id, more=None):  # type: ignore[no-untyped-def]
     return repr(id)

@@ -243,19 +243,19 @@ def test_a_server_that_comes_back(app: Atila, ask: Fixture, servers: Fixture) ->
     @app.route("/ask")
     def handler(was: Was, method: str) -> str:
         result = getattr(was, method)("@back/x").dispatch()
-        return f"{result.status} {result.data}"
+        return f"{result.status} {result.status_code} {result.data}"
 
     with app.test_client() as client:
         for method in ("get", "post"):
-            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} ok"
+            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} 200 ok"
             # A connection that is closed while nobody uses it is no failure of the next request.
             servers.run(stop())
             server = start(port)
-            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} ok"
+            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} 200 ok"
             servers.run(stop())
-            assert client.get(f"/ask?method={method}").text == f"{STA_NETERR} None"
+            assert client.get(f"/ask?method={method}").text == f"{STA_NETERR} None None"
             server = start(port)
-            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} ok"
+            assert client.get(f"/ask?method={method}").text == f"{STA_NORMAL} 200 ok"
     servers.run(stop())
 
 

@@ -1,4 +1,4 @@
-"""What an app provides to its handlers by name: `@app.provide` and `app.override`."""
+"""The values that an app provides to its handlers by name: `@app.provide` and `app.override`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def provide(app: Atila, function: Any = None, /, *, scope: str = REQUEST, name: 
         function: makes the value.
         scope: "request": made at most once for each request, and ended after its answer; "app":
             made when the process begins to serve, and ended with it.
-        name: what the value is called; the function's own name if not given.
+        name: the name of the value; the function's own name if not given.
 
     Raises:
         SetupError: the scope is unknown, there is a provider of this name, or the app serves
-            already. What is wrong with the names that it takes is reported when the app is mounted.
+            already. Mistakes in the names that it takes is reported when the app is mounted.
     """
 
     def decorate(function: Function) -> Function:
@@ -59,8 +59,8 @@ def override(app: Atila, **fakes: Any) -> AbstractContextManager[None]:
     Args:
         app: the app.
         fakes: by the name of the provider, a value; or a function, which is called as the provider
-            would be. A value of the scope "app" is best overridden before the app serves: what
-            others have made of it stays.
+            would be. A value of the scope "app" is best overridden before the app serves: values
+            made from it stay.
 
     Raises:
         SetupError: nothing of the name is provided, or a function takes what nothing provides.

@@ -17,6 +17,7 @@ from atila.engines import hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.fields import decoded
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.loop import freeze_gc
@@ -39,8 +40,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is what remains to be sent, or None if all has been.
-        websocket: what it has become, if it was accepted.
+        done: its result is the unsent rest of the answer, or None if all was sent.
+        websocket: the WebSocket, if it was accepted.
     """
 
     __slots__ = (
@@ -107,7 +108,7 @@ class ASGIExchange(Exchange):
     def headers(self) -> Headers:
         # uvicorn's parser leaves the white space after a value (RFC 9110, section 5.5).
         return [
-            (name.decode("latin-1"), value.decode("latin-1").rstrip(" \t"))
+            (name.decode("latin-1"), decoded(value).rstrip(" \t"))
             for name, value in self._scope["headers"]
         ]
 
@@ -133,7 +134,7 @@ class ASGIExchange(Exchange):
         return _TrailingStream(self)
 
     async def send_answer(self, answer: _Answer) -> None:
-        """Send what a worker thread left.
+        """Send the answer that a worker thread left.
 
         Raises:
             ClientGone: the client has left.
@@ -272,7 +273,7 @@ class _Answer:
 
 
 def _encoded(headers: Sequence[Header]) -> list[tuple[bytes, bytes]]:
-    return [(k.encode("latin-1"), v.encode("latin-1", "replace")) for k, v in headers]
+    return [(k.encode("latin-1"), v.encode("utf-8", "replace")) for k, v in headers]
 
 
 def _with_length(headers: Sequence[Header], length: int, method: str) -> Sequence[Header]:
@@ -408,7 +409,7 @@ async def _await(message: Awaitable[Message]) -> Message:
 
 
 class Engine:
-    """Answers what an ASGI server calls a site with.
+    """Answers an ASGI server's calls of a site.
 
     Args:
         site: the site.
@@ -487,7 +488,7 @@ class Failed:
 
 
 def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
-    """What make() gives; or what has the server end, if that fails while it starts."""
+    """The result of make(); an error while the server starts ends the server."""
     try:
         return make()
     except Exception:

@@ -1,7 +1,7 @@
 """RSGI, the interface of granian (its specification, version 1.5).
 
-A worker thread answers by itself; what is left to the loop is to tell granian that the request is
-over, and these are handed over in batches.
+A worker thread answers by itself; only the ends of requests are signalled to granian by the loop,
+in batches.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
+from atila.errors import HTTPError
 from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
 
@@ -34,7 +36,19 @@ class RSGIExchange(Exchange):
 
     accepts_headers = False
 
-    __slots__ = ("_ended", "_incoming", "_loop", "_protocol", "_scope", "_waiter", "is_websocket")
+    __slots__ = (
+        "_ended",
+        "_fields",
+        "_incoming",
+        "_items",
+        "_loop",
+        "_protocol",
+        "_scope",
+        "_waiter",
+        "is_cut",
+        "is_websocket",
+        "lacks_one_host",
+    )
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -43,6 +57,16 @@ class RSGIExchange(Exchange):
         self.body = b""
         self.is_websocket = scope.proto == "ws"
         self._scope = scope
+        headers = scope.headers
+        items: Headers = headers.items()
+        fields = dict(items)
+        self._items, self._fields = items, fields
+        # granian leaves out values that are not ASCII; their names it counts.
+        self.is_cut: bool = len(fields) != len(headers)
+        self.lacks_one_host: bool = "host" not in fields
+        if len(fields) != len(items):
+            self._fields = join_fields(items)
+            self.lacks_one_host = self.count("host") != 1
         self._protocol = protocol
         self._loop = loop
         self._incoming: _Incoming | None = None
@@ -67,24 +91,28 @@ class RSGIExchange(Exchange):
         return _address(self._scope.server)
 
     def header(self, name: str) -> str | None:
-        headers = self._scope.headers
-        value: str | None = headers.get(name)
-        if value is None:
+        value: str | None = self._fields.get(name)
+        if value is None and name == "host":
             # HTTP/2 has an :authority in its place (RFC 9113, section 8.3.1).
-            return self._scope.authority if name == "host" else None
-        repeated = headers.get_all(name)
-        if len(repeated) < 2:
-            return value
-        return ("; " if name == "cookie" else ", ").join(repeated)
+            value = self._scope.authority
+        return value
 
     def headers(self) -> Headers:
-        return list(self._scope.headers.items())
+        return self._items.copy()
+
+    def count(self, name: str) -> int:
+        """How many headers have this name."""
+        return sum(1 for each, _ in self._items if each == name)
+
+    def unreadable(self) -> HTTPError:
+        """The refusal of a request whose headers granian does not show."""
+        return unreadable(set(self._scope.headers.keys()) - self._fields.keys())
 
     def has_body(self) -> bool:
-        headers = self._scope.headers
+        fields = self._fields
         return (
-            "content-length" in headers
-            or "transfer-encoding" in headers
+            "content-length" in fields
+            or "transfer-encoding" in fields
             # HTTP/2 tells the end of a body by a frame, not by a header.
             or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
@@ -120,7 +148,7 @@ class RSGIExchange(Exchange):
         """The body, piece by piece.
 
         Raises:
-            ClientGone: it is malformed, or the client left before its end.
+            ClientGone: the body is malformed, or the client left before its end.
         """
         incoming = self._body()
         while piece := await incoming.next():
@@ -142,7 +170,7 @@ class RSGIExchange(Exchange):
         await self._protocol.client_disconnect()
 
     def over(self) -> Awaitable[None]:
-        """What ends when the request does; granian waits for it. On the loop."""
+        """An awaitable that ends when the request does; granian waits for it. On the loop."""
         if self._ended:
             return DONE
         self._waiter = self._loop.loop.create_future()
@@ -340,7 +368,7 @@ class _WebSocket:
             raise ClientGone from error
 
     async def flushed(self) -> None:
-        """Return when the system has what was sent.
+        """Return when the operating system has all sent messages.
 
         Raises:
             ClientGone: the connection is closed.
@@ -373,7 +401,7 @@ class _WebSocket:
             self._closed(code)
 
     async def _reply(self) -> None:
-        """Wait shortly for the client's close frame; what it sends before that is dropped."""
+        """Wait shortly for the client's close frame; messages before that are dropped."""
         self._replied = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(REPLY_SECONDS):
@@ -418,7 +446,7 @@ class Engine:
         """Answer a request; called on granian's loop.
 
         Returns:
-            What ends when the request is over.
+            An awaitable that ends when the request is over.
         """
         site, loop, running = self._site, self._loop, asyncio.get_running_loop()
         if loop is None or loop.loop is not running:
@@ -428,8 +456,10 @@ class Engine:
             self._loop = loop
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
-        if (hosts := len(scope.headers.get_all("host"))) != 1 and exchange.version[0] == "1":
-            was = site.without_host(was, hosts)
+        if exchange.lacks_one_host and exchange.version[0] == "1":
+            was = site.without_host(was, exchange.count("host"))
+        elif exchange.is_cut:
+            was = site.refusal(exchange, was.app, exchange.unreadable())
         if exchange.has_body() and site.wants_body(was):
             return self._collect(was, exchange)
         site.start(was)

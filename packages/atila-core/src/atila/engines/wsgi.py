@@ -20,6 +20,7 @@ from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.http.fields import as_latin_1, decoded_again, unreadable
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
 from atila.runtime.spare_threads import ServerThreads, own
@@ -44,6 +45,11 @@ WORKER_BOOT_ERROR = 3
 """gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
 
 _END = b""
+
+_MAY_BE_EMPTY = frozenset(
+    {"HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "HTTP_HOST", "HTTP_TE"}
+)
+"""Headers that say something by an empty value (RFC 9110, sections 7.2, 10.1.4 and 12.5)."""
 
 _threads = ServerThreads()
 
@@ -94,7 +100,9 @@ class WSGIExchange(Exchange):
     def header(self, name: str) -> str | None:
         value: str | None = self._environ.get(_environ_key(name))
         # Servers set these two, empty, even if the client sent none.
-        return value if value or name not in ("content-length", "content-type") else None
+        if not value:
+            return None if name in ("content-length", "content-type") else value
+        return value if value.isascii() else decoded_again(value)
 
     def has_body(self) -> bool:
         environ = self._environ
@@ -107,7 +115,7 @@ class WSGIExchange(Exchange):
 
     def headers(self) -> Headers:
         found = [
-            (key[5:].replace("_", "-").lower(), value)
+            (key[5:].replace("_", "-").lower(), decoded_again(value))
             for key, value in self._environ.items()
             if key.startswith("HTTP_")
         ]
@@ -318,11 +326,13 @@ class Engine:
 
     Args:
         site: the site.
+        empties_values: the server gives an empty value where one is not ASCII.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, empties_values: bool = False) -> None:
         self._site = site
         self._exchange = site.exchange_class(WSGIExchange)
+        self._empties_values = empties_values
 
     @classmethod
     def at_first_request(cls, site: Site) -> Engine:
@@ -341,6 +351,8 @@ class Engine:
         if host is None or "," in host:
             # Servers join what comes twice; no host has a comma.
             was = site.without_host(was, 0 if host is None else 2)
+        if self._empties_values and (lost := _lost(environ)):
+            was = site.refusal(exchange, was.app, unreadable(lost))
         if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
             error = HTTPError(501, "WSGI servers have no WebSocket")
             was = site.refusal(was.exchange, was.app, error)
@@ -364,15 +376,27 @@ class Engine:
         status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
         if exchange.phrase is not None and exchange.phrase[0] == answer.status:
             status = exchange.phrase[1]
-        start_response(status, list(answer.headers))
+        headers = list(answer.headers)
+        if not "".join(map("".join, headers)).isascii():
+            headers = as_latin_1(headers)
+        start_response(status, headers)
         return answer.body
+
+
+def _lost(environ: Environ) -> list[str]:
+    """The names of headers without a value, which may have had one."""
+    return [
+        key[5:].replace("_", "-").lower()
+        for key, value in environ.items()
+        if not value and key[:5] == "HTTP_" and key not in _MAY_BE_EMPTY
+    ]
 
 
 def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
     """Read the whole body.
 
     Raises:
-        HTTPError: what stands in its way.
+        HTTPError: it is too large, malformed or incomplete.
     """
     source, length = environ["wsgi.input"], exchange.header("content-length")
     try:
@@ -390,8 +414,8 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
 
 
 def started(make: Callable[[], Engine]) -> Engine:
-    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
-    that other workers would fail too.
+    """The result of make(). An error ends gunicorn, with a status by which its master knows that
+    other workers would fail too.
     """
     try:
         return make()

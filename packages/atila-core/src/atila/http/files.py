@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from atila.errors import HTTPError
 from atila.http import caching
+from atila.http.fields import without
 from atila.http.response import FileBody, head
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def send(was: Was, file: FileBody) -> None:
         headers.append(caching.range_header(part, info.st_size))
     if is_plain:
         headers.append(("accept-ranges", "bytes"))
+    headers = without(headers, "content-length")
     headers.append(("content-length", str(end - start)))
     if exchange.method == "HEAD" or start == end:
         exchange.respond(status, headers, b"")

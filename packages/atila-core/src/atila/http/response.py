@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from atila.errors import parse_status, reason_phrase
 from atila.http import caching
 from atila.http.exchange import Header, Headers
+from atila.http.fields import checked_header
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
 HTML: Header = ("content-type", "text/html; charset=utf-8")
 BINARY: Header = ("content-type", "application/octet-stream")
 JSON: Header = ("content-type", "application/json")
-_FORBIDDEN = ("\r", "\n", "\0")
-
-
-def checked_header(name: str, value: object) -> Header:
-    """A header that is safe to send, its name in lower case.
-
-    Raises:
-        ValueError: CR, LF or NUL is in it, which would let its value add headers of its own
-            (RFC 9110, section 5.5).
-    """
-    text = str(value)
-    for forbidden in _FORBIDDEN:
-        if forbidden in text or forbidden in name:
-            raise ValueError(f"the header {name!r} has a line break or NUL in its name or value")
-    return name.lower(), text
 
 
 class Response:
@@ -58,17 +44,17 @@ class Response:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.given_status = 0
-        """0 while nothing set it: then 200, or 204 if there is no body."""
+        """0 until it is set: then 200, or 204 if there is no body."""
         self.given_reason = ""
         self.headers: list[Header] = []
         self.header_callbacks: list[Callable[[], Iterable[Header]]] | None = None
-        """What `on_headers` was given."""
+        """The functions of `on_headers`."""
         self.trailers: tuple[Header, ...] = ()
         self.body: Any = None
         self.etag = ""
         """Entity tag of the answer, with its quotes; "" if it has none."""
         self.mtime: float | None = None
-        """When it changed, in seconds since 1970; None if that is not known."""
+        """The time of its last change, in seconds since 1970; None if that is not known."""
 
     def __call__(
         self,
@@ -80,7 +66,7 @@ class Response:
 
         Args:
             status: 201, or "201 Created".
-            body: anything that a handler may return, also what was.API and its like gave.
+            body: anything that a handler may return, also results of was.API and the like.
             headers: added to those that are set already; Content-Type replaces its default.
 
         Returns:
@@ -115,8 +101,15 @@ class Response:
             self._exchange.set_reason(code, reason)
 
     def add_header(self, name: str, value: object) -> None:
-        """Add a header, even if there is one of this name."""
-        self.headers.append(checked_header(name, value))
+        """Add a header, even if there is one of this name; but there is one Content-Length only.
+
+        Raises:
+            ValueError: it cannot be sent, see `atila.http.fields`.
+        """
+        header = checked_header(name, value)
+        if header[0] == "content-length":
+            self.del_header(header[0])
+        self.headers.append(header)
 
     def add_trailer(self, name: str, value: object) -> None:
         """Add a field that follows the body: trailing metadata of gRPC. Other answers have none."""
@@ -153,10 +146,10 @@ class Response:
         return self.get_header(name) is not None
 
     def on_headers(self, provide: Callable[[], Iterable[Header]]) -> None:
-        """Have headers added that are known only when the head is sent.
+        """Add headers that are known only when the head is sent.
 
-        Kept for the answer of an error below 500. Not called if a request fails: what it was about
-        to tell the client is given up with all else.
+        Kept for the answer of an error below 500. Not called if a request fails: its headers are
+        dropped with the rest of the answer.
 
         Args:
             provide: gives the headers; may be called twice, if a first answer cannot be sent.
@@ -168,10 +161,10 @@ class Response:
     # Caching; see atila.http.caching.
 
     def set_etag(self, key: object, max_age: int | None = None) -> None:
-        """Tell by a key which version the answer is; to be called before the work for it is done.
+        """Identify the version of the answer by a key; to be called before the work for it is done.
 
         Args:
-            key: what identifies the version, the same for the same content only.
+            key: identifies the version; the same for the same content only.
             max_age: seconds that caches may keep it without asking.
 
         Raises:
@@ -181,7 +174,7 @@ class Response:
         self._validate(caching.make_etag(key), None, max_age)
 
     def set_mtime(self, time: float | datetime, max_age: int | None = None) -> None:
-        """Tell when the answer changed last; see `set_etag`.
+        """Set the time of the content's last change; see `set_etag`.
 
         Args:
             time: seconds since 1970, or a datetime; a naive one is local time.
@@ -195,7 +188,7 @@ class Response:
         self._validate("", seconds, max_age)
 
     def set_max_age(self, seconds: int) -> None:
-        """Tell how long caches may keep the answer, in the way of the client's HTTP version.
+        """Set how long caches may keep the answer, by a header of the client's HTTP version.
 
         Args:
             seconds: 0 for an answer to be asked for each time.
@@ -228,9 +221,9 @@ class FileBody:
     """A file to answer with.
 
     Args:
-        path: where it is.
+        path: its path.
         content_type: its media type; None to guess it from the name.
-        filename: what a browser shall save it as; None to show it instead.
+        filename: the name under which browsers save it; None to show it instead.
     """
 
     __slots__ = ("content_type", "filename", "path")
@@ -254,7 +247,7 @@ class _Answered:
 NO_BODY = frozenset({204, 304})
 """Statuses of answers without a body (RFC 9110, section 6.4.1)."""
 ANSWERED: Final = _Answered()
-"""What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
+"""The result of a handler, or of its awaitable, that has used the exchange to answer itself."""
 
 
 def head(was: Was, default: Header | None) -> Headers:

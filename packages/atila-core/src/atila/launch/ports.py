@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from atila.errors import SetupError
 
+wanted: list[int] = []
+"""Ports besides the server's own that options of `atila serve` ask for, at its address."""
+
 
 class PortError(SetupError):
     """The port cannot be had."""
@@ -22,7 +25,9 @@ def refusal(host: str, port: int, error: OSError) -> PortError:
     place = f"{f'[{host}]' if ':' in host else host}:{port}"
     match error.errno:
         case errno.EADDRINUSE:
-            return PortError(f"{place} is in use. Mend: end what listens there, or use --port")
+            return PortError(
+                f"{place} is in use. Mend: end the program that listens there, or use --port"
+            )
         case errno.EACCES:
             return PortError(f"{place} is not for this user. Mend: use a --port from 1024 on")
         case errno.EADDRNOTAVAIL:
@@ -46,6 +51,19 @@ def check(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise refusal(host, port, error) from None
+
+
+@contextlib.contextmanager
+def others_claimed(host: str) -> Iterator[None]:
+    """The same for all `wanted` ports.
+
+    Raises:
+        PortError: see `check`.
+    """
+    with contextlib.ExitStack() as stack:
+        for port in wanted:
+            stack.enter_context(claimed(host, port))
+        yield
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Worker threads with a bounded queue; the number awake follows the work.
 
-Fast handlers gain nothing from a second awake thread: it only fights the first for the
-interpreter. So one thread stays hot, and another is woken only when the job at the head of the
-queue has waited for `STALL` seconds, which is what happens when a handler blocks.
+Fast handlers gain nothing from a second awake thread, which only competes for the interpreter. So
+one thread stays hot, and another is woken only when the job at the head of the queue has waited for
+`STALL` seconds, as it does when a handler blocks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from atila.runtime import forks
 from atila.runtime.crowds import Crowds, Job
 from atila.runtime.spare_threads import own
 
@@ -226,6 +227,8 @@ class WorkerPool:
                 func(*args)
             except BaseException:
                 log.exception("a job ended with an error")
+            if forks.is_child:
+                forks.end()
             # A job left in these names would keep its request alive until the next one.
             doing[0] = id
             del func, args, job

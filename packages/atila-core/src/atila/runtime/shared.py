@@ -1,12 +1,12 @@
 """State that all worker processes of a host share and that outlives each of them.
 
-`Shared` is what an implementation has to do. `LocalShared` is for a process that serves alone;
+`Shared` is the protocol of implementations. `LocalShared` is for a process that serves alone;
 `EmbeddedShared` for the workers of one host, without anything to start or to configure: an SQLite
-file in the folder of the run (see `runs.py`), and beside it a page of memory with a number for each
-space of names, which says whether anything was written. A worker keeps what it has read for as
-long as that number stands, so that reading costs no look at the file.
+file in the folder of the run (see `server_run.py`), and beside it a page of memory with a number
+for each space of names, which says whether anything was written. A worker keeps the values that it
+has read until that number changes, so that reading them again does not open the file.
 
-Values are bytes here; `store.py` makes them of what users give.
+Values are bytes here; `store.py` encodes those of users.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ class Shared(Protocol):
         """Keep all others from writing to a space. May be held again by the thread that has it."""
 
     def close(self) -> None:
-        """Stop using it; what is in it stays for the other workers."""
+        """Stop using it; its values stay for the other workers."""
 
 
 def choose(*, alone: bool = False, url: str | None = None) -> Shared:
     """The shared state of this process.
 
     Args:
-        alone: whoever else there is, share nothing.
-        url: of a Redis that all hosts share; None for what the workers of this host have.
+        alone: share nothing with other processes.
+        url: the URL of a Redis that all hosts share; None for the state of this host's workers.
     """
     if url and not alone:
         from atila.runtime.shared_redis import RedisShared
@@ -202,14 +202,14 @@ create index if not exists ending on entries (until) where until is not null;
 
 @dataclass(slots=True)
 class _Files:
-    """What a process has open.
+    """The open files of a process.
 
     Attributes:
-        reader: the connection of those who read.
-        writer: the connection of who writes.
-        lock: the file whose flock who writes has.
-        alive: see `runs.ALIVE`.
-        counts: by slot, how much was written; odd while somebody writes.
+        reader: the connection of readers.
+        writer: the connection of the writer.
+        lock: the file whose flock the writer has.
+        alive: see `server_run.ALIVE`.
+        counts: by slot, the number of writes; odd while one runs.
     """
 
     reader: sqlite3.Connection
@@ -229,7 +229,7 @@ class EmbeddedShared:
     """Shared by the worker processes of one host; see `Shared`. Its files are made at first use.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Values that functions provide, from the call of the function to its clean-up.
 
 A generator runs with context variables of its own from the first step to the last, in whichever
-thread: what it has set it can set back. Those that it sets are seen by the code that takes its
-value, and its clean-up sees those of that code.
+thread: a variable that it sets can be reset by it. Those that it sets are seen by the code that
+takes its value, and its clean-up sees those of that code.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Made(ABC):
         site: whose task loop runs it, if it is `async def`.
 
     Attributes:
-        value: what it gave, once it was made.
+        value: its result, once it was made.
         cleans_up: there is something to do at the end.
     """
 
@@ -67,13 +67,13 @@ class Made(ABC):
             error: why what took the value failed; None if it did not.
 
         Returns:
-            The error; or what the clean-up raised in its place, which is logged.
+            The error; or the one that the clean-up raised in its place, which is logged.
         """
 
     def _outcome(
         self, error: BaseException | None, raised: BaseException | None
     ) -> BaseException | None:
-        """What comes of a clean-up that raised something; None for nothing."""
+        """The outcome of a clean-up that raised something; None for nothing."""
         if raised is None or raised is error:
             return error
         log.error("the clean-up of %s failed", self._name, exc_info=raised)

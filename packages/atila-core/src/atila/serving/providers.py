@@ -26,10 +26,10 @@ class Provider:
     """A function that makes a value.
 
     Attributes:
-        name: what handlers call the value.
+        name: the parameter of handlers that gets the value.
         function: makes it; a generator yields it, and cleans up after that.
         scope: how long the value lives: "request" or "app".
-        needs: names of what the function takes of other providers.
+        needs: the names of other providers that it takes.
         takes_context: it takes `was`, too.
         is_async: it is `async def`, so runs on the task loop; else in a worker thread.
         source: "file:line" of the function.
@@ -44,7 +44,7 @@ class Provider:
     source: str
 
     def made(self, was: Was, given: dict[str, Any]) -> Made:
-        """The value to be made of what the function takes; nothing has been called yet."""
+        """The value that the function makes of its arguments; nothing has been called yet."""
         if self.takes_context:
             given = {CONTEXT: was, **given}
         made = AsyncValue if self.is_async else SyncValue
@@ -55,7 +55,7 @@ def provider_of(name: str, function: Any, scope: str) -> Provider:
     """A provider that calls a function.
 
     Raises:
-        SetupError: it takes what no provider gives: what has no name.
+        SetupError: a parameter of the function is given by position.
     """
     source = source_of(function)
     needs = []
@@ -90,8 +90,8 @@ class Providers:
     Attributes:
         declared: by name, those that the app has declared.
         active: the same, but for those that are overridden.
-        takers: functions other than handlers that take provided names: what they are called, the
-            names, and their source.
+        takers: functions other than handlers that take provided names: a title, the
+            names, and a source.
     """
 
     app: Atila
@@ -103,7 +103,7 @@ class Providers:
     _opening: threading.RLock = field(default_factory=threading.RLock)
 
     def snapshot(self) -> tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]:
-        """What is there now, for `restore`."""
+        """The present declarations, for `restore`."""
         return dict(self.declared), self.takers[:]
 
     def restore(
@@ -160,7 +160,7 @@ class Providers:
     # Checks, when the app is mounted --------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise a SetupError for what providers and hooks take that nothing provides."""
+        """Raise a SetupError for names that providers and hooks take and nothing provides."""
         for provider in self.active.values():
             self._check(provider, ())
         for title, names, source in self.takers:
@@ -202,7 +202,7 @@ class Providers:
         return f"; provided are {known}" if known else "; write @app.provide above a function"
 
     def names_for(self, route: Route) -> tuple[str, ...]:
-        """What a handler takes of the app's providers, in the order of its parameters.
+        """The names of the app's providers that a handler takes, in the order of its parameters.
 
         Raises:
             SetupError: a provided name is in the rule, so a client would give it.
@@ -221,7 +221,7 @@ class Providers:
         return tuple(p.name for p in parameters if p.name in self.declared and p.name in named)
 
     def names_in(self, function: Any, count: int, given: Iterable[str] = ()) -> tuple[str, ...]:
-        """What a function takes of the app's providers beside what it is called with.
+        """The names of the app's providers that a function takes besides its arguments.
 
         Args:
             function: it.

@@ -1,4 +1,4 @@
-"""What the providers of an app have made for one request, and its clean-up."""
+"""The values that providers have made for one request, and their clean-up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Provision:
 
     Args:
         was: the request.
-        above: what has been made for the request as a whole, if this is for a part of it.
+        above: those made for the request as a whole, if this is for a part of it.
 
     Attributes:
         error: why the request failed, for the clean-up; None if it did not.
@@ -140,14 +140,14 @@ def taken(was: Was) -> Provision | None:
 
 
 def note(was: Was, error: BaseException) -> None:
-    """Tell the clean-up why the request failed."""
+    """Note the error of the request for the clean-up."""
     found: Provision | None = was.__dict__.get(_KEY)
     if found is not None:
         found.error = error
 
 
 class Part:
-    """What is made for one of many calls in a request, besides what is made for the request.
+    """Values for one of many calls in a request, besides those of the request.
 
     Args:
         was: the context of the call.
@@ -181,8 +181,8 @@ def provided(app: Atila, handler: Callable[..., Any], names: tuple[str, ...]) ->
 
     Args:
         app: its app.
-        handler: the handler, within what layers wrap it in.
-        names: what it takes of the app's providers.
+        handler: the handler, within the wrappers of layers.
+        names: the names of the app's providers that it takes.
     """
     is_coroutine = inspect.iscoroutinefunction(handler)
 
@@ -204,7 +204,7 @@ def provided(app: Atila, handler: Callable[..., Any], names: tuple[str, ...]) ->
 
 
 def supplied(app: Atila, function: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """A hook with what it takes of the app's providers: def auth(was, user).
+    """A hook with the values of providers that it takes: def auth(was, user).
 
     Args:
         app: the app.
@@ -237,7 +237,7 @@ def _with(function: Callable[..., Any], values: dict[str, Any], *args: Any) -> A
 
 
 def called(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call function(was, …) outside of a request, with what it takes of the app's providers; wait
+    """Call function(was, …) outside of a request, with the values of providers that it takes; wait
     for it if it is `async def`, and clean up. Blocks; not on the running task loop.
     """
     names = was.app.providers.names_in(function, 1 + len(args), kwargs)
@@ -248,7 +248,7 @@ def called(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) ->
 
 
 def for_task(was: Was, function: Callable[..., Any], count: int, given: Iterable[str]) -> Any:
-    """A function for a task, with values of its own for what it takes of the app's providers: the
+    """A function for a task, with values of its own for the names of providers that it takes: the
     request may be over before it is, and few of such values may be used in two threads.
 
     Args:
@@ -274,7 +274,7 @@ def for_task(was: Was, function: Callable[..., Any], count: int, given: Iterable
 
 @contextmanager
 def _alone(was: Was, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Values of their own for what runs beside a request, or without one."""
+    """Separate values for a function that runs beside a request, or without one."""
     provision = Provision(was)
     try:
         yield provision.take(names)

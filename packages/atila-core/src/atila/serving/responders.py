@@ -7,10 +7,11 @@ here: text, bytes, None, a file, an iterator of text or bytes, or an awaitable o
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
+from atila.http.fields import without
 from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
 from atila.serving import data_answers, streams
 
@@ -28,14 +29,14 @@ _OF_THE_BODY = frozenset(
 
 
 def send(was: Was, value: Any) -> Awaitable[Any] | None:
-    """Answer with what a handler returned.
+    """Answer with the result of a handler.
 
     Returns:
-        None if the answer is with the engine; else an awaitable that ends when it is, to be run on
-        the task loop, and whose value, unless it is `ANSWERED`, is to be delivered in turn.
+        None if the engine has the answer; else an awaitable for the task loop that ends when it
+        has, and whose value, unless it is `ANSWERED`, is to be sent in turn.
 
     Raises:
-        TypeError: nothing knows how to answer with a value of this type.
+        TypeError: there is no responder for a value of this type.
     """
     kind = type(value)
     if kind is str:
@@ -85,6 +86,12 @@ def convert(was: Was, value: Any) -> Any:
         if kind is Response:
             value = value.body
             continue
+        if kind is tuple:
+            answer = with_status(was, value)
+            if answer is None:
+                return value
+            value = answer
+            continue
         try:
             responder = responders[kind]
         except KeyError:
@@ -96,13 +103,38 @@ def convert(was: Was, value: Any) -> Any:
 
 
 async def resolved(was: Was, value: Any) -> Any:
-    """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
+    """The value of an awaitable, others unchanged: hooks get data, not tasks."""
     while hasattr(type(value), "__await__"):
         responders = was.app.responders
         kind = type(value)
         responder = responders.get(kind) or _inherited(responders, kind)
         value = await value if responder is None else responder(was, value)
     return value
+
+
+def with_status(was: Was, value: Any) -> Response | None:
+    """The response of `return value, 201` or `return value, 201, headers`, which are short for
+    `was.response(201, value, headers)`.
+
+    Returns:
+        None for anything else than a plain tuple of these.
+
+    Raises:
+        TypeError: it is a tuple with a number that is no status: no answer at all.
+    """
+    if type(value) is not tuple:
+        return None
+    if len(value) in (2, 3) and type(value[1]) is int and 100 <= value[1] <= 599:
+        headers = value[2] if len(value) == 3 else ()
+        if isinstance(headers, Mapping | list | tuple):
+            return was.response(value[1], value[0], headers)
+    if any(isinstance(item, int) for item in value):
+        raise TypeError(
+            f"a handler returned ({', '.join(type(item).__name__ for item in value)}), which is no"
+            " answer: a tuple is `value, status`, as in `return {...}, 201`, or"
+            " `value, status, headers`, with a status from 100 to 599; or else texts to stream"
+        )
+    return None
 
 
 def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:
@@ -120,12 +152,15 @@ def _send(was: Was, body: bytes, default: Headers) -> None:
     response = was.response
     status = response.status_code
     headers = head(was, default[0])
+    if body and response.headers and response.get_header("content-length") is not None:
+        # Its length is known here, whatever was said.
+        headers = without(headers, "content-length")
     if status in NO_BODY:
         body = b""
     elif status == 200 and (response.etag or response.mtime is not None):
         status, body = _part(was, headers, body)
     if status not in NO_BODY and exchange.method == "HEAD":
-        if response.get_header("content-length") is None:
+        if body or response.get_header("content-length") is None:
             headers.append(("content-length", str(len(body))))
         body = b""
     exchange.respond(status, headers, body)
@@ -144,10 +179,13 @@ def _part(was: Was, headers: Headers, body: bytes) -> tuple[int, bytes]:
 
 def _send_nothing(was: Was) -> None:
     """An empty answer: 204, unless the handler has set another status."""
-    was.exchange.respond(was.response.given_status or 204, head(was, None), b"")
+    headers = head(was, None)
+    if was.exchange.method != "HEAD":
+        headers = without(headers, "content-length")
+    was.exchange.respond(was.response.given_status or 204, headers, b"")
 
 
 def send_not_modified(was: Was) -> None:
-    """304, with what a cache is to know (RFC 9110, section 15.4.5), and nothing of the body."""
+    """304, with the headers for caches (RFC 9110, section 15.4.5), and no body."""
     headers = [pair for pair in head(was, None) if pair[0] not in _OF_THE_BODY]
     was.exchange.respond(304, headers, b"")

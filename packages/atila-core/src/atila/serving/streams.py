@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila.http.exchange import ClientGone
+from atila.http.fields import length_of
 from atila.http.response import ANSWERED, HTML, head
 from atila.runtime.offload import adopt, in_context, uninterrupted
 
@@ -61,7 +62,7 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
 
 
 async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
-    """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    """The items of a blocking iterator, each made in a worker thread; closes it at the end."""
     # One for all of it: what a generator sets, it sees when it goes on.
     context = copy_context()
     step: asyncio.Future[Any] | None = None
@@ -126,7 +127,38 @@ async def open_stream(was: Was, kind: Header) -> ResponseStream:
     if exchange.method == "HEAD":
         exchange.respond(status, headers, b"")
         return _Nowhere()
-    return await exchange.respond_stream(status, headers)
+    stream = await exchange.respond_stream(status, headers)
+    length = length_of(headers)
+    return stream if length is None else _Measured(stream, length)
+
+
+class _Measured:
+    """A streamed answer whose handler said how long it is: another length would be taken for a
+    part of the next answer, or be waited for.
+
+    Raises:
+        ValueError: the pieces are more, or less; those too many are not sent.
+    """
+
+    def __init__(self, stream: ResponseStream, length: int) -> None:
+        self._stream = stream
+        self._length = self._left = length
+
+    async def send(self, chunk: bytes) -> None:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise ValueError(f"the body is longer than Content-Length says: {self._length} bytes")
+        await self._stream.send(chunk)
+
+    async def close(self) -> None:
+        if self._left:
+            raise ValueError(
+                f"the body is {self._left} bytes shorter than Content-Length says: {self._length}"
+            )
+        await self._stream.close()
+
+    def abort(self) -> None:
+        self._stream.abort()
 
 
 class _Nowhere:

@@ -20,6 +20,7 @@ from skitai import lifetime
 from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
+from atila.http.fields import decoded
 from atila.skitai.framing import FIELD_LINE
 from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
@@ -67,14 +68,39 @@ def check_head(head: bytes) -> int:
     return 400 if b"\nx-gtxn-id:" in names and b"\nx-ltxn-id:" not in names else 0
 
 
+def _in_utf_8(head: bytes) -> bytes:
+    """A head whose header lines are all UTF-8, as Skitai decodes them; those that are not are read
+    as Latin-1. The target of a request must be what it is."""
+    first, *lines = head.split(b"\r\n")
+    return b"\r\n".join([first, *(decoded(line).encode() for line in lines)])
+
+
+def decode_http2_headers() -> None:
+    """Have headers of HTTP/2 read as those of HTTP/1; Skitai loses the connection over one that is
+    no UTF-8 (http2_connection_handler.handle_request)."""
+    from skitai.handlers.http2_handler import http2_connection_handler
+
+    handle = http2_connection_handler.handle_request
+
+    def handle_request(self: Any, stream_id: int, headers: Any, *args: Any, **options: Any) -> Any:
+        # The target of a request must be what it is.
+        pairs = [
+            (name, value if value.isascii() or name[:1] == b":" else decoded(value).encode())
+            for name, value in headers
+        ]
+        return handle(self, stream_id, pairs, *args, **options)
+
+    http2_connection_handler.handle_request = handle_request
+
+
 class Mended:
-    """What our channels add to Skitai's. Main thread only.
+    """The additions of our channels to Skitai's. Main thread only.
 
     Attributes:
         poller: of this process, see `atila.skitai.poller`; None if Skitai's own polls.
-        heard: when something last came from the client (time.monotonic).
-        tenant: who is told of timeouts, of the client's end of sending, and of the close: an
-            object with `timed_out()`, `ended()` (True if it deals with that) and `lost()`.
+        heard: the time of the last bytes from the client (time.monotonic).
+        tenant: an object whose `timed_out()`, `ended()` (True if it deals with that) and `lost()`
+            are called at timeouts, at the client's end of sending, and at the close.
     """
 
     poller: ClassVar[Poller | None] = None
@@ -144,7 +170,7 @@ class Mended:
         self._stir()
 
     def push_with_producer(self, source: Any) -> None:
-        """Send what a source has."""
+        """Send the data of a producer."""
         super().push_with_producer(source)  # type: ignore[misc]
         self._stir()
 
@@ -205,7 +231,7 @@ class Mended:
         return data
 
     def send(self, data: bytes) -> int:
-        """Write what the socket takes; how much that was."""
+        """Write as much as the socket takes; gives the number of bytes."""
         self.event_time = int(time.time())
         try:
             sent: int = self.socket.send(data)
@@ -219,7 +245,7 @@ class Mended:
         return sent
 
     def collect_incoming_data(self, data: bytes) -> None:
-        """Bytes of a head, or of what follows it (rs4.asynchat.async_chat.find_terminator)."""
+        """Take bytes of a head or of its body (rs4.asynchat.async_chat.find_terminator)."""
         if self._lingering:
             self._lingering -= len(data)
             if self._lingering <= 0:
@@ -236,6 +262,8 @@ class Mended:
         if self.current_request is not None:
             super().found_terminator()  # type: ignore[misc]
             return
+        if not self.in_buffer.isascii():
+            self.in_buffer = _in_utf_8(self.in_buffer)
         if status := check_head(self.in_buffer):
             self.refuse(status, "malformed request")
             return
@@ -255,7 +283,7 @@ class Mended:
             super().handle_timeout()  # type: ignore[misc]
 
     def close(self, ignore_die_partner: bool = False) -> None:
-        """Close the connection, and tell the tenant."""
+        """Close the connection, and call the tenant's `lost()`."""
         if self.closed:
             return
         tenant, self.tenant = self.tenant, None
@@ -280,7 +308,7 @@ class Mended:
         self.close_gently()
 
     def close_gently(self) -> None:
-        """Close after what was pushed; read on a little so that the client can read that.
+        """Close after sending all pushed data; read on for a while so that the client can read it.
 
         A socket closed with unread bytes in it resets the connection, which may destroy an answer
         that the client has not read yet.

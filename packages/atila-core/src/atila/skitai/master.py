@@ -67,7 +67,7 @@ class Watch:
         signal.signal(signal.SIGINT, self._end)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        """Have Skitai tell the workers to end, and wait for them before it goes on."""
+        """Let Skitai end the workers, and wait for them before it goes on."""
         http_server.hTERMMASTER(number, frame)
         # So that new clients are turned away at once, not when the last worker has gone.
         self._server.socket.close()

@@ -22,7 +22,7 @@ from atila.serving.apps import Mount
 from atila.serving.site import Site
 from atila.skitai import poller
 from atila.skitai.base import SkitaiExchange
-from atila.skitai.channel import Acceptor, Mended
+from atila.skitai.channel import Acceptor, Mended, decode_http2_headers
 from atila.skitai.loop_bridge import Pump
 from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
@@ -38,7 +38,7 @@ log = logging.getLogger("atila.engines.skitai")
 
 
 class Worker:
-    """What serves our requests in this process. Made on its main thread, after the fork.
+    """The server of our requests in this process. Made on its main thread, after the fork.
 
     Args:
         wasc: Skitai's context class.
@@ -51,10 +51,10 @@ class Worker:
         site: the framework.
         loop: its task loop.
         pump: the way to the main thread.
-        active: the requests under way.
+        active: the running requests.
         draining: whether the worker shuts down.
         scheme: "http" or "https".
-        address: what the clients connect to.
+        address: the address that clients connect to.
     """
 
     def __init__(self, wasc: Any, site: Site) -> None:
@@ -67,6 +67,7 @@ class Worker:
         self.draining = False
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
+        decode_http2_headers()
         server.handle_accept = Acceptor(server)
         # Later: Skitai is about to put a memory of its own there, with `start_was`.
         self.pump.call(lambda: show_g(site.g))
@@ -187,12 +188,12 @@ class DrainingPump(Pump):
 class Leaver:
     """Ends the process when Skitai has cleaned up.
 
-    What it would do next, in a worker as in the master, is to kill all children of the master
-    (`rs4.psutil.kill.child_processes_gracefully`, whose default was computed before the fork):
-    one worker that ends would take the others with it.
+    Otherwise it would next kill all children of the master, from a worker as well
+    (`rs4.psutil.kill.child_processes_gracefully`, whose default was computed before the fork): one
+    worker that ends would take the others with it.
 
-    Relies on `wasc.cleanup(phase)`, which calls `cleanup` of what is in `wasc.objects`: all but
-    logger and async_executor in phase 1, the rest in phase 2.
+    Relies on `wasc.cleanup(phase)`, which calls `cleanup` of the `wasc.objects`: all but logger and
+    async_executor in phase 1, the rest in phase 2.
     """
 
     def __init__(self, wasc: Any, is_last: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a handler says that it answers with: `-> Receipt`. For OpenAPI, and for development."""
+"""The return type of a handler, `-> Receipt`: for OpenAPI, and for checks in development."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from atila.http import values
 from atila.http.response import Response
 from atila.routing.router import Route
 from atila.validation import hints
 from atila.validation.compiler import Typed, Unreadable, typed
 from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.readers import Anything, Custom, Reader, Scalar
+from atila.values.models import to_plain
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers with.
+    """The return type of a handler.
 
     Attributes:
-        type: of the value.
-        status: that it is answered with.
-        name: of the handler.
-        said: the annotation.
+        type: the type of the value.
+        status: the HTTP status of the answer.
+        name: the handler's name.
+        said: the annotation as written.
     """
 
     type: Typed
@@ -38,11 +38,13 @@ class Answer:
         """Compare a returned value with the annotation.
 
         Raises:
-            TypeError: it is of another type; the message tells what is wrong.
+            TypeError: it is of another type; the message names both.
         """
         if isinstance(value, Response):
             return
-        if type(value) is tuple and len(value) == 2 and isinstance(value[1], int):
+        if type(value) is tuple and len(value) in (2, 3) and type(value[1]) is int:
+            if value[1] >= 400:
+                return
             value = value[0]
         issues = Issues()
         try:
@@ -59,21 +61,21 @@ def _plain(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_validator__"):
         return value
     try:
-        return msgspec.to_builtins(values.to_plain(value))
+        return msgspec.to_builtins(to_plain(value))
     except TypeError:
         return value
 
 
 def of(route: Route) -> Answer | None:
-    """What a route's handler says of its answer; None if that is nothing about data: text, files,
+    """The return type that a route's handler declares; None if it declares no data: text, files,
     streams, `Response`, or a type that is known to type checkers alone.
     """
     hint = hints.of_answer(route.handler, route.namespace)
     if hint is hints.ABSENT:
         return None
     status = int(HTTPStatus.OK)
-    if get_origin(hint) is tuple and len(arguments := get_args(hint)) == 2:
-        hint, second = arguments
+    if get_origin(hint) is tuple and len(arguments := get_args(hint)) in (2, 3):
+        hint, second = arguments[:2]
         if get_origin(second) is typing.Literal and isinstance(get_args(second)[0], int):
             status = get_args(second)[0]
         elif second is not int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +17,47 @@ class Tasks(Waitable):
     """Several tasks, and groups of tasks, that are waited for together.
 
     Given by position they make a list: `was.Tasks(a, b)` or `was.Tasks([a, b])`. Given by name they
-    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; what is given by position
-    beside them is waited for, and its errors are raised, but it is not in the dict. A list or dict
-    among them is a group of its own. A name may say which part of the data is wanted, see `picks`:
+    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; tasks by position beside
+    them are waited for, and their errors are raised, but they are not in the dict. A list or dict
+    among them is a group of its own. A name may select a part of the data, see `selectors`:
     `was.Tasks(count__one__cnt=task)`.
 
     Args:
         was: the request.
         members: tasks by position.
+        timeout: seconds from now until those count as failed that are not finished; None for no
+            more limit than they have themselves. A task of this name is a member, as with the next
+            two.
+        filter: called with the data of all, a list or a dict; its value is the data of the
+            group. Called once, by the first who fetches it.
+        meta: whatever the maker wants to find in it later.
         named: tasks by name.
 
     Raises:
-        TypeError: a member is no task.
-        ValueError: two names name the same.
+        TypeError: a member is no task, or an option is none.
+        ValueError: two names select the same key.
     """
 
-    __slots__ = ("_listed", "_named", "_picks")
+    __slots__ = ("_filter", "_filtered", "_filtering", "_listed", "_named", "_picks")
 
-    def __init__(self, was: Was, /, *members: Any, **named: Any) -> None:
-        super().__init__(was)
+    def __init__(
+        self,
+        was: Was,
+        /,
+        *members: Any,
+        timeout: Any = None,
+        filter: Any = None,
+        meta: Any = None,
+        **named: Any,
+    ) -> None:
+        options = {"timeout": timeout, "filter": filter, "meta": meta}
+        for name, value in options.items():
+            if isinstance(value, Waitable):
+                named[name], options[name] = value, None
+        super().__init__(was, _checked(options)["meta"])
+        self._filter: Callable[[Any], Any] | None = options["filter"]
+        self._filtered: dict[str, Any] = {}
+        self._filtering = threading.Lock()
         if len(members) == 1:
             # A group given as a whole, as in was.Tasks([a, b]).
             (only,) = members
@@ -47,6 +70,8 @@ class Tasks(Waitable):
         self._named = {
             name: _member(was, named[pick.spelling]) for name, pick in self._picks.items()
         }
+        if options["timeout"] is not None:
+            self.limit(options["timeout"])
 
     def __repr__(self) -> str:
         waiting = sum(not member.done for member in self)
@@ -72,14 +97,18 @@ class Tasks(Waitable):
         for member in self:
             member.cancel()
 
+    def limit(self, seconds: float) -> None:
+        for member in self:
+            member.limit(seconds)
+
     def fetch(self) -> Any:
         """Wait for the data of all: a list, or a dict by name.
 
         Raises:
-            Exception: what the first of those failed with that have failed; `dispatch` has what
-                came of the others.
+            Exception: the error of the first task that has failed; `dispatch` has the results of
+                the others.
         """
-        return self._collect(Pick.fetch, _commit)
+        return self._filter_once("fetch", self._collect(Pick.fetch, _commit))
 
     def one(self) -> Any:
         """Wait for the data of all, each of which must be a single element; see `fetch`.
@@ -87,7 +116,7 @@ class Tasks(Waitable):
         Raises:
             HTTPError: 410 if one has no element, 409 if one has more than one.
         """
-        return self._collect(Pick.one, _commit)
+        return self._filter_once("one", self._collect(Pick.one, _commit))
 
     def commit(self) -> None:
         self.fetch()
@@ -99,13 +128,21 @@ class Tasks(Waitable):
     def _collect(
         self, take: Callable[[Pick, Waitable], Any], leave_out: Callable[[Waitable], object]
     ) -> Any:
-        """Wait for all, then take from each what belongs into the result."""
+        """Wait for all, then make the result of their data."""
         self.wait()
         if not self._named:
             return [take(ALL, member) for member in self._listed]
         for member in self._listed:
             leave_out(member)
         return {name: take(self._picks[name], member) for name, member in self._named.items()}
+
+    def _filter_once(self, way: str, data: Any) -> Any:
+        if self._filter is None:
+            return data
+        with self._filtering:
+            if way not in self._filtered:
+                self._filtered[way] = self._filter(data)
+            return self._filtered[way]
 
     def _block(self) -> None:
         for member in self:
@@ -117,19 +154,42 @@ class Tasks(Waitable):
             _ = await member
 
 
-def tasks(was: Was, /, *members: Any, **named: Any) -> Tasks:
+def tasks(
+    was: Was,
+    /,
+    *members: Any,
+    timeout: Any = None,
+    filter: Any = None,
+    meta: Any = None,
+    **named: Any,
+) -> Tasks:
     """Several tasks waited for as one: `was.Tasks(a, b)` or `was.Tasks(a=a, b=b)`; see `Tasks`.
 
     Args:
         was: the request.
         members: tasks by position; a single list or dict of them is taken as a whole.
+        timeout: seconds from now until those count as failed that are not finished.
+        filter: called with the data of all; its value is the data of the group.
+        meta: whatever the maker wants to find in it later.
         named: tasks by name.
 
     Raises:
         TypeError: a member is no task.
         ValueError: two names name the same.
     """
-    return Tasks(was, *members, **named)
+    return Tasks(was, *members, timeout=timeout, filter=filter, meta=meta, **named)
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a group; a value that could be meant for a member is refused."""
+    timeout, given, meta = options.values()
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+        raise TypeError(f"timeout of was.Tasks must be seconds, not {type(timeout).__name__}")
+    if given is not None and not callable(given):
+        raise TypeError(f"filter of was.Tasks must be a function, not {type(given).__name__}")
+    if meta is not None and not isinstance(meta, dict):
+        raise TypeError(f"meta of was.Tasks must be a dict, not {type(meta).__name__}")
+    return options
 
 
 def _commit(member: Waitable) -> None:

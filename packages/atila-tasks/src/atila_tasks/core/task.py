@@ -25,21 +25,21 @@ log = logging.getLogger("atila.tasks")
 
 
 class Task(Waitable):
-    """Work that was started when this was made.
+    """Work that starts as soon as the task is created.
 
     Args:
         was: the request.
         backend: carries it out.
-        work: what is to be done, in the backend's terms.
+        work: the order, in the backend's terms.
         timeout: seconds from now until it counts as failed, waiting for its turn included; None for
-            no limit. What work that has begun does then is the backend's affair: a thread goes on.
-        filter: called with the data; what it gives is the data that everybody sees.
-        meta: whatever the maker wants to find in it later.
+            no limit. Work that has begun may go on then, as in a thread; that is up to the backend.
+        filter: called with the data; its result is the data of the task.
+        meta: any data of the caller, kept for later.
 
     Attributes:
         context: the context variables that the work runs with, `atila.current` among them.
-        handle: the backend's own.
-        timeout: seconds that it had when it was made; None for no limit.
+        handle: data of the backend.
+        timeout: its time limit in seconds; None for none.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Task(Waitable):
         "_callbacks",
         "_deadline",
         "_filter",
+        "_is_limited",
         "_lock",
         "_result",
         "context",
@@ -77,6 +78,7 @@ class Task(Waitable):
         self.timeout = timeout
         # Nothing watches the clock: whoever waits, or looks, finds that the time is over.
         self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._is_limited = False
         self._lock = threading.Lock()
         self._begun = False
         self._result: Result | None = None
@@ -106,6 +108,12 @@ class Task(Waitable):
     def cancel(self) -> None:
         if not self.done:
             self._backend.cancel(self)
+
+    def limit(self, seconds: float) -> None:
+        remaining = self.remaining()
+        if remaining is None or seconds < remaining:
+            self.timeout, self._deadline = seconds, time.monotonic() + seconds
+            self._is_limited = True
 
     def dispatch(self) -> Result:
         self.wait()
@@ -143,8 +151,8 @@ class Task(Waitable):
         return self._begun or self._result is not None
 
     def try_start(self) -> bool:
-        """Begin. Of all who might only one is given True; nobody if the task is finished already,
-        because it was cancelled or its time is over.
+        """Begin. Of all callers only one gets True; none if the task is finished already, because
+        it was cancelled or its time is over.
         """
         with self._lock:
             if self._begun or self._result is not None:
@@ -162,7 +170,7 @@ class Task(Waitable):
         """Finish with data, which is filtered in the calling thread.
 
         Args:
-            data: what it gave.
+            data: the result of the work.
             response: status and headers, if a server answered with it.
         """
         if self.done:
@@ -175,7 +183,7 @@ class Task(Waitable):
             self._conclude(Result(STA_NORMAL, filtered, None, response))
 
     def settle_by(self, func: Callable[[], Any]) -> None:
-        """Finish with what func() gives, or with the error that it raises."""
+        """Finish with the result of func(), or with the error that it raises."""
         try:
             data = func()
         except BaseException as error:
@@ -187,8 +195,8 @@ class Task(Waitable):
         """Finish with an error.
 
         Args:
-            error: what `fetch` shall raise.
-            status: one of STA_*; None to tell it from the error.
+            error: the error that `fetch` raises.
+            status: one of STA_*; None to derive it from the error.
         """
         if self.done:
             return
@@ -228,7 +236,7 @@ class Task(Waitable):
                 callback()
             except Exception:
                 # Such as a loop that is closed already. The others wait as well.
-                log.exception("telling the end of %r failed", self)
+                log.exception("a callback at the end of %r failed", self)
 
     def _block(self) -> None:
         self._backend.help_out(self)
@@ -256,7 +264,9 @@ class Task(Waitable):
         call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
         future: asyncio.Future[None] = loop.create_future()
         self.when_done(lambda: call(_release, future))
-        remaining = None if self._backend.keeps_time else self.remaining()
+        # What a backend has begun keeps the time that it began with.
+        keeps_time = self._backend.keeps_time and not self._is_limited
+        remaining = None if keeps_time else self.remaining()
         timer = None if remaining is None else loop.call_later(remaining, self._expire)
         try:
             await future

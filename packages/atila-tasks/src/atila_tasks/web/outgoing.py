@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from atila.http.response import checked_header
+from atila.http.fields import checked_header
 
 if TYPE_CHECKING:
     from atila.http.exchange import Headers

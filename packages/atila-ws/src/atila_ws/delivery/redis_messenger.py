@@ -30,7 +30,7 @@ RETRY_SECONDS = 0.5
 
 
 class _Question:
-    """What was asked, of so many."""
+    """A question to a number of processes."""
 
     def __init__(self) -> None:
         self.answers = 0
@@ -48,8 +48,8 @@ class RedisMessenger:
     """See `Messenger`.
 
     Args:
-        url: of the Redis.
-        prefix: of its channels.
+        url: the URL of the Redis.
+        prefix: the prefix of its channels.
         loop: the task loop.
         worker: the name of this process.
         deliver: see `Hub.deliver`.
@@ -106,7 +106,9 @@ class RedisMessenger:
                 message = channels.get_message(timeout=POLL_SECONDS)
             except self._errors as error:
                 # It subscribes anew by itself, with the next call.
-                log.warning("Redis: %s; what others send meanwhile is lost", type(error).__name__)
+                log.warning(
+                    "Redis: %s; messages of other workers are lost meanwhile", type(error).__name__
+                )
                 waiting.wait(RETRY_SECONDS)
                 continue
             if message is not None and message["type"] == "message":
@@ -149,7 +151,7 @@ class RedisMessenger:
         return await self._ask("all", 1, envelope, patience)
 
     async def _ask(self, channel: str, own: int, envelope: Envelope, patience: float) -> int:
-        """Ask; `own` is how many of those who hear it are this process."""
+        """Ask; `own` is the number of subscriptions of this process."""
         # Answers come over the own channel.
         self.listen()
         number, question = next(self._numbers), _Question()
