@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import multiprocessing
 import os
 import secrets
@@ -27,6 +28,8 @@ ALIVE = "alive"
 _PREFIX = "atila-run-"
 _UP = "up-"
 
+log = logging.getLogger("atila.site")
+
 
 @contextlib.contextmanager
 def running() -> Iterator[Path]:
@@ -36,7 +39,7 @@ def running() -> Iterator[Path]:
     """
     pid = os.getpid()
     name = f"{_PREFIX}{pid}-{_started(pid)}-{secrets.token_hex(8)}"
-    folder = Path(tempfile.gettempdir(), name)
+    folder = Path(_temporary(), name)
     before = os.environ.get(RUN)
     os.environ[RUN] = f"{pid}:{folder}"
     try:
@@ -69,8 +72,12 @@ def note_up(patience: float) -> None:
         patience: seconds that it may take to end.
     """
     if (folder := find_folder()) is not None:
-        make(folder)
-        (folder / f"{_UP}{os.getpid()}").write_text(str(patience))
+        try:
+            make(folder)
+            (folder / f"{_UP}{os.getpid()}").write_text(str(patience))
+        except OSError as error:
+            # It serves nevertheless; but if it is killed, it will pass for one that never came up.
+            log.warning("%s cannot be written to: %s", folder, error)
 
 
 def read_up(folder: Path, pid: int) -> float | None:
@@ -86,8 +93,19 @@ def forget_up(folder: Path, pid: int) -> None:
     (folder / f"{_UP}{pid}").unlink(missing_ok=True)
 
 
+def _temporary() -> Path:
+    """The folder for temporary files. Unlike `tempfile.gettempdir`, which tries to write, it is the
+    same when the disk is full, and so for all workers.
+    """
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for path in (*named, "/tmp"):  # noqa: S108 - the folder in it is this user's alone
+        if path and os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
+            return Path(path).absolute()
+    return Path(tempfile.gettempdir())
+
+
 def _derived(master: int) -> Path:
-    return Path(tempfile.gettempdir(), f"{_PREFIX}{master}-{_started(master)}")
+    return Path(_temporary(), f"{_PREFIX}{master}-{_started(master)}")
 
 
 def _is_forked() -> bool:
@@ -150,7 +168,7 @@ def sweep() -> None:
     """Remove the folders of this user whose runs are over, and left them: they were killed, or had
     a master that is not ours.
     """
-    for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+    for folder in _temporary().glob(_PREFIX + "*"):
         pid, _, rest = folder.name.removeprefix(_PREFIX).partition("-")
         with contextlib.suppress(OSError, ValueError):
             is_over = _started(int(pid)) != rest.partition("-")[0]
