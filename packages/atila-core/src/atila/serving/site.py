@@ -237,7 +237,7 @@ class Site(Dispatch):
                 if closing is not None:
                     left = max(CLOSING, deadline - time.monotonic())
                     self.loop.run(_awaited(closing), left)
-            except Exception:
+            except BaseException:
                 log.exception("closing a part of the site failed")
 
     def add_socket(self, transport: WebSocketTransport) -> None:
