@@ -1,4 +1,4 @@
-"""The first requests of a WSGI server, which come at once: none is served before the start is over."""
+"""The first requests of a WSGI server come at once: none is served before the start is over."""
 
 from __future__ import annotations
 

@@ -85,6 +85,7 @@ def make_service() -> Service:
     freeze_gc()
     service = Service(site, files)
     service.end.take_signals()
+    server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
     server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
     return service
 

@@ -16,7 +16,9 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -25,6 +27,11 @@ RUN = "ATILA_RUN"
 """The environment variable: process id of the master, a colon, and the path of the folder."""
 ALIVE = "alive"
 """A file in the folder that each of its users holds locked."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the master."""
+
+log = logging.getLogger("atila.site")
+
 _PREFIX = "atila-run-"
 _UP = "up-"
 
@@ -63,6 +70,21 @@ def find_folder() -> Path | None:
     if parent is not None and parent.pid is not None:
         return _derived(parent.pid)
     return _derived(os.getppid()) if _is_forked() else None
+
+
+def watch_master(orphaned: Callable[[], object]) -> None:
+    """Have orphaned() called, in a thread, when the parent of this worker has ended without it, as
+    when it was killed. Else the worker would serve on, and keep the port, for ever.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        log.error("the master process has ended; this worker does too")
+        orphaned()
+
+    threading.Thread(target=watch, name="atila-master", daemon=True).start()
 
 
 def note_up(patience: float) -> None:
