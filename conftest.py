@@ -96,7 +96,7 @@ DEAR = ("server", "postgresql", "upstream")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Of `-n auto`: more than there are cores, since tests mostly wait for servers."""
     cores = os.cpu_count() or 1
-    return cores if config.option.numprocesses == "logical" else 2 * cores
+    return cores + 1 if config.option.numprocesses == "logical" else 3 * cores
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:

@@ -1,4 +1,4 @@
-"""Write `atila/known_layers.py`: the names of the layers of this project, as the layers have them.
+"""Write the table in `atila/known_layers.py`: the names that the layers of this project have.
 
 Core must know names of layers that are not installed, to say what to install. Run
 `hatch run known-layers` when a layer has a name more or less; a test compares.
@@ -16,48 +16,13 @@ from atila import Layer
 TARGET = Path(__file__).parents[1] / "packages/atila-core/src/atila/known_layers.py"
 LAYERS = ("auth", "render", "tasks", "ws")
 
-HEAD = '''"""The names that the layers of this project add, for errors that say what to install.
-
-Written by `hatch run known-layers`, not by hand.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A layer of this project: its distribution, and the names that it adds to each part.
-
-    Attributes:
-        distribution: what to install.
-        was: of the request's context.
-        request: of `was.request`.
-        app: of `Atila`.
-        options: of `@app.route(...)`.
-        exports: of the modules `atila.was` and `skitai`.
-    """
-
-    distribution: str
-    was: frozenset[str] = frozenset()
-    request: frozenset[str] = frozenset()
-    app: frozenset[str] = frozenset()
-    options: frozenset[str] = frozenset()
-    exports: frozenset[str] = frozenset()
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-KNOWN = {
-'''
+MARK = "KNOWN = {\n"
 
 
 def text() -> str:
-    """The whole module."""
-    return HEAD + "".join(map(_known, LAYERS)) + "}\n"
+    """The whole module; the code before the table stays as it is."""
+    head, mark, _ = TARGET.read_text().partition(MARK)
+    return head + mark + "".join(map(_known, LAYERS)) + "}\n"
 
 
 def _known(name: str) -> str:

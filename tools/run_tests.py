@@ -30,7 +30,7 @@ BESIDE = ("-n", "auto", *DISTRIBUTED)
 SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
 QUICK = ("-n", "logical", *DISTRIBUTED, "-m", "not measures and not slow and not served")
-"""They do not wait, so that more workers than cores would only collect the tests more often."""
+"""They hardly wait, so that many workers would only collect the tests more often."""
 NOTHING_SELECTED = 5
 """An exit code of pytest."""
 NO_INTERPRETER = 3
@@ -55,7 +55,6 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
         marks: an expression of pytest's option -m that both must fulfil; "" for none.
         arguments: for pytest.
     """
-    SLOWEST.unlink(missing_ok=True)
     also = f" and ({marks})" if marks else ""
     beside = pytest(*BESIDE, "-m", f"not measures{also}", *arguments)
     return worst([beside, pytest("-m", f"measures{also}", *arguments)])
@@ -115,6 +114,8 @@ def with_python(version: str, arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run the command line; return the exit code."""
+    if arguments[:1] != ["python"]:
+        SLOWEST.unlink(missing_ok=True)
     match arguments:
         case ["all", *rest]:
             return in_two_steps("", rest)

@@ -272,7 +272,8 @@ def test_reader_that_gives_up_waiting_loses_nothing(server: Server, sized: bool)
 def test_granian_speaks_http1_alone_where_it_calls_by_wsgi() -> None:
     """Its own reader of bodies spins for ever over HTTP/2 when a client resets an upload."""
     with serving("granian-wsgi", SCRIPT) as server:
-        with Http2(server.port) as client:
+        # It may not have read all that it refuses.
+        with Http2(server.port) as client, contextlib.suppress(ConnectionResetError):
             assert client.get("/").status == 0
         with server.connect() as connection:
             connection.ask("/collected", "POST", body=b"x" * 1000)

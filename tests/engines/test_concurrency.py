@@ -14,7 +14,7 @@ import psutil
 import pytest
 from support.servers import USUAL, Server, serving
 
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, wait_until
 
 engines = USUAL
 
@@ -157,7 +157,7 @@ def test_function_of_the_launch_script(client: httpx.Client, engine: str) -> Non
         ("die_with_heir", "ProcessDied", KILLED),
         ("odd", "ProcessFailed", "Odd: odd"),
         ("leave", "RuntimeError", "a task ended with SystemExit"),
-        ("lock", "TypeError", "what lock gave, a lock, cannot be sent from its process"),
+        ("lock", "TypeError", "the result of lock, a lock, cannot be sent from its process"),
     ],
 )
 def test_failing_process(client: httpx.Client, name: str, kind: str, error: str) -> None:
@@ -220,7 +220,7 @@ def test_programs(server: Server, client: httpx.Client) -> None:
         "sh: exit status 7"
     )
     # What a program leaves behind holds nobody up, and ends with it.
-    assert run(client, "sleep 61.7 & echo left", shell=True, timeout=10)["data"] == "left\n"
+    assert run(client, "sleep 61.7 & echo left", shell=True, timeout=PATIENCE)["data"] == "left\n"
     wait_until(lambda: not programs(server, "sleep 61.7"), "no program is left")
 
 

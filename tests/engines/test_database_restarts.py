@@ -15,6 +15,7 @@ import httpx
 import pytest
 from support.servers import Server, serving
 
+from atila.testing.waits import PATIENCE
 from atila_tasks.testing import PostgreSQLServer
 
 engines = ("skitai", "granian")
@@ -55,7 +56,7 @@ class Load:
         self._over = threading.Event()
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._server.url(""), timeout=20) as client:
+        with httpx.Client(base_url=self._server.url(""), timeout=PATIENCE) as client:
             while not self._over.is_set():
                 for way in WAYS:
                     key = str(uuid4())
@@ -90,8 +91,8 @@ def test_restarts_under_load(server: Server, postgresql: PostgreSQLServer) -> No
         finally:
             load.stop()
         for each in running:
-            each.result(30)
-    with httpx.Client(base_url=server.url(""), timeout=20) as client:
+            each.result(PATIENCE)
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as client:
         paid: dict[str, int] = client.get("/paid").json()
     by_status = Counter(load.answers.values())
     lost = [key for key, status in load.answers.items() if status == 200 and not paid.get(key)]

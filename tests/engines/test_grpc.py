@@ -296,7 +296,7 @@ def test_deadline_ends_the_handler(odd: Any, server: Server, name: str) -> None:
 
 
 def test_a_handler_ends_when_its_client_leaves(odd: Any, server: Server, name: str) -> None:
-    waiting = odd.Waits.future(payload(name.encode()), timeout=60)
+    waiting = odd.Waits.future(payload(name.encode()), timeout=PATIENCE)
     server.board.wait_count(f"{name}-begun")
     waiting.cancel()
     server.board.wait_count(f"{name}-ended")
@@ -307,7 +307,7 @@ def test_a_stream_waits_for_its_client_and_ends_with_it(
 ) -> None:
     # A connection of its own, whose window is not moved by others.
     with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
-        pouring = odd_stubs.OddStub(channel).Pours(payload(name.encode()), timeout=60)
+        pouring = odd_stubs.OddStub(channel).Pours(payload(name.encode()), timeout=PATIENCE)
         assert len(next(pouring).body) == 65536
         # 64 KiB each: what is sent ahead is bounded by buffers and the windows of HTTP/2, of which
         # grpcio's own grows to some 20 MiB. Without a bound it was 5000 in half a second.
@@ -324,9 +324,9 @@ def test_a_handler_that_takes_nothing_ends_when_its_client_leaves(
 
     def messages() -> Iterator[Any]:
         yield payload(name.encode())
-        leaving.wait(30)
+        leaving.wait(PATIENCE)
 
-    answers = getattr(odd, method)(messages(), timeout=60)
+    answers = getattr(odd, method)(messages(), timeout=PATIENCE)
     next(answers)
     answers.cancel()
     try:
@@ -344,7 +344,7 @@ def test_a_client_waits_for_the_handler(odd: Any, server: Server, name: str) -> 
             server.board.note(f"{name}-sent")
             yield payload(b"\0" * 65536)
 
-    counting = odd.Counts.future(messages(), timeout=50)
+    counting = odd.Counts.future(messages(), timeout=PATIENCE)
     server.board.wait_count(f"{name}-sent")
     # 64 KiB each: what is taken ahead is bounded by the windows of HTTP/2, of which grpcio's own
     # grows to some 20 MiB, and by buffers.

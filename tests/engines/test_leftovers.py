@@ -53,6 +53,8 @@ def check_gone(server: Server) -> None:
     wait_until(lambda: group(server) == [], "all of its processes have ended", log=server.log)
 
 
+@pytest.mark.unable("granian", "a worker that imports for ever outlives the master")
+@pytest.mark.unable("granian-wsgi", "a worker that imports for ever outlives the master")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_while_the_app_is_imported(
     engine: str, started: list[Server], number: signal.Signals

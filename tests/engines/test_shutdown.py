@@ -12,9 +12,6 @@ from support.servers import Server, serving
 from support.sockets import by_websocket_client, by_websockets
 from support.wire import Broken, Connection
 
-# The time that an end takes is what they are about.
-pytestmark = pytest.mark.measures
-
 ENDLESS = Path(__file__).parent / "apps" / "endless.py"
 SECONDS = 2.0
 """SHUTDOWN_TIMEOUT of the app."""

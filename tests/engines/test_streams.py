@@ -11,7 +11,7 @@ import pytest
 from support.servers import Server
 from support.wire import Broken, Connection
 
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, wait_until
 
 PIECE = 65536
 MOST_UNREAD = 24 * 1024 * 1024
@@ -205,7 +205,7 @@ def send_until_blocked(connection: Connection, most: int) -> int:
             sent += connection.socket.send(b"z" * min(PIECE, most - sent))
     except TimeoutError:
         pass
-    connection.socket.settimeout(20)
+    connection.socket.settimeout(PATIENCE)
     return sent
 
 

@@ -182,7 +182,9 @@ def test_thousands_of_files(client: httpx.Client) -> None:
 
 
 def test_too_large(server: Server, client: httpx.Client) -> None:
-    over = client.post("/describe", content=b"x" * 3_000_001)
+    # gunicorn ends the connection of a body that was not read, without a word in the answer.
+    alone = {"Connection": "close"}
+    over = client.post("/describe", content=b"x" * 3_000_001, headers=alone)
     assert over.status_code == 413
     # Text fields count as other bodies do, for they are kept in memory.
     field = opening("title") + b"x" * 3_000_001 + END

@@ -14,6 +14,7 @@ import pytest
 from support.servers import Server, serving
 from websockets.sync.client import connect
 
+from atila.testing.waits import PATIENCE
 from atila_tasks.testing import PostgreSQLServer, RedisServer
 
 engines = ("skitai", "granian")
@@ -170,7 +171,7 @@ def test_a_table_that_changes(server: Server, client: httpx.Client, name: str) -
         primed = [clients.submit(server.get, f"/prime?gate={gate}") for _ in range(CONNECTIONS)]
         server.board.wait_count(f"{gate}-primed", CONNECTIONS)
         server.board.open(gate)
-        assert [each.result(20).status for each in primed] == [200] * CONNECTIONS
+        assert [each.result(PATIENCE).status for each in primed] == [200] * CONNECTIONS
     assert client.get("/alter", params={"column": f"c_{name}"}).is_success
     answers = [client.get("/transaction") for _ in range(3 * CONNECTIONS)]
     statuses = [answer.status_code for answer in answers]

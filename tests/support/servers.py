@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,16 @@ USUAL = ("skitai", "granian", "uvicorn")
 """Engines that the tests of layers run on: in what engines differ, the tests of core show."""
 
 
+def by_atila(
+    engine: str, script: Path, port: int, workers: int, more: Sequence[str] = ()
+) -> list[str]:
+    """How `atila serve` serves a launch script on one of its engines."""
+    name, _, interface = engine.partition("-")
+    options = ["--engine", name, "--port", str(port), "--workers", str(workers), *more]
+    options += ["--interface", interface] if interface else []
+    return [str(Path(sys.executable).with_name("atila")), "serve", script.name, *options]
+
+
 def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
     """How to serve a launch script, whose app is called `app`, on an engine."""
     target, python = f"{script.stem}:app", sys.executable
@@ -39,10 +49,7 @@ def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
         case "skitai":
             return [python, script.name, f"--port={port}", f"--workers={workers}"]
         case "granian" | "granian-wsgi":
-            atila = Path(python).with_name("atila")
-            options = ["--engine", "granian", "--port", str(port), "--workers", str(workers)]
-            options += ["--interface", "wsgi"] if engine == "granian-wsgi" else []
-            return [str(atila), "serve", script.name, *options]
+            return by_atila(engine, script, port, workers)
         case "uvicorn":
             # Its two parsers differ in what they refuse; this is the one that is mostly used.
             options = ["--http", "httptools", "--port", str(port), "--workers", str(workers)]
@@ -65,6 +72,7 @@ class Server:
         ready: a path that answers once it serves; "" not to wait for that.
         port: where it listens; 0 for a free one.
         environment: variables besides those of this process.
+        options: of `atila serve`, which starts Skitai then, too; None for no such options.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -79,6 +87,7 @@ class Server:
         ready: str = "/",
         port: int = 0,
         environment: Mapping[str, str] | None = None,
+        options: Sequence[str] | None = None,
     ) -> None:
         self.engine = engine
         _note_start(f"{engine} {script.parent.name}/{script.name}")
@@ -103,7 +112,9 @@ class Server:
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command(engine, script, self.port, workers),
+                command(engine, script, self.port, workers)
+                if options is None
+                else by_atila(engine, script, self.port, workers, options),
                 cwd=script.parent,
                 env=variables,
                 stdin=subprocess.DEVNULL,

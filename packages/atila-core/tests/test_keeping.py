@@ -8,6 +8,7 @@ import weakref
 
 from atila import Atila, kept
 from atila.runtime.keeping import forget, found
+from atila.testing.waits import PATIENCE
 
 
 class Owner:
@@ -74,14 +75,14 @@ def test_threads_make_it_once_and_one_may_need_another() -> None:
         return object()
 
     def run() -> None:
-        barrier.wait(30)
+        barrier.wait(PATIENCE)
         seen.append(kept(owner, "outer", outer))
 
     threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert made == ["outer", "inner"]
     assert len(seen) == 8
     assert len({id(each) for each in seen}) == 1

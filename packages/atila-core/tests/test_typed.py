@@ -22,6 +22,7 @@ from msgspec import Meta
 
 from atila import Atila, Body, Cookie, Header, Query, SetupError, Upload, Was
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 JSON = [("content-type", "application/json")]
@@ -730,7 +731,7 @@ def test_pydantic_is_imported_by_those_only_that_use_it() -> None:
         "app.route('/')(q); assert app.test_client().get('/?page=2').text == '2'\n"
         "assert 'pydantic' not in sys.modules and 'attrs' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
 def test_a_handler_without_types_has_the_step_that_it_always_had(app: Atila) -> None:

@@ -75,7 +75,7 @@ def test_process_is_kept_and_knows_nothing_but_what_it_needs(run: Run, work: Any
     ("name", "kind", "text"),
     [
         ("odd", ProcessFailed, "Odd: odd"),
-        ("lock", TypeError, "what lock gave, a .*, cannot be sent from its process"),
+        ("lock", TypeError, "the result of lock, a .*, cannot be sent from its process"),
         ("leave", RuntimeError, "a task ended with SystemExit"),
         ("die", ProcessDied, "killed by SIGKILL"),
         ("die_with_heir", ProcessDied, "killed by SIGKILL"),

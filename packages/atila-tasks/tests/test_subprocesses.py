@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atila import Atila, Was, current
-from atila.testing.waits import patience, wait_until
+from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, OutputTooLong, ProgramFailed
 from atila_tasks.local.child_process import SupervisedProcess
 from atila_tasks.local.programs import argv_of
@@ -132,7 +132,7 @@ def test_out_of_time_ends_the_whole_group(run: Run, line: str) -> None:
 
 
 def test_what_is_left_behind_ends_with_the_program(run: Run, line: str) -> None:
-    task = run(lambda was: was.Subprocess(f"{line} & echo left", shell=True, timeout=10))
+    task = run(lambda was: was.Subprocess(f"{line} & echo left", shell=True, timeout=PATIENCE))
     assert task.fetch() == "left\n"
 
 

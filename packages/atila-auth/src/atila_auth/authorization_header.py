@@ -24,7 +24,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Malformed(ValueError):
-    """Credentials that are none; the text says why, and nothing of what they are."""
+    """Malformed credentials; the text says why, and shows nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Credentials:
 
     Attributes:
         scheme: lower case: "basic"; "" if there is no header.
-        value: what follows it; it may be secret.
+        value: the rest of the header; it may be secret.
     """
 
     scheme: str
@@ -58,8 +58,8 @@ def read(exchange: Exchange) -> Credentials:
 def parse_basic(value: str) -> tuple[str, str]:
     """Name and password of basic credentials (RFC 7617).
 
-    They are UTF-8, which the challenge asks for; what is none is taken for Latin-1, as it is sent
-    by clients that do not know of `charset`.
+    They are UTF-8, as the challenge asks for; other bytes are read as Latin-1, as clients send it
+    that do not support `charset`.
 
     Raises:
         Malformed: it is no Base64, there is no colon, or a control character.
@@ -106,7 +106,7 @@ def parse_extended(value: str) -> str:
     """A value such as UTF-8''J%C3%A4s%C3%B8n (RFC 8187, section 3.2).
 
     Raises:
-        Malformed: it is not UTF-8, or written in another way.
+        Malformed: it is not UTF-8, or malformed.
     """
     charset, quote, rest = value.partition("'")
     _, second, encoded = rest.partition("'")

@@ -20,11 +20,11 @@ _FIELDS = frozenset({csrf.FIELD})
 
 
 def compile_route(route: Route, app: Atila) -> Steps:
-    """The steps of a route, in this order: preflights, which carry no credentials; rate limits, so
-    that nobody guesses passwords at will; who asks; limits of users; whether he may; CSRF tokens.
+    """The steps of a route, in this order: preflights, which carry no credentials; rate limits,
+    against the guessing of passwords; authentication; limits of users; permissions; CSRF tokens.
 
     Raises:
-        SetupError: something that the route or the app asks for makes no sense.
+        SetupError: a declaration of the route or a setting of the app is invalid.
     """
     keys.check(app)
     keys.check_use(route, app)

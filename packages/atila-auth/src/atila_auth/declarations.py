@@ -1,4 +1,4 @@
-"""What the decorators of one app declare about access control."""
+"""The declarations of an app's decorators about access control."""
 
 from __future__ import annotations
 
@@ -55,14 +55,13 @@ def state_of(app: Atila) -> State:
 
 
 def permission_handler(app: Atila, function: Function) -> Function:
-    """Ask a function whether who asks may: permission_handler(was, permissions).
+    """Ask a function whether the user has permissions: permission_handler(was, permissions).
 
-    It sets `was.request.user` and raises an error, 401 or 403, for whom it refuses. `permissions`
-    is a list of all that is asked for, and each of them is meant; [] asks for a login only. What it
-    returns:
+    It sets `was.request.user`, and raises an error, 401 or 403, to refuse. `permissions` is the
+    list of required permissions, all of which are needed; [] requires a login only. Its result:
 
-    - None: it is fine, if `was.request.user` is not None by now; else the answer is 401.
-    - True: it is fine without a user too.
+    - None: accepted, if `was.request.user` is not None by now; else the answer is 401.
+    - True: accepted, without a user too.
     - False: the answer is 403.
     - anything else is the answer.
     """
@@ -81,10 +80,10 @@ def authorization_handler(app: Atila, function: Function) -> Function:
 
 
 def bearer_handler(app: Atila, function: Function) -> Function:
-    """Have a function look at bearer tokens, in place of the JWT handling: handler(was, token).
+    """Check bearer tokens by a function, in place of the JWT handling: handler(was, token).
 
-    It sets `was.request.user` or raises an error; what it returns is understood as what a
-    permission handler returns.
+    It sets `was.request.user` or raises an error; its result means the same as that of a permission
+    handler.
     """
     state_of(app).bearer = _checked(function, "bearer_handler(was, token)")
     return function
@@ -106,13 +105,13 @@ def _checked(function: Callable[..., Any], form: str) -> Callable[..., Any]:
 
 
 def declare(app: Atila, function: Function, name: str, declaration: Any) -> Function:
-    """Leave what a decorator says on a handler, for the mount to compile.
+    """Leave a decorator's declaration on a handler, for the mount to compile.
 
     Args:
         app: the app.
         function: the handler.
-        name: of the decorator, for messages.
-        declaration: what it says.
+        name: the name of the decorator, for messages.
+        declaration: the declaration.
 
     Raises:
         SetupError: it is no function, or its route has been compiled already.
@@ -126,7 +125,7 @@ def declare(app: Atila, function: Function, name: str, declaration: Any) -> Func
 
 
 def check_declared(app: Atila) -> None:
-    """Find what would protect nothing, since no route has the function that it is on.
+    """Find declarations that protect nothing, since no route has their function.
 
     Raises:
         SetupError: there is such a function: between its decorator and @app.route there is another

@@ -1,7 +1,7 @@
 """The names that this layer adds to `was`, its request and the app.
 
-Functions stand here as they are, and are the methods of `was` and of the app. What is only
-annotated is a setting that the app may be given.
+Functions stand here as they are, and are the methods of `was` and of the app. A name that is only
+annotated is a setting that the app may have.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Strings = list[str] | tuple[str, ...] | set[str] | frozenset[str]
 
 
 class Users(Protocol):
-    """Gives what is known of users: a dict, or a store of one's own."""
+    """A source of users and passwords: a dict, or a store of one's own."""
 
     def get(self, username: str, /) -> Any:
         """A password, (password, encrypted), (password, encrypted, userinfo), or None."""
@@ -47,7 +47,7 @@ class WasOfAuth:
     verify_otp = one_time_password.verify
 
     session = made(Session)
-    """What the app remembers of the client."""
+    """The data that the app keeps about the client."""
     mbox = made(MessageBox)
     """Messages for the client, kept until they are shown."""
     csrf_token = made(csrf.token)
@@ -58,7 +58,7 @@ class WasOfAuth:
     # It stands on the context's class as it is, so that it is never out of date.
     @property
     def user(self) -> Any:
-        """Who is asking: the same as `was.request.user`."""
+        """The authenticated user: the same as `was.request.user`."""
         return cast("Was", self).request.user
 
     @user.setter
@@ -70,7 +70,7 @@ class RequestOfAuth:
     """Names of `was.request`."""
 
     JWT = made(jwt.of_request)
-    """What the token of the Authorization header says, or {"err": what is wrong with it}."""
+    """The claims of the Authorization header's token, or {"err": one of `ERRORS`}."""
 
     @property
     def session(self) -> Session:
@@ -84,7 +84,7 @@ class RequestOfAuth:
 
 
 class AppOfAuth:
-    """Names of the app, and what a user may set on it, or by `pref` in a launch script."""
+    """Names of the app, and attributes that are set on it, or by `pref` in a launch script."""
 
     authorization_handler = declarations.authorization_handler
     authorization_required = authentication.authorization_required
@@ -103,15 +103,17 @@ class AppOfAuth:
     session_timeout: float
     """Seconds without a change after which a session ends."""
     authenticate: str | None
-    """How who asks logs in, if a route says nothing else: "basic", "digest" or "bearer"."""
+    """The scheme by which clients log in, unless a route has its own: "basic", "digest" or
+    "bearer".
+    """
     authorization: str | None
     """The same as `authenticate`."""
     realm: str
-    """What the users of the app are users of."""
+    """The realm of the app's users."""
     users: Users
-    """Passwords: {"name": "password"}, or what has a `get(username)`."""
+    """Passwords: {"name": "password"}, or an object with `get(username)`."""
     digest_algorithms: list[str] | tuple[str, ...]
-    """What digest authentication offers: "SHA-256", "MD5"."""
+    """The algorithms that digest authentication offers: "SHA-256", "MD5"."""
     access_control_allow_origin: Strings
     """Whose pages may use the app: ["https://example.com"], or ["*"]."""
     access_control_allow_credentials: bool

@@ -21,7 +21,7 @@ Nginx, since the IANA has none."""
 
 
 PARTS = ("code", "message", "detail", "errno", "url", "time")
-"""What an `HTTPError` has by key, and as JSON."""
+"""The keys of an `HTTPError`, also as JSON."""
 
 
 class HTTPError(Exception):
@@ -29,12 +29,11 @@ class HTTPError(Exception):
 
     Args:
         status: the code, or code and reason: 400 or "400 Bad Request" (RFC 9110, section 15).
-        detail: what is wrong, for the client to read.
+        detail: the fault, for the client to read.
         errno: the application's own number for it; 0 for none.
         headers: more headers of the answer, such as Allow or Retry-After.
-        errors: what is wrong, one by one, each with "in", "at", "message" and "rule", where several
-            things can be: bad input.
-        report: what happened, for the log alone; clients see it in development mode only.
+        errors: single faults of bad input, each with "in", "at", "message" and "rule".
+        report: details for the log alone; clients see them in development mode only.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class HTTPError(Exception):
         return getattr(self, name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The same, and a default for what it has not."""
+        """The value of a key, or a default for a missing one."""
         return getattr(self, name) if name in PARTS else default
 
     def keys(self) -> Sequence[str]:
@@ -94,10 +93,11 @@ class SharedUnavailable(HTTPError):
 
 
 class SetupError(Exception):
-    """A mistake in the application, found before it serves; the text says what, where and the mend.
+    """A mistake in the application, found before it serves; the text names it, its place and the
+    mend.
 
     Args:
-        problem: what is wrong, and what to write instead.
+        problem: the mistake, and the mend.
         source: "file:line" of the code that it is about; "" if unknown.
     """
 
@@ -111,10 +111,10 @@ class SetupError(Exception):
 
 
 class MissingLayer(AttributeError):
-    """A name that is not there: misspelt, or of a layer which is not there.
+    """An unknown name: misspelt, or of a layer that is not there.
 
     Args:
-        problem: which name, and what to install.
+        problem: the name, and the distribution to install.
         name: the name, if one like it may have been meant.
         owner: the class whose names may have been meant.
     """
@@ -152,11 +152,11 @@ def reason_phrase(code: int) -> str:
 
 
 def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
-    """What to add to a message about a name that is not known: "; did you mean 'METRICS_PATH'?"; ""
-    if none of the known ones is like it.
+    """The end of a message about an unknown name: "; did you mean 'METRICS_PATH'?"; "" if no known
+    one is like it.
 
     Args:
-        name: as it was written.
+        name: the unknown name.
         known: the names that there are.
         least: how alike two names must be (0 to 1).
     """
@@ -195,7 +195,7 @@ def collect_errors() -> Iterator[list[SetupError]]:
     """Note the errors of all steps of a set-up, where otherwise the first one would end it.
 
     Yields:
-        What was wrong, as it is found; each but once.
+        The errors found so far; each but once.
     """
     global _collected
     found: list[SetupError] = []

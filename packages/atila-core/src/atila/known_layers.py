@@ -1,6 +1,6 @@
 """The names that the layers of this project add, for errors that say what to install.
 
-Written by `hatch run known-layers`, not by hand.
+The table is written by `hatch run known-layers`, not by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class Known:
     """A layer of this project: its distribution, and the names that it adds to each part.
 
     Attributes:
-        distribution: what to install.
+        distribution: the distribution to install.
         was: of the request's context.
         request: of `was.request`.
         app: of `Atila`.

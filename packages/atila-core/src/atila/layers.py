@@ -40,7 +40,7 @@ Never blocks."""
 
 
 class Made:
-    """What stands on a class for `made`."""
+    """The descriptor of `made` on a class."""
 
     __slots__ = ("make", "name")
 
@@ -64,28 +64,28 @@ class Made:
 def made(make: Callable[[Any], Value]) -> Value:
     """A name whose value is made at its first use, and kept for that context, request or app.
 
-    For the classes of `Layer`: `session = made(Session)` is `was.session`. It is what
-    `functools.cached_property` is from Python 3.12 on, without the lock of 3.11, for which one
-    request would wait for another.
+    For the classes of `Layer`: `session = made(Session)` is `was.session`. It works as
+    `functools.cached_property` from Python 3.12 on, without the lock of 3.11, for which one request
+    would wait for another.
 
     Args:
-        make: make(owner) gives the value; the owner is what the class adds to. It runs in the
+        make: make(owner) gives the value; the owner is the context, request or app. It runs in the
             thread of the first use.
 
     Returns:
-        To type checkers and editors the value, which is what objects of the class have.
+        To type checkers and editors the value, as objects of the class have it.
     """
     return cast("Value", Made(make))
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a layer adds to one route; each part may be left empty.
+    """The parts that a layer adds to one route; each may be left empty.
 
     Attributes:
         before: run in order before the handler; the first that gives something other than None
             answers the request with it. Raising an error answers with that.
-        after: run in order on what the handler gave; a value other than None replaces it.
+        after: run in order on the handler's result; a value other than None replaces it.
         headers: gives headers that every answer of the route carries, errors too.
         wrap: gives the function to call instead of the handler, which it is given; it is called
             as the handler would be: (was, **parameters). Its own first parameter should be
@@ -110,10 +110,10 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a layer adds to a mounted app as a whole; each part may be left empty.
+    """The parts that a layer adds to a mounted app as a whole; each may be left empty.
 
     Attributes:
-        calls: by the media type of a POST's body, functions that find what answers a call of a
+        calls: by the media type of a POST's body, functions that find the endpoint for a call of a
             protocol of their own; see `Finder`.
         headers: gives headers of answers to requests that no route gets (404, 405, 413, 503, …).
         serve: serve(site), called when a process begins to serve; the coroutine that it returns, if
@@ -157,17 +157,16 @@ class _AnyProtocol(type):
 
 @dataclass(frozen=True, slots=True)
 class Layer(metaclass=_AnyProtocol):
-    """What a distribution adds to the framework.
+    """The names and functions that a distribution adds to the framework.
 
     Attributes:
-        name: which layer it is: "auth". Two of one name are a conflict for the app to decide.
+        name: the name of the layer: "auth". Two of one name are a conflict for the app to decide.
         protocol: the version of this protocol that it is written for.
         was: a class whose names are added to the request's context: its functions are methods,
             and `made` makes a value at its first use. Type checkers take it for a base of `Was`.
         request: the same for `was.request`.
         app: the same for `Atila`.
-        config: defaults of `app.config`; in place of one a `Setting`, which says besides what the
-            value must be.
+        config: defaults of `app.config`; or for each a `Setting`, which adds a check of the value.
         options: names of `@app.route(...)` options that the layer understands.
         responders: for a type of returned value, a function (was, value) that turns it into a
             simpler value: at last str, bytes, a file or an iterator of these. An awaitable is
@@ -176,8 +175,8 @@ class Layer(metaclass=_AnyProtocol):
             and of the module `atila.was`.
         compile: called for each route when the app is mounted; gives the steps of the layer for
             this route, or None if it has none here.
-        mount: called when the routes of an app are compiled; gives what the layer adds to the app
-            as a whole, or None for nothing.
+        mount: called when the routes of an app are compiled; gives the parts that the layer adds to
+            the app as a whole, or None for none.
     """
 
     name: str
@@ -303,26 +302,26 @@ def owner_of(kind: str, name: str) -> str | None:
 
 
 def absent(kind: str, name: str, present: Mapping[str, Layer], owner: type) -> MissingLayer:
-    """The error about a name that an object has not.
+    """The error about a name that an object does not have.
 
     Args:
         kind: see `missing`.
         name: the name.
         present: the app's layers.
-        owner: the class of the object, for what may have been meant.
+        owner: the class of the object, for the nearest name.
     """
     text = missing(kind, name, present)
     return MissingLayer(text) if owner_of(kind, name) else MissingLayer(text, name, owner)
 
 
 def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "atila.was") -> str:
-    """What to tell somebody who used a name that none of an app's layers has.
+    """The message about a name that none of an app's layers has.
 
     Args:
         kind: where the name was looked for: "was", "app", "options", "request" or "exports".
         name: the name.
         present: the app's layers.
-        module: which has it, of "exports".
+        module: the module that has it, of "exports".
     """
     owner = owner_of(kind, name)
     spelling = {
@@ -344,11 +343,11 @@ def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "a
 
 
 def merged(parts: Iterable[tuple[str, Mapping[Any, Any]]], kind: str) -> dict[Any, Any]:
-    """What several layers add of one kind, as one.
+    """The additions of several layers of one kind, as one mapping.
 
     Args:
-        parts: the name of each layer, and what it adds.
-        kind: what that is, for the error.
+        parts: the name of each layer, with its additions.
+        kind: the kind in words, for the error.
 
     Raises:
         SetupError: two layers add the same.
@@ -407,11 +406,11 @@ def extended(
 
 
 _OF_CLASSES = frozenset({"__init__", "__new__", "__slots__", "__getattr__", "__getattribute__"})
-"""What would take the place of what the extended class has."""
+"""Names that would replace those of the extended class itself."""
 
 
 def _members(names: type, root: type) -> dict[str, Any]:
-    """What a class of a layer has, and inherits from others than the framework's."""
+    """The names of a layer's class, also of its bases other than the framework's."""
     found: dict[str, Any] = {}
     for each in reversed(names.__mro__):
         if each not in root.__mro__:
@@ -422,13 +421,13 @@ def _members(names: type, root: type) -> dict[str, Any]:
 def launch_names() -> dict[str, Any]:
     """The names that the installed layers add to the `skitai` module.
 
-    What is wrong with a layer is raised where an app uses it, not here.
+    Faults of a layer are raised where an app uses it, not here.
     """
     return {name: value for layer in _installed() for name, value in layer.exports.items()}
 
 
 def exported(name: str) -> Any:
-    """What an installed layer has for programs that are no app.
+    """A name of an installed layer for programs other than apps.
 
     Raises:
         ImportError: the layer that is known to have it is not installed.

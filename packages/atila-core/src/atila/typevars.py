@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 Function = TypeVar("Function", bound=Callable[..., Any])
-"""What a decorator takes and returns as it is."""
+"""The function that a decorator takes and returns unchanged."""
 Context = TypeVar("Context", bound="Was")
 """`Was`, or a subclass of it by which an app annotates its functions."""

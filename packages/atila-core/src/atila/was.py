@@ -43,7 +43,7 @@ class Was(WasNames):
         endpoint: the compiled route.
         path_params: the parameters of the rule, converted.
         refusal: the error that answers instead of the handler, found before it ran.
-        cancels: what `on_cancel` was given; emptied at the end, since tasks refer to the context.
+        cancels: the functions of `on_cancel`; emptied at the end, since tasks refer to the context.
         headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
         is_bound: the handler has been given its parameters.
         variables: the context variables of the request. Gone when it is over.
@@ -66,9 +66,9 @@ class Was(WasNames):
 
     app: Atila
     request_class: type[Request]
-    """What `was.request` is: with the names that layers add to it."""
+    """The class of `was.request`: with the names that layers add to it."""
     cookie = layers.made(Cookies)
-    """The cookies of the client; what is set here is sent with the answer."""
+    """The cookies of the client; those set here are sent with the answer."""
     env = layers.made(Environ)
     """The request as variables of CGI and WSGI: REQUEST_METHOD, HTTP_USER_AGENT, …"""
     Error = HTTPError
@@ -124,12 +124,12 @@ class Was(WasNames):
         self.cancels[func] = None
 
     def off_cancel(self, func: Callable[[], object]) -> None:
-        """Forget what was given to `on_cancel`, if it is still there. From any thread."""
+        """Remove a function given to `on_cancel`, if it is still there. From any thread."""
         if self.cancels:
             self.cancels.pop(func, None)
 
     def cancel(self) -> None:
-        """Call what was given to `on_cancel`."""
+        """Call the functions given to `on_cancel`."""
         for func in tuple(self.cancels or ()):
             try:
                 func()
@@ -138,7 +138,7 @@ class Was(WasNames):
                 log.exception("request %s: cancelling %r failed", self.request_id, func)
 
     def renew_response(self, error: HTTPError) -> Response:
-        """Forget what was set on the answer so far, and begin that of an error."""
+        """Drop the headers set so far, and begin the answer of an error."""
         header_callbacks = None if self._response is None else self._response.header_callbacks
         response = self._response = Response(self.exchange)
         if error.code < 500 and error.code != CLIENT_LEFT:
@@ -169,7 +169,7 @@ class Was(WasNames):
 
     @property
     def site(self) -> Site:
-        """What this app is mounted on: worker pool, task loop, the other apps."""
+        """The site that this app is mounted on: worker pool, task loop, the other apps."""
         # Contexts of a mounted app have it as an attribute of their class; see `Atila.enter`.
         return self.app.current_site
 
@@ -204,7 +204,7 @@ class Was(WasNames):
         """Write to the app's log.
 
         Args:
-            message: what to write.
+            message: the text.
             category: "debug", "info", "warn", "error" or "critical"; others count as "info".
         """
         level = logging.getLevelNamesMapping().get(category.upper(), logging.INFO)
@@ -214,7 +214,7 @@ class Was(WasNames):
         """Write the traceback of the error being handled to the app's log.
 
         Args:
-            id: to find it by; the request id if not given.
+            id: an id to find it in the log; the request id if not given.
         """
         text, extra = traceback.format_exc(), {"request_id": self.request_id}
         log.error("[%s]\n%s", id or self.request_id, text, extra=extra)
@@ -232,9 +232,9 @@ class Was(WasNames):
         """A file of this machine as an answer, or an open one, which is closed when it is sent.
 
         Args:
-            path: where it is, or the open file.
+            path: its path, or the open file.
             mimetype: its media type; by its name if not given.
-            filename: what a browser shall save it as; shown instead if not given.
+            filename: the name under which browsers save it; shown instead if not given.
         """
         if isinstance(path, str | os.PathLike):
             return FileBody(path, mimetype, filename)
@@ -308,7 +308,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """What layers have for programs that are no app: `from atila.was import generate_otp`."""
+        """The names of layers for other programs: `from atila.was import generate_otp`."""
         if name.startswith("__"):
             raise AttributeError(name)
         return layers.exported(name)

@@ -27,7 +27,7 @@ OTHERS = "*"
 
 
 def mount(app: Atila) -> Parts:
-    """What answers calls to an app, and what opens the port of its own for gRPC.
+    """The finders of calls to an app, and the function that opens its gRPC port.
 
     Raises:
         SetupError: a setting, or a route of a gRPC service, is wrong.
@@ -36,7 +36,7 @@ def mount(app: Atila) -> Parts:
 
 
 def finders(app: Atila) -> dict[str, Finder]:
-    """What finds the endpoints of calls, by media type; see `atila.layers.Finder`.
+    """The finders of calls, by media type; see `atila.layers.Finder`.
 
     Raises:
         SetupError: a setting, or a route of a gRPC service, is wrong.
@@ -58,16 +58,16 @@ def finders(app: Atila) -> dict[str, Finder]:
 
 
 def serve(site: Site) -> Coroutine[Any, Any, None] | None:
-    """What opens the port of its own for gRPC; None if there is to be none.
+    """The function that opens the gRPC port; None if there is none.
 
     Raises:
-        SetupError: grpcio is not installed.
+        SetupError: grpcio is not installed, or cannot use the certificate.
     """
     asked = os.environ.get(grpc_finder.VARIABLE)
     if not asked and not any(mount.app.config.get("GRPC_PORT") for mount in site.mounts):
         return None
     if importlib.util.find_spec("grpc") is None:
         raise SetupError(f"the setting GRPC_PORT: {grpc_finder.ADVICE}")
-    from atila_render.grpc.port import address_of, listen
+    from atila_render.grpc.port import address_of, credentials, listen
 
-    return listen(site, address_of(site))
+    return listen(site, address_of(site), credentials())

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Setting] = {
 }
 """Settings of this layer:
 
-- JSON_ENCODER: what becomes of values that JSON has no type for; see `json.writer`.
+- JSON_ENCODER: the form of values that JSON has no type for; see `json.writer`.
 - PRETTY_JSON: whether JSON is indented, to be read by people.
 - MINIFY_HTML: "strip" takes indents and blank lines out of pages, "minify" all that a browser does
   not need; None leaves them as they are. See `minify`.

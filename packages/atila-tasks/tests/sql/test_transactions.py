@@ -12,6 +12,7 @@ import pytest
 
 import atila_tasks
 from atila import Atila, Was
+from atila.testing.waits import PATIENCE
 from atila_tasks import (
     DB_PGSQL,
     DB_SQLITE3,
@@ -143,7 +144,7 @@ def test_a_statement_that_got_no_connection(ask: Ask, postgresql: PostgreSQLServ
             with was.db("@few", transaction=True) as db:
                 db.execute("SELECT 1").commit()
                 held.set()
-                gate.wait(20)
+                gate.wait(PATIENCE)
 
         def write() -> None:
             with was.db("@few", transaction=True) as db:
@@ -153,7 +154,7 @@ def test_a_statement_that_got_no_connection(ask: Ask, postgresql: PostgreSQLServ
                 db.insert("few").set(id=2).execute().wait()
 
         holder = was.Thread(hold)
-        held.wait(20)
+        held.wait(PATIENCE)
         # This request holds the connection, so it has a reserve: that is taken as well.
         interface = interface_of(was, "@few")
         interface.reserve = interface.pool
@@ -444,11 +445,11 @@ def test_threads_of_one_request_have_their_own(ask: Ask, table: str, name: str) 
             with was.db(name, transaction=True) as db:
                 db.insert(table).set(id=1).execute().commit()
                 begun.set()
-                committed.wait(20)
+                committed.wait(PATIENCE)
                 raise ZeroDivisionError
 
         def kept() -> None:
-            begun.wait(20)
+            begun.wait(PATIENCE)
             with was.db(name, transaction=True) as db:
                 db.insert(table).set(id=2).execute().commit()
             committed.set()

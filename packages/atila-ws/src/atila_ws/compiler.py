@@ -47,13 +47,13 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
 
 
 def _written(route: Route) -> Handler:
-    """The handler without what decorators have put around it."""
+    """The handler without the wrappers of decorators."""
     written: Handler = inspect.unwrap(route.handler)
     return written
 
 
 def _problem(route: Route, declared: Declaration) -> str:
-    """What is wrong with a declaration; "" if nothing is."""
+    """The fault of a declaration; "" for none."""
     if problem := _spec_problem(declared.spec):
         return problem
     timeout = declared.timeout

@@ -37,7 +37,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that the last messages, and after them the closing handshake, may take."""
 
 END: Any = object()
-"""What comes after the last message."""
+"""Stands after the last message."""
 
 DROP_TIMEOUT = 1.0
 """Seconds that the closing handshake may take with a client that does not read."""
@@ -54,11 +54,11 @@ class WebSocket:
 
     Args:
         hub: the connections of this process.
-        space: of the app, for the names of rooms.
+        space: the name space of the app, for the names of rooms.
         config: the settings of the app.
         timeout: seconds that `receive` waits for a message before it closes the connection; None
             waits for ever.
-        encoding: how messages are written.
+        encoding: the form of messages.
     """
 
     __slots__ = (
@@ -175,10 +175,10 @@ class WebSocket:
             raise self._too_slow() from None
 
     def push(self, message: Any, *, is_encoded: bool, taken: asyncio.Future[bool] | None) -> bool:
-        """Send what somebody else than the handler wants to be sent. On the task loop; never waits.
+        """Send a message that does not come from the handler. On the task loop; never waits.
 
         Args:
-            message: a value, or with `is_encoded` what goes over the wire.
+            message: a value, or with `is_encoded` the encoded text or bytes.
             is_encoded: it was encoded as JSON already.
             taken: gets True when the system has the message, False if it never will.
 
@@ -299,7 +299,7 @@ class WebSocket:
     # Rooms --------------------------------------------------------------------------------------
 
     def join(self, room: str) -> None:
-        """Get what `app.websocket_broadcast(room, ...)` sends, in any worker. From any thread."""
+        """Get messages of `app.websocket_broadcast(room, ...)`, of any worker. From any thread."""
         self._hub.join(self, (self._space, room))
 
     def leave(self, room: str) -> None:
@@ -431,7 +431,7 @@ class Input:
 
 
 class _Waiting:
-    """What may be awaited and need not be: a coroutine would complain of the latter."""
+    """An awaitable that need not be awaited: an unawaited coroutine would log a warning."""
 
     __slots__ = ("_wait",)
 

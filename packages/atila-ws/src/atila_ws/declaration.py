@@ -109,7 +109,7 @@ class _Whole:
 
 
 def _hide_message(function: Callable[..., Any]) -> None:
-    """Have the message, which no request gives, left out of what `inspect.signature` tells core."""
+    """Leave the message, which no request gives, out of the signature that core inspects."""
     whole = _whole(function)
     taken = message_parameter(function)
     if taken is not None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from atila.errors import HTTPError
-from atila.http.values import is_model, to_json
 from atila.values import json
+from atila.values.models import is_model, to_json
 
 Message = str | bytes
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def no_websocket(was: Was) -> WebSocket:
-    """What `was.websocket` is where there is none: an error.
+    """Raise the error of `was.websocket` where there is none.
 
     An open connection stands in the context itself and is found before this.
     """

@@ -23,7 +23,7 @@ OVERHEAD = 64
 """Bytes that a waiting message counts besides its content, so that empty ones count too."""
 
 CROWD = 16
-"""Messages that may wait on whatever their size, put in on the loop, where nobody is held up."""
+"""Messages that may wait whatever their size, put in on the loop, where no sender is held up."""
 
 
 TURN = 16
@@ -51,7 +51,7 @@ class Receipt:
         self.sending = False
 
     def settle(self, outcome: bool) -> None:
-        """Tell what became of it, unless it is known."""
+        """Set its outcome, unless it is known."""
         if not self.taken.done():
             self.taken.set_result(outcome)
 
@@ -172,7 +172,7 @@ class Outbox:
             return self._changed.wait_for(self.has_room, patience)
 
     def _go_on(self) -> None:
-        """Send what waits, as far as that needs no waiting. On the loop only."""
+        """Send waiting messages, as far as that needs no waiting. On the loop only."""
         wire = self._wire
         if self._task is not None or wire is None:
             return
@@ -263,7 +263,7 @@ class Outbox:
         self._notify()
 
     def _forget(self) -> None:
-        """Drop what waits; nobody could send it."""
+        """Drop waiting messages, which cannot be sent any more."""
         with self._lock:
             dropped, self._messages = self._messages, []
         for item in dropped:

@@ -12,11 +12,11 @@ SETTINGS: dict[str, Setting] = {
 """Settings and their defaults:
 
 - WS_MAX_MESSAGE: bytes of a message from a client; a larger one closes the connection with 1009.
-- WS_SEND_BUFFER: bytes that may wait for a client to take them; who sends more waits. A client that
-  leaves twice as much of what others send to it is closed with 1008.
+- WS_SEND_BUFFER: bytes that may wait for a client to take them; senders of more wait. A client that
+  leaves twice as much untaken is closed with 1008.
 - WS_SEND_TIMEOUT: seconds that a client may take nothing; then the connection is closed with 1008.
-- WS_DELIVERY_TIMEOUT: seconds that `app.websocket_send` waits for the client to take the message;
-  what is not sent by then is withdrawn.
+- WS_DELIVERY_TIMEOUT: seconds that `app.websocket_send` waits for the client to take the message; a
+  message that is not sent by then is withdrawn.
 - WS_GRACE: seconds that an `async def` handler or a coroutine has after its connection ended; then
   it is cancelled.
 """

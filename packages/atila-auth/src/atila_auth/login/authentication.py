@@ -41,15 +41,15 @@ class _Declaration:
 
 
 def authorization_required(app: Atila, scheme: str) -> Callable[[Function], Function]:
-    """Let nobody in who has not logged in by a scheme; the same as @app.route(authenticate=…).
+    """Refuse clients that have not logged in by a scheme; the same as @app.route(authenticate=…).
 
     Args:
         app: the app.
         scheme: "basic", "digest" or "bearer".
 
     Raises:
-        SetupError: it comes too late for the handler's route. What is wrong with the scheme is told
-            when the app is mounted.
+        SetupError: it comes too late for the handler's route. Faults of the scheme are raised when
+            the app is mounted.
     """
     if callable(scheme):
         raise SetupError('write @app.authorization_required("digest"), with the scheme')
@@ -58,7 +58,7 @@ def authorization_required(app: Atila, scheme: str) -> Callable[[Function], Func
 
 
 def realm_of(app: Atila) -> str:
-    """What the users of an app are users of: `app.realm`.
+    """The realm of an app's users: `app.realm`.
 
     Raises:
         SetupError: it cannot be sent in a header.
@@ -92,7 +92,7 @@ def step_of(route: Route, app: Atila, scheme: str) -> Before | None:
     """The step that sets `was.request.user`; None for no scheme.
 
     Raises:
-        SetupError: the scheme lacks what it needs.
+        SetupError: a setting of the scheme is missing.
     """
     if not scheme:
         return None

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Basic:
-    """The step of routes that want basic authentication.
+    """The step of routes that require basic authentication.
 
     Args:
-        realm: what its users are users of.
+        realm: the realm.
         find: finds a user.
     """
 

@@ -21,10 +21,10 @@ _TOKEN = frozenset(string.ascii_letters + string.digits + "-._~+/=")
 
 
 class Bearer:
-    """The step of routes that want a bearer token.
+    """The step of routes that require a bearer token.
 
     Args:
-        realm: what the tokens are for.
+        realm: the realm of the tokens.
         handler: (was, token), sets `was.request.user`; None for JSON Web Tokens.
 
     Attributes:
@@ -77,7 +77,7 @@ class Bearer:
 
 
 def challenge(realm: str) -> str:
-    """What asks for a bearer token."""
+    """The challenge to send a bearer token."""
     return f"Bearer realm={authorization_header.quoted(realm)}"
 
 

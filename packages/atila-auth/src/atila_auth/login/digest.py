@@ -23,21 +23,21 @@ _USER = "user of digest authentication"
 
 _USELESS = (
     "digest authentication needs the password of a user, or the MD5 or SHA-256 hash of"
-    " user:realm:password; with what is stored of one, basic is all that can be used"
+    " user:realm:password; the stored hash of one allows basic authentication only"
 )
 
 log = logging.getLogger("atila.auth")
 
 
 class Digest:
-    """The step of routes that want digest authentication.
+    """The step of routes that require digest authentication.
 
     Args:
         app: the app.
-        realm: what its users are users of.
+        realm: the realm.
         find: finds a user.
-        algorithms: those offered, the best first.
-        seconds: how long a nonce is good.
+        algorithms: the algorithms that it offers, the best first.
+        seconds: how long a nonce is valid.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Digest:
         return User(response.name, self._realm, record.info)
 
     def _record(self, was: Was, response: Response) -> Record | None:
-        """What is known of the user, if the response is right."""
+        """The record of the user, if the response is correct."""
         record = record_of(self._find(was, response.name))
         secret = None
         if record is not None:
@@ -99,10 +99,10 @@ class Digest:
         return record if response.is_right(secret, was.exchange.method) else None
 
     def _explain(self, algorithm: str) -> None:
-        """Tell why a user cannot log in, by the algorithm that his password is hashed by.
+        """Log why a user cannot log in, by the algorithm of the password's hash.
 
-        That is all that is offered from now on: with another the users cannot log in, and an offer
-        that depended on the user would tell that there is one.
+        Only that algorithm is offered from now on: with another the users cannot log in, and an
+        offer that depended on the user would reveal that there is one.
         """
         if not algorithm:
             if not self._is_told:

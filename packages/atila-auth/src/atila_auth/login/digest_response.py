@@ -25,7 +25,7 @@ class Response:
     """Digest credentials, well formed.
 
     Attributes:
-        name: of the user.
+        name: the name of the user.
         algorithm: one of `HASHES`.
         parameters: all of them, as sent.
     """
@@ -47,8 +47,8 @@ def parse(value: str, realm: str, offered: Sequence[str] = tuple(HASHES)) -> Res
     """Digest credentials.
 
     Args:
-        value: what follows the scheme.
-        realm: which they must be for.
+        value: the header after the scheme.
+        realm: the realm that they must be for.
         offered: the algorithms that they may use.
 
     Raises:

@@ -1,8 +1,8 @@
 """Nonces of digest authentication: signed, short-lived, each nonce count accepted once.
 
-A nonce is made without a note of it anywhere; whether it is ours is told by its signature, under a
-key that the workers share. Only the counts of requests that were right are kept, for as long as
-the nonce is good; so nobody without a password can fill the shared state.
+Nonces are not stored when they are made; a signature, under a key that the workers share, proves
+that one is ours. Only the counts of authenticated requests are kept, for as long as the nonce is
+valid; so clients without a password cannot fill the shared state.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Nonces:
     """The nonces of one realm.
 
     Args:
-        scope: what they are for: the app and its realm. Those of another are foreign.
-        seconds: how long one is good.
+        scope: the app and its realm. Nonces of another scope are refused.
+        seconds: how long one is valid.
     """
 
     scope: str
@@ -67,7 +67,7 @@ class Nonces:
 
 
 def _key(shared: Shared) -> bytes:
-    """The key of all workers; whoever needs it first makes it."""
+    """The key of all workers; the first that needs it makes it."""
     key = shared.get(SPACE, "key")
     while key is None:
         shared.add(SPACE, "key", secrets.token_bytes(32))
@@ -80,7 +80,7 @@ def _b64(data: bytes) -> str:
 
 
 def _unb64(text: str) -> bytes:
-    """The bytes of a nonce; as many zeros for what can be none."""
+    """The bytes of a nonce; as many zeros for a malformed one."""
     size = _TIME + _RANDOM + _MAC
     try:
         raw = base64.b64decode(text.encode("ascii") + b"=", b"-_", validate=True)

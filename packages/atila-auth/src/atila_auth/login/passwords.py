@@ -56,10 +56,10 @@ def hash_password(
     """A password as it may be stored: hashed with scrypt (RFC 7914) and a salt of its own.
 
     Args:
-        password: of any length.
+        password: the password, of any length.
         cost: binary logarithm of the work; one more takes twice the time and the memory.
         block: the block size r; memory is 128 * r * 2**cost bytes.
-        parallel: how often it is done; twice takes twice the time.
+        parallel: how often scrypt runs; twice takes twice the time.
 
     Returns:
         "$scrypt$ln=15,r=8,p=3$SALT$HASH", for `verify_password`.
@@ -75,11 +75,11 @@ def verify_password(password: str, hashed: str) -> bool:
     Takes as long for a wrong one as for the right one, some tenths of a second.
 
     Args:
-        password: what somebody says it is.
-        hashed: what `hash_password` gave.
+        password: the password to check.
+        hashed: a hash of `hash_password`.
 
     Raises:
-        ValueError: `hashed` is nothing that `hash_password` gives; the message does not show it.
+        ValueError: `hashed` is no hash of `hash_password`; the message does not show it.
     """
     stored = _parsed(hashed)
     return hmac.compare_digest(stored.of(password), stored.digest)
@@ -104,14 +104,14 @@ def decoy(hashed: str) -> str:
 
 
 class Memory:
-    """Remembers which passwords were right, so that not each request with basic authentication
+    """Remembers correct passwords, since checking a hash at each request with basic authentication
     takes some tenths of a second.
 
-    What is kept is a MAC of hash and password, under a key of this process: neither tells of the
-    other, and with another hash stored the password is asked for anew. Wrong ones are not kept.
+    It keeps a MAC of hash and password, under a key of this process, which reveals neither; after a
+    change of the hash the password is checked anew. Wrong passwords are not kept.
 
     Args:
-        size: how many.
+        size: the most passwords.
     """
 
     def __init__(self, size: int = 1000) -> None:
@@ -139,7 +139,7 @@ class Memory:
 
 
 def equal(one: str, other: str) -> bool:
-    """Whether two texts are the same, in a time that tells nothing of where they differ."""
+    """Whether two texts are the same; the time does not depend on the place of a difference."""
     # Of digests, so that not even the length is told.
     return hmac.compare_digest(_fixed(one), _fixed(other))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from atila.routing.router import Route
 
 MINE = "me"
-"""The value of a parameter that stands for who asks."""
+"""The value of a parameter that stands for the authenticated user."""
 
 log = logging.getLogger("atila.auth")
 
@@ -38,7 +38,7 @@ class _Declaration:
 def permission_required(
     app: Atila, permissions: Iterable[str] = (), **others: Iterable[str]
 ) -> Callable[[Function], Function]:
-    """Let nobody in whom the permission handler refuses.
+    """Refuse users that the permission handler refuses.
 
         @app.permission_required(["user"], id=["staff"], DELETE=["admin"])
 
@@ -54,8 +54,8 @@ def permission_required(
             one list. One that applies takes the general list's place even if it is empty.
 
     Raises:
-        SetupError: it comes too late for the handler's route. What is wrong with the arguments is
-            told when the app is mounted.
+        SetupError: it comes too late for the handler's route. Faults of the arguments are raised
+            when the app is mounted.
     """
     if callable(permissions):
         raise SetupError('write @app.permission_required(["staff"]), with the permissions')
@@ -64,14 +64,14 @@ def permission_required(
 
 
 def login_required(app: Atila, function: Function) -> Function:
-    """Let nobody in whom the permission handler does not know: @app.permission_required([])."""
+    """Refuse clients that have not logged in: the same as @app.permission_required([])."""
     return declare(app, function, "login_required", _Declaration())
 
 
 def identification_required(app: Atila, function: Function) -> Function:
-    """Have the permission handler find out who asks, but let everybody in.
+    """Identify the user by the permission handler, but refuse nobody.
 
-    If it raises an error or returns False, `was.request.user` is what it was before.
+    If it raises an error or returns False, `was.request.user` stays unchanged.
     """
     name = "identification_required"
     return declare(app, function, name, _Declaration(is_required=False))
@@ -89,7 +89,7 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     handler = state_of(app).permission
     if handler is None:
         raise SetupError(
-            "nobody knows who may what: write @app.permission_handler over"
+            "no function checks permissions: write @app.permission_handler over"
             " def permission_handler(was, permissions)",
             route.source,
         )
@@ -102,12 +102,12 @@ def compile_route(route: Route, app: Atila) -> Before | None:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one decorator asks for.
+    """The permissions that one decorator requires.
 
     Attributes:
-        general: asked for where nothing else applies.
-        by_parameter: asked for if the request gives a parameter.
-        by_method: asked for a method.
+        general: required where no other list applies.
+        by_parameter: required if the request gives a parameter.
+        by_method: required for a method.
     """
 
     general: list[str]
@@ -115,7 +115,7 @@ class Demand:
     by_method: dict[str, list[str]]
 
     def lists(self, was: Was) -> list[list[str]]:
-        """What a request is asked for; each list is a question of its own."""
+        """The lists of permissions for a request; the handler is asked for each by itself."""
         method = self.by_method.get(was.exchange.method)
         without = [self.general if method is None else method]
         if not self.by_parameter:
@@ -134,12 +134,12 @@ class Demand:
 
 
 class Permission:
-    """The step of routes that want permissions.
+    """The step of routes that require permissions.
 
     Args:
         handler: (was, permissions).
-        demands: what each decorator asks for, the uppermost first.
-        challenge: what goes with a 401.
+        demands: the requirements of each decorator, the uppermost first.
+        challenge: the headers of a 401.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Permission:
 
 
 class Identification:
-    """The step of routes that want to know who asks, and let everybody in.
+    """The step of routes that identify the user, and refuse nobody.
 
     Args:
         handler: (was, permissions).
@@ -193,7 +193,7 @@ class Identification:
 
 
 class _Compiler:
-    """Checks what a decorator of a route asks for."""
+    """Checks the arguments of a route's decorator."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
@@ -202,7 +202,7 @@ class _Compiler:
         self.by_method: dict[str, list[str]] = {}
 
     def demand(self, declared: _Declaration) -> Demand:
-        """What one decorator asks for."""
+        """The permissions that one decorator requires."""
         general = self._strings(declared.always, "")
         for name, value in declared.others.items():
             permissions = self._strings(value, f"{name}=")

@@ -7,10 +7,9 @@ Both give, for the name of a user:
     "1234"
     None                                there is no such user
 
-An encrypted password is what `atila_auth.hash_password` gives; or the hash that digest
-authentication works with, MD5 or SHA-256 of "user:realm:password" in hexadecimal; or a function
-that is given the password and tells whether it is right. Digest authentication can do nothing with
-the first and the last of these.
+An encrypted password is a hash by `atila_auth.hash_password`; or the hash of digest authentication,
+MD5 or SHA-256 of "user:realm:password" in hexadecimal; or a function that takes the password and
+returns whether it is correct. Digest authentication cannot use the first and the last of these.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ Find = Callable[["Was", str], Any]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who has been authenticated by a password.
+    """A user that was authenticated by a password.
 
     Attributes:
-        name: of the user.
-        realm: where he is known.
-        info: what the app told of him along with the password; None if nothing.
+        name: the user's name.
+        realm: the realm of the user.
+        info: the app's data about the user, given along with the password; None for none.
     """
 
     name: str
@@ -56,7 +55,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a user.
+    """The stored data of a user.
 
     Attributes:
         secret: password or hash, or a function.
@@ -97,7 +96,7 @@ def a1(name: str, realm: str, password: str, algorithm: str = MD5) -> str:
     """The hash of user, realm and password that digest authentication works with.
 
     Args:
-        name: of the user.
+        name: the name of the user.
         realm: `app.realm`.
         password: his password.
         algorithm: "MD5" or "SHA-256".
@@ -111,7 +110,7 @@ def a1(name: str, realm: str, password: str, algorithm: str = MD5) -> str:
 
 
 def finder(app: Atila, source: str) -> Find:
-    """What finds the users of an app: the authorization handler, or else `app.users`.
+    """A function that finds the users of an app: the authorization handler, or else `app.users`.
 
     Raises:
         SetupError: there is neither of them, or an entry of a mapping is wrong.
@@ -134,10 +133,10 @@ def finder(app: Atila, source: str) -> Find:
 
 
 def record_of(found: Any) -> Record | None:
-    """What a user's entry says; None if there is none.
+    """The record of a user's entry; None if there is none.
 
     Raises:
-        TypeError: it is written in another way; the message shows nothing of it.
+        TypeError: it has another form; the message shows nothing of it.
     """
     if found is None:
         return None
@@ -154,14 +153,14 @@ def record_of(found: Any) -> Record | None:
     record = Record(secret, bool(encrypted) or passwords.is_hashed(secret), info)
     if record.is_encrypted and not record.algorithm and not passwords.is_hashed(secret):
         raise TypeError(
-            "an encrypted password must be what atila_auth.hash_password gives, the MD5 or SHA-256"
+            "an encrypted password must be a hash of atila_auth.hash_password, the MD5 or SHA-256"
             " hash of user:realm:password in hexadecimal, or a function"
         )
     return record
 
 
 def records_of(app: Atila) -> list[Record]:
-    """What is known of all users, if `app.users` is a mapping and what counts; [] if not.
+    """The records of all users, if `app.users` is a mapping and in use; [] if not.
 
     Raises:
         TypeError: an entry is wrong.

@@ -14,7 +14,7 @@ NOBODY = "log in first"
 
 
 def asked(was: Was, handler: Callable[..., Any], *args: Any) -> Any:
-    """What answers a request instead of its route; None if it may go on.
+    """The answer to a request instead of its route's; None if it may go on.
 
     Args:
         was: the request.
@@ -22,7 +22,7 @@ def asked(was: Was, handler: Callable[..., Any], *args: Any) -> Any:
         args: more of its arguments.
 
     Raises:
-        HTTPError: what it raised; 403, it returned False; 401, there is no user, and it did not
+        HTTPError: the handler's; 403, it returned False; 401, there is no user, and it did not
             return True.
     """
     try:
@@ -41,8 +41,8 @@ def asked(was: Was, handler: Callable[..., Any], *args: Any) -> Any:
 
 
 def is_about_nobody(was: Was, error: AttributeError) -> bool:
-    """Whether a handler failed because it asked something of a user that there is not:
-    `was.request.user.level`. For who has not logged in that is the plain answer.
+    """Whether a handler failed because it read an attribute of a missing user,
+    `was.request.user.level`: clients that have not logged in then get a 401.
     """
     # Python notes the object; an error that somebody raised himself has neither.
     return error.name is not None and error.obj is None and was.request.user is None

@@ -32,7 +32,7 @@ class Cors:
     """Gives the headers of an endpoint's answers, errors too.
 
     Args:
-        policy: of the endpoint; None if it has none.
+        policy: the policy of the endpoint; None if it has none.
     """
 
     def __init__(self, policy: Policy | None) -> None:
@@ -63,9 +63,10 @@ class PreflightCors(Cors):
     def preflight(self, was: Was) -> Any:
         """Answer a preflight; None for any other request.
 
-        An origin that is not allowed gets 403 without any of the headers: what the Fetch standard
-        (3.3.3, HTTP responses) encourages for who takes no part in the protocol, and what Spring
-        and Tomcat do. A browser would do with the missing headers; people see the cause.
+        An origin that is not allowed gets 403 without any of the headers, as the Fetch standard
+        (3.3.3, HTTP responses) encourages for servers that take no part in the protocol, and as
+        Spring and Tomcat do. The missing headers would do for browsers; the status shows people the
+        cause.
 
         Raises:
             HTTPError: 403, the origin is not allowed.
@@ -98,7 +99,7 @@ class RefusalCors(Cors):
 
 
 def mount(app: Atila) -> Parts | None:
-    """What refusals of an app carry; None if neither it nor a route of it opens anything.
+    """The CORS headers of an app's refusals; None if neither it nor a route of it is open.
 
     Raises:
         SetupError: a setting of the app is wrong.

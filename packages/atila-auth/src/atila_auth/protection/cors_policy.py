@@ -1,4 +1,4 @@
-"""What pages of other origins may do with a route (CORS protocol of the Fetch standard)."""
+"""The policy of a route for pages of other origins (CORS protocol of the Fetch standard)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Policy:
     """The settings of one route.
 
     Attributes:
-        origins: those allowed, as a browser spells them; {"*"} for any.
+        origins: allowed origins, as browsers spell them; {"*"} for any.
         credentials: requests may carry cookies and Authorization.
         allow_headers: request headers that may be sent; empty allows whatever is asked for.
         expose_headers: response headers that scripts may read besides the safelisted ones.

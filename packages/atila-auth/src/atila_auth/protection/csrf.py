@@ -1,9 +1,9 @@
 """CSRF tokens, which only pages of the app itself can send (cross-site request forgery).
 
 Double submit: a secret is in a sealed cookie, and in the token that the page sends back; sealed
-anew for each page, so that no two are alike and compression tells nothing of them. The token is
-bound to the session, if there is one: a cookie that a neighbouring host has planted is of no use
-to it without that.
+anew for each page, so that no two are alike and compression reveals nothing of them. The token is
+bound to the session, if there is one: a cookie that a neighbouring host has planted is of no use to
+it without that.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Html(str):
 
 
 class _Csrf:
-    """What a request has to do with CSRF tokens.
+    """The CSRF tokens of a request.
 
     Args:
         was: the request.
@@ -152,7 +152,7 @@ def remove(was: Was) -> None:
 
 
 def required(app: Atila, function: Function) -> Function:
-    """Refuse with 400 what comes without a CSRF token.
+    """Refuse requests without a CSRF token with 400.
 
     On a handler: all its requests, whatever their method; a page that shows the form needs a route
     of its own. On a `before_request` hook: all requests of the app but GET, HEAD and OPTIONS.
@@ -192,8 +192,9 @@ def _is_noted(function: Callable[..., Any]) -> bool:
 
 
 def _check_declared(app: Atila) -> None:
-    """Tell of what protects nothing: between decorator and @app.route is another one, say, that
-    made a new function of it."""
+    """Raise an error for a decorator that protects nothing, as when another one between it and
+    @app.route made a new function of the handler.
+    """
     declared = forget(app, _DECLARED) or ()
     handlers = [route.handler for route in app.routes]
     known = {id(inspect.unwrap(f)) for f in (*handlers, *app.hooks.before)}

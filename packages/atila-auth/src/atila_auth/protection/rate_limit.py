@@ -39,19 +39,20 @@ class _Declaration:
 def rate_limit(
     app: Atila, requests: int, seconds: float = 60, key: str | Callable[[Context], Any] = "address"
 ) -> Callable[[Function], Function]:
-    """Refuse with 429 who uses a route too often. For what guesses passwords, above all.
+    """Refuse clients that use a route too often with 429. Above all against the guessing of
+    passwords.
 
-    A request counts whatever its answer is, but those that are refused with 429. Of the last window
-    of time so much is counted as it still reaches into the last `seconds` (a sliding window).
+    All requests count but those refused with 429. The previous window of time counts by the part
+    that still reaches into the last `seconds` (a sliding window).
 
     Args:
         app: the app.
-        requests: how many are answered in any `seconds`.
-        seconds: how long.
-        key: of whom they are counted: "address" of the client, of which an IPv6 one counts with all
-            its /64; "user", the name of `was.request.user`, or the address of who has none; or a
-            function key(was), `async` or not, whose None is not counted. All but "user" are asked
-            before anybody is authenticated.
+        requests: the number that is answered in any `seconds`.
+        seconds: the length of the window.
+        key: "address" of the client, of which an IPv6 one counts with all its /64; "user", the name
+            of `was.request.user`, or the address of a client without one; or a function key(was),
+            `async` or not, whose None is not counted. All but "user" are counted before
+            authentication.
     """
     if callable(requests):
         raise SetupError("write @app.rate_limit(10, 60), with the number of requests")
@@ -96,10 +97,10 @@ class Limit:
     """The step of routes with a limit.
 
     Args:
-        scope: what is counted together.
-        requests: how many are answered.
-        seconds: in any time of this length.
-        key: whose they are.
+        scope: the name of the counter.
+        requests: the number that is answered.
+        seconds: the length of the window.
+        key: gives the client that they are counted for.
     """
 
     def __init__(self, scope: str, requests: int, seconds: float, key: Key) -> None:

@@ -56,11 +56,11 @@ class SealedCookie:
 
     Args:
         was: the request.
-        name: of the cookie.
+        name: the name of the cookie.
         purpose: see `Sealer`.
-        secrets: of the app.
-        path: where it is valid, with all below it; None for the mount point of the app.
-        domain: where it is valid, with all below it; None for this host alone.
+        secrets: the secrets of the app.
+        path: the path where it is valid, with all below it; None for the mount point of the app.
+        domain: the domain where it is valid, with all below it; None for this host alone.
         secure: only sent over https; None for the setting COOKIES_SECURE.
         http_only: not readable by scripts; None for yes.
     """
@@ -104,7 +104,7 @@ class SealedCookie:
         return self._name
 
     def read(self) -> Any:
-        """What it holds; None if there is none, or none that this app has made."""
+        """The value in the cookie; None if there is none, or none that this app has made."""
         return self._sealer.open(self._was.cookie.get(self._name), self._context)
 
     def check(self, value: Any) -> bytes:
@@ -112,7 +112,7 @@ class SealedCookie:
 
         Raises:
             TypeError: JSON has no type for it.
-            ValueError: it is too long: browsers keep 4096 bytes of a cookie.
+            ValueError: the cookie is too long: browsers keep 4096 bytes.
         """
         content = dump(value)
         length = len(self._name) + length_of(len(content))
@@ -128,7 +128,7 @@ class SealedCookie:
         return len(self._name) + length_of(len(dump(value))) <= MAX_SIZE
 
     def header(self, value: Any, max_age: int | None) -> Header:
-        """What has the client keep a value.
+        """The Set-Cookie header for a value.
 
         Args:
             value: see `check`.
@@ -137,7 +137,7 @@ class SealedCookie:
         return self._build(self._sealer.seal_bytes(self.check(value), self._context), max_age)
 
     def removal(self) -> Header:
-        """What has the client forget it.
+        """The Set-Cookie header that deletes it.
 
         Raises:
             ValueError: its name, path or domain cannot be in a cookie.

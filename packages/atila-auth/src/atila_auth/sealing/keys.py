@@ -32,15 +32,15 @@ def _advice(name: str) -> str:
 
 
 def secrets_of(app: Atila, purpose: str, source: str = "") -> Secrets:
-    """The secrets of an app: `pref.securekey`, a string, or a list of it and of old ones.
+    """The secrets of an app: `pref.securekey`, a string, or a list with old ones after it.
 
     Args:
         app: the app.
-        purpose: what it is for, to be named in the error: "was.session".
-        source: "file:line" of what wants it.
+        purpose: its purpose, for the error: "was.session".
+        source: "file:line" of the code that needs it.
 
     Raises:
-        SetupError: there is none, or it is none.
+        SetupError: there is none, or it is invalid.
     """
     given = getattr(app, "securekey", None)
     if given is None:
@@ -50,10 +50,10 @@ def secrets_of(app: Atila, purpose: str, source: str = "") -> Secrets:
 
 
 def check(app: Atila) -> None:
-    """Find what is wrong with the secrets of an app, if it has any, when it is mounted.
+    """Check the secrets of an app, if it has any, when it is mounted.
 
     Raises:
-        SetupError: one of them is none.
+        SetupError: one of them is invalid.
     """
     given = getattr(app, "securekey", None)
     if given is not None:
@@ -90,7 +90,7 @@ def checked(given: Any, name: str) -> Secrets:
 
     Args:
         given: a string, or a list of strings, the one in use first.
-        name: what the setting is called.
+        name: the name of the setting.
 
     Raises:
         SetupError: one of them is no string, or is too short.
@@ -124,9 +124,9 @@ def derive(secret: str, purpose: str, size: int = 32) -> bytes:
     """The key of a purpose (HKDF with SHA-256, RFC 5869). From one no other can be found out.
 
     Args:
-        secret: of the app.
-        purpose: what the key is for: "session".
-        size: of the key, in bytes.
+        secret: the secret of the app.
+        purpose: the purpose of the key: "session".
+        size: the size of the key, in bytes.
     """
     info = b"atila-auth 1 " + purpose.encode()
     raw = secret.encode("utf-8", "surrogatepass")

@@ -28,7 +28,7 @@ _KEY = "revocations"
 
 
 def of(was: Was) -> Shared:
-    """What notes them for an app.
+    """The revocations of an app.
 
     Raises:
         SetupError: the folder cannot be used.
@@ -39,7 +39,7 @@ def of(was: Was) -> Shared:
 
 
 def check(app: Atila) -> None:
-    """Find what is wrong with the setting when the app is mounted.
+    """Check the setting when the app is mounted.
 
     Raises:
         SetupError: the folder cannot be used.

@@ -32,12 +32,12 @@ _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 class Sealer:
     """Seals for one purpose: AES-256-GCM-SIV (RFC 8452) with a random nonce.
 
-    A nonce that comes twice, with whatever bad luck or broken random numbers, tells no more than
-    that two contents are alike; so a key never wears out.
+    A nonce that is used twice, by bad luck or broken random numbers, reveals no more than that two
+    contents are alike; so a key never wears out.
 
     Args:
-        secrets: of the app; the first seals, all of them open.
-        purpose: what for; what is sealed for one purpose is opened for no other.
+        secrets: the secrets of the app; the first seals, all of them open.
+        purpose: a name; values sealed for one purpose are opened for no other.
     """
 
     __slots__ = ("_ciphers",)
@@ -56,7 +56,7 @@ class Sealer:
 
         Args:
             value: None, a bool, number, str, or a list or dict of them.
-            context: what must be the same when it is opened.
+            context: a text that must be the same when it is opened.
 
         Raises:
             TypeError: it is a value that JSON has no type for.
@@ -70,11 +70,11 @@ class Sealer:
         return _encode(_VERSION + nonce + sealed)
 
     def open(self, text: object, context: str = "") -> Any:
-        """The value that was sealed; None for whatever else it is given. Never fails.
+        """The value that was sealed; None for any other text. Never fails.
 
         Args:
-            text: what may be a sealed value.
-            context: what it was sealed with.
+            text: a text that may be a sealed value.
+            context: the one that it was sealed with.
         """
         if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
             return None
@@ -96,7 +96,7 @@ class Sealer:
 
 @lru_cache(256)
 def sealer(secrets: Secrets, purpose: str) -> Sealer:
-    """What seals for a purpose; made once, for deriving keys takes its time."""
+    """The sealer for a purpose; made once, since deriving keys takes time."""
     return Sealer(secrets, purpose)
 
 

@@ -1,10 +1,10 @@
 """Session data that workers share by session id: ended sessions, and changes made after the cookie
 was sent.
 
-A session is in its cookie. A copy of the cookie stays what it was when the session ends, so that is
-noted here, and looked up for each session that is read. What a WebSocket, or a stream that has
-begun, changes of its session cannot be sent to the client; it is kept here with a number. A cookie
-has the number up to which it knows of these changes, and gets the others when it is read.
+A session is in its cookie. Copies of the cookie do not end with the session, so ended sessions are
+noted here, and looked up for each session that is read. Changes by a WebSocket, or by a stream that
+has begun, cannot be sent to the client; they are kept here with a number. A cookie has the number
+of the last change that it contains, and gets later ones when it is read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OVER = b"null"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a session besides its cookie.
+    """The shared data of a session besides its cookie.
 
     Attributes:
         is_over: it has been ended, or has another id now.
@@ -41,7 +41,7 @@ class Record:
         """The values of a session with the changes that it does not know.
 
         Args:
-            values: of the session.
+            values: the values of the session.
             seen: the number of the last change that it knows.
         """
         applied = dict(values)
@@ -59,7 +59,7 @@ _NOTHING = Record()
 
 
 def find(shared: Shared, session_id: str) -> Record:
-    """What is known of a session."""
+    """The shared data of a session."""
     found = shared.get(_SPACE, session_id)
     if found is None:
         return _NOTHING
@@ -74,8 +74,8 @@ def end(shared: Shared, session_id: str, seconds: float) -> None:
 
     Args:
         shared: the state.
-        session_id: of the session.
-        seconds: that any of them may still be valid.
+        session_id: the id of the session.
+        seconds: the time that any of them may still be valid.
     """
     shared.set(_SPACE, session_id, _OVER, seconds)
 
@@ -85,10 +85,10 @@ def change(shared: Shared, session_id: str, name: str, value: list[Any], seconds
 
     Args:
         shared: the state.
-        session_id: of the session.
-        name: of the value.
+        session_id: the id of the session.
+        name: the name of the value.
         value: the value in a list, or [] if it is removed.
-        seconds: that it is kept.
+        seconds: the time that it is kept.
 
     Raises:
         TypeError: it is a value that JSON has no type for.

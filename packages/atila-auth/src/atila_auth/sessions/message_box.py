@@ -27,7 +27,7 @@ class Message(NamedTuple):
         created: when it was sent, in seconds since the epoch.
         valid: seconds from then that it is shown; 0 if it is shown once.
         msg: the message.
-        extra: what else it was sent with.
+        extra: the other arguments that it was sent with.
     """
 
     message_id: int
@@ -92,7 +92,7 @@ class MessageBox:
 
         Raises:
             TypeError: something in it is a value that JSON has no type for.
-            ValueError: it does not fit into a cookie, alone even.
+            ValueError: it does not even fit into a cookie alone.
             RuntimeError: the answer has begun, so it would never arrive.
         """
         if valid and not keys.is_time(valid):
@@ -115,8 +115,9 @@ class MessageBox:
         """Take messages out; those that are valid for some time stay in.
 
         Args:
-            key: None for all; a category; or with `val`, a name of what they were sent with.
-            val: what that must be.
+            key: None for all; a category; or with `val`, the name of an argument that they were
+                sent with.
+            val: the value of that argument.
         """
         found = [message for message in self._messages if message.suits(key, val)]
         self._drop([message for message in found if not message.valid])
@@ -126,8 +127,8 @@ class MessageBox:
         """Ids of messages, which stay in.
 
         Args:
-            key: a category; or with `val`, a name of what they were sent with.
-            val: what that must be.
+            key: a category; or with `val`, the name of an argument that they were sent with.
+            val: the value of that argument.
         """
         return [message.message_id for message in self._messages if message.suits(key, val)]
 

@@ -96,11 +96,12 @@ class Session(MutableMapping[str, Any]):
         """Have `was.session` be another session from now on, in this request.
 
         Args:
-            name: of that session; None for the default one, to which nothing else applies.
+            name: the name of that session; None for the default one, to which nothing else applies.
             session_timeout: seconds without a change after which it ends; None for the app's.
             securekey: a secret of its own, or a list of it and of old ones; None for the app's.
-            path: where it is valid, with all below it; None for the mount point of the app.
-            domain: where it is valid, with all below it; None for this host alone.
+            path: the path where it is valid, with all below it; None for the mount point of the
+                app.
+            domain: the domain where it is valid, with all below it; None for this host alone.
             secure: only sent over https; None for the setting COOKIES_SECURE, and without it if
                 this request came over https.
             http_only: not readable by scripts; None for yes.
@@ -183,13 +184,13 @@ class Session(MutableMapping[str, Any]):
         """Have it end some seconds from now. Changes do not move an end that is later than theirs.
 
         Raises:
-            ValueError: that is no time to come.
+            ValueError: the time is not in the future.
             RuntimeError: the answer has begun.
         """
         self._current.set_expiry(timeout)
 
     def expire(self) -> None:
-        """End it at once, for whoever has a copy of its cookie too."""
+        """End it at once, for all copies of its cookie too."""
         self._current.expire()
 
     def use_time(self) -> float:
@@ -202,7 +203,7 @@ class Session(MutableMapping[str, Any]):
 
     def rotate(self) -> None:
         """Go on under another id, with the same values; to be called when somebody logs in, or gets
-        other rights. Whoever knew its cookie, or a CSRF token, has nothing of it then.
+        other rights. Older copies of its cookie and of CSRF tokens are invalid then.
 
         Raises:
             RuntimeError: the answer has begun.

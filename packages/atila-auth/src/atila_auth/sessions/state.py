@@ -28,16 +28,16 @@ log = logging.getLogger("atila.auth")
 
 
 class SessionState:
-    """A session. Its cookie is read at the first use, and written if there is a need to.
+    """A session. Its cookie is read at the first use, and written if needed.
 
     Args:
         was: the request.
-        cookie: where it is kept.
-        timeout: seconds after its last change that it ends.
-        extend: whether a change moves its end; else it is `timeout` after its beginning.
+        cookie: the cookie that holds it.
+        timeout: seconds from its last change to its end.
+        extend: whether a change moves its end; else it ends `timeout` after its beginning.
 
     Attributes:
-        values: what it holds.
+        values: its contents, by name.
     """
 
     __slots__ = (
@@ -99,11 +99,11 @@ class SessionState:
             self._merge(record)
 
     def _merge(self, record: records.Record) -> None:
-        """Take over what came too late for the cookie."""
+        """Take over changes that came too late for the cookie."""
         merged = record.applied(self.values, self._seen)
         if not self._cookie.fits(self._content(merged)):
             # Each of them did, when it was set; together they would fail this client for ever.
-            log.warning("what was set after answers had begun does not fit into a session")
+            log.warning("values set after the start of an answer do not fit into the session")
             return
         self.values, self._seen = merged, record.last
         self._is_altered = True
@@ -191,7 +191,7 @@ class SessionState:
         """Have it end some seconds from now.
 
         Raises:
-            ValueError: that is no time to come.
+            ValueError: the time is not in the future.
             RuntimeError: the head of the answer has been sent.
         """
         if not is_time(seconds):
@@ -212,7 +212,7 @@ class SessionState:
         self._id, self._seen = secrets.token_urlsafe(16), 0
 
     def expire(self) -> None:
-        """End it; all its cookies are refused from now on. What is set then begins another."""
+        """End it; all its cookies are refused from now on. Later values begin another session."""
         if self._is_known:
             self._old_ids.append(self.id)
             self._end_old_ids()
@@ -228,7 +228,7 @@ class SessionState:
     # Writing ------------------------------------------------------------------------------------
 
     def _is_late(self) -> bool:
-        """Whether the client cannot be told any more."""
+        """Whether changes can no longer be sent to the client."""
         return self._is_sent or self._was.headers_sent
 
     def _write(self) -> None:
@@ -243,7 +243,7 @@ class SessionState:
         return [self.id, *times, self._seen, values]
 
     def _headers(self) -> list[Header]:
-        """What the answer is to carry; see `Response.on_headers`."""
+        """The headers of the answer; see `Response.on_headers`."""
         if not self._is_sent and not self._is_altered and dump(self.values) != self._before:
             # A list or dict in it has been changed in place.
             self._is_altered = True

@@ -1,7 +1,7 @@
 """JSON Web Tokens: `was.encode_jwt`, `was.decode_jwt`, `was.dejwt`, `was.request.JWT`.
 
-A token that cannot be trusted is no error but claims of one name, "err", whose value is one of
-`ERRORS`: what is wrong with it is for the handler to tell.
+An invalid token raises no error but gives one claim, "err", whose value is one of `ERRORS`: the
+handler decides about the answer.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 def encode_jwt(was: Was, claims: Mapping[str, Any]) -> str:
     """A signed token: was.encode_jwt({"iss": "example.com", "exp": time.time() + 3600}).
 
-    Everybody can read what it says; only who has the key can make one.
+    Everybody can read it; making one takes the key.
 
     Args:
         was: the request.
-        claims: of JSON's types; exp, nbf and iat in seconds since 1970, or a datetime (RFC 7519).
+        claims: values of JSON's types; exp, nbf and iat in seconds since 1970, or a datetime (RFC
+            7519).
 
     Raises:
-        SetupError: there is no key, or no private one.
-        TypeError: a claim is of no type that JSON has.
+        SetupError: there is no key, or no private key.
+        TypeError: a claim has no type of JSON.
     """
     return signer_of(was.app).encode(claims)
 
 
 def decode_jwt(was: Was, token: str | None) -> Claims:
-    """What a token says, or {"err": what is wrong with it}; see `ERRORS`.
+    """The claims of a token, or {"err": one of `ERRORS`}.
 
     Args:
         was: the request.
@@ -59,7 +60,7 @@ def claims_of(was: Was) -> Claims:
 
 
 def of_request(request: Request) -> Claims:
-    """What the token of the Authorization header says: `was.request.JWT`."""
+    """The claims of the Authorization header's token: `was.request.JWT`."""
     was = request.was
     try:
         given = authorization_header.read(was.exchange)

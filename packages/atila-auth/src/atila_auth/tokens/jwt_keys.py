@@ -35,14 +35,15 @@ SETTINGS = {
 }
 """Settings:
 
-- JWT_ALGORITHM: the one that tokens are made with, and that alone is accepted: HS256, HS384, HS512;
-  or one with a pair of keys: RS256, PS256, ES256, EdDSA, …
-- JWT_KEY: the secret of an HS algorithm, and None for `app.securekey`; or a list of it and of old
-  ones, which are still accepted. Of the others the private key, PEM; None if none are made here.
-- JWT_PUBLIC_KEY: the public key, PEM, or a list of it and of old ones.
-- JWT_LEEWAY: seconds that the clocks of those who make tokens may differ from ours.
-- JWT_ISSUER, JWT_AUDIENCE: what the claims iss and aud must be; None for anything, but then a token
-  that is for an audience is refused.
+- JWT_ALGORITHM: the algorithm of new tokens, and the only one accepted: HS256, HS384, HS512; or one
+  with a pair of keys: RS256, PS256, ES256, EdDSA, …
+- JWT_KEY: the secret of an HS algorithm, None for `app.securekey`; or a list with old ones after
+  it, which are still accepted. For the other algorithms the private key, PEM; None to make no
+  tokens.
+- JWT_PUBLIC_KEY: the public key, PEM, or a list with old ones after it.
+- JWT_LEEWAY: seconds by which the clocks of issuers may differ from ours.
+- JWT_ISSUER, JWT_AUDIENCE: the required claims iss and aud; None for any, but then tokens with an
+  audience are refused.
 - JWT_REQUIRED: names of claims that a token must have.
 """
 
@@ -51,7 +52,7 @@ _BLOCK = 64
 
 
 def signer_of(app: Atila) -> Signer:
-    """What makes and reads the tokens of an app.
+    """The signer, which makes and reads the tokens of an app.
 
     Raises:
         SetupError: a setting is wrong, or there is no key.

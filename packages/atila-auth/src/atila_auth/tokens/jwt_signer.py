@@ -30,7 +30,7 @@ class MissingClaim(HTTPError, KeyError):
 
 
 class Claims(dict[str, Any]):
-    """What a token says. A claim that is not there raises `MissingClaim`."""
+    """The claims of a token, by name. A missing one raises `MissingClaim`."""
 
     def __missing__(self, name: str) -> NoReturn:
         raise MissingClaim(401, self.get("err") or f"the token has no claim {name!r}")
@@ -42,12 +42,12 @@ class Signer:
 
     Attributes:
         algorithm: the only one.
-        private: what tokens are signed with; None if none are made here.
-        public: what they are verified with: any of these.
-        leeway: seconds.
-        issuer: what iss must be.
-        audience: what aud must be.
-        required: claims that must be there.
+        private: the key that signs tokens; None to make none.
+        public: the keys that verify them: one must fit.
+        leeway: seconds by which clocks may differ.
+        issuer: the required iss.
+        audience: the required aud.
+        required: names of required claims.
     """
 
     algorithm: str
@@ -67,7 +67,7 @@ class Signer:
         return jwt.encode({**given, **claims}, self.private, self.algorithm)
 
     def decode(self, token: Any) -> Claims:
-        """What a token says; never fails."""
+        """The claims of a token; never fails."""
         if not isinstance(token, str) or not token:
             return Claims(err="no token")
         if len(token) > authorization_header.LONGEST:

@@ -1,7 +1,7 @@
 """Time-based one-time passwords (TOTP, RFC 6238): `was.verify_otp`, and `generate_otp` for clients.
 
-Six digits of SHA-1, each for 30 seconds: what authenticator apps do too. The key comes from a
-secret that app and client have in common, by derivation: a password tells nothing of the secret.
+Six digits of SHA-1, each for 30 seconds, as in authenticator apps. The key comes from a secret that
+app and client have in common, by derivation: a password reveals nothing of the secret.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def otp_secret(secret_key: str) -> str:
     """The secret that an authenticator app is to be given (base32, RFC 4648).
 
     Args:
-        secret_key: what the app has.
+        secret_key: the secret of the app.
     """
     return base64.b32encode(keys.derive(secret_key, "otp", 20)).decode()
 
@@ -43,10 +43,10 @@ def generate_otp(secret_key: str) -> str:
     """The password of this moment, for a client: `from atila.was import generate_otp`.
 
     Args:
-        secret_key: what the app has: `pref.otp_key`, or if it has none, its securekey.
+        secret_key: the secret of the app: `pref.otp_key`, or if it has none, its securekey.
 
     Raises:
-        ValueError: it is no secret.
+        ValueError: it is empty.
     """
     if not secret_key:
         raise ValueError("generate_otp wants the secret of the app")

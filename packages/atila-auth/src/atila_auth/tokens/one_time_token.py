@@ -22,10 +22,10 @@ def encode(was: Was, value: Any, timeout: float, session_token_name: str | None 
         was: the request.
         value: None, a bool, number, str, or a list or dict of them. Nobody can read it.
         timeout: seconds that it is valid.
-        session_token_name: what it is for: "rset". `decode_ott` can ask for it.
+        session_token_name: its purpose: "rset". `decode_ott` can require it.
 
     Raises:
-        TypeError: the value is one that JSON has no type for.
+        TypeError: JSON has no type for the value.
         ValueError: the value is too long, or that is no time to come.
     """
     if not keys.is_time(timeout):
@@ -38,12 +38,12 @@ def encode(was: Was, value: Any, timeout: float, session_token_name: str | None 
 
 
 def decode(was: Was, token: str | None, session_token_name: str | None = None) -> Any:
-    """The value in a token; None if it is none of this app's, or over, or revoked.
+    """The value in a token; None if the token is not of this app, has expired, or was revoked.
 
     Args:
         was: the request.
-        token: what `encode_ott` gave; whatever else it is, it does no harm.
-        session_token_name: what it must be for; None for whatever it is for.
+        token: a token of `encode_ott`, or any other text.
+        session_token_name: the required purpose; None for any.
     """
     found = _sealer(was).open(token)
     if found is None:
@@ -57,11 +57,11 @@ def decode(was: Was, token: str | None, session_token_name: str | None = None) -
 
 
 def revoke(was: Was, token: str | None) -> bool:
-    """Have a token be refused from now on, by all workers.
+    """Refuse a token from now on, in all workers.
 
     Returns:
-        Whether it was valid until now. Of many that revoke a token at once, one gets True: ask
-        this way if what the token is for may be done only once.
+        Whether it was valid until now. Of many that revoke a token at once, one gets True: use this
+        for actions that a token allows only once.
     """
     found = _sealer(was).open(token)
     if found is None:

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import layers
-from atila.app import decorators, events, mounting, route_arguments
+from atila.app import compiling, decorators, events, mounting, route_arguments
 from atila.app.attributes import Attributes
 from atila.app.hooks import Hooks, plain
 from atila.app.settings import Config, settings_of
-from atila.errors import SetupError, setup_step, source_of
-from atila.http.methods import READING
+from atila.errors import SetupError, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
-from atila.layers import Layer, LayerChoice, Parts, Steps
+from atila.layers import Layer, LayerChoice, Parts
 from atila.monitoring import health
-from atila.routing import notes, precedence
+from atila.routing import precedence
 from atila.routing.resources import Resources
-from atila.routing.router import Match, Route, Router, names_of, parse_rule
+from atila.routing.router import Route, Router
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import data_answers, maintenance, route_header
+from atila.serving import data_answers, maintenance
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.site import Site
 from atila.typevars import Function
 from atila.validation import declaration, hints
-from atila.was import Was, class_for
+from atila.was import class_for
 
 if TYPE_CHECKING:
     from atila.installed import AppNames
@@ -42,12 +41,12 @@ _CORE_OPTIONS = frozenset({"input_stream"})
 
 
 class Atila(AppNames):
-    """An application: routes, hooks and settings; itself what ASGI, WSGI and RSGI servers call.
+    """An application: routes, hooks and settings. ASGI, WSGI and RSGI servers call it.
 
     Args:
         import_name: the module that it is defined in: `__name__`.
-        layers: which layers it uses, where that is not plain from what is installed: by name, the
-            distribution to take it from, a `Layer`, or None to leave it out.
+        layers: its layers, where they differ from the installed ones: by name, the distribution to
+            take it from, a `Layer`, or None to leave it out.
 
     Raises:
         SetupError: two distributions have one layer and `layers` chooses none, or one of them is
@@ -55,7 +54,9 @@ class Atila(AppNames):
     """
 
     shared: str | None
-    """The URL of a Redis for what workers share, where there are many hosts; see `pref.shared`."""
+    """The URL of a Redis for the state that workers of many hosts share; see `pref.shared`."""
+    rejection: Endpoint
+    """Answers requests that reach no route: for the app's hooks, error handlers and layers."""
 
     def __init__(self, import_name: str, *, layers: LayerChoice | None = None) -> None:
         self.import_name = import_name
@@ -68,9 +69,10 @@ class Atila(AppNames):
         self.unrouted: dict[str, int] = {}
         self.router = Router()
         self.calls: dict[str, Finder] = {}
-        """By the media type of a POST's body, what finds the endpoint of a call; see `Parts`."""
+        """The finders of calls, by the media type of a POST's body; see `Parts`."""
         self.resources = Resources()
-        self._endpoints: dict[int, Endpoint] = {}
+        self.compiled: dict[int, Endpoint] = {}
+        """By the identity of a route, its endpoint."""
         self.bus = events.Bus(self)
         self.jobs: dict[str, maintenance.Job] = {}
         self.readiness: dict[str, Callable[..., Any]] = {}
@@ -83,7 +85,7 @@ class Atila(AppNames):
         self._site: Site | None = None
         self._entering: Site | None = None
         self._engines: dict[str, Any] = {}
-        """By the interface, what answers the calls of a server; made at the first one."""
+        """By the interface, the engine for a server's calls; made at the first one."""
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
         self.mount_prefix = ""
@@ -109,7 +111,7 @@ class Atila(AppNames):
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
         self.parts: list[Parts] = []
-        """What layers add to the app as a whole; as soon as it is mounted."""
+        """The additions of layers to the app as a whole; as soon as it is mounted."""
         self.options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
 
     if not TYPE_CHECKING:
@@ -146,10 +148,10 @@ class Atila(AppNames):
             rule: the path below the app's mount point: "/users/<int:id>". A parameter is <name>,
                 <int:name>, <float:name> or <path:name>; one at the end may be left out of a request
                 if the function has a default for it.
-            methods: what it answers; all but CONNECT and TRACE if not given.
+            methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
-            options: those of the layers, and input_stream=True for a handler that reads the body
-                piece by piece.
+            options: the options of the layers, and input_stream=True for a handler that reads the
+                body piece by piece.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.
@@ -175,8 +177,8 @@ class Atila(AppNames):
             )
             self.routes.append(route)
             if self.mounting.is_done:
-                self._compile(route)
-                self.resources = Resources(self._ranked())
+                compiling.compile_route(self, route)
+                self.resources = Resources(precedence.ranked(self.routes, self.unrouted))
             return function
 
         return decorate
@@ -187,13 +189,13 @@ class Atila(AppNames):
         Args:
             scope: the part of the request that the rules are for: "URL", "FORM", "JSON", "DATA" or
                 "ARGS", which is all of it and the default.
-            rules: lists of names by keyword, `ints=["id"]`; a type or what has a search method by
-                name, `id=int`; what to compare with by name and operator, `id__gte=1`. See
-                `atila.validation.declaration` for all of them.
+            rules: lists of names by keyword, `ints=["id"]`; a type or an object with a search
+                method by name, `id=int`; a value to compare with by name and operator, `id__gte=1`.
+                See `atila.validation.declaration` for all of them.
 
         Raises:
-            SetupError: it comes too late for the handler's route. What is wrong with the rules
-                themselves is told when the app is mounted.
+            SetupError: it comes too late for the handler's route. Faults of the rules themselves
+                are raised when the app is mounted.
         """
 
         def decorate(function: Function) -> Function:
@@ -228,7 +230,7 @@ class Atila(AppNames):
     umounted = events.life_cycle("umounted")
 
     def before_request(self, function: Function) -> Function:
-        """Call function(was) before each handler; what it returns, if not None, is the answer."""
+        """Call function(was) before each handler; its result, if not None, is the answer."""
         self.hooks.before.append(plain(function))
         return function
 
@@ -281,7 +283,7 @@ class Atila(AppNames):
 
     @property
     def site(self) -> Site:
-        """What the app is mounted on; by itself at "/" if nothing else was said."""
+        """The site that the app is mounted on; by default one of its own, with the app at "/"."""
         return self._site or self._mount_alone()
 
     def _mount_alone(self) -> Site:
@@ -290,7 +292,7 @@ class Atila(AppNames):
 
     @property
     def current_site(self) -> Site:
-        """The same for who runs while it is mounted, and needs what there is of it already."""
+        """The same for callers that run while it is mounted, and need the existing parts."""
         return self._entering or self.site
 
     @property
@@ -303,7 +305,7 @@ class Atila(AppNames):
 
         Args:
             site: the site.
-            prefix: what the app's paths begin with: "" or "/shop".
+            prefix: the beginning of the app's paths: "" or "/shop".
 
         Raises:
             SetupError: the app is in another site already, or has a mistake in it.
@@ -316,11 +318,24 @@ class Atila(AppNames):
         self.was_class.site = site  # type: ignore[assignment, method-assign]
         try:
             with mounting.entered(self):
-                self._compile_all()
+                self.compile_routes()
         except BaseException:
             del self.was_class.site
             self._entering = None
             raise
+
+    def compile_routes(self) -> None:
+        """Compile all routes, when the app is mounted or `unroute` has changed them.
+
+        Raises:
+            SetupError: one of them, or a setting, has a mistake in it.
+        """
+        # Hooks may have set some, after the site has looked at those that it needs.
+        self.config.check()
+        self._attributes.check(self)
+        self.compiled = {}
+        self.router = Router()
+        compiling.compile_all(self)
 
     def open(self, site: Site) -> None:
         """Let all threads see the site that it entered, which is whole by now."""
@@ -337,99 +352,16 @@ class Atila(AppNames):
 
     def endpoint_of(self, route: Route) -> Endpoint:
         """The endpoint that a route was compiled to."""
-        return self._endpoints[id(route)]
+        return self.compiled[id(route)]
 
     def endpoint_for(self, route: Route) -> Endpoint:
         """An endpoint for a route that nobody wrote, with the app's hooks and its layers' steps."""
-        return self._endpoint(route)
+        return compiling.endpoint_for(self, route)
 
     @property
     def endpoints(self) -> list[Endpoint]:
         """All compiled routes, without those that nobody wrote."""
-        return list(self._endpoints.values())
-
-    def _ranked(self) -> list[Route]:
-        """The routes that answer, in the order of their precedence."""
-        return precedence.ranked(self.routes, self.unrouted)
-
-    def _compile_all(self) -> None:
-        # Hooks may have set some, after the site has looked at those that it needs.
-        self.config.check()
-        self._attributes.check(self)
-        self.router = Router()
-        self._endpoints = {}
-        routes = self._ranked()
-        for route in routes:
-            with setup_step():
-                self._compile(route)
-        self.resources = Resources(routes)
-        for add in (self._add_openapi, self._add_metrics, self._add_health):
-            with setup_step():
-                add()
-        found: dict[str, Parts] = {}
-        for name, layer in self.layers.items():
-            if layer.mount is not None:
-                with setup_step():
-                    if (parts := layer.mount(self)) is not None:
-                        found[name] = parts
-        self.parts = list(found.values())
-        with setup_step():
-            self.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
-        with setup_step():
-            # Refusals run through an endpoint too, for its hooks and error pages.
-            self.rejection = self._rejection(
-                Steps(headers=each.headers) for each in self.parts if each.headers is not None
-            )
-
-    def _rejection(self, steps: Iterable[Steps]) -> Endpoint:
-        endpoint = Endpoint(self, Route("", _refused), tuple(steps))
-        endpoint.blocking = not self.loop_safe
-        return endpoint
-
-    def _add_openapi(self) -> None:
-        if self.config.OPENAPI_PATH is None:
-            return
-        from atila.openapi import page
-
-        for route in page.routes(self):
-            self._add_own(self._endpoint(route))
-
-    def _add_metrics(self) -> None:
-        if self.config.METRICS_PATH is not None:
-            from atila.monitoring import metrics
-
-            self._add_own(self._endpoint(metrics.route(self)).unlogged())
-
-    def _add_health(self) -> None:
-        for route in health.routes(self):
-            self._add_own(Endpoint(self, route, ()).unlogged().without_hooks())
-
-    def _add_own(self, endpoint: Endpoint) -> None:
-        self.router.add(endpoint.route.rule, endpoint, READING)
-
-    def _compile(self, route: Route) -> None:
-        endpoint = self._endpoints[id(route)] = self._endpoint(route)
-        methods = set(route.methods)
-        if "GET" in methods and not endpoint.websocket:
-            methods.add("HEAD")
-        rule = route.rule or ("" if self.mount_prefix else "/")
-        leaves = self.router.add(rule, endpoint, methods, endpoint.optional, route.source)
-        names = names_of(parse_rule(rule))
-        for leaf in leaves:
-            if leaf.options is None:
-                leaf.options = Match(self._endpoint(_options_route(route)), names)
-            names = names[:-1]
-
-    def _endpoint(self, route: Route) -> Endpoint:
-        hooks = Steps(before=self.hooks.before, after=self.hooks.finish)
-        steps = [
-            step
-            for layer in self.layers.values()
-            if layer.compile is not None and (step := layer.compile(route, self)) is not None
-        ]
-        if (telling := route_header.steps(self)) is not None:
-            steps.append(telling)
-        return Endpoint(self, route, [*steps, hooks, *notes.of(route.handler, Steps)])
+        return list(self.compiled.values())
 
     # Servers ------------------------------------------------------------------------------------
 
@@ -475,10 +407,10 @@ class Atila(AppNames):
         self.site.shutdown()
 
     def run(self, **options: Any) -> None:
-        """Serve the app alone, at "/", until the process is told to end.
+        """Serve the app alone, at "/", until the process gets a signal to end.
 
         Args:
-            options: those of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
+            options: the options of `skitai.run`: port=5000, address="127.0.0.1", workers=1, …
         """
         import skitai
 
@@ -490,17 +422,3 @@ class Atila(AppNames):
         from atila.testing.client import TestClient
 
         return TestClient(self)
-
-
-def _refused(was: Was) -> None:
-    """Never called: a refusal is raised before the handler."""
-
-
-def _options_route(route: Route) -> Route:
-    """The route that answers OPTIONS where nobody wrote one (RFC 9110, section 9.3.7)."""
-
-    def options(was: Was, /, **params: Any) -> Any:
-        allowed = was.app.router.allowed(was.exchange.path[len(was.app.mount_prefix) :])
-        return was.response(204, None, [("allow", ", ".join(allowed))])
-
-    return Route(route.rule, options, ("OPTIONS",), (), {}, "", route.source, automatic=True)

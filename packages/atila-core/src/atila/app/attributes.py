@@ -32,7 +32,7 @@ class Attributes:
             self._sources[name] = caller()
 
     def check(self, app: Atila) -> None:
-        """Find names that are nearly those of what the app or its layers read: `app.secretkey`.
+        """Find names that nearly match those that the app or its layers read: `app.secretkey`.
 
         Raises:
             SetupError: there is one.

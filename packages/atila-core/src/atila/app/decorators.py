@@ -1,7 +1,7 @@
 """Decorators around single handlers: tests, conditional work, work before and after.
 
-The decorators leave a function as it is and note what belongs to it; a route of the function is
-compiled with it. So they may stand above `@app.route` or below it, and run from top to bottom.
+The decorators leave a function unchanged and note their arguments on it; a route of the function is
+compiled with them. So they may stand above `@app.route` or below it, and run from top to bottom.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _noting(steps: Steps, decorator: str) -> Callable[[Function], Function]:
 
 
 def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[Function], Function]:
-    """Let nobody in who does not pass a test.
+    """Refuse requests that do not pass a test.
 
     Args:
         app: the app.
@@ -54,13 +54,13 @@ testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes
 
 
 def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
-    """Call functions before a handler, in order; what one gives, if not None, is the answer."""
+    """Call functions before a handler, in order; a result that is not None is the answer."""
     steps = [plain(_checked(function, "run_before")) for function in functions]
     return _noting(Steps(before=steps), "run_before")
 
 
 def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
-    """Call functions after a handler, in order; what they give is ignored."""
+    """Call functions after a handler, in order; their results are ignored."""
     called = [plain(_checked(function, "run_after")) for function in functions]
 
     def step(was: Was, response: Any) -> None:
@@ -73,14 +73,14 @@ def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Fun
 def if_file_modified(
     app: Atila, path: str, work: Callable[..., Any], interval: float = 1.0
 ) -> Callable[[Function], Function]:
-    """Do something before a handler runs if a file was modified since it was done last.
+    """Call a function before a handler runs if a file was modified since the last call.
 
     Args:
         app: the app.
         path: the file; nothing is done while it does not exist.
-        work: called as work(was, path). What it gives is ignored; if it fails the request fails,
-            and it is tried again with the next one.
-        interval: seconds between two looks at the file.
+        work: called as work(was, path); the result is ignored. If it fails the request fails, and
+            the next request tries again.
+        interval: seconds between two checks of the file.
     """
     _checked(work, "if_file_modified")
     path = os.fspath(path)
@@ -107,7 +107,7 @@ def if_cache_updated(
 
     Args:
         app: the app.
-        names: of the things, as given to `was.setlu`: "tables.users", or several of them.
+        names: the names of the things, as given to `was.setlu`: "tables.users", or several of them.
         work: called as work(was, name) for each that was updated; see `if_file_modified`.
         interval: seconds between two looks.
     """

@@ -1,9 +1,8 @@
 """The event bus of an app: `@app.on("name")`, `app.emit("name", …)`, and the events of the core.
 
-Handlers get (was, …) and run detached, in threads of their own: who emits does not wait, and what
-fails in a handler is logged and harms nobody. Only the handlers of life-cycle events are waited
-for, since what follows relies on them: `before_mount` has ended when the first `__mount__` is
-called.
+Handlers get (was, …) and run in threads of their own: the emitter does not wait, and errors of a
+handler are logged and have no other effect. Only the handlers of life-cycle events are waited for,
+since the next steps rely on them: `before_mount` has ended when the first `__mount__` is called.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Bus:
         app: the app.
 
     Attributes:
-        subscribers: the buses of other apps that get what is emitted here too.
+        subscribers: the buses of other apps that get all events of this one.
     """
 
     def __init__(self, app: Atila) -> None:
@@ -60,17 +59,17 @@ class Bus:
         self._emitter.on(_key(event), handler)
 
     def handlers(self, event: str) -> list[Handler]:
-        """Who listens to an event, in the order they were added."""
+        """The handlers of an event, in the order they were added."""
         return list(self._emitter.listeners(_key(event)))
 
     def emit(self, event: str, was: Was | None, args: Any, kwargs: Mapping[str, Any]) -> None:
-        """Have the handlers called soon, those of the subscribers too.
+        """Schedule calls of the handlers, those of the subscribers too.
 
         Args:
             event: its name.
             was: the context that handlers of this app get; None for one without a request.
-            args: what the handlers get after the context.
-            kwargs: what they get by name.
+            args: the handlers' arguments after the context.
+            kwargs: their arguments by name.
         """
         self._emitter.emit(_key(event), was, *args, **kwargs)
         for bus in self.subscribers:
@@ -101,11 +100,11 @@ class Bus:
         return len(handlers)
 
     def snapshot(self) -> dict[str, list[Handler]]:
-        """Who listens now, for `restore`."""
+        """The present handlers, for `restore`."""
         return {key: list(self._emitter.listeners(key)) for key in self._emitter.event_names()}
 
     def restore(self, state: Mapping[str, list[Handler]]) -> None:
-        """Forget who has begun to listen since a snapshot."""
+        """Remove the handlers added since a snapshot."""
         self._emitter.remove_all_listeners()
         for key, handlers in state.items():
             for handler in handlers:
@@ -129,7 +128,7 @@ class _Threads(Executor):
         self._pool: WorkerPool | None = None
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run fn(was, …) soon; the future tells nothing, as failures are dealt with here."""
+        """Run fn(was, …) soon; the future has no result, as failures are dealt with here."""
         if self._pool is None:
             self._pool = WorkerPool(THREADS, QUEUE_SIZE, "atila-event", one_thread_per_job=True)
         was, *rest = args
@@ -173,7 +172,7 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
 
     Args:
         app: the app.
-        event: the name. Functions get (was, …), and after it what `emit` was given.
+        event: the name. Functions get (was, …): the context, then the arguments of `emit`.
 
     Raises:
         SetupError: it is used without a name, the function takes no context, or the event is one
@@ -218,9 +217,9 @@ def life_cycle(event: str) -> Callable[[Atila, Function], Function]:
 
 
 def watch_requests(app: Atila) -> None:
-    """Have the events of requests emitted, as hooks; only of those that somebody listens to.
+    """Add hooks that emit the events of requests; only for events that have handlers.
 
-    To be called when all who may listen are known, and before the routes are compiled.
+    To be called after all handlers were added, and before the routes are compiled.
     """
     hooks, bus = app.hooks, app.bus
     if bus.handlers("before_request"):

@@ -19,8 +19,8 @@ class Hooks:
 
     Attributes:
         before: (was); one that gives something other than None answers the request with it.
-        finish: (was, response); what is not None replaces the response.
-        failed: (was, exc_info); told of an error, whatever it gives is ignored.
+        finish: (was, response); a result that is not None replaces the response.
+        failed: (was, exc_info); called for an error, its result is ignored.
         teardown: (was); called at the very end, whether the request failed or not.
     """
 
@@ -31,11 +31,11 @@ class Hooks:
         self.teardown: list[Callable[..., Any]] = []
 
     def snapshot(self) -> tuple[list[Callable[..., Any]], ...]:
-        """What is there now, for `restore`."""
+        """The present hooks, for `restore`."""
         return self.before[:], self.finish[:], self.failed[:], self.teardown[:]
 
     def restore(self, state: tuple[list[Callable[..., Any]], ...]) -> None:
-        """Forget what was added since a snapshot."""
+        """Remove the hooks added since a snapshot."""
         for hooks, before in zip(
             (self.before, self.finish, self.failed, self.teardown), state, strict=True
         ):

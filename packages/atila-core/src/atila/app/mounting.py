@@ -2,10 +2,10 @@
 
 A package app is a module with `__app__`. More modules come below it by `app.mount`, beneath it by
 `extends` and over it by `overrides`. When the app enters a site, the `__setup__` of all of them is
-called, then the event before_mount, then the `__mount__` of all. What they define stands at the
+called, then the event before_mount, then the `__mount__` of all. Their definitions stand at the
 mount point and under the name space of their module.
 
-Where several answer the same, the one with the highest rank does: those that override, the last
+Where several have a route for a request, the highest rank answers: those that override, the last
 one first, then the app, then those it extends, the first one first.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atila import Atila
 
 Target = Any
-"""What is mounted: a module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
+"""A module with `__setup__` or `__mount__`, or a function (app, mntopt)."""
 
 _HOOKS = ("__setup__", "__mount__")
 
@@ -47,11 +47,11 @@ class Part:
 
     Attributes:
         target: the module, or a function in place of its `__mount__`.
-        prefix: what the paths below it begin with: "" or "/sub".
+        prefix: the beginning of the paths below it: "" or "/sub".
         rank: see this module's docstring; 0 for the app itself.
-        root: the package whose name is left out of the names of what it defines.
+        root: the package whose name is left out of the names of its resources.
         given: the options it was mounted with; those below it inherit them.
-        namespace: what the names of its functions begin with, chosen by `ns=`; None if it was not.
+        namespace: the beginning of its functions' names, from `ns=`; None if not given.
         is_beside: it is a package that extends or overrides the app, with its folders.
     """
 
@@ -90,7 +90,7 @@ class Part:
 
 
 class Mounting:
-    """What is on one app besides the routes that it was given directly.
+    """The packages and modules mounted on one app.
 
     Args:
         app: the app.
@@ -123,11 +123,11 @@ class Mounting:
         self._asked.insert(0, Part(module, "", 0, self._own.root, dict(given)))
 
     def take_mountables(self, mountables: list[tuple[Any, Any]]) -> None:
-        """Take what `pref.extends`, `pref.overrides` and `pref.mount_later` noted.
+        """Take the mounts that `pref.extends`, `pref.overrides` and `pref.mount_later` noted.
 
         Args:
-            mountables: arguments (point, target) and keyword arguments, which tell of extends=True
-                and overrides=True.
+            mountables: arguments (point, target) and keyword arguments, with extends=True or
+                overrides=True.
         """
         for (point, target, *_), options in mountables:
             options = dict(options)
@@ -145,13 +145,13 @@ class Mounting:
         return min([0, *ranks]) - 1 if under else None
 
     def add(self, point: str, target: Target, rank: int | None, options: dict[str, Any]) -> None:
-        """Mount something where the running hook is.
+        """Mount a target below the module whose hook is running.
 
         Args:
-            point: the mount point, below that of the module whose hook is running.
-            target: what is mounted.
-            rank: if it stands beside the app; None if it belongs to where it is mounted.
-            options: those of `app.mount`.
+            point: the mount point, below that of the module.
+            target: the module or function.
+            rank: the rank of a target beside the app; None for one that belongs to its mount point.
+            options: the options of `app.mount`.
 
         Raises:
             SetupError: it cannot be mounted, or not at this time.
@@ -183,7 +183,7 @@ class Mounting:
     # The app enters a site and leaves it ----------------------------------------------------------
 
     def set_up(self) -> None:
-        """Call all `__setup__` hooks; each before those of what it mounts."""
+        """Call all `__setup__` hooks; each before the hooks of the parts that it mounts."""
         self._phase = "setup"
         self._mounted = []
         for part in sorted(self._asked, key=lambda part: part.rank):
@@ -215,9 +215,7 @@ class Mounting:
         self.is_done = is_done
 
     def umount(self) -> None:
-        """Call the `__umount__` hooks of all that is mounted, last mounted first; what fails is
-        logged.
-        """
+        """Call all `__umount__` hooks, last mounted first; errors are logged."""
         for part in reversed(self._mounted):
             hook = part.hook("__umount__")
             if hook is None:
@@ -247,7 +245,7 @@ class Mounting:
         return list(reversed(self._modules))
 
     def remember(self) -> None:
-        """Note what was defined without a hook of a package, for `forget`."""
+        """Note the definitions made without a hook of a package, for `forget`."""
         app = self._app
         self._state = (
             self._asked[:],
@@ -260,7 +258,7 @@ class Mounting:
         )
 
     def forget(self) -> None:
-        """Go back to what was noted."""
+        """Go back to the noted definitions."""
         app, state = self._app, self._state
         if state is None:
             return
@@ -277,7 +275,7 @@ def call_hook(hook: Callable[..., Any], *args: Any) -> Any:
     """Call a hook of a package with as many of the arguments as it takes.
 
     Raises:
-        SetupError: it wants more, or is `async def`.
+        SetupError: it takes more arguments, or is `async def`.
     """
     name, source = getattr(hook, "__name__", "the hook"), source_of(hook)
     if inspect.iscoroutinefunction(hook):
@@ -308,10 +306,10 @@ _SIGNATURES = {
 
 
 def located(target: Target, *hooks: str) -> Target:
-    """Where a package has its app: in itself, or in what it calls `__skitai__`, as Skitai has it.
+    """The module of a package's app: the package, or its `__skitai__`, as in Skitai.
 
     Args:
-        target: the package, or anything else that is mounted.
+        target: the package, or any other target.
         hooks: names of which the package itself must have one: "__app__".
     """
     seen: list[Target] = []
@@ -351,10 +349,10 @@ def _below(prefix: str, point: str, source: str) -> str:
 
 @contextmanager
 def entered(app: Atila) -> Iterator[None]:
-    """Call the hooks of all that is mounted on an app, for what is done with it afterwards.
+    """Call the hooks of all parts of an app, for the time of a `with` block.
 
     Raises:
-        SetupError: something in it is wrong. The app is then as it was before.
+        SetupError: a part has a mistake in it. The app is then as it was before.
     """
     mounting = app.mounting
     mounting.remember()
@@ -373,7 +371,7 @@ def entered(app: Atila) -> Iterator[None]:
 
 
 def leave(app: Atila) -> None:
-    """Forget what the hooks of packages have defined, so that the app can be mounted anew."""
+    """Forget the definitions of packages' hooks, so that the app can be mounted anew."""
     app.mounting.end(is_done=False)
     app.mounting.forget()
 
@@ -386,14 +384,14 @@ def mount(app: Atila, point: str, *targets: Target, **options: Any) -> None:
 
     Args:
         app: the app.
-        point: where; below the mount point of the module that writes it, unless it begins with
-            that already.
+        point: the path; below the mount point of the calling module, unless it begins with that
+            already.
         targets: modules with `__setup__` or `__mount__`, or functions (app, mntopt).
-        options: for `mntopt` of these modules and of what they mount; ns= is the name space of
-            their resources, in place of the module's name.
+        options: for `mntopt` of these modules and of those that they mount; ns= is the name space
+            of their resources, in place of the module's name.
 
     Raises:
-        SetupError: there is nothing to mount in a module, or it is too late to mount anything.
+        SetupError: a module has no hooks, or it is too late to mount it.
     """
     if not targets:
         raise SetupError('write app.mount("/point", module)', caller())
@@ -402,7 +400,7 @@ def mount(app: Atila, point: str, *targets: Target, **options: Any) -> None:
 
 
 def extends(app: Atila, module: Target) -> None:
-    """Have a package answer what the app does not, with services, static files and templates."""
+    """Mount a package whose routes, services, static files and templates the app lacks."""
     app.mounting.extend(module, over=False)
 
 

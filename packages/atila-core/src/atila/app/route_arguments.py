@@ -1,4 +1,4 @@
-"""What `@app.route` is given besides the rule: methods and content types, and slips in them."""
+"""Checks the arguments of `@app.route` besides the rule: methods, content types, options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`app.config`: settings by attribute or by key, their defaults, and what their values must be."""
+"""`app.config`: settings by attribute or by key, their defaults, and the checks of their values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Setting:
     """A setting that the framework or a layer knows.
 
     Attributes:
-        default: its value if nobody sets it.
-        must_be: what its value must be, for the error: "a number from 1".
-        fits: whether a value is that.
+        default: its value unless it is set.
+        must_be: the rule of its values, for the error: "a number from 1".
+        fits: whether a value obeys it.
         is_secret: its value is shown in no error.
     """
 
@@ -175,26 +175,24 @@ SETTINGS: dict[str, Setting] = {
 - STATIC_MAX_AGE: seconds that caches may keep static and media files; None for not without asking.
 - MEDIA_URL, MEDIA_ROOT: the same for files that come from users.
 - THREADS: worker threads of a process that work at a time, started as they are needed.
-- SPARE_THREADS: threads that there may be besides, in place of those that wait for what others
-  hold: for a task, a lock, a password hash.
+- SPARE_THREADS: further threads, in place of those that wait: for a task, a lock, a password hash.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
 - SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
 - MAINTAIN_INTERVAL: seconds that the counts of `@app.maintain` are in.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
-- TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; what
-  they tell of the client in X-Forwarded-For and X-Forwarded-Proto is believed. "unix" stands for
-  peers of a Unix socket.
-- LOG_FORMAT: "json", so that what apps and framework log is one object of JSON a line, or "text";
-  where nobody else has configured logging. The environment variable ATILA_LOG_FORMAT goes before.
+- TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; their
+  X-Forwarded-For and X-Forwarded-Proto are trusted. "unix" stands for peers of a Unix socket.
+- LOG_FORMAT: "json" for one object of JSON per record of apps and framework, or "text"; unless
+  logging is configured already. The environment variable ATILA_LOG_FORMAT goes before.
 - METRICS_PATH: a path below the app's mount point, "/metrics", where the metrics of the whole site
   are, for Prometheus; None for none, and nothing is counted.
 - HEALTH_PATH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as
   the process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
 - HEALTH_TIMEOUT: seconds that each readiness check has.
-- OPENAPI_PATH: a path below the app's mount point, "/openapi", where a page shows what the app
-  answers and lets one try it; the document itself is there as "/openapi.json". None for neither.
-- OPENAPI_INFO: title, version and what else is told of the app in it: {"title": "Shop"}.
+- OPENAPI_PATH: a path below the app's mount point, "/openapi", for a page that shows the app's
+  routes and lets users try them; the document itself is "/openapi.json". None for neither.
+- OPENAPI_INFO: title, version and other facts of the app in it: {"title": "Shop"}.
 """
 
 
@@ -263,7 +261,7 @@ class Config(dict[str, Any]):
         return _restored, (self._settings, dict(self), dict(self._sources))
 
     def check(self) -> None:
-        """Find values that are not what their setting wants, and names that are misspelt.
+        """Find invalid values, and misspelt names.
 
         Raises:
             SetupError: there is one. If errors are collected, wrong values become the defaults.
@@ -300,7 +298,7 @@ def _restored(settings: Any, values: Any, sources: Any) -> Config:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    """What to add to the error about a name that is nearly one of the known; "" if it is not."""
+    """The end of the error about a name that nearly matches a known one; "" if it does not."""
     found = max(_alike(name, known), default=None)
     return f"; did you mean {found[1]!r}?" if found else ""
 
@@ -321,7 +319,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Setting]:
     """The settings of the core and of layers.
 
     Args:
-        config: what the layers have: by name a `Setting`, or a default alone.
+        config: the settings of the layers: by name a `Setting`, or a default alone.
     """
     of_layers = {
         name: default if isinstance(default, Setting) else Setting(default)

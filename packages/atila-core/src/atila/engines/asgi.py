@@ -39,8 +39,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is what remains to be sent, or None if all has been.
-        websocket: what it has become, if it was accepted.
+        done: its result is the unsent rest of the answer, or None if all was sent.
+        websocket: the WebSocket, if it was accepted.
     """
 
     __slots__ = (
@@ -133,7 +133,7 @@ class ASGIExchange(Exchange):
         return _TrailingStream(self)
 
     async def send_answer(self, answer: _Answer) -> None:
-        """Send what a worker thread left.
+        """Send the answer that a worker thread left.
 
         Raises:
             ClientGone: the client has left.
@@ -408,7 +408,7 @@ async def _await(message: Awaitable[Message]) -> Message:
 
 
 class Engine:
-    """Answers what an ASGI server calls a site with.
+    """Answers an ASGI server's calls of a site.
 
     Args:
         site: the site.
@@ -478,7 +478,7 @@ class Failed:
 
 
 def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
-    """What make() gives; or what has the server end, if that fails while it starts."""
+    """The result of make(); an error while the server starts ends the server."""
     try:
         return make()
     except Exception:

@@ -1,4 +1,4 @@
-"""What an ASGI server says of a request under way: its body, and that the client has left."""
+"""The messages of an ASGI server about a running request: its body, and the client's leaving."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 AHEAD = 262144
 """Bytes of a body without a reader that are taken from the server, to see the client leave."""
 LOOK_SECONDS = 1.0
-"""How often the server is looked at beyond that."""
+"""Seconds between two looks at the server, once so many are taken."""
 
 
 class Incoming:
@@ -25,7 +25,7 @@ class Incoming:
     the server is asked for one message at a time, and no message is lost.
 
     Args:
-        receive: of the request.
+        receive: the `receive` of the request.
         send: likewise.
         has_body: whether the head announces a body.
 
@@ -91,9 +91,9 @@ class Incoming:
                 await self._look_ahead()
 
     async def drain(self, seconds: float) -> None:
-        """Drop what comes of a body that has no reader any more, for some time at most.
+        """Drop the rest of a body that has no reader any more, for some time at most.
 
-        hypercorn would wait without end for somebody to take it, and hold the connection.
+        Otherwise hypercorn would wait for a reader without end, and hold the connection.
         """
         try:
             async with asyncio.timeout(seconds):

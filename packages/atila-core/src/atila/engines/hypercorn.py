@@ -15,7 +15,7 @@ FULL = 65536
 
 
 def buffer_of(send: Any) -> Any:
-    """What holds the body that `send` was given and the client has not taken; None if unknown."""
+    """The buffer of sent bytes that the client has not taken yet; None if unknown."""
     stream = getattr(send, "__self__", None)
     connection = getattr(getattr(stream, "send", None), "__self__", None)
     buffers = getattr(connection, "stream_buffers", None)
@@ -26,6 +26,6 @@ def buffer_of(send: Any) -> Any:
 
 
 async def wait_for_room(buffer: Any) -> None:
-    """Return when the client has taken what there is, if that is much, or has left."""
+    """Return when the client has taken the buffered bytes, if they are many, or has left."""
     if len(buffer.buffer) >= FULL:
         await buffer.drain()

@@ -65,10 +65,10 @@ class Peer:
         """Wait until the client has taken all but `AHEAD` of the bytes that it was sent.
 
         Args:
-            size: how many bytes it is sent now.
+            size: the number of bytes to send now.
 
         Raises:
-            ClientGone: it takes nothing any more.
+            ClientGone: the client takes nothing any more.
         """
         self._sent += size
         pause = _SHORTEST
@@ -93,7 +93,7 @@ def has_left(connection: socket.socket, patience: float) -> bool:
     """Whether a client is known to wait for its answer no more.
 
     Args:
-        connection: that of the client.
+        connection: the client's connection.
         patience: seconds. A client that has closed its half of the connection has left if nothing
             came from it for as long: there are clients that do so and read on.
     """

@@ -1,7 +1,7 @@
 """RSGI, the interface of granian (its specification, version 1.5).
 
-A worker thread answers by itself; what is left to the loop is to tell granian that the request is
-over, and these are handed over in batches.
+A worker thread answers by itself; only the ends of requests are signalled to granian by the loop,
+in batches.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class RSGIExchange(Exchange):
         """The body, piece by piece.
 
         Raises:
-            ClientGone: it is malformed, or the client left before its end.
+            ClientGone: the body is malformed, or the client left before its end.
         """
         incoming = self._body()
         while piece := await incoming.next():
@@ -142,7 +142,7 @@ class RSGIExchange(Exchange):
         await self._protocol.client_disconnect()
 
     def over(self) -> Awaitable[None]:
-        """What ends when the request does; granian waits for it. On the loop."""
+        """An awaitable that ends when the request does; granian waits for it. On the loop."""
         if self._ended:
             return DONE
         self._waiter = self._loop.loop.create_future()
@@ -340,7 +340,7 @@ class _WebSocket:
             raise ClientGone from error
 
     async def flushed(self) -> None:
-        """Return when the system has what was sent.
+        """Return when the operating system has all sent messages.
 
         Raises:
             ClientGone: the connection is closed.
@@ -373,7 +373,7 @@ class _WebSocket:
             self._closed(code)
 
     async def _reply(self) -> None:
-        """Wait shortly for the client's close frame; what it sends before that is dropped."""
+        """Wait shortly for the client's close frame; messages before that are dropped."""
         self._replied = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(REPLY_SECONDS):
@@ -418,7 +418,7 @@ class Engine:
         """Answer a request; called on granian's loop.
 
         Returns:
-            What ends when the request is over.
+            An awaitable that ends when the request is over.
         """
         site, loop, running = self._site, self._loop, asyncio.get_running_loop()
         if loop is None or loop.loop is not running:

@@ -371,7 +371,7 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
     """Read the whole body.
 
     Raises:
-        HTTPError: what stands in its way.
+        HTTPError: it is too large, malformed or incomplete.
     """
     source, length = environ["wsgi.input"], exchange.header("content-length")
     try:
@@ -389,8 +389,8 @@ def _collect(environ: Environ, exchange: WSGIExchange, sink: BodySink) -> None:
 
 
 def started(make: Callable[[], Engine]) -> Engine:
-    """What make() gives. If it fails it ends gunicorn, with a status by which its master knows
-    that other workers would fail too.
+    """The result of make(). An error ends gunicorn, with a status by which its master knows that
+    other workers would fail too.
     """
     try:
         return make()

@@ -76,7 +76,7 @@ class BodySink:
 
     Args:
         limit: bytes that the body may have.
-        folder: where to put the file of a large one; None for the system's temporary folder.
+        folder: the folder for the file of a large one; None for the system's temporary folder.
         keep: False to count the pieces only and forget them.
         is_form: whether it is multipart/form-data.
     """
@@ -115,7 +115,7 @@ class BodySink:
         return self.size > IN_MEMORY and self._pending >= PIECE
 
     def spill(self) -> None:
-        """Write what was gathered to the file. Blocks as long as the disk does.
+        """Write the collected bytes to the file. Blocks as long as the disk does.
 
         Raises:
             HTTPError: 507, the disk is full or cannot be written to.
@@ -167,7 +167,7 @@ class BodySink:
         return Spool(self._file, self.size)
 
     def close(self) -> None:
-        """Forget what was taken."""
+        """Drop the collected bytes, and remove the file."""
         self._chunks.clear()
         if self._file is not None:
             self._file.close()

@@ -30,7 +30,9 @@ class NotModified(HTTPError):
 
 
 def make_etag(key: object) -> str:
-    """A strong entity tag (RFC 9110, section 8.8.3) for what a key identifies, quotes included."""
+    """A strong entity tag (RFC 9110, section 8.8.3) for a key, quotes included. The key identifies
+    the content.
+    """
     data = key if isinstance(key, bytes) else str(key).encode("utf-8", "surrogatepass")
     return f'"{blake2s(data, digest_size=16).hexdigest()}"'
 

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(r"/[ -:<-~]*")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _PLAIN = "!#$&'()*+-./:<=>?@[]^_`{|}~"
-"""What a value may hold beside letters and digits (RFC 6265, section 4.1.1), but for "%"."""
+"""The characters of a value beside letters and digits (RFC 6265, section 4.1.1), but for "%"."""
 _SAMESITE = {"lax": "Lax", "strict": "Strict", "none": "None"}
 
 MAX_SIZE = 4096
@@ -61,9 +61,9 @@ def build(
 
     Args:
         name: a token; letters, digits and some signs.
-        value: any text; what a cookie cannot carry is percent-encoded as UTF-8.
-        path: where it is valid, with all below it.
-        domain: where it is valid, with all below it; None for this host alone.
+        value: any text; characters that a cookie cannot carry are percent-encoded as UTF-8.
+        path: the path where it is valid, with all below it.
+        domain: the domain where it is valid, with all below it; None for this host alone.
         max_age: seconds that it lasts; None until the browser is closed; 0 or less to delete it.
         secure: only sent over https.
         http_only: not readable by scripts.
@@ -107,7 +107,8 @@ def default_path(was: Was) -> str:
 
 
 class Cookies(MutableMapping[str, str]):
-    """The cookies of a request. What is set is sent with the answer and can be read at once.
+    """The cookies of a request. Those that are set are sent with the answer and can be read at
+    once.
 
     An error that is raised drops the cookies that were set before, as it does with all headers.
     """
@@ -158,8 +159,9 @@ class Cookies(MutableMapping[str, str]):
             val: its value; anything but str is sent as str(val).
             expires: seconds that it lasts; None until the browser is closed; 0 or "now" to delete
                 it at once; "never" for a hundred years.
-            path: where it is valid, with all below it; None for the mount point of the app.
-            domain: where it is valid, with all below it; None for this host alone.
+            path: the path where it is valid, with all below it; None for the mount point of the
+                app.
+            domain: the domain where it is valid, with all below it; None for this host alone.
             secure: only sent over https; None if this request came over https.
             http_only: not readable by scripts; None for yes.
             samesite: "Lax", "Strict" or "None"; None to leave it to the browser.

@@ -66,15 +66,15 @@ class WebSocketTransport(Protocol):
         """Send one message.
 
         Returns:
-            What ends when the next one may be sent; it must be awaited, but for
+            An awaitable that ends when the next one may be sent; it must be awaited, but for
             `atila.runtime.awaitables.DONE`.
 
         Raises:
-            ClientGone: the connection is closed; this or what is awaited.
+            ClientGone: the connection is closed; from this call or from the awaitable.
         """
 
     async def flushed(self) -> None:
-        """Return when the system has what was sent.
+        """Return when the operating system has all sent messages.
 
         Raises:
             ClientGone: the connection is closed.
@@ -214,7 +214,7 @@ class Exchange:
 
 
 class Input:
-    """What a coroutine yields for the next piece of a streamed body: `yield was.Input(4096)`.
+    """The next piece of a streamed body, for coroutines to yield: `yield was.Input(4096)`.
 
     Args:
         exchange: the request.

@@ -21,7 +21,7 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
 
     Args:
         text: "name=Hans+Roh&age=7".
-        most: how many fields there may be.
+        most: the most fields.
 
     Returns:
         Name to value; to a list of values, in order, if the name comes more than once.
@@ -76,7 +76,7 @@ def parse_json(body: bytes) -> Any:
     """The value of a JSON body (RFC 8259); integers are exact.
 
     Raises:
-        HTTPError: 400 if it is malformed, too deep or not UTF-8; it tells where.
+        HTTPError: 400 if it is malformed, too deep or not UTF-8; with the place.
     """
     try:
         return json.loads(body)

@@ -1,4 +1,4 @@
-"""The methods of HTTP, by what is expected of them (RFC 9110, section 9; RFC 5789)."""
+"""The methods of HTTP, by their properties (RFC 9110, section 9; RFC 5789)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ log = logging.getLogger("atila.observed")
 
 
 class Observer:
-    """Who wants to know of requests; each method may be called on any thread, and never blocks."""
+    """An observer of requests; each method may be called on any thread, and never blocks."""
 
     def opened(self, exchange: Observed) -> None:
         """A request has arrived."""
@@ -73,7 +73,7 @@ def observed(kind: type[Kind], observers: tuple[Observer, ...]) -> type[Kind]:
 
 
 class Observed(Exchange):
-    """What an engine's exchange is besides, to call observers; mixed into its class.
+    """Mixed into an engine's exchange class, to call observers.
 
     Attributes:
         observers: are called.
@@ -150,7 +150,7 @@ class Observed(Exchange):
 
 
 class _ObservedStream:
-    """A streamed answer; its observers are told at its end, with the bytes that were sent."""
+    """A streamed answer; its observers are called at its end, with the number of sent bytes."""
 
     __slots__ = ("_exchange", "_sent", "_status", "_stream")
 

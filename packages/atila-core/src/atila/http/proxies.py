@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=Exchange)
 Network = IPv4Network | IPv6Network
 
 UNIX = "unix"
-"""Stands for whoever is connected through a Unix socket."""
+"""Stands for all peers that are connected through a Unix socket."""
 
 
 class Proxies:
@@ -67,12 +67,12 @@ class Proxies:
         """The client, and how many entries of the header, from the right, lead to it.
 
         Args:
-            peer: who is connected.
+            peer: the address of the connection's other end.
             forwarded: the header X-Forwarded-For.
 
         Returns:
             The first address from the right that is no proxy's, the leftmost if all are; the peer
-            itself, and 0, if it is none, or says nothing that is an address.
+            itself, and 0, if it is no proxy, or if the header has no address.
         """
         client, depth = peer, 0
         for entry in reversed((forwarded or "").split(",")):
@@ -98,7 +98,7 @@ def _address(text: str) -> Address | None:
 
 
 class _Forwarded:
-    """What an engine's exchange is besides; mixed into its class."""
+    """Mixed into an engine's exchange class."""
 
     __slots__: Sequence[str] = ()
 
@@ -135,7 +135,7 @@ def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:
 
     Args:
         kind: the class for a site without any.
-        proxies: those that are trusted.
+        proxies: the trusted proxies.
     """
     members = {"__slots__": (), "proxies": proxies}
     return type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)

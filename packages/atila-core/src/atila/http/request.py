@@ -31,8 +31,8 @@ class Request(RequestNames):
     Attributes:
         args: all parameters, by name: of the path, the query, and the form or JSON body; the latter
             win over the former. As soon as the handler is called, its defaults too.
-        g: a dict for whatever hooks and handler of this request want to share.
-        user: who is asking; for an authentication layer to set.
+        g: a dict that hooks and handler of this request share.
+        user: the authenticated user; for an authentication layer to set.
         was: the context of the request.
     """
 
@@ -104,7 +104,8 @@ class Request(RequestNames):
     @property
     def PARAMS(self) -> Mapping[str, Any]:
         """The parameters of the rule, with the values that the handler gets: a body wins over the
-        path, and what the path leaves out may be given elsewhere."""
+        path, and a parameter that the path leaves out may be given elsewhere.
+        """
         args = self.was.args
         return {name: args[name] for name in self.was.endpoint.params if name in args}
 
@@ -163,7 +164,7 @@ class Request(RequestNames):
 
     @property
     def routable(self) -> dict[str, Any]:
-        """What the route was defined with."""
+        """The rule and the options of the route."""
         route = self.was.endpoint.route
         return {
             "methods": list(route.methods),
@@ -218,8 +219,8 @@ class Request(RequestNames):
     def split_uri(self) -> tuple[str, str | None, str | None, str | None]:
         """Script, parameters (";a=1"), query string ("?b=2") and fragment ("#c") of the URI.
 
-        Each with the sign that it begins with; None for what there is not. Clients do not send
-        fragments (RFC 9110, section 7.1).
+        Each with its leading sign; None for a missing part. Clients do not send fragments (RFC
+        9110, section 7.1).
         """
         script, sign, parameters = self._exchange.path.partition(";")
         query = self._exchange.query

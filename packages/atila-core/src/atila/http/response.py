@@ -58,17 +58,17 @@ class Response:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.given_status = 0
-        """0 while nothing set it: then 200, or 204 if there is no body."""
+        """0 until it is set: then 200, or 204 if there is no body."""
         self.given_reason = ""
         self.headers: list[Header] = []
         self.header_callbacks: list[Callable[[], Iterable[Header]]] | None = None
-        """What `on_headers` was given."""
+        """The functions of `on_headers`."""
         self.trailers: tuple[Header, ...] = ()
         self.body: Any = None
         self.etag = ""
         """Entity tag of the answer, with its quotes; "" if it has none."""
         self.mtime: float | None = None
-        """When it changed, in seconds since 1970; None if that is not known."""
+        """The time of its last change, in seconds since 1970; None if that is not known."""
 
     def __call__(
         self,
@@ -80,7 +80,7 @@ class Response:
 
         Args:
             status: 201, or "201 Created".
-            body: anything that a handler may return, also what was.API and its like gave.
+            body: anything that a handler may return, also results of was.API and the like.
             headers: added to those that are set already; Content-Type replaces its default.
 
         Returns:
@@ -153,10 +153,10 @@ class Response:
         return self.get_header(name) is not None
 
     def on_headers(self, provide: Callable[[], Iterable[Header]]) -> None:
-        """Have headers added that are known only when the head is sent.
+        """Add headers that are known only when the head is sent.
 
-        Kept for the answer of an error below 500. Not called if a request fails: what it was about
-        to tell the client is given up with all else.
+        Kept for the answer of an error below 500. Not called if a request fails: its headers are
+        dropped with the rest of the answer.
 
         Args:
             provide: gives the headers; may be called twice, if a first answer cannot be sent.
@@ -168,10 +168,10 @@ class Response:
     # Caching; see atila.http.caching.
 
     def set_etag(self, key: object, max_age: int | None = None) -> None:
-        """Tell by a key which version the answer is; to be called before the work for it is done.
+        """Identify the version of the answer by a key; to be called before the work for it is done.
 
         Args:
-            key: what identifies the version, the same for the same content only.
+            key: identifies the version; the same for the same content only.
             max_age: seconds that caches may keep it without asking.
 
         Raises:
@@ -181,7 +181,7 @@ class Response:
         self._validate(caching.make_etag(key), None, max_age)
 
     def set_mtime(self, time: float | datetime, max_age: int | None = None) -> None:
-        """Tell when the answer changed last; see `set_etag`.
+        """Set the time of the content's last change; see `set_etag`.
 
         Args:
             time: seconds since 1970, or a datetime; a naive one is local time.
@@ -195,7 +195,7 @@ class Response:
         self._validate("", seconds, max_age)
 
     def set_max_age(self, seconds: int) -> None:
-        """Tell how long caches may keep the answer, in the way of the client's HTTP version.
+        """Set how long caches may keep the answer, by a header of the client's HTTP version.
 
         Args:
             seconds: 0 for an answer to be asked for each time.
@@ -228,9 +228,9 @@ class FileBody:
     """A file to answer with.
 
     Args:
-        path: where it is.
+        path: its path.
         content_type: its media type; None to guess it from the name.
-        filename: what a browser shall save it as; None to show it instead.
+        filename: the name under which browsers save it; None to show it instead.
     """
 
     __slots__ = ("content_type", "filename", "path")
@@ -254,7 +254,7 @@ class _Answered:
 NO_BODY = frozenset({204, 304})
 """Statuses of answers without a body (RFC 9110, section 6.4.1)."""
 ANSWERED: Final = _Answered()
-"""What a handler returns, or its awaitable gives, if it has used the exchange to answer itself."""
+"""The result of a handler, or of its awaitable, that has used the exchange to answer itself."""
 
 
 def head(was: Was, default: Header | None) -> Headers:

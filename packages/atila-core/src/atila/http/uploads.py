@@ -141,8 +141,8 @@ class Upload:
             into: the folder.
             name: its name there; made harmless as `paths.safe_name` does. None for its own.
             mkdir: make the folder if it does not exist.
-            dup: what to do if there is a file of that name: "u" gives this one a unique name,
-                "o" overwrites the other.
+            dup: for an existing file of that name: "u" gives this one a unique name, "o" overwrites
+                the other.
 
         Returns:
             The full path of the saved file.

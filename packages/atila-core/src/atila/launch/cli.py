@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from atila.errors import SetupError
-from atila.launch import failures, ports, reloading, script
+from atila.launch import failures, ports, reloading, script, tls
 from atila.launch.failures import ProjectFailed
 from atila.monitoring import logs
 from atila.serving import static
@@ -22,13 +22,14 @@ from atila.serving import static
 OPTIONS = "atila.serve_options"
 """The group of entry points that name options of layers for `atila serve`."""
 TARGET = click.argument("target")
-OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="A file; else it is shown.")
+FILE = click.Path(path_type=Path)
+OUTPUT = click.option("--output", type=FILE, help="A file; else it is shown.")
 
 
 @contextmanager
 def _mistakes_told() -> Iterator[None]:
-    """End with a mistake of the developer as a message, and with what the project's code raised as
-    its traceback alone.
+    """Print a mistake of the developer as a message, and an error of the project's code as its
+    traceback alone.
     """
     try:
         yield
@@ -42,7 +43,7 @@ def _mistakes_told() -> Iterator[None]:
 
 @contextmanager
 def _project() -> Iterator[None]:
-    """Have what the project's code raises ended with by `_mistakes_told`."""
+    """Print errors of the project's code by `_mistakes_told`."""
     try:
         yield
     except Exception as error:
@@ -58,7 +59,7 @@ def main() -> None:
 class _Serve(click.Command):
     """`atila serve`, with the options that installed layers add to it.
 
-    Each is a `click.Option` without a value for the command: its callback does what is to be done.
+    Each is a `click.Option` without a value for the command: its callback does the work.
     """
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -75,6 +76,13 @@ class _Serve(click.Command):
 )
 @click.option("--host", help="Address to listen on; 127.0.0.1 if not given.")
 @click.option("--port", type=click.IntRange(1, 65535), help="TCP port; 5000 if not given.")
+@click.option("--certfile", type=FILE, help="Speak TLS, with this certificate (PEM).")
+@click.option("--keyfile", type=FILE, help="Its private key (PEM), if that is another file.")
+@click.option(
+    "--keyfile-password",
+    envvar=tls.KEYFILE_PASSWORD,
+    help=f"The password of the key; better in the environment variable {tls.KEYFILE_PASSWORD}.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
 @click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
 @click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
@@ -129,8 +137,7 @@ def serve(
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
         click.echo(
-            f"Serving {target} with {engine}: http://{settings.host}:{settings.port}"
-            " (Ctrl-C ends it)",
+            f"Serving {target} with {engine}: {settings.url} (Ctrl-C ends it)",
             err=True,
         )
         serve_with(settings)
@@ -139,7 +146,7 @@ def serve(
 @main.command()
 @TARGET
 def routes(target: str) -> None:
-    """Show what TARGET answers: methods, path, name, and where the handler is."""
+    """Show the routes of TARGET: methods, path, name, and the handler's place."""
     from atila.launch import routes_table
 
     with _mistakes_told(), _project():
@@ -149,7 +156,7 @@ def routes(target: str) -> None:
 @main.command()
 @TARGET
 def check(target: str) -> None:
-    """Mount all that TARGET has and tell everything that is wrong with it."""
+    """Mount all parts of TARGET and print every mistake in it."""
     from atila.launch import routes_table
 
     found, count = routes_table.check(target)
@@ -165,7 +172,7 @@ def check(target: str) -> None:
 @TARGET
 @OUTPUT
 def openapi(target: str, output: Path | None) -> None:
-    """Show what TARGET answers as a document of OpenAPI 3.1, in JSON."""
+    """Show the routes of TARGET as a document of OpenAPI 3.1, in JSON."""
     from atila.launch import routes_table
     from atila.openapi.page import to_json
 
@@ -190,7 +197,7 @@ def new(name: str, folder: Path | None) -> None:
 @main.command()
 @TARGET
 @click.option("--name", default="", help="Of the service; that of skitai.run if not given.")
-@click.option("--user", default="", help="Who runs it; you if not given.")
+@click.option("--user", default="", help="The user that runs it; you if not given.")
 @OUTPUT
 @click.argument("options", nargs=-1)
 def systemd(

@@ -39,9 +39,9 @@ class Deployment:
 
     Attributes:
         target: see `launch.read`; the path of a script is absolute.
-        folder: where it is: that of the script, or the working directory.
-        site: what it serves.
-        options: those of `skitai.run`.
+        folder: the folder of the script, or the working directory.
+        site: the site that it serves.
+        options: the options of `skitai.run`.
     """
 
     target: str
@@ -70,7 +70,7 @@ class Deployment:
 
 
 def prepare(target: str) -> Deployment:
-    """Read what is to be deployed.
+    """Read the target of a deployment.
 
     Raises:
         SetupError: it has a mistake in it.
@@ -101,9 +101,9 @@ def systemd_unit(deployment: Deployment, name: str = "", user: str = "", *more: 
     """A unit file, systemd.service(5), that serves with `atila serve`.
 
     Args:
-        deployment: what to serve.
-        name: of the service; its own if not given.
-        user: who runs it; whoever asks if not given.
+        deployment: the target.
+        name: the name of the service; that of the deployment if not given.
+        user: the user that runs it; the present one if not given.
         more: further arguments of `atila serve`.
 
     Raises:
@@ -142,11 +142,10 @@ def _argument(text: str) -> str:
 def nginx_conf(deployment: Deployment, domain: str) -> str:
     """A configuration for Nginx, to be included in its `http` block.
 
-    Static files are taken from the collected folder; what is not there, and all else, comes from
-    the server.
+    Static files are taken from the collected folder; all else comes from the server.
 
     Raises:
-        SetupError: the domain is none.
+        SetupError: the domain is malformed.
     """
     if not _DOMAIN.fullmatch(domain) or len(domain) > 253:
         raise SetupError(f"{domain!r} is no domain; write one like shop.example.com")
@@ -235,7 +234,7 @@ def collect_static(deployment: Deployment, folder: Path | None = None) -> tuple[
 
 
 def _servable(site: Site) -> Iterator[tuple[str, str]]:
-    """The files that are served, and their URLs without the slash; what comes later wins."""
+    """The files that are served, and their URLs without the slash; later ones win."""
     for root in reversed(site.static.roots):
         if root.kind == "MEDIA":
             continue
@@ -258,10 +257,10 @@ def _replace(folder: Path, fresh: Path) -> None:
 
 
 def from_switches(script: str, options: Mapping[str, Any], domain: str | None) -> Iterator[str]:
-    """What `python serve.py --collect-static` does, or with a domain `--nginx-conf=DOMAIN`.
+    """Run the switches of `python serve.py`: `--collect-static`, or `--nginx-conf=DOMAIN`.
 
     Yields:
-        Messages for who started it.
+        Messages for the terminal.
     """
     deployment = prepared(script, options)
     folder, count = collect_static(deployment)

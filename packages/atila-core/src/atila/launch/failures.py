@@ -26,12 +26,12 @@ class ProjectFailed(Exception):
 
 
 def of(error: Exception) -> ProjectFailed | SetupError:
-    """An error as the command line tells of it."""
+    """The text of an error on the command line."""
     return error if isinstance(error, SetupError) else ProjectFailed(told(error))
 
 
 def shown(error: BaseException) -> str:
-    """What a server that cannot start says of an error."""
+    """The text of an error that keeps a server from starting."""
     return f"atila: {error}\n" if isinstance(error, SetupError) else told(error)
 
 

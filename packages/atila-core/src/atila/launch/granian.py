@@ -1,7 +1,7 @@
 """`atila serve --engine granian`: serves a launch script or an app with granian.
 
 Each worker process reads the target by itself, so that nothing has to survive a fork and a reload
-finds the new code; what the workers need to know comes to them in environment variables.
+finds the new code; environment variables pass the settings to the workers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atila.errors import SetupError
-from atila.launch import granian_worker, ports, reloading, script
+from atila.launch import granian_worker, ports, reloading, script, tls
 from atila.monitoring import logs
 from atila.runtime import server_run
 
@@ -27,7 +27,7 @@ def serve(settings: script.Settings) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests end.
 
     Raises:
-        SetupError: granian is not installed, or the port cannot be had.
+        SetupError: granian is not installed, or cannot use the key, or the port cannot be had.
     """
     try:
         from granian.constants import HTTPModes, Interfaces
@@ -50,6 +50,7 @@ def serve(settings: script.Settings) -> None:
         blocking_threads = settings.threads or WSGI_THREADS
         # Over HTTP/2 its reader of bodies spins for ever when a client resets an upload.
         protocols = HTTPModes.http1
+    tls.announce(settings.tls)
     watching: dict[str, Any] = {}
     if settings.reload:
         # A mistake is to be mended and tried again, and ends nothing.
@@ -71,8 +72,29 @@ def serve(settings: script.Settings) -> None:
             workers=settings.workers,
             respawn_failed_workers=True,
             respawn_interval=RESPAWN_INTERVAL,
+            **_encrypted(settings.tls),
             **watching,
         ).serve()
+
+
+def _encrypted(certificate: tls.TLS | None) -> dict[str, Any]:
+    """The options of granian for TLS."""
+    from granian.constants import SSLProtocols
+
+    if certificate is None:
+        return {}
+    if certificate.password:
+        # Its workers fail at what OpenSSL writes, "Invalid key: Asn1(…)", and listen to nothing.
+        raise SetupError(
+            "granian cannot use a key with a password. Mend: take the password off the key, and"
+            " let only the server's user read it; or use --engine skitai"
+        )
+    return {
+        "ssl_cert": certificate.certfile,
+        "ssl_key": certificate.keyfile,
+        # Its default is 1.3, which would lock out clients that Python's own allows.
+        "ssl_protocol_min": SSLProtocols.tls12,
+    }
 
 
 def _end_by_signals() -> None:

@@ -31,7 +31,7 @@ class Master(Granian):  # type: ignore[misc, valid-type]  # It is chosen at run 
     """granian's server, mended.
 
     Args:
-        folder: that of the run, where workers note that they have come up.
+        folder: the folder of the run, where workers note that they have come up.
         options: those of granian.
     """
 

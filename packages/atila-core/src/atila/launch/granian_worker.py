@@ -1,11 +1,11 @@
-"""A worker process of granian: the site as it calls it, and its end within SHUTDOWN_TIMEOUT.
+"""A worker process of granian: the callable for it, and its end within SHUTDOWN_TIMEOUT.
 
-granian tells a worker to end by a signal, then waits for all of its connections, however long, and
-lets the site end after that. So the signals are ours first: WebSockets are closed at once; what has
-not ended in time is cancelled, and answered; what does not heed that ends with the process.
+granian ends a worker by a signal, then waits for all of its connections, however long, and lets the
+site end after that. So we handle the signals first: WebSockets are closed at once; requests that
+have not ended in time are cancelled and answered; those that ignore that end with the process.
 
 Relied on, of `granian._signals`: `set_loop_signals(loop)` and `set_sync_signals()`, which install
-handlers of SIGINT and SIGTERM, and return what has `set()`. They are looked up when a worker
+handlers of SIGINT and SIGTERM, and return an object with `set()`. They are looked up when a worker
 begins to serve, which is after `make_service`.
 """
 
@@ -31,7 +31,7 @@ THREADS = "ATILA_THREADS"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
 CANCEL_SECONDS = 2.0
-"""How long what was cancelled may take to end."""
+"""How long cancelled requests may take to end."""
 CLOSE_SECONDS = 2.0
 """How long the site may take to shut down when requests have used up the time."""
 
@@ -39,11 +39,11 @@ log = logging.getLogger("atila.engines.granian")
 
 
 class Service:
-    """What granian calls in a worker: a site as an RSGI or WSGI application.
+    """A site as an RSGI or WSGI application, for granian to call in a worker.
 
     Args:
         site: the site.
-        files: those that granian watches, if it does.
+        files: the files that granian watches, if it does.
     """
 
     def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
@@ -94,7 +94,7 @@ class End:
     """The end of a worker, from the signal on.
 
     Args:
-        site: what it serves.
+        site: the site that it serves.
     """
 
     def __init__(self, site: Site) -> None:
@@ -128,7 +128,7 @@ class End:
             signal.signal(number, lambda number, frame: self._begin(signalled))
 
     def _begin(self, signalled: Any) -> None:
-        """The worker was told to end. On the main thread, in the middle of whatever it does."""
+        """The worker got a signal to end. On the main thread, in the middle of any code."""
         if not self._has_begun:
             self._has_begun = True
             threading.Thread(target=self._enforce, name="atila-end", daemon=True).start()

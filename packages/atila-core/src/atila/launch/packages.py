@@ -26,13 +26,13 @@ class Package:
     """A module with `__app__`, to be mounted; its app is made in each worker process.
 
     Attributes:
-        point: where it is mounted.
+        point: the path where it is mounted.
         module: the module.
         pref: a preference; see `prefer`.
-        name: what other apps call it; if not given, the name of the module.
-        host: which hosts it serves; see `Mount`.
+        name: its name for other apps; if not given, the name of the module.
+        host: the hosts that it serves; see `Mount`.
         subscribe: names of the apps whose events it gets.
-        options: for `mntopt`.
+        options: the options for `mntopt`.
     """
 
     point: str

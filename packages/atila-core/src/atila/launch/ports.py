@@ -22,7 +22,9 @@ def refusal(host: str, port: int, error: OSError) -> PortError:
     place = f"{f'[{host}]' if ':' in host else host}:{port}"
     match error.errno:
         case errno.EADDRINUSE:
-            return PortError(f"{place} is in use. Mend: end what listens there, or use --port")
+            return PortError(
+                f"{place} is in use. Mend: end the program that listens there, or use --port"
+            )
         case errno.EACCES:
             return PortError(f"{place} is not for this user. Mend: use a --port from 1024 on")
         case errno.EADDRNOTAVAIL:

@@ -39,7 +39,7 @@ def is_on() -> bool:
 
 
 def ask(*, development: bool, reload: bool) -> None:
-    """Note what the command line asks for, for this process and its workers."""
+    """Note the settings of the command line, for this process and its workers."""
     if development:
         os.environ[MODE] = "DEVEL"
     if reload:
@@ -59,7 +59,7 @@ class Files:
     """The Python files of a project, as they were.
 
     Args:
-        folder: that of the project; environments and hidden folders in it are passed over.
+        folder: the folder of the project; environments and hidden folders in it are passed over.
         more: files and folders besides; see `places_of`.
     """
 
@@ -132,7 +132,7 @@ class Files:
         threading.Thread(target=run, name="atila-reloading", daemon=True).start()
 
     def forget_modules(self) -> None:
-        """Have what comes from these files imported anew at the next import of it."""
+        """Remove the modules of these files, so that the next import of one loads it anew."""
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if name != "__main__" and file is not None and os.path.abspath(file) in self.stamps:
@@ -174,7 +174,7 @@ def _walk(place: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def announce(site: Site, event: str) -> None:
-    """Have the apps of a site told of "before_reload" and "reloaded"."""
+    """Emit "before_reload" and "reloaded" in the apps of a site."""
     for mount in site.mounts:
         mount.app.bus.announce(event)
 

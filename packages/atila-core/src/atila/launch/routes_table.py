@@ -23,8 +23,8 @@ class Line:
     Attributes:
         methods: "GET, POST"; "WS" for a WebSocket.
         path: the rule, with the mount point; ahead of it the host, if it is for one only.
-        name: what `urlfor` calls it.
-        handler: where it is: "shop/orders.py:12".
+        name: its name for `urlfor`.
+        handler: the place of the handler: "shop/orders.py:12".
     """
 
     methods: str
@@ -76,10 +76,10 @@ def routes(target: str) -> str:
 
 
 def check(target: str) -> tuple[list[SetupError], int]:
-    """Mount all that a launch script or app has.
+    """Mount all parts of a launch script or app.
 
     Returns:
-        What is wrong with it, and the number of its routes.
+        Its mistakes, and the number of its routes.
     """
     count = 0
     with collect_errors() as found, setup_step(), script.trial(target) as site:
@@ -89,7 +89,7 @@ def check(target: str) -> tuple[list[SetupError], int]:
 
 
 def _doubts(site: Site) -> Iterator[SetupError]:
-    """What can be served, but is hardly meant."""
+    """Warnings: routes that can be served, but are hardly meant."""
     for mount in site.mounts:
         for route, first in mount.app.resources.ambiguous():
             yield SetupError(

@@ -14,9 +14,9 @@ _NAMES = """
     passphrase poll port quic tasks threads varpath verbose wasc workers
 """
 NAMES = frozenset(_NAMES.split())
-"""What `skitai.run` of Skitai 0.57 reads."""
+"""The options that `skitai.run` of Skitai 0.57 reads."""
 _NUMBERS = {"port": (1, 65535), "threads": (1, 10_000), "workers": (1, 1000)}
-"""Options that are numbers, and what they may be; as text, too."""
+"""Options that are numbers, with their limits; as text, too."""
 
 
 def check(options: Mapping[str, Any], source: str) -> None:

@@ -22,7 +22,7 @@ def create(name: str, folder: Path) -> list[Path]:
 
     Args:
         name: the name of its package.
-        folder: where; made if it is not there.
+        folder: the folder; made if missing.
 
     Returns:
         The files written.

@@ -1,4 +1,4 @@
-"""Reads launch scripts: what `skitai.mount(…)` and `skitai.run(…)` of a `serve.py` ask for.
+"""Reads launch scripts: the arguments of `skitai.mount(…)` and `skitai.run(…)` in a `serve.py`.
 
 A script is read the same way for every engine: its mounts are recorded here, and so are the
 options of `run` where another engine than Skitai is to serve.
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
-from atila.launch import failures, reloading, run_options, targets, wsgi_mount
+from atila.launch import failures, reloading, run_options, targets, tls, wsgi_mount
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
@@ -43,12 +43,12 @@ HOST = "ATILA_HOST"
 
 @dataclass(slots=True)
 class Launch:
-    """What is to be served.
+    """Mounts and options of a target.
 
     Attributes:
         mounts: the apps, and packages whose apps are made in each worker.
         folders: of static files that no app has: mount point, path and host.
-        options: those of `skitai.run`: port, address, workers, threads, name, …
+        options: the options of `skitai.run`: port, address, workers, threads, name, …
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
@@ -57,13 +57,13 @@ class Launch:
 
 
 current = Launch()
-"""What this process's launch script asked for so far."""
+"""The mounts and options of this process's launch script so far."""
 
 overrides: dict[str, Any] = {}
 """Options of `run` that the command line has set, against the script."""
 
 source = ""
-"""What this process serves, see `read`; "" for the launch script that it was started with."""
+"""The target that this process serves, see `read`; "" for the launch script that started it."""
 
 _capturing = False
 _takes_all = False
@@ -73,16 +73,16 @@ _takes_all = False
 def record_mount(
     point: str, target: object, pref: Mapping[str, Any] | None, **options: Any
 ) -> bool:
-    """Take a mount, if its target is an app of ours.
+    """Record a mount, if its target is an app of ours.
 
     Args:
         point: the path: "/".
-        target: what is mounted.
+        target: the target.
         pref: attributes for the app, and in `config` its settings.
-        options: of `skitai.mount`: name, host, subscribe.
+        options: the options of `skitai.mount`: name, host, subscribe.
 
     Returns:
-        Whether it was taken; otherwise it is Skitai's.
+        Whether it was recorded; otherwise it is Skitai's.
 
     Raises:
         SetupError: it cannot be mounted.
@@ -134,7 +134,7 @@ def _folder() -> str:
 
 
 def _find(point: str, target: str, appname: str, host: str) -> Any:
-    """What a path leads to: an app; None for what is left to Skitai, or is no app."""
+    """The app that a path leads to; None for a target of Skitai's, or if there is no app."""
     if target.startswith("@"):
         if _takes_all:
             raise SetupError(
@@ -171,7 +171,7 @@ def _no_preference() -> Any:
 
 
 def record_run(options: dict[str, Any]) -> bool:
-    """Take the options of `skitai.run`, and change them to what the command line says.
+    """Record the options of `skitai.run`, with those of the command line instead where given.
 
     Returns:
         Whether another engine serves, so that Skitai is not to run.
@@ -187,7 +187,7 @@ def record_run(options: dict[str, Any]) -> bool:
 
 
 def read(target: str) -> Launch:
-    """Read what a target serves, without serving it.
+    """Read the mounts and options of a target, without serving it.
 
     Args:
         target: a launch script, "serve.py", or an app in a module, "package.module:app".
@@ -208,13 +208,13 @@ def read(target: str) -> Launch:
 
 
 def reread(files: reloading.Files) -> None:
-    """Read in a worker what the server that it was forked from has read, as it is now.
+    """Read in a worker, as it is now, the target that the server has read before the fork.
 
     Args:
-        files: those of the project.
+        files: the files of the project.
 
     Raises:
-        Exception: whatever the code of the project raises.
+        Exception: any error of the project's code.
     """
     global current
     target, options = source, current.options
@@ -232,10 +232,10 @@ def reread(files: reloading.Files) -> None:
 
 @contextlib.contextmanager
 def capturing(*, for_skitai: bool = False) -> Iterator[None]:
-    """Have launch scripts that run meanwhile mount and run nothing in Skitai.
+    """Keep launch scripts that run meanwhile from mounting and running anything in Skitai.
 
     Args:
-        for_skitai: it serves what is read, and the apps of others by itself.
+        for_skitai: Skitai serves the result, and the apps of other frameworks by itself.
     """
     global _capturing, _takes_all
     before = _capturing, _takes_all
@@ -302,7 +302,7 @@ def examine(target: str) -> dict[str, Any]:
     as PLACES where the mounted packages are.
 
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
-    told at once, and once.
+    raised at once, and once.
 
     Raises:
         SetupError: as `read`, or an app has a mistake in it.
@@ -343,20 +343,21 @@ def _examine(target: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How an engine shall serve.
+    """Settings of an engine.
 
     Attributes:
         target: see `read`; the path of a script is absolute.
         host: address to listen on.
         port: TCP port to listen on.
         workers: processes.
-        threads: the most worker threads in each; None for what the target says.
+        threads: the most worker threads in each; None for the target's number.
         reload: start the workers anew when a file changes.
         places: mounted packages and modules, whose files are watched besides those of the target.
-        access_log: the format of a line for each request, "combined" or "json"; None for none
-            but what the target says.
+        access_log: the format of a line for each request, "combined" or "json"; None for the
+            target's.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
             handlers, which it then runs in its own threads.
+        tls: the certificate; None for plain HTTP.
     """
 
     target: str
@@ -368,13 +369,20 @@ class Settings:
     places: tuple[str, ...]
     access_log: str | None
     interface: str = "rsgi"
+    tls: tls.TLS | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it can be asked."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def settle(target: str, options: Mapping[str, Any]) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
 
     Raises:
-        SetupError: see `examine`.
+        SetupError: see `examine` and `tls.settle`.
     """
     asked = examine(target)
     return Settings(
@@ -387,14 +395,15 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         places=tuple(asked[PLACES]),
         access_log=options["access_log"],
         interface=options["interface"],
+        tls=tls.settle(options, asked),
     )
 
 
 def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
-    """The site of all that was mounted.
+    """The site of all mounts.
 
     Args:
-        threads: the most worker threads; None for what the script says, or else the setting.
+        threads: the most worker threads; None for the script's number, or else the setting.
         trial: see `Site`.
     """
     threads = threads or current.options.get("threads")

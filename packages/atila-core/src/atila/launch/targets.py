@@ -1,4 +1,4 @@
-"""Finds what a launch script mounts by the path of a file: an app of ours, or another's."""
+"""Finds the targets that a launch script mounts by the path of a file: apps of ours, or others."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def is_folder(target: str, folder: str) -> bool:
     """Whether a target is a folder of static files.
 
     Args:
-        target: what is mounted: "static".
-        folder: of the launch script, which relative paths begin in.
+        target: the target: "static".
+        folder: the folder of the launch script, where relative paths begin.
     """
     return os.path.isdir(os.path.join(folder, target))
 
@@ -68,8 +68,8 @@ def load(target: str, name: str, folder: str) -> Callable[..., Any]:
 
     Args:
         target: the path, with or without its suffix: "one.py", "shop/wsgi.py:application".
-        name: of the app in the file, unless the target says it.
-        folder: of the launch script, which relative paths begin in.
+        name: the name of the app in the file, unless the target has it.
+        folder: the folder of the launch script, where relative paths begin.
 
     Raises:
         SetupError: there is no such file, or no app in it.

@@ -1,6 +1,6 @@
 """Mounts WSGI applications (PEP 3333) beside Atila apps, such as Django's admin at "/admin".
 
-On Skitai it is Skitai who serves them; on all other engines they become an app of one route.
+Skitai serves them itself; on all other engines they become an app of one route.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def app_of(application: Application, name: str) -> Atila:
 
 
 def handler_of(application: Application) -> Callable[..., Any]:
-    """A handler that answers with what a WSGI application does."""
+    """A handler that answers with the response of a WSGI application."""
 
     def handler(was: Was, /, **_: Any) -> Any:
         started: list[Any] = []

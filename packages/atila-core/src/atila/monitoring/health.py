@@ -2,7 +2,7 @@
 
 `/health/live` is answered by the task loop alone, `/health/ready` by the readiness checks of the
 app, in threads of their own. So both are answered when all worker threads and their queue are
-taken. Hooks and layers of the app do not run: who asks is a machine without credentials.
+taken. Hooks and layers of the app do not run: the client is a machine without credentials.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def routes(app: Atila) -> Iterator[Route]:
 
 
 async def live(was: Was) -> Response:
-    """200; whoever gets it knows that the task loop goes round."""
+    """200; it shows the client that the task loop runs."""
     return _answer(was, 200, {"status": "ok"})
 
 
@@ -84,7 +84,7 @@ class Readiness:
 
     Args:
         app: the app.
-        seconds: that each check has.
+        seconds: the time that each check has.
     """
 
     def __init__(self, app: Atila, seconds: float) -> None:
@@ -116,13 +116,14 @@ class Readiness:
 
 
 class Check:
-    """One readiness check; it runs once at a time, and all who ask meanwhile share the run.
+    """One readiness check; it runs once at a time, and all requests that come meanwhile share the
+    run.
 
     Args:
-        name: of the function.
+        name: the name of the function.
         function: (was), `def` or `async def`.
-        seconds: that it has.
-        pool: whose threads run it, if it is a `def`.
+        seconds: the time that it has.
+        pool: the threads that run it, if it is a `def`.
     """
 
     def __init__(
@@ -167,7 +168,9 @@ class Check:
         return AssertionError("it returned False") if value is False else None
 
     def _note(self, error: Exception | None) -> None:
-        """Log that it has begun to fail, or ceased; what asks may ask each second."""
+        """Log that it has begun to fail, or ceased; not each run, since probes may come each
+        second.
+        """
         if error is not None and not self._has_failed:
             if isinstance(error, SharedUnavailable):
                 log.warning("the readiness check %s failed: %s", self.name, error.report)

@@ -13,7 +13,7 @@ import orjson
 from atila.runtime.context import current
 
 _OF_RECORDS = {*vars(logging.makeLogRecord({})), "asctime", "message", "taskName"}
-"""What each record has; all else came by `extra=`."""
+"""The attributes of each record; all others came by `extra=`."""
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
@@ -26,11 +26,11 @@ def request_id() -> str | None:
 
 
 class JSONFormatter(logging.Formatter):
-    """Makes an object of a record: `time` (RFC 3339, in UTC), `level`, `logger`, `message`;
-    `request_id` within requests, `exception` and `stack` where there is one, and what `extra=`
-    gave. A name of `extra` that is one of these gets an underscore.
+    """Makes a JSON object from a record: `time` (RFC 3339, in UTC), `level`, `logger`, `message`;
+    `request_id` within requests, `exception` and `stack` where there is one, and the values of
+    `extra=`. A name of `extra` that is one of these gets an underscore.
 
-    For whoever configures logging: `{"()": "atila.json_logs.JSONFormatter"}` in a dictConfig.
+    For a configuration of logging: `{"()": "atila.json_logs.JSONFormatter"}` in a dictConfig.
     """
 
     def format(self, record: logging.LogRecord) -> str:

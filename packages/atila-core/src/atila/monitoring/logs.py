@@ -1,7 +1,7 @@
 """The access log, and a fallback handler where the program configures no logging.
 
-All that the framework and its apps write goes to loggers below "atila" of the standard library.
-Whoever configures logging gets it there, and nothing here interferes.
+All that the framework and its apps write goes to loggers below "atila" of the standard library. A
+configuration of logging finds it there, and nothing here interferes.
 
 The access log is one line for each request, on the logger "atila.access"; on stdout, unless that
 logger has a handler of its own. It is compiled in or out: a site without one runs no line of this
@@ -41,7 +41,7 @@ class _Own(logging.StreamHandler[TextIO]):
 
 
 class _LastResort(_Own):
-    """Writes what no other handler does: silent as soon as the root logger has one."""
+    """Writes records that no other handler writes: silent as soon as the root logger has one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not logging.getLogger().handlers:
@@ -49,7 +49,7 @@ class _LastResort(_Own):
 
 
 def configure() -> None:
-    """Write what anybody logs from the level INFO on to stderr, where a server is ours.
+    """Write all log records from the level INFO on to stderr, where we start the server.
 
     Raises:
         SetupError: see `formatter`.
@@ -60,10 +60,10 @@ def configure() -> None:
 
 
 def formatter(form: str | None = None) -> logging.Formatter:
-    """What makes a line of a record.
+    """The formatter that makes a line from a record.
 
     Args:
-        form: "json" or "text", which None means; what the environment variable says goes before.
+        form: "json" or "text", the default; the environment variable goes before.
 
     Raises:
         SetupError: there is no such form.
@@ -75,7 +75,7 @@ def formatter(form: str | None = None) -> logging.Formatter:
 
 
 def ensure(*, debug: bool = False, form: str | None = None) -> None:
-    """See to it that what an app logs is written to stderr, if nobody has configured logging.
+    """Write the logs of apps to stderr, if logging is not configured.
 
     Args:
         debug: messages of the level DEBUG too.

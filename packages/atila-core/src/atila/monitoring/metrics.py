@@ -4,9 +4,9 @@ Names and labels are those of OpenTelemetry's semantic conventions for HTTP serv
 spells them. Values of a label are a bounded set, whatever clients send: the rule of a route, never
 a path.
 
-The library is prometheus_client; what else is in its default registry is on the page, too. Where
-several processes serve together (`runs.py`) each has its numbers in files of one folder, and
-whichever answers adds them up: see `metrics_files.py`. It is compiled in or out: a site whose
+The library is prometheus_client; other metrics in its default registry are on the page, too. Where
+several processes serve together (`server_run.py`) each has its numbers in files of one folder, and
+the one that answers adds them up: see `metrics_files.py`. It is compiled in or out: a site whose
 METRICS_PATH is None runs no line of this module for a request.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from atila.http.exchange import WebSocketTransport
 
 SAMPLED = 1.0
-"""Seconds between two looks at what goes up and down, for the page of another worker."""
+"""Seconds between two samples of the gauges, for the page of another worker."""
 WAITING = 16
 """Requests for the page that may wait for another; a further one is refused with 503."""
 
@@ -70,7 +70,7 @@ async def _show(was: Was) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What is measured."""
+    """The metrics."""
 
     durations: Histogram
     active: Gauge
@@ -81,7 +81,7 @@ class _Names:
 
 @functools.cache
 def _names() -> _Names:
-    """What is measured; once for a process, since the registry is.
+    """The metrics; made once for a process, as the registry is.
 
     Raises:
         SetupError: the app has a metric of one of these names.
@@ -187,7 +187,7 @@ class Metrics(Observer):
         return kind, encode(self._registry)
 
     def sample(self) -> None:
-        """Look at what goes up and down."""
+        """Set the gauges."""
         names, (busy, idle, waiting) = self._names, self._workers.threads
         self._forget_closed()
         names.active.set(len(self._active))
@@ -218,7 +218,7 @@ class Metrics(Observer):
 def route_of(endpoint: Endpoint) -> str:
     """The label of a route: its rule with the mount point before it; "" where none matched.
 
-    What has no rule has its name: static files their URL, calls their protocol.
+    Endpoints without a rule have a name: static files their URL, calls their protocol.
     """
     route = endpoint.route
     if not route.rule and not route.source:

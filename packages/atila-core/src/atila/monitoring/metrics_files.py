@@ -1,9 +1,9 @@
 """Sums the metrics of all worker processes by prometheus_client's multiprocess mode.
 
 In that mode each process has its numbers in memory-mapped files of one folder, with its process id
-in their names. The folder is in the environment: PROMETHEUS_MULTIPROC_DIR. If whoever started the
-server has set it, it is theirs to sweep. Else it is in the folder of the run (`runs.py`), and what
-dead workers counted is put together here, so that it still counts and their files go.
+in their names. The folder is in the environment: PROMETHEUS_MULTIPROC_DIR. If it was set before the
+server started, its owner sweeps it. Else it is in the folder of the run (`server_run.py`), and the
+counts of dead workers are merged here, so that they still count and their files go.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 FOLDER = "metrics"
 """The folder's name in that of the run."""
 LOCK = "lock"
-"""A file that is locked by who reads or sweeps."""
+"""A file that readers and sweepers lock."""
 DEAD = "0"
-"""In place of a process id: what those counted that are dead."""
+"""In place of a process id: the merged counts of dead processes."""
 _held: list[int] = []
 """Locks of the folder that this process has for as long as it lives."""
 _SUMMED = ("counter", "histogram", "summary")
@@ -172,7 +172,7 @@ def _values(metric: Any) -> list[Any]:
 
 
 def registry(folder: Path | None) -> CollectorRegistry:
-    """What the page shows: the default registry, and in a folder the numbers of all processes."""
+    """The registry of the page: the default one, or in a folder the numbers of all processes."""
     from prometheus_client import REGISTRY, CollectorRegistry
 
     if folder is None:
@@ -183,12 +183,12 @@ def registry(folder: Path | None) -> CollectorRegistry:
 
 
 class _Together:
-    """The numbers of all processes, and of this one what has no numbers in files: collectors of
+    """The numbers of all processes, and of this one those that are not in files: collectors of
     apps, `Info` and `Enum`.
 
     Args:
-        folder: where the files are.
-        sweeps: what dead processes left is put together.
+        folder: the folder of the files.
+        sweeps: the files of dead processes are merged.
     """
 
     def __init__(self, folder: Path, *, sweeps: bool) -> None:
@@ -228,7 +228,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Forget what dead processes were at, and put together what they counted. Under the lock."""
+    """Remove the gauges of dead processes, and merge their counters. Under the lock."""
     from prometheus_client.multiprocess import mark_process_dead
 
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("*.db")} - {DEAD}:
@@ -261,7 +261,7 @@ def _add(source: Path, target: Path) -> None:
 
 
 def leave() -> None:
-    """This process ends: what it was at is no longer part of the numbers."""
+    """Remove the gauges of this process, which ends."""
     folder = os.environ.get(VARIABLE)
     if folder:
         from prometheus_client.multiprocess import mark_process_dead

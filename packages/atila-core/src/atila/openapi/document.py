@@ -1,7 +1,7 @@
 """Builds the OpenAPI 3.1 document of a site.
 
-The document is made of what is there anyway: rules, methods, signatures, docstrings and
-`@app.inspect`. WebSockets are not in it, for which OpenAPI has no words.
+The document is made from rules, methods, signatures, docstrings and `@app.inspect`. WebSockets are
+not in it, since OpenAPI cannot describe them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 VERSION = "3.1.0"
 METHODS = frozenset(name.lower() for name in methods.ALL - {"CONNECT"})
-"""What OpenAPI has a place for; a method of another name is left out."""
+"""The methods that OpenAPI has a place for; others are left out."""
 
 
 def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document:
     """The document of some endpoints (OpenAPI Specification 3.1.0).
 
-    Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it
-    has the more particular one alone; OpenAPI cannot tell them apart.
+    Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it has
+    the more particular one alone; OpenAPI cannot distinguish them.
 
     Args:
-        endpoints: those of one or more apps.
+        endpoints: the endpoints of one or more apps.
         info: the Info Object; see `info_of`.
     """
     shown = [e for e in endpoints if not e.websocket and not e.route.automatic]
@@ -64,7 +64,7 @@ def of_site(site: Site, info: Mapping[str, Any]) -> Document:
 
 
 def info_of(app: Atila) -> dict[str, Any]:
-    """The Info Object of an app: the setting OPENAPI_INFO, and what it must have."""
+    """The Info Object of an app: the setting OPENAPI_INFO, and the required fields."""
     return {"title": app.import_name, "version": "0", **(app.config.OPENAPI_INFO or {})}
 
 
@@ -125,7 +125,7 @@ def _error_schema() -> Schema:
         "properties": {
             "code": {"type": "integer", "minimum": 400, "maximum": 599},
             "message": text,
-            "detail": {**text, "description": "What is wrong."},
+            "detail": {**text, "description": "The fault."},
             "errno": {"type": "integer", "description": "The application's own number for it."},
             "request_id": {**text, "description": "To find it in the logs by."},
         },
@@ -145,7 +145,7 @@ def _input_error_schema() -> Schema:
                     "properties": {
                         "in": {**text, "description": "The part of the request."},
                         "at": {**text, "description": "The place in it; empty for all of it."},
-                        "message": {**text, "description": "What is wrong there."},
+                        "message": {**text, "description": "The fault there."},
                         "rule": {**text, "description": "Which rule is broken, for programs."},
                     },
                 },

@@ -9,7 +9,7 @@ from typing import Any
 from atila.http.forms import FORM_TYPE
 from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
-from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.openapi.typed import TypedOperation, responses
 from atila.routing.router import parse_rule
 from atila.serving.endpoint import Endpoint
@@ -26,10 +26,10 @@ class Operation:
     """One method of one path.
 
     Args:
-        endpoint: what answers it.
+        endpoint: the endpoint that answers it.
         method: lower case.
-        names: the parameters in this path, and what they are called in its template.
-        components: where the schemas of models go.
+        names: the parameters in this path, with their names in its template.
+        components: takes the schemas of models.
     """
 
     def __init__(
@@ -124,14 +124,7 @@ class Operation:
                 made["required"] = True
             yield made
         if self._takes_any and not self._has_body():
-            yield {
-                "name": "more",
-                "in": "query",
-                "description": "Any other parameters.",
-                "style": "form",
-                "explode": True,
-                "schema": {"type": "object", "additionalProperties": True},
-            }
+            yield any_others(True)
 
     def _is_required(self, name: str) -> bool:
         parameter = self._taken.get(name)

@@ -70,7 +70,7 @@ def _page(path: str, info: Mapping[str, Any]) -> Callable[[Was], Any]:
 
 
 def _policy(text: str) -> str:
-    """What the page may do: run its own script and style, and ask this site."""
+    """The policy of the page: run its own script and style, and send requests to this site."""
     hashes: dict[str, str] = {}
     for kind, content in _INLINE.findall(text):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

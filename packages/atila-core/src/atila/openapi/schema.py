@@ -46,13 +46,29 @@ CONVERTED: dict[str, Schema] = {
 _LENGTHS = {"string": "Length", "array": "Items", "object": "Properties"}
 
 
+def any_others(values: Schema | bool) -> dict[str, Any]:
+    """The Parameter Object of a `**` parameter: fields of the query with other names.
+
+    Args:
+        values: the schema of their values; True for any.
+    """
+    return {
+        "name": "more",
+        "in": "query",
+        "description": "Any other parameters.",
+        "style": "form",
+        "explode": True,
+        "schema": {"type": "object", "additionalProperties": values},
+    }
+
+
 def of_parameter(parameter: inspect.Parameter | None, rules: Iterable[Rule]) -> Schema:
     """The schema of a parameter.
 
     Args:
         parameter: in the signature of the handler, for its annotation and default; None for one
             that is taken by `**`.
-        rules: those about it, and about parts of it.
+        rules: the rules about it, and about parts of it.
     """
     schema = dict(_annotated(parameter)) if parameter is not None else {}
     # What tells a kind comes first, since what a length is the length of depends on it.
@@ -211,7 +227,7 @@ def _kind_of(operator: str, value: Any) -> str:
 
 
 def _also(schema: Schema, more: Schema) -> None:
-    """Add what may be said more than once."""
+    """Add a keyword that may occur more than once."""
     if more.keys().isdisjoint(schema):
         schema.update(more)
     else:
@@ -236,7 +252,7 @@ def _escaped(text: str) -> str:
 
 
 def _told(schema: Schema, text: str) -> Schema:
-    """What there is no keyword for, in words."""
+    """Constraints without a keyword, in words."""
     before = schema.get("description", "")
     return {"description": f"{before} {text}".strip()}
 

@@ -1,4 +1,4 @@
-"""What types say in an operation of OpenAPI: parameters by their places, the body, the answer."""
+"""Describes types in an operation of OpenAPI: parameters by their places, the body, the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from atila.http.forms import FORM_TYPE
 from atila.http.uploads import MULTIPART_TYPE, Upload
-from atila.openapi.schema import CONVERTED, Schema, of_parameter
+from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.serving.endpoint import Endpoint
 from atila.validation import parameters as places
 from atila.validation.binding import Binding
@@ -52,12 +52,12 @@ def _models(reader: Reader, seen: set[int]) -> Iterator[Any]:
 
 
 class TypedOperation:
-    """The parameters and the body of an operation whose handler says types.
+    """The parameters and the body of an operation whose handler declares types.
 
     Args:
-        binding: what binds its parameters.
-        components: where the schemas of models go.
-        rules: those of `@app.inspect`.
+        binding: the binding of its parameters.
+        components: takes the schemas of models.
+        rules: the rules of `@app.inspect`.
         has_body: whether the method has a body.
     """
 
@@ -83,7 +83,7 @@ class TypedOperation:
         """The Parameter Objects.
 
         Args:
-            names: the parameters in this path, and what they are called in its template.
+            names: the parameters in this path, with their names in its template.
         """
         for parameter in self._all:
             if parameter.place == places.PATH:
@@ -97,14 +97,7 @@ class TypedOperation:
             elif parameter.place in _PLACES and not self._is_in_body(parameter):
                 yield self._other(parameter)
         if self._binding.parameters.takes_any and not self._has_body:
-            yield {
-                "name": "more",
-                "in": "query",
-                "description": "Any other parameters.",
-                "style": "form",
-                "explode": True,
-                "schema": {"type": "object", "additionalProperties": self._rest()},
-            }
+            yield any_others(self._rest())
 
     def _is_in_body(self, parameter: Parameter) -> bool:
         is_any = parameter.place == places.ANY
@@ -211,7 +204,7 @@ def _has_file(reader: Reader, seen: set[int]) -> bool:
 
 
 def responses(endpoint: Endpoint, components: Components) -> dict[str, Any]:
-    """The Response Objects that types tell of: the answer, and that the input is wrong."""
+    """The Response Objects of types: the answer, and the one to invalid input."""
     made: dict[str, Any] = {}
     answer = endpoint.answer
     if answer is None:

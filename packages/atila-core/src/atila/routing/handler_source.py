@@ -11,14 +11,14 @@ from typing import Any
 
 
 def names_used(handler: Callable[..., Any], names: Collection[str]) -> list[str]:
-    """Which names of its context a handler uses, as its source has it.
+    """The names of its context that a handler uses, according to its source.
 
     Args:
-        handler: the handler; of one that a decorator has wrapped, what is in it.
-        names: those that are looked for: "render", "request.session".
+        handler: the handler; of a wrapped one, the function inside.
+        names: the names to look for: "render", "request.session".
 
     Returns:
-        Them, in the order of the source; none where no source can be had.
+        Those that it uses, in the order of the source; none without its source.
     """
     code = getattr(inspect.unwrap(handler), "__code__", None)
     # Few handlers have such a name, and only these are read.

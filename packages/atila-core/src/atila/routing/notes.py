@@ -19,8 +19,8 @@ def add(function: Callable[..., Any], note: object, decorator: str) -> None:
     """Leave a note on a function.
 
     Args:
-        function: the handler; `functools.wraps` takes its notes along to what wraps it.
-        note: any object; its type is what `of` asks for.
+        function: the handler; `functools.wraps` copies its notes to the wrapper.
+        note: any object; `of` finds it by its type.
         decorator: its name, for the error.
 
     Raises:

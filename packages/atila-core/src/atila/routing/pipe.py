@@ -10,7 +10,7 @@ from atila.runtime.offload import in_worker
 
 Step = Callable[["Was", Any], Any]
 _SEEN = ("URL", "URL_QUERY")
-"""What a request remembers of its parameters; the body stays as it is."""
+"""The attributes of a request that a call replaces; the body stays as it is."""
 
 if TYPE_CHECKING:
     from atila import Endpoint, Was
@@ -21,7 +21,7 @@ def pipe(was: Was, resource: urls.Resource, /, *args: Any, **params: Any) -> Any
     """Call another resource as a request to it would, but for the hooks of the app.
 
     Its layers and decorators apply, access control among them. Its parameters are the program's,
-    not a client's, so that they are handed over as they are: `@app.inspect` does not look at them.
+    not a client's, so they are passed unchanged: `@app.inspect` does not look at them.
 
     Args:
         was: the request.
@@ -31,12 +31,12 @@ def pipe(was: Was, resource: urls.Resource, /, *args: Any, **params: Any) -> Any
         params: values of parameters by name.
 
     Returns:
-        What the resource gives, to be returned in turn.
+        The resource's result, to be returned in turn.
 
     Raises:
         LookupError: there is no such resource, or it is of another app.
         TypeError: the resource does not take these parameters.
-        Exception: whatever the resource raises.
+        Exception: any error of the resource.
     """
     app, routes = urls.resolve(was, resource)
     if app is not was.app:
@@ -105,7 +105,7 @@ class _Detour:
 
 
 def finish(was: Was, value: Any, after: Sequence[Step]) -> Any:
-    """What the steps after a handler make of its value; they may block."""
+    """Pass a handler's value through the steps after it; they may block."""
     for step in after:
         replaced = step(was, value)
         if replaced is not None:

@@ -56,4 +56,4 @@ def unroute(app: Atila, pattern: str, response_code: int = 404) -> None:
         raise SetupError(f"{response_code} is no status of an error: 400 to 599", caller())
     app.unrouted[pattern] = response_code
     if app.mounting.is_done:
-        app._compile_all()
+        app.compile_routes()

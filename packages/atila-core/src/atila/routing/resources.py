@@ -20,10 +20,10 @@ CONTAINERS = ("services", "exports")
 
 
 class Resources:
-    """The routes of an app, to be found by who wants to call them or link to them.
+    """The routes of an app, for calls and links.
 
     Args:
-        routes: in the order of precedence.
+        routes: the routes, in the order of precedence.
     """
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
@@ -61,8 +61,8 @@ class Resources:
         return nearest(name, self._by_name)
 
     def ambiguous(self) -> Iterator[tuple[Route, Route]]:
-        """Routes that have the name of an earlier one and lead elsewhere: what names such a handler
-        gets the first one. Each with that.
+        """Routes that have the name of an earlier one and another handler, each with that one,
+        which the name leads to.
         """
         for name, (first, *others) in self._by_name.items():
             # Of one rule the method tells which is meant; a lambda has no name.
@@ -81,7 +81,7 @@ def package_of(import_name: str) -> str:
 
 
 def namespace_of(target: Any, root: str) -> str:
-    """What the names of a module's resources begin with.
+    """The beginning of the names of a module's resources.
 
     Args:
         target: the module.
@@ -89,7 +89,7 @@ def namespace_of(target: Any, root: str) -> str:
 
     Returns:
         "sub.pages" for myapp.sub.pages with the root myapp, and for any.services.sub.pages; "" for
-        the root itself, and for what is no module.
+        the root itself, and for an object that is no module.
     """
     if not isinstance(target, ModuleType):
         return ""

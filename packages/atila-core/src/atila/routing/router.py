@@ -17,14 +17,14 @@ LONGEST_NUMBER = 300
 
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""What a route answers that names no methods; HEAD comes with GET, and OPTIONS with all."""
+"""The methods of a route that names none; HEAD comes with GET, and OPTIONS with all."""
 ALL_METHODS = (*METHODS, "HEAD", "OPTIONS")
-"""What a route answers that answers all that clients ask."""
+"""The methods of a route that answers all requests."""
 
 
 @dataclass(slots=True)
 class Route:
-    """One use of `@app.route`: what to answer with which function, and how.
+    """One use of `@app.route`: a rule, its handler and its options.
 
     Attributes:
         rule: the path below its mount point, with parameters: "/users/<int:id>".
@@ -32,11 +32,11 @@ class Route:
         methods: upper case; HEAD comes with GET by itself.
         content_types: media types of request bodies that it takes; none named takes all.
         options: all other arguments of `@app.route`.
-        name: what `urlfor` and `pipe` call it.
+        name: its name for `urlfor` and `pipe`.
         source: "file:line" of the handler.
-        automatic: nobody wrote it; it answers OPTIONS for a path that others have.
+        automatic: made by the framework, to answer OPTIONS for a path of other routes.
         mntopt: how and where the module was mounted that it is in.
-        rank: of two that lead to the same place that of the higher rank answers.
+        rank: of two with the same path the one with the higher rank answers.
         namespace: for annotations, names beside those of the handler's module: the variables of the
             function in which it is defined.
     """
@@ -169,14 +169,14 @@ _ORDER = list(CONVERTERS)
 
 
 def fitting(kind: str, value: Any) -> Any:
-    """What a parameter of a rule is that a form or JSON gives in place of the path.
+    """The value of a rule's parameter that a form or JSON gives in place of the path.
 
     Args:
-        kind: of the parameter: "int".
-        value: as given.
+        kind: the converter of the parameter: "int".
+        value: the value as given.
 
     Returns:
-        Text as the path would have it converted; None for what a path could not give.
+        The value that the path would give for the text; None for one that no path could give.
     """
     if isinstance(value, str):
         return CONVERTERS[kind](value)
@@ -191,7 +191,7 @@ def fitting(kind: str, value: Any) -> Any:
 
 
 class Match(NamedTuple):
-    """What a request leads to: an endpoint, and the rule's parameters in order.
+    """The match of a request: an endpoint, and the rule's parameters in order.
 
     In the tree it stands without values; for a rule without parameters it is the very match.
     """
@@ -205,7 +205,7 @@ class Leaf:
     """All that is at one place of the tree: a target for each method.
 
     Attributes:
-        targets: by method.
+        targets: the targets by method.
         options: answers OPTIONS if none of the targets does.
     """
 
@@ -216,7 +216,7 @@ class Leaf:
         self.options: Match | None = None
 
     def target(self, method: str) -> Match | None:
-        """What answers a method here."""
+        """The target for a method here."""
         found = self.targets.get(method)
         return self.options if found is None and method == "OPTIONS" else found
 
@@ -263,7 +263,7 @@ class Router:
 
         Args:
             rule: the path, with parameters.
-            endpoint: what `match` shall lead to.
+            endpoint: the target that `match` gives.
             methods: upper case.
             optional: how many parameters at the end may be left out, their slashes too.
             source: "file:line", for messages.

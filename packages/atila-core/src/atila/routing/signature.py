@@ -17,14 +17,14 @@ Binder = Callable[["Was"], Mapping[str, Any]]
 
 
 class Signature:
-    """What a handler takes besides `was`.
+    """The parameters of a handler besides `was`.
 
     Attributes:
         names: its parameters in order.
-        required: those without a default.
-        defaults: of the others.
+        required: the names of those without a default.
+        defaults: the defaults of the others.
         takes_any: whether it has a ** parameter.
-        reads_any: whether it uses what that takes: its name does not begin with an underscore.
+        reads_any: whether it uses that: its name does not begin with an underscore.
     """
 
     def __init__(self, route: Route) -> None:
@@ -91,10 +91,10 @@ def binder(
 
     Args:
         route: the route.
-        signature: of its handler.
+        signature: the parameters of its handler.
         of_layers: names of parameters that are for layers; it is called without those that it does
             not take.
-        handler: the handler within what layers wrap it in.
+        handler: the handler within the wrappers of layers.
 
     Raises:
         SetupError: the rule has a parameter that the handler does not take, or a parameter has the
@@ -145,7 +145,7 @@ def binder(
 
 
 def positional_names(handler: Callable[..., Any]) -> frozenset[str]:
-    """Names of what a call gives by position, in the handler and in all that it is wrapped in.
+    """Names of the arguments that a call gives by position, in the handler and in all its wrappers.
 
     A client's parameter of such a name, taken by **, would be the same argument once more.
     """
@@ -179,7 +179,7 @@ def _fitted(
 ) -> Mapping[str, Any]:
     """Parameters, where those of the rule that a form, JSON or a query gives fit the rule.
 
-    What an inspection has converted, or other code has given, stays as it is.
+    Values that an inspection has converted, or that other code has given, are unchanged.
 
     Raises:
         HTTPError: 400, one does not fit.

@@ -1,6 +1,6 @@
 """Building URLs: `was.urlfor`, `was.urlpatch`, `was.baseurl`, `was.static`, `was.media`.
 
-What is built leads back: the router finds the same route with the same values, or building fails.
+The router finds the same route with the same values for a built URL, or building fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ MEDIA_URL = "/media"
 """Where static and media files are, if no preference says otherwise."""
 
 _SAFE = "@:!$&'()*+,;=~"
-"""What may stand in a path segment unquoted, beside what `quote` leaves (RFC 3986, section 3.3)."""
+"""Characters that a path segment may have unquoted, beside those that `quote` leaves (RFC 3986,
+section 3.3).
+"""
 
 
 def urlfor(was: Was, resource: Resource, /, *args: Any, **params: Any) -> str:
@@ -152,13 +154,13 @@ def _prefix(app: Atila) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a route takes.
+    """The parameters of a route.
 
     Attributes:
         segments: its rule.
         in_rule: the parameters in its rule.
         names: these, and then the others of the function.
-        optional: how many at the end of the rule may be left out.
+        optional: the number of parameters at the end of the rule that may be left out.
         takes_any: the function takes parameters of any name.
     """
 
@@ -170,7 +172,7 @@ class _Shape:
 
 
 def shape_of(route: Route) -> _Shape:
-    """What a route takes; looked at once."""
+    """The parameters of a route; computed once."""
     return _shape(route.rule, route.handler)
 
 

@@ -16,7 +16,7 @@ class _Done:
 
 
 DONE: Awaitable[None] = _Done()
-"""What to give where nothing is left to wait for; may be awaited any number of times."""
+"""An awaitable that has ended, with None; may be awaited any number of times."""
 
 
 def begin(work: Awaitable[None]) -> Awaitable[None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class CallQueue:
-    """What waits to be called on a thread; whoever puts a call into it wakes that thread.
+    """Calls that wait for a thread; a call added to it wakes that thread.
 
     Args:
         place: the thread, for the log: "the task loop".

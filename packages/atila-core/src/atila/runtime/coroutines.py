@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def generator_handler(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Make a handler out of a generator function that yields awaitables and pieces of the answer.
 
-    What it yields is either awaited, and the result sent back into it, or it is str or bytes and
-    sent to the client at once. What it returns is the answer, if it sent no pieces.
+    Awaitables that it yields are awaited, and their results sent back into it; str and bytes are
+    sent to the client at once. Its return value is the answer, if it sent no pieces.
     """
 
     @wraps(handler)
@@ -43,7 +43,7 @@ _piece_types: tuple[type, ...] = (str, bytes, bytearray, memoryview)
 
 
 def add_piece_type(kind: type) -> None:
-    """Have what coroutines yield of this type sent, and not waited for: messages of a protocol."""
+    """Send yielded values of this type as pieces of the answer: messages of a protocol."""
     global _piece_types
     if kind not in _piece_types:
         _piece_types = (*_piece_types, kind)
@@ -94,7 +94,8 @@ class Returned(Exception):
 
 
 async def _step(generator: Generator[Any, Any, Any], awaited: Awaitable[Any]) -> Any:
-    """Wait for what was yielded, hand it or its error to the generator; give what is yielded next.
+    """Wait for the yielded awaitable, send its result or error into the generator; give the next
+    yielded value.
 
     Raises:
         Returned: the generator has returned.

@@ -15,11 +15,11 @@ class Crowds:
     """The jobs of a pool whose threads wait, by their function: that of a route.
 
     Args:
-        most: how many jobs of one function may wait in threads.
+        most: the most jobs of one function that may wait in threads.
 
     Attributes:
-        waiting: by function, how many wait in threads; functions without any are not there.
-        parked: how many jobs wait without a thread.
+        waiting: by function, the number that wait in threads; functions without any are left out.
+        parked: the number of jobs that wait without a thread.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""What belongs to a site, an app or a context: made when first wanted, gone with its owner."""
+"""Values that belong to a site, an app or a context: made at the first use, gone with the owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAME = "_kept"
 
 
 class _Store(dict[Hashable, tuple[Any, Any]]):
-    """By key, what a value was made of, and the value."""
+    """By key, the sources of a value, and the value."""
 
     __slots__ = ("lock",)
 
@@ -23,13 +23,13 @@ class _Store(dict[Hashable, tuple[Any, Any]]):
 
 
 def kept(owner: object, key: Hashable, make: Callable[[], Value], of: object = None) -> Value:
-    """What an owner keeps under a key. For any thread; it is made once.
+    """The value that an owner keeps under a key. For any thread; it is made once.
 
     Args:
         owner: a site, an app or a context.
         key: such as its class.
         make: gives the value if there is none yet; it must not wait for another thread.
-        of: what it is made of, such as settings; it is made anew if that is no longer the same.
+        of: its sources, such as settings; the value is made anew if these have changed.
     """
     store: _Store | None = owner.__dict__.get(_NAME)
     if store is None:
@@ -45,14 +45,14 @@ def kept(owner: object, key: Hashable, make: Callable[[], Value], of: object = N
 
 
 def found(owner: object, key: Hashable) -> Any:
-    """What an owner keeps under a key; None if there is nothing."""
+    """The value that an owner keeps under a key; None if there is none."""
     store: _Store | None = owner.__dict__.get(_NAME)
     entry = store.get(key) if store is not None else None
     return entry[1] if entry is not None else None
 
 
 def forget(owner: object, key: Hashable) -> Any:
-    """Have an owner no longer keep what it has under a key, and return that; None if nothing."""
+    """Remove the value that an owner keeps under a key, and return it; None if there is none."""
     store: _Store | None = owner.__dict__.get(_NAME)
     entry = store.pop(key, None) if store is not None else None
     return entry[1] if entry is not None else None

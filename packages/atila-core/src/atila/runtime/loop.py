@@ -16,6 +16,11 @@ from atila.typevars import Value
 log = logging.getLogger("atila.loop")
 
 
+def in_event_loop() -> bool:
+    """Whether the calling thread is running an event loop, so that it must not block."""
+    return asyncio._get_running_loop() is not None
+
+
 class TaskLoop(CallQueue):
     """An asyncio loop, with calls from other threads handed over in batches.
 
@@ -24,7 +29,7 @@ class TaskLoop(CallQueue):
 
     Attributes:
         loop: the asyncio loop.
-        thread_id: of the thread that it runs in.
+        thread_id: the identity of the thread that it runs in.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -50,7 +55,9 @@ class TaskLoop(CallQueue):
                     self.loop.run_forever()
                 except BaseException:
                     # asyncio lets KeyboardInterrupt and SystemExit out of whatever raises them.
-                    log.exception("something on the task loop raised what would have ended it")
+                    log.exception(
+                        "a call on the task loop raised an error that would have ended the loop"
+                    )
 
         self._thread = threading.Thread(target=run, name=name, daemon=True)
         self._thread.start()
@@ -79,7 +86,7 @@ class TaskLoop(CallQueue):
         """Run a coroutine to its end on the loop. From any thread; its errors are logged.
 
         Args:
-            coroutine: what to run.
+            coroutine: the coroutine.
             context: the context variables it runs with; None for a copy of the loop's own.
         """
         if threading.get_ident() == self.thread_id:
@@ -88,7 +95,7 @@ class TaskLoop(CallQueue):
             self.call(self._create_task, coroutine, context)
 
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
-        """Like `spawn`, for who waits for it or cancels it. On the loop only."""
+        """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""
         return self._create_task(coroutine, None)
 
     def _create_task(
@@ -111,7 +118,7 @@ class TaskLoop(CallQueue):
         return len(self._tasks)
 
     def cancel(self, timeout: float = 5.0) -> None:
-        """Cancel what still runs and let it clean up. Not to be called on the running loop.
+        """Cancel all running tasks and let them clean up. Not to be called on the running loop.
 
         Args:
             timeout: seconds that the cancelled coroutines have.
@@ -129,7 +136,7 @@ class TaskLoop(CallQueue):
         already, as granian does. Not to be called on the running loop. Its errors are logged.
 
         Args:
-            coroutine: what to run.
+            coroutine: the coroutine.
             timeout: seconds until it is cancelled.
         """
         limited = asyncio.wait_for(coroutine, timeout)
@@ -147,7 +154,7 @@ class TaskLoop(CallQueue):
             log.exception("a coroutine failed at the end of the site")
 
     def stop(self) -> None:
-        """Cancel what still runs, then end the thread that the loop has of its own.
+        """Cancel all running tasks, then end the loop's own thread.
 
         Not to be called on the running loop.
         """

@@ -1,9 +1,9 @@
 """Calls from the task loop into worker threads, and from threads to the loop, in the context
 variables of the request.
 
-A `Context` is of one request, and whoever is in it is alone in it: the worker thread that runs the
-handler, the task loop that awaits what it gave, the worker thread that runs a hook. What runs
-beside that has a copy.
+A `Context` belongs to one request, and only one thread at a time is in it: the worker thread that
+runs the handler, the task loop that awaits its result, the worker thread that runs a hook. Code
+that runs beside these has a copy.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 async def in_worker(was: Was, func: Callable[..., Any], *args: Any) -> Any:
-    """Call func(*args) in a worker thread, for a request that is under way. On the task loop.
+    """Call func(*args) in a worker thread, for a running request. On the task loop.
 
-    The function sees the context variables of the caller, who sees those that it sets.
+    Function and caller have the same context variables.
     """
     return await in_pool(was.site.pool, was, func, *args)
 
@@ -79,9 +79,10 @@ def in_context(
 
 
 async def uninterrupted(was: Was, step: asyncio.Future[Any]) -> Any:
-    """Wait for what runs in a thread: nothing can interrupt it, and nothing must overtake it.
+    """Wait for a call in a thread, which cannot be interrupted and must not be overtaken.
 
-    Whoever is cancelled meanwhile tells the tasks that the thread may wait for, and waits on.
+    A waiter that is cancelled meanwhile cancels the tasks that the thread may wait for, and goes on
+    waiting.
     """
     try:
         return await asyncio.shield(step)
@@ -113,13 +114,13 @@ def _for_future(error: BaseException) -> BaseException:
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
-    carried = RuntimeError(f"{type(error).__name__} ended what ran for a request")
+    carried = RuntimeError(f"{type(error).__name__} ended the code of a request")
     carried.__cause__ = error
     return carried
 
 
 def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call function(was, …), and wait for what it gives if it is an `async def`.
+    """Call function(was, …), and wait for its result if it is an `async def`.
 
     Blocks; not to be called on the task loop for an `async def`.
     """
@@ -146,7 +147,7 @@ async def _with_context(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, Conte
 
 
 async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine gives; of what it raises nothing that would end the loop."""
+    """The result of a coroutine; raises no error that would end the loop."""
     try:
         return await coroutine
     except (KeyboardInterrupt, SystemExit) as error:

@@ -1,8 +1,8 @@
 """Worker threads with a bounded queue; the number awake follows the work.
 
-Fast handlers gain nothing from a second awake thread: it only fights the first for the
-interpreter. So one thread stays hot, and another is woken only when the job at the head of the
-queue has waited for `STALL` seconds, which is what happens when a handler blocks.
+Fast handlers gain nothing from a second awake thread, which only competes for the interpreter. So
+one thread stays hot, and another is woken only when the job at the head of the queue has waited for
+`STALL` seconds, as it does when a handler blocks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Processes that serve together: one run of a server, and the folder that its workers share.
 
-A server that we start names the folder in the environment before its workers start. For servers
-whose workers somebody else starts, uvicorn, gunicorn or hypercorn, the name comes of what these
-workers have in common: their parent process. A process that serves alone has no folder.
+A server that we start names the folder in the environment before its workers start. Workers of
+uvicorn, gunicorn or hypercorn, which start them without us, derive the name from their common
+parent process. A process that serves alone has no folder.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger("atila.site")
 def running() -> Iterator[Path]:
     """Be the master of a run: name its folder to the workers to come, and remove it at the end.
 
-    The folder itself is made by whoever needs it first: workers may run as another user.
+    The first process that needs the folder makes it: workers may run as another user.
     """
     pid = os.getpid()
     name = f"{_PREFIX}{pid}-{_started(pid)}-{secrets.token_hex(8)}"
@@ -77,6 +77,9 @@ def watch_master(orphaned: Callable[[], object]) -> None:
     when it was killed. Else the worker would serve on, and keep the port, for ever.
     """
     parent = os.getppid()
+    master = os.environ.get(RUN, "").partition(":")[0]
+    if master and master not in (str(parent), str(os.getpid())):
+        parent = -1  # It has ended already, while this worker started.
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -103,7 +106,7 @@ def note_up(patience: float) -> None:
 
 
 def read_up(folder: Path, pid: int) -> float | None:
-    """What a worker has noted; None if it has not come up."""
+    """The note of a worker that is up; None if it is not."""
     try:
         return float((folder / f"{_UP}{pid}").read_text())
     except (OSError, ValueError):
@@ -111,7 +114,7 @@ def read_up(folder: Path, pid: int) -> float | None:
 
 
 def forget_up(folder: Path, pid: int) -> None:
-    """Remove what a worker has noted that has ended."""
+    """Remove the note of a worker that has ended."""
     (folder / f"{_UP}{pid}").unlink(missing_ok=True)
 
 
@@ -161,7 +164,7 @@ def is_folder(path: Path) -> bool:
 
 
 def hold(folder: Path) -> int:
-    """Keep others from sweeping a folder away for as long as what this opens is open."""
+    """Protect a folder from being swept away for as long as the returned file is open."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     handle = os.open(folder / ALIVE, flags, 0o600)
     fcntl.flock(handle, fcntl.LOCK_SH)
@@ -172,7 +175,7 @@ def make(folder: Path) -> None:
     """Make the folder if nobody has, readable to this user alone, and sweep.
 
     Raises:
-        PermissionError: it is somebody else's.
+        PermissionError: it belongs to another user.
     """
     if not folder.exists():
         sweep()

@@ -28,8 +28,9 @@ from atila.runtime.spare_threads import waiting
 log = logging.getLogger("atila.site")
 
 PREFIX = "atila"
-"""What all keys begin with, unless the URL has ?prefix=NAME; sites that share a Redis must differ
-in it."""
+"""The beginning of all keys, unless the URL has ?prefix=NAME; sites that share a Redis must differ
+in it.
+"""
 LOCK_SECONDS = 30.0
 """How long a lock lasts whose holder does not give it back: it was killed."""
 PATIENCE = 60.0
@@ -201,7 +202,7 @@ class RedisShared:
 
     @contextlib.contextmanager
     def lock(self, space: str) -> Iterator[None]:
-        """See `Shared`; whoever has it for more than LOCK_SECONDS loses it."""
+        """See `Shared`; a holder loses it after LOCK_SECONDS."""
         tokens = self._tokens()
         if space in tokens:
             yield

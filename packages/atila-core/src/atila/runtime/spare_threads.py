@@ -1,20 +1,20 @@
-"""Worker threads that wait for what others hold: spare threads do their work meanwhile.
+"""Spare threads, which work in place of worker threads that wait.
 
-A handler's thread is scarce, and what it waits for may be scarcer still: a processor for a password
-hash, a connection of a pool, a lock. Code that is about to wait says so by `waiting`, and the pool
-of its thread may run another one in its place, up to its number of spare threads. So one slow thing
-holds up the handlers that need it, and no others. Of one route no more threads wait than the pool
-has without the spare ones; its further requests wait without a thread (`crowds`).
+A handler's thread is scarce, and it may wait for something scarcer still: a processor for a
+password hash, a connection of a pool, a lock. Code that is about to wait enters `waiting`, and the
+pool of its thread may run another one in its place, up to its number of spare threads. So a slow
+resource delays the handlers that need it, and no others. Of one route no more threads wait than the
+pool has without the spare ones; its further requests wait without a thread (`crowds`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from atila.errors import BUSY, HTTPError
+from atila.runtime.loop import in_event_loop
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +27,7 @@ class Lender(Protocol):
         """The calling thread is about to wait.
 
         Args:
-            sheds: it would rather fail than wait if the answer is no.
+            sheds: the caller fails, in place of waiting, if the answer is False.
 
         Returns:
             Whether another thread may take its place.
@@ -38,10 +38,10 @@ class Lender(Protocol):
 
 
 class _Own(threading.local):
-    """What a thread knows of itself.
+    """The data of a thread.
 
     Attributes:
-        lender: the pool that it belongs to; None for threads of nobody we know.
+        lender: the pool that it belongs to; None for foreign threads.
         is_lent: whether it waits already.
         doing: in its only place, the function that it carries out for its pool.
     """
@@ -118,12 +118,13 @@ class Lock:
 
 
 class Gate:
-    """Lets some threads at a time do what gains nothing from more of them: `with gate: …`.
+    """Limits the threads in a piece of code that gains nothing from more: `with gate: …`.
 
-    Others wait, in spare threads if they are handlers'; those for whom there is none are refused.
+    Others wait, handlers' threads in exchange for spare ones; handlers without a spare thread are
+    refused.
 
     Args:
-        places: how many at a time.
+        places: the most threads at a time.
 
     Raises:
         HTTPError: 503, too many wait already, or waiting would block an event loop.
@@ -135,21 +136,13 @@ class Gate:
     def __enter__(self) -> None:
         if self._places.acquire(blocking=False):
             return
-        if _is_on_loop():
+        if in_event_loop():
             raise too_many()
         with waiting(sheds=True):
             self._places.acquire()
 
     def __exit__(self, *error: object) -> None:
         self._places.release()
-
-
-def _is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 SERVER_THREADS = 4

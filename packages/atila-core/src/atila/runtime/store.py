@@ -91,19 +91,20 @@ class Store(MutableMapping[str, Any]):
 
 
 _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-"""What JSON has no type for would come back as something else."""
+"""Options of orjson: types that JSON lacks raise an error, as they would not come back unchanged.
+"""
 
 
 class SharedStore(MutableMapping[str, Any]):
     """Values of JSON by name, for all threads of all workers: `app.store` and `was.g`.
 
-    Each operation is whole in itself; hold the store (`with app.store: …`) where several belong
-    together. All workers that write wait meanwhile, so do it shortly. A value that was read is a
-    copy: to change it, set it anew.
+    Each operation is atomic; hold the store (`with app.store: …`) where several belong together.
+    All workers that write wait meanwhile, so hold it briefly. A value that was read is a copy: to
+    change it, set it anew.
 
-    What is set before the app serves, in a module or in `__setup__`, is a first value: it is left
-    out if another worker has set the name before, so that one which is started anew, because it
-    died, does not undo what was done since.
+    A value set before the app serves, in a module or in `__setup__`, is a first value: it is
+    ignored if another worker has set the name before, so that a worker that is started anew does
+    not undo later changes.
     """
 
     def __init__(self) -> None:
@@ -119,7 +120,7 @@ class SharedStore(MutableMapping[str, Any]):
 
         Args:
             shared: the state.
-            space: of the names there.
+            space: the name space of the names there.
         """
         if self._shared is not self._own:
             return  # Of another site, which says so when the app enters this one too.
@@ -149,7 +150,7 @@ class SharedStore(MutableMapping[str, Any]):
         return self._shared
 
     def serve(self) -> None:
-        """What is set from now on is no first value any more."""
+        """From now on, values set are no longer first values."""
         self._is_first = False
 
     def detach(self, shared: Shared) -> None:
@@ -220,7 +221,7 @@ class SharedStore(MutableMapping[str, Any]):
     def add(self, name: str, value: Any, timeout: float | None = None) -> bool:
         """Keep a value under a name that has none; whether it had none. See `set`.
 
-        Of many who try at once, in whatever worker, one succeeds.
+        Of many calls at once, in any workers, one succeeds.
         """
         return self._state().add(self._space, name, _dump(name, value), timeout)
 
@@ -271,7 +272,7 @@ def attach(app: _Named, shared: Shared, place: str) -> None:
     Args:
         app: the app.
         shared: the state.
-        place: where it is mounted, which tells apart the apps of one module: host and prefix.
+        place: its host and prefix, which distinguish the apps of one module.
     """
     app.store.attach(shared, f"store {app.import_name} {place}")
 

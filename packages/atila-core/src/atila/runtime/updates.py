@@ -1,6 +1,6 @@
 """The times of the last updates of shared things: `was.setlu(name)` and `was.getlu(name)`.
 
-Who keeps something made of them, such as a cache, asks `Updates` whether it is still good.
+A cache made of them asks `Updates` whether it is still valid.
 """
 
 from __future__ import annotations
@@ -112,11 +112,11 @@ _SPACE = "updates"
 
 
 def setlu(was: Was, name: str, *args: Any, **kwargs: Any) -> float:
-    """Note that a thing was updated, and emit the event "setlu:name" with what else is given.
+    """Note that a thing was updated, and emit the event "setlu:name" with the other arguments.
 
     Args:
         was: the context.
-        name: of the thing: "tables.users".
+        name: the name of the thing: "tables.users".
         args: for the handlers of the event.
         kwargs: for the handlers of the event.
 

@@ -20,7 +20,7 @@ class Mount:
     Attributes:
         point: the path it is mounted on: "/" or "/shop".
         app: the app.
-        name: what other apps call it; if not given, the name of the module it was made in.
+        name: its name for other apps; if not given, the name of the module it was made in.
         host: "default" for all hosts that no other mount has, "example.com", ".example.com" for it
             and all below it, or several separated by spaces.
         subscribe: names of the apps whose events it gets.
@@ -34,7 +34,7 @@ class Mount:
 
     @property
     def prefix(self) -> str:
-        """What the paths of the app begin with: "" or "/shop"."""
+        """The beginning of the app's paths: "" or "/shop"."""
         return self.point.rstrip("/")
 
 

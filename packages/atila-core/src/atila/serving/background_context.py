@@ -1,8 +1,7 @@
 """Contexts without a request of their own, for events and maintenance.
 
-The first have all of `was` but the request: asking that for what only a request has is an error
-that says so. The second see a request that others answer, with a response of their own which goes
-nowhere.
+The first have all of `was` but the request, whose attributes raise an error that says so. The
+second have the request of another context, with a response of their own that is never sent.
 """
 
 from __future__ import annotations

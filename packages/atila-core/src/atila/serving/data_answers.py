@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atila.http import values
+from atila.http.forms import JSON_TYPE
 from atila.http.response import FileBody
+from atila.values.models import is_model, to_json, to_plain
 
 _OTHER = ("__await__", "__next__", "__anext__", "read")
-"""What has one of these is waited for, or streamed, whatever it is besides."""
+"""Attributes of values that are awaited or streamed, even if they are models."""
 
 if TYPE_CHECKING:
     from atila import Was
@@ -26,8 +27,8 @@ def respond(was: Was, value: Any) -> bytes:
     """
     response = was.response
     if not response.headers or response.get_header("content-type") is None:
-        response.headers.append(("content-type", values.JSON_TYPE))
-    return values.to_json(value)
+        response.headers.append(("content-type", JSON_TYPE))
+    return to_json(value)
 
 
 def respond_model(was: Was, value: Any) -> Any:
@@ -35,10 +36,10 @@ def respond_model(was: Was, value: Any) -> Any:
     of_dicts = was.app.responders.get(dict)
     if of_dicts is None or of_dicts is respond:
         return respond(was, value)
-    return of_dicts(was, values.to_plain(value))
+    return of_dicts(was, to_plain(value))
 
 
 def responder_of(kind: type) -> Responder | None:
     """The responder of a class that no layer knows; None if its values are no answers."""
     is_other = issubclass(kind, FileBody) or any(hasattr(kind, name) for name in _OTHER)
-    return respond_model if values.is_model(kind) and not is_other else None
+    return respond_model if is_model(kind) and not is_other else None

@@ -1,8 +1,8 @@
 """The page that shows a developer a failed handler's traceback with its source.
 
 Only where `app.debug` is set, which development mode does, and only to clients on this machine. It
-shows source, not the values of variables, and escapes all of it: what is in a message may have come
-with the request.
+shows source, not the values of variables, and escapes all of it: a message may contain parts of the
+request.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ client on another machine.</small></p></body></html>
 
 
 def is_for(was: Was) -> bool:
-    """Whether a client may see what goes wrong in here: it is a developer's, on this machine."""
+    """Whether a client may see the traceback: a developer's, on this machine."""
     return was.app.debug and is_local(was.exchange)
 
 
@@ -85,7 +85,7 @@ def _text(told: traceback.TracebackException) -> str:
 
 
 def _errors(told: traceback.TracebackException) -> Iterator[str]:
-    """The error after what has caused it."""
+    """The error after its causes."""
     if told.__cause__ is not None:
         yield from _errors(told.__cause__)
         yield f"<p>{_CAUSE}</p>"

@@ -1,4 +1,4 @@
-"""The dispatch of a request: what answers it, its body, its start, or its refusal."""
+"""The dispatch of a request: its endpoint, its body, its start, or its refusal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_PARAMS: dict[str, Any] = {}
 
 
 class Dispatch:
-    """Finds what answers the requests of a site, and starts it.
+    """Finds the endpoints for the requests of a site, and starts them.
 
     An engine makes its exchanges of the class that `exchange_class` gives. For each it calls
     `open`; then, if `wants_body` says so, `collect`, or `body_collector` and `set_body`; then
@@ -46,8 +46,8 @@ class Dispatch:
         trusted: the setting TRUSTED_PROXIES.
 
     Attributes:
-        open: open(exchange) finds what answers a request, and gives its context. Never blocks,
-            never raises: what is wrong with the request is left in the context's `refusal`, and
+        open: open(exchange) finds the endpoint for a request, and gives its context. Never blocks,
+            never raises: the error of a faulty request is left in the context's `refusal`, and
             `start` answers with it.
 
     Raises:
@@ -79,7 +79,7 @@ class Dispatch:
         """The class of exchanges that an engine is to make; it asks once, when it starts.
 
         Args:
-            kind: its own; what is given has the same constructor.
+            kind: the engine's class; the result has the same constructor.
         """
         if self._proxies is not None:
             kind = proxies.with_trusted_proxies(kind, self._proxies)
@@ -123,7 +123,7 @@ class Dispatch:
     def _open_call(
         self, exchange: Exchange, app: Atila, path: str, match: Match | None
     ) -> Was | None:
-        """What answers a call of a protocol of its own; None if it is none."""
+        """The context for a call of a protocol of its own; None if it is no call."""
         find = app.calls.get(media_type(exchange.header("content-type")))
         if find is None and match is not None:
             return None
@@ -140,7 +140,7 @@ class Dispatch:
         return was
 
     def _no_app(self, exchange: Exchange, app: Atila) -> Was:
-        """What answers where no app is mounted: a call, or 404."""
+        """The context where no app is mounted: of a call, or with a 404."""
         was = None
         if exchange.method == "POST" and app.calls:
             was = self._open_call(exchange, app, exchange.path, None)
@@ -157,7 +157,7 @@ class Dispatch:
         return was.refusal is None or was.refusal.code != 413
 
     def body_collector(self, was: Was) -> BodySink:
-        """What collects the body of a request, within its limit."""
+        """A collector of the body of a request, within its limit."""
         endpoint = was.endpoint
         if was.refusal is not None:
             return BodySink(endpoint.max_body, keep=False)
@@ -181,7 +181,7 @@ class Dispatch:
         Args:
             was: the request.
             pieces: the body; ends in `ClientGone` if it is not whole.
-            cut: what to tell the client then.
+            cut: the error that the client gets then.
         """
         sink = self.body_collector(was)
         try:
@@ -248,7 +248,7 @@ def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
 
 
 def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
-    """What the head of a request tells that is wrong with its body."""
+    """The error of a request whose head announces an unacceptable body; None for none."""
     if not endpoint.streams_body:
         length = exchange.header("content-length")
         if length is not None and length.isdecimal() and int(length) > endpoint.max_body:

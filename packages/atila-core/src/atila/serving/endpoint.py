@@ -11,21 +11,19 @@ import copy
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes, uploads
 from atila.http.caching import NotModified
-from atila.http.exchange import ClientGone
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import debug_page, error_pages, responders
+from atila.serving import error_answers, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -43,12 +41,13 @@ class Endpoint:
     Args:
         app: the app it belongs to.
         route: the route.
-        steps: what the app's hooks and layers add, outermost first.
+        steps: the steps of the app's hooks and layers, outermost first.
 
     Attributes:
-        headers: give headers that each answer carries.
-        answer: what the handler says of the data that it answers with, if anything.
-        binding: converts parameters to the types that the handler says; None if it says none.
+        headers: functions that give headers for each answer.
+        answer: the declared type of the handler's answer, if any.
+        binding: converts parameters to the types that the handler declares; None if it declares
+            none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
@@ -59,7 +58,7 @@ class Endpoint:
             own; None for error handlers and error pages.
         is_unlogged: its requests are not written to the access log.
         params: the names of the parameters in the rule.
-        security: how a client proves who it is: "basic", "bearer" or "digest"; "" for not at all.
+        security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
     """
 
     __slots__ = (
@@ -156,7 +155,7 @@ class Endpoint:
         return derived
 
     def unlogged(self) -> Endpoint:
-        """The same endpoint for what watches the site: its requests are not in the access log."""
+        """The same endpoint for probes and scrapers: its requests are not in the access log."""
         return self.derived(is_unlogged=True)
 
     def without_hooks(self) -> Endpoint:
@@ -201,9 +200,9 @@ class Endpoint:
         )
 
     async def finished(self, was: Was, value: Any) -> Any:
-        """What hooks and layers make of a value, for a handler that answers by itself.
+        """Pass a value through hooks and layers, for a handler that answers by itself.
 
-        Called by it, on the task loop.
+        To be called by the handler, on the task loop.
         """
         is_safe = self._loop_safe and self.app.loop_safe
         for step in self._after:
@@ -220,7 +219,7 @@ class Endpoint:
 
         Args:
             args: the parameters that are given.
-            content_type: that of the body; None if the client has said nothing.
+            content_type: the media type of the body; None without the header.
         """
         if self._reads_any and not content_type:
             return True
@@ -228,7 +227,7 @@ class Endpoint:
 
     @property
     def handler(self) -> Callable[..., Any]:
-        """The handler, within what layers wrap it in."""
+        """The handler, within the wrappers of layers."""
         return self._handler
 
     def run(self, was: Was) -> None:
@@ -241,7 +240,7 @@ class Endpoint:
             was.site.loop.spawn(rest)
 
     def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
-        """Call steps and handler, and answer; gives what is left to do on the task loop."""
+        """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
         current.set(was)
         try:
             if was.refusal is not None:
@@ -303,11 +302,11 @@ class Endpoint:
             is_text: numbers and the like may be text among the arguments, where they have types.
 
         Returns:
-            What it returned, and the steps that are to follow.
+            The handler's result, and the steps that are to follow.
 
         Raises:
             TypeError: the program gives other parameters than the handler takes.
-            Exception: whatever a step or the handler raises; a client's mistake is HTTPError 400.
+            Exception: any error of a step or of the handler; a client's mistake is HTTPError 400.
         """
         hooks = self.app.hooks
         after = [step for step in self._after if step not in hooks.finish]
@@ -378,7 +377,7 @@ class Endpoint:
         return value
 
     async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
-        """Call from the task loop what belongs into a worker thread if hooks may block."""
+        """Call a function from the task loop, in a worker thread if hooks may block."""
         context = was.variables
         if self._loop_safe and self.app.loop_safe:
             return context.run(func, *args)
@@ -390,27 +389,19 @@ class Endpoint:
             await rest
 
     def fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
-        """Answer with an error; never raises. Gives what is left to do on the task loop."""
+        """Answer with an error; never raises. Gives the rest of the work, for the task loop."""
         if isinstance(error, NotModified) and not was.headers_sent:
             responders.send_not_modified(was)
             self._close(was)
             return None
-        if isinstance(error, HTTPError):
-            reported = error
-            error_pages.log_report(was, error)
-        else:
-            reported = HTTPError(500, "the server could not process this request")
-            if debug_page.is_for(was):
-                reported.__cause__ = error
-            if not isinstance(error, ClientGone):
-                log.error("request %s failed", was.request_id, exc_info=error)
+        reported = error_answers.reported(was, error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
         if not was.headers_sent:
             try:
-                pending = self._send_error(was, reported)
+                pending = error_answers.send(was, reported, self)
             except Exception as problem:
-                self._send_plain_error(was, reported, problem)
+                error_answers.send_plain(was, reported, problem)
             else:
                 if pending is not None:
                     return self._send_error_later(was, reported, pending)
@@ -422,7 +413,7 @@ class Endpoint:
     async def _send_error_later(
         self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
     ) -> None:
-        """Answer with what an error handler gives that has to be waited for."""
+        """Answer with an awaitable of an error handler."""
         context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
         try:
             while pending is not None:
@@ -430,7 +421,7 @@ class Endpoint:
                 pending = context.run(responders.send, was, value)
         except (Exception, asyncio.CancelledError) as problem:
             if not was.headers_sent:
-                self._send_plain_error(was, reported, problem)
+                error_answers.send_plain(was, reported, problem)
         finally:
             watch.stop()
         if self._teardown:
@@ -441,38 +432,6 @@ class Endpoint:
         transport: WebSocketTransport | None = was.__dict__.get("transport")
         if transport is not None and transport.close_code is None:
             was.site.loop.spawn(transport.close(code))
-
-    def _send_error(self, was: Was, error: HTTPError) -> Awaitable[Any] | None:
-        if self.error_writer is not None:
-            self.error_writer(was, error)
-            return None
-        response = was.renew_response(error)
-        if error.code >= 400:
-            response.headers.append(("x-request-id", was.request_id))
-        # Whoever keeps it must not give a page to a program: 404, 405, 410 may be kept (RFC 9111).
-        response.headers.append(("vary", "Accept"))
-        handler = self.app.error_handler_for(error.code)
-        if handler is None:
-            return responders.send(was, error_pages.answer(was, error))
-        error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
-        value = handler(was, error)
-        if hasattr(type(value), "__await__"):
-            value = error_pages.suited_later(was, error, value)
-        else:
-            value = error_pages.suited(was, error, value)
-        return responders.send(was, value)
-
-    def _send_plain_error(self, was: Was, error: HTTPError, problem: BaseException) -> None:
-        """Answer with an error whose own page failed; in development, with why it did."""
-        log.error("request %s: its error page failed", was.request_id, exc_info=problem)
-        if debug_page.is_for(was):
-            content_type, body = debug_page.build(was, problem, error.code)
-        else:
-            content_type, body = error_pages.build(was, error)
-        if was.exchange.method == "HEAD":
-            body = b""
-        told = ("x-request-id", was.request_id)
-        was.exchange.respond(error.code, [*error.headers, content_type, told], body)
 
     def _close(self, was: Was) -> None:
         for hook in self._teardown:

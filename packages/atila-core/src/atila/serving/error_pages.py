@@ -31,7 +31,9 @@ log = logging.getLogger("atila.app")
 
 
 def log_report(was: Was, error: HTTPError) -> None:
-    """Log what the client of a failed request is not given; as news, where it is its own fault."""
+    """Log the details of a failed request that its client does not get; as INFO, if the client is
+    at fault.
+    """
     if error.report:
         level = logging.WARNING if error.code >= 500 else logging.INFO
         log.log(level, "request %s: %s", was.request_id, error)
@@ -70,8 +72,8 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
 def answer(was: Was, error: HTTPError) -> bytes:
     """The body of an error answer, whose Content-Type is set.
 
-    The same as `build`, but for programs it is as a dict would be answered, if a layer can: in
-    another format than JSON, if that is what the client accepts.
+    The same as `build`, but programs get it as they get a dict, if a layer can: in another format
+    than JSON, if the client accepts that.
     """
     response = was.response
     respond = was.app.responders.get(dict)
@@ -97,13 +99,13 @@ def _sane(text: str) -> str:
 
 
 def wants_page(was: Was) -> bool:
-    """Whether errors are told by a page: the Accept header names text/html."""
+    """Whether the client gets errors as a page: its Accept header names text/html."""
     return "text/html" in (was.exchange.header("accept") or "").lower()
 
 
 def suited(was: Was, error: HTTPError, value: Any) -> Any:
-    """What an error handler gave; but no page for who does not accept pages: it gets the answer
-    that there would be without the handler.
+    """The result of an error handler; but clients that accept no pages get the default answer in
+    place of one.
     """
     if wants_page(was) or value is ANSWERED or not _is_page(was, value):
         return value
@@ -125,7 +127,7 @@ def _is_page(was: Was, value: Any) -> bool:
 
 
 def _told(was: Was, error: HTTPError) -> str:
-    """What is wrong, as HTML: a list where there are several things."""
+    """The faults, as HTML: a list if there are several."""
     if len(error.errors) < 2:
         return f"<p>{html.escape(_detail(was, error))}</p>"
     items = (

@@ -55,8 +55,8 @@ def maintain(
             has not ended.
 
     Functions get a context without a request, the time in seconds since the epoch, and the number
-    of the interval since the start, beginning with 1. Each worker process calls them. What fails
-    is logged.
+    of the interval since the start, beginning with 1. Each worker process calls them. Errors are
+    logged.
 
     Raises:
         SetupError: there is a job of this name already, or the interval is no positive number.

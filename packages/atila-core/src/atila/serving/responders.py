@@ -28,14 +28,14 @@ _OF_THE_BODY = frozenset(
 
 
 def send(was: Was, value: Any) -> Awaitable[Any] | None:
-    """Answer with what a handler returned.
+    """Answer with the result of a handler.
 
     Returns:
-        None if the answer is with the engine; else an awaitable that ends when it is, to be run on
-        the task loop, and whose value, unless it is `ANSWERED`, is to be delivered in turn.
+        None if the engine has the answer; else an awaitable for the task loop that ends when it
+        has, and whose value, unless it is `ANSWERED`, is to be sent in turn.
 
     Raises:
-        TypeError: nothing knows how to answer with a value of this type.
+        TypeError: there is no responder for a value of this type.
     """
     kind = type(value)
     if kind is str:
@@ -96,7 +96,7 @@ def convert(was: Was, value: Any) -> Any:
 
 
 async def resolved(was: Was, value: Any) -> Any:
-    """What a value is that may still be to be waited for: hooks are shown data, not tasks."""
+    """The value of an awaitable, others unchanged: hooks get data, not tasks."""
     while hasattr(type(value), "__await__"):
         responders = was.app.responders
         kind = type(value)
@@ -148,6 +148,6 @@ def _send_nothing(was: Was) -> None:
 
 
 def send_not_modified(was: Was) -> None:
-    """304, with what a cache is to know (RFC 9110, section 15.4.5), and nothing of the body."""
+    """304, with the headers for caches (RFC 9110, section 15.4.5), and no body."""
     headers = [pair for pair in head(was, None) if pair[0] not in _OF_THE_BODY]
     was.exchange.respond(304, headers, b"")

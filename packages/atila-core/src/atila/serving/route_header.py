@@ -27,7 +27,7 @@ VARIABLE = "ATILA_DOCS"
 
 
 def steps(app: Atila) -> Steps | None:
-    """What a route needs to tell; None where nobody is told."""
+    """The steps that add the header to a route's answers; None where nobody asked for it."""
     wanted = app.debug or VARIABLE in os.environ or os.environ.get("SKITAIENV") == "PYTEST"
     return Steps(headers=_tell, loop_safe=True) if wanted else None
 
@@ -40,7 +40,7 @@ def _tell(was: Was) -> Sequence[Header]:
 
 
 def about(was: Was) -> dict[str, Any]:
-    """What is told of the route of a request."""
+    """The value of the header for the route of a request."""
     endpoint = was.endpoint
     return {
         "rule": (was.app.mount_prefix + endpoint.route.rule) or "/",

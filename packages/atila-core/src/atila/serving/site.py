@@ -1,4 +1,4 @@
-"""The site: what a server process serves, from its start to its end."""
+"""The site of a server process: its apps, from its start to its end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Site(Dispatch):
         mounts: the apps; each app is in one site only.
         threads: the most worker threads; None for the setting THREADS of the first app.
         queue_size: requests that may wait for a thread; None for the setting QUEUE_SIZE.
-        trial: it is made to find mistakes only: no maintenance, and nobody is told of the mount.
+        trial: it is made to find mistakes only: without maintenance and without events of the
+            mount.
         access_log: "combined" or "json"; None for the setting ACCESS_LOG of the first app.
 
     Raises:
@@ -94,7 +95,7 @@ class Site(Dispatch):
         self.is_draining = False
         """Whether it is about to end, and wants no further requests."""
         self.metrics: Metrics | None = None
-        """What it counts; None without the setting METRICS_PATH."""
+        """Its metrics; None without the setting METRICS_PATH."""
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
         self.shared_states: list[Shared] = [self.shared]
@@ -212,7 +213,7 @@ class Site(Dispatch):
         return loop
 
     def begin(self) -> None:
-        """Run what layers do while a process serves; but once. For engines without a loop."""
+        """Start the layers' coroutines; only once in a process. For engines without a loop."""
         if self._is_trial or self._has_begun:
             return
         self._has_begun = True
@@ -222,11 +223,12 @@ class Site(Dispatch):
                 self.loop.spawn(work)
 
     def on_shutdown(self, func: Callable[[], Awaitable[object] | None]) -> None:
-        """Have func() called when the site ends: all requests are through by then, and what still
-        ran on the task loop is cancelled. The last that was given is the first to be called.
+        """Call func() when the site ends, after all requests ended and the tasks on the task loop
+        were cancelled. The last function added is called first.
 
         Args:
-            func: blocks shortly at most, or gives an awaitable, which is awaited on the task loop.
+            func: blocks for a moment at most, or gives an awaitable, which is awaited on the task
+                loop.
         """
         self._closers.append(func)
 
@@ -269,7 +271,7 @@ class Site(Dispatch):
         """Let running requests end, then leave the apps. Blocks; not to be called on the loop.
 
         Args:
-            timeout: seconds that they have; None for what is left of the setting SHUTDOWN_TIMEOUT.
+            timeout: seconds that they have; None for the rest of the setting SHUTDOWN_TIMEOUT.
         """
         if self._is_over:
             return

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 DISABLE = "ATILA_DISABLE_STATIC"
 """Environment variable: whether another server has the files, by the switch --disable-static."""
 INDEX = "index.html"
-"""What a folder shows; there are no listings."""
+"""The file that a folder shows; there are no listings."""
 
 Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 class Root:
-    """Folders that are served at one URL; what is in more than one is taken from the first.
+    """Folders that are served at one URL; a file in more than one is taken from the first.
 
     Attributes:
         kind: "STATIC" or "MEDIA", or "FOLDER" for one that was mounted by itself.
         url: begins and ends with a slash.
         folders: absolute, each with a separator at its end.
-        app: whose they are.
+        app: the app that they belong to.
         endpoint: answers for their files.
     """
 
@@ -79,10 +79,10 @@ class File:
     """A file that was found.
 
     Attributes:
-        root: where.
-        folder: which of its folders it must be in.
+        root: the root that it is in.
+        folder: the folder of the root that it must be in.
         path: the full path.
-        lacks_slash: it is the index of a folder that was asked for without a slash at the end, so
+        lacks_slash: it is the index of a folder that was requested without a slash at the end, so
             that relative links in it would lead elsewhere.
     """
 
@@ -146,7 +146,7 @@ class StaticFiles:
 
         Args:
             path: decoded.
-            apps: those of the host; None for all.
+            apps: the apps of the host; None for all.
         """
         for root in self.roots:
             if not path.startswith(root.url) or (apps is not None and root.app not in apps):
@@ -189,7 +189,7 @@ class StaticFiles:
         raise SetupError(f"{app!r} has no {kind} folder; write pref.set_{kind}(url, folder)")
 
     def open(self, exchange: Exchange, hosts: Hosts) -> Was | None:
-        """What answers a request, if there is a file for it. Never blocks for long."""
+        """The endpoint for a request, if there is a file for it. Never blocks for long."""
         file = self.find(exchange.path)
         if file is not None and hosts.single is None:
             apps = [app for _, app in hosts.apps(exchange.header("host"))]

@@ -61,7 +61,7 @@ async def send_iterator(was: Was, chunks: Iterator[Any], kind: Header) -> Any:
 
 
 async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
-    """What a blocking iterator gives, each made in a worker thread; closes it at the end."""
+    """The items of a blocking iterator, each made in a worker thread; closes it at the end."""
     # One for all of it: what a generator sets, it sees when it goes on.
     context = copy_context()
     step: asyncio.Future[Any] | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Worker(Protocol):
-    """What a connection uses of the worker process that serves it; see `worker`."""
+    """The parts of a worker process that a connection uses; see `worker`."""
 
     site: Site
     loop: TaskLoop
@@ -44,10 +44,10 @@ class Worker(Protocol):
 class SkitaiExchange(Exchange):
     """A request that came through Skitai, up to the point where its body is complete.
 
-    Methods without another word are for the main thread.
+    Methods are for the main thread, unless they say otherwise.
 
     Args:
-        worker: what serves it.
+        worker: the worker.
         request: Skitai's request object. Relied on: `channel`, `command`, `uri`, `version`,
             `header` (a list of "Name: value"), `rbytes`, `response`.
         path: see `Exchange`.
@@ -219,7 +219,7 @@ class SkitaiExchange(Exchange):
     # The end.
 
     def _leave(self, outlet: Outlet | None) -> None:
-        """The client has left: tell everybody who waits for it."""
+        """The client has left: wake all waiters."""
         self._worker.active.discard(self)
         self._drop_body()
         if self._inbox is not None:
@@ -240,7 +240,7 @@ class SkitaiExchange(Exchange):
         self._worker.site.refuse(was, fault)
 
     def go_away(self) -> None:
-        """The worker shuts down: end what would else go on for ever."""
+        """The worker shuts down: end a request that would go on for ever."""
 
     def drop(self) -> None:
         """The worker shuts down and waits no longer: end the connection."""

@@ -76,13 +76,13 @@ def check_head(head: bytes) -> int:
 
 
 class Mended:
-    """What our channels add to Skitai's. Main thread only.
+    """The additions of our channels to Skitai's. Main thread only.
 
     Attributes:
         poller: of this process, see `atila.skitai.poller`; None if Skitai's own polls.
-        heard: when something last came from the client (time.monotonic).
-        tenant: who is told of timeouts, of the client's end of sending, and of the close: an
-            object with `timed_out()`, `ended()` (True if it deals with that) and `lost()`.
+        heard: the time of the last bytes from the client (time.monotonic).
+        tenant: an object whose `timed_out()`, `ended()` (True if it deals with that) and `lost()`
+            are called at timeouts, at the client's end of sending, and at the close.
     """
 
     poller: ClassVar[Poller | None] = None
@@ -152,7 +152,7 @@ class Mended:
         self._stir()
 
     def push_with_producer(self, source: Any) -> None:
-        """Send what a source has."""
+        """Send the data of a producer."""
         super().push_with_producer(source)  # type: ignore[misc]
         self._stir()
 
@@ -213,7 +213,7 @@ class Mended:
         return data
 
     def send(self, data: bytes) -> int:
-        """Write what the socket takes; how much that was."""
+        """Write as much as the socket takes; gives the number of bytes."""
         self.event_time = int(time.time())
         try:
             sent: int = self.socket.send(data)
@@ -227,7 +227,7 @@ class Mended:
         return sent
 
     def collect_incoming_data(self, data: bytes) -> None:
-        """Bytes of a head, or of what follows it (rs4.asynchat.async_chat.find_terminator)."""
+        """Take bytes of a head or of its body (rs4.asynchat.async_chat.find_terminator)."""
         if self._lingering:
             self._lingering -= len(data)
             if self._lingering <= 0:
@@ -263,7 +263,7 @@ class Mended:
             super().handle_timeout()  # type: ignore[misc]
 
     def close(self, ignore_die_partner: bool = False) -> None:
-        """Close the connection, and tell the tenant."""
+        """Close the connection, and call the tenant's `lost()`."""
         if self.closed:
             return
         tenant, self.tenant = self.tenant, None
@@ -288,7 +288,7 @@ class Mended:
         self.close_gently()
 
     def close_gently(self) -> None:
-        """Close after what was pushed; read on a little so that the client can read that.
+        """Close after sending all pushed data; read on for a while so that the client can read it.
 
         A socket closed with unread bytes in it resets the connection, which may destroy an answer
         that the client has not read yet.

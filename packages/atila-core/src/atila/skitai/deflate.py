@@ -14,7 +14,8 @@ _FACTORY = ServerPerMessageDeflateFactory(
 
 
 def agree(offers: str | None) -> tuple[Extension, str] | None:
-    """The compression that a client offers and we take, with what to answer; None for neither.
+    """The compression that a client offers and we take, with the header of the answer; None for
+    none.
 
     Args:
         offers: the Sec-WebSocket-Extensions of the handshake.

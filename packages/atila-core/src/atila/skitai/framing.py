@@ -16,23 +16,23 @@ FIELD_LINE = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*"
 characters, no line folding (RFC 9110, section 5.5; RFC 9112, section 5).
 """
 WHITE = " \t"
-"""What may surround a value; `str.strip` takes more away than a proxy does."""
+"""The blanks that may surround a value; `str.strip` takes more away than a proxy does."""
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _TRAILER = re.compile(FIELD_LINE)
 
 
 class BodyReader(Protocol):
-    """Takes what arrives after the head of a request."""
+    """Takes the bytes after the head of a request."""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """Take the next bytes of the connection.
 
         Returns:
-            The bytes of the body among them, and what follows the body; None while it goes on.
+            The bytes of the body among them, and those after the body; None while it goes on.
 
         Raises:
-            HTTPError: the body is malformed, and so is all that follows it.
+            HTTPError: the body is malformed, so the rest of the connection is unreadable.
         """
 
 
@@ -134,15 +134,15 @@ class ChunkedBody:
 
 
 def body_reader(version: str, lengths: list[str], codings: list[str]) -> BodyReader | None:
-    """How the body of a request is framed; None if it has none.
+    """A reader for the framing of a request's body; None if it has none.
 
     Args:
         version: "1.0" or "1.1".
         lengths: the values of all Content-Length headers.
-        codings: those of all Transfer-Encoding headers.
+        codings: the codings of all Transfer-Encoding headers.
 
     Raises:
-        HTTPError: 400 if that cannot be told for sure, 501 for an unknown coding.
+        HTTPError: 400 if the framing is ambiguous, 501 for an unknown coding.
     """
     if codings:
         if lengths:

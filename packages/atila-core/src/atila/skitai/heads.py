@@ -57,8 +57,9 @@ class Head:
 
     Args:
         status: its code.
-        headers: those of the answer. Connection and Transfer-Encoding are the engine's to write:
-            a "Connection: close" among them is remembered, the lines themselves are left out.
+        headers: the headers of the answer. Connection and Transfer-Encoding are the engine's to
+            write: a "Connection: close" among them is remembered, the lines themselves are left
+            out.
     """
 
     __slots__ = ("has_length", "lines", "status", "wants_close")

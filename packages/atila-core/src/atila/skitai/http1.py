@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atila.skitai.channel import Mended
 
 MAX_AHEAD = 65536
-"""Bytes of following requests that are taken from a client who does not wait for the answer."""
+"""Bytes of following requests that are read from a client that does not wait for the answer."""
 MAX_DISCARD = 262144
 """Bytes of an unread body that are read and dropped in order to keep the connection."""
 
@@ -108,7 +108,7 @@ class Http1Exchange(SkitaiExchange):
             self._allow_body()
 
     def _examine(self) -> HTTPError | None:
-        """Read what the head says of the connection and the body; what is wrong with it, if so."""
+        """Read the framing and the connection's options in the head; gives its fault, if any."""
         lengths, codings, connection, expect, upgrade = [], [], "", "", ""
         for name, value in self._headers:
             match name:
@@ -200,7 +200,7 @@ class Http1Exchange(SkitaiExchange):
             self._inbox.fail(fault)
 
     def _discard(self, size: int, rest: bytes | None) -> None:
-        """Drop what is left of a body that nobody read; the answer is out already."""
+        """Drop the unread rest of a body; the answer is out already."""
         self._received += size
         if rest is not None:
             self._reader = None

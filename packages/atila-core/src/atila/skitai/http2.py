@@ -215,7 +215,7 @@ class Http2Exchange(SkitaiExchange):
         size: int | None,
         trailers: list[tuple[bytes, bytes]] | None = None,
     ) -> bool:
-        """Send the head, and then what the source gives; False if the client has left."""
+        """Send the head, and then the data of the source; False if the client has left."""
         if self._request.protocol is None:
             if isinstance(source, Outlet):
                 self._worker.loop.call(source.fail)
@@ -288,10 +288,10 @@ class Http2Stream:
 
 
 class Bridge:
-    """What we keep for one HTTP/2 connection; it is the tenant of its channel.
+    """Our state of one HTTP/2 connection; it is the tenant of its channel.
 
     Attributes:
-        exchanges: the requests under way, by stream.
+        exchanges: the running requests, by stream.
         held: the streams whose senders have to wait.
     """
 
@@ -317,10 +317,10 @@ class Bridge:
         return tenant if isinstance(tenant, cls) else cls(protocol)
 
     def handle_events(self, events: list[Any]) -> None:
-        """What h2 made of a frame (http2_connection_handler._handle_events).
+        """Handle h2's events of a frame (http2_connection_handler._handle_events).
 
-        Streams may be reset by the client, or by h2 because of what the client sent, which Skitai
-        does not notice.
+        Streams may be reset by the client, or by h2 for a client's fault, which Skitai does not
+        notice.
         """
         for event in events:
             if isinstance(event, StreamReset):
@@ -380,7 +380,7 @@ class Bridge:
 
 
 class BodyChannel(fake_channel):  # type: ignore[misc]
-    """What Skitai takes for the connection of one request; hands over its body.
+    """The connection of one request, for Skitai; hands over the body.
 
     Skitai has one for POST, PUT and PATCH only, and breaks on a body of any other method.
     """
@@ -402,7 +402,7 @@ class BodyChannel(fake_channel):  # type: ignore[misc]
         self._exchange.end_body()
 
     def set_terminator(self, terminator: Any) -> None:
-        """The end of the body is HTTP/2's to tell."""
+        """Ignored: HTTP/2 marks the end of the body."""
 
 
 class Http2Producer(http2_producer):  # type: ignore[misc]
@@ -456,4 +456,4 @@ def encode_head(
 
 
 def _nothing() -> None:
-    """For sources whose end Skitai's handler tells by itself."""
+    """For sources whose end Skitai's handler finds by itself."""

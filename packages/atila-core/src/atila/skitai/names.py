@@ -23,7 +23,7 @@ def add_names(names: Mapping[str, Any]) -> None:
 
 
 def add_to(module: Any) -> None:
-    """Add all that is known by now to the module, and find what comes later."""
+    """Add the known names to the module, and find later ones."""
     NAMES.update(launch_names())
     _set_names(module)
     module.__getattr__ = _late_names(module)
@@ -39,7 +39,7 @@ def _set_names(module: Any) -> None:
 
 
 def _late_names(module: Any) -> Callable[[str], Any]:
-    """What finds the names of layers that were imported first, and were not ready at `install`."""
+    """Finds the names of layers that were imported first, and were not ready at `install`."""
 
     def find(name: str) -> Any:
         if not name.startswith("__"):
@@ -67,8 +67,8 @@ on_site_start.append(lambda site: show_g(site.g))
 
 
 def _show_current(pool: Any) -> None:
-    """Have `skitai.was` be the context of the request, event, job or hook of ours that runs; where
-    none does, it is what it is to the apps of others.
+    """Make `skitai.was` the context of our running request, event, job or hook; where none runs, it
+    is unchanged for apps of other frameworks.
 
     Relied on, of `_WASPool`, the class of `skitai.was`, which Skitai's own modules have taken:
     attributes are looked up by `__getattr__` and set by `__setattr__`; `_started`.

@@ -32,7 +32,7 @@ def install(module: Any) -> None:
 
 
 class Launcher:
-    """Sorts what is mounted into ours and Skitai's, and starts both.
+    """Sorts the mounts into ours and Skitai's, and starts both.
 
     Args:
         module: the `skitai` module.
@@ -89,12 +89,17 @@ class Launcher:
 
     def run(self, run: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """In place of `skitai.run(**conf)`."""
-        from atila.launch import script
+        from atila.launch import script, tls
 
+        for name in tls.OPTIONS:
+            # Of `skitai.enable_ssl`; Skitai itself looks there later than another engine can.
+            if (value := self._skitai.dconf.get(name)) is not None:
+                kwargs.setdefault(name, value)
         if script.record_run(kwargs):
             return None
         if not self._points:
             return run(**kwargs)
+        tls.announce(tls.settle({}, kwargs))
         self._obey_switches(kwargs)
         if reloading.is_development():
             # Skitai's default is every address of the machine.
@@ -127,7 +132,9 @@ class Launcher:
             raise
 
     def _obey_switches(self, options: Mapping[str, Any]) -> None:
-        """What the command line asks for that Skitai cannot do, or not for all of our files."""
+        """Run the switches of the command line that Skitai does not have, or not for all of our
+        files.
+        """
         from atila.launch import deploy
         from atila.serving import static
 
@@ -193,7 +200,7 @@ class Launcher:
 
 
 def _test_client(make: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    """In place of `skitai.test_client`, which has no script only if it is told `dryrun=True`."""
+    """In place of `skitai.test_client`, which only has no script with `dryrun=True`."""
     if not (args or kwargs.get("script")) and "dry" not in kwargs:
         kwargs = {"dryrun": True, **kwargs}
     return make(*args, **kwargs)

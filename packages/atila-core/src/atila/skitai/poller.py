@@ -1,11 +1,11 @@
 """Finds the connections that are ready, in place of Skitai's epoll, for thousands of connections.
 
-Skitai asks every connection in every round what it waits for, which takes 10 ms with 5,000 of them,
-however idle. Ours are asked when something has happened to them, and until they rest.
+Skitai asks every connection in every round for the events that it waits for, which takes 10 ms with
+5,000 of them, however idle. Ours are asked after an event of theirs, and until they rest.
 
 Relied on: `rs4.protocols.lifetime.poll_fun(timeout, map)`, called in each round;
 `rs4.asyncore.poller`, which `dispatcher.del_channel` takes descriptors from;
-`rs4.asyncore.readwrite` for what is ready; of dispatchers `readable`, `writable`, `accepting`,
+`rs4.asyncore.readwrite` for ready ones; of dispatchers `readable`, `writable`, `accepting`,
 `poller_flags` and `poller_registered`, the last two put back by `add_channel`.
 """
 
@@ -29,7 +29,7 @@ class Connection(Protocol):
     """A connection that says when it is to be asked."""
 
     def is_at_rest(self) -> bool:
-        """Whether it will say so before it waits for something else than now."""
+        """Whether it needs no more asking, until an event or `stir`."""
 
 
 class Poller:
@@ -91,7 +91,7 @@ class Poller:
         return self._others
 
     def _ask(self, dispatcher: Any) -> None:
-        """Ask what it waits for, and tell the kernel if that has changed."""
+        """Ask for the events it waits for, and pass changes to the kernel."""
         flags = _ALWAYS
         if dispatcher.readable():
             flags |= _IN

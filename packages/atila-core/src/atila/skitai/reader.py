@@ -11,9 +11,9 @@ from atila.runtime.loop import TaskLoop
 HIGH = 262144
 """Bytes that may wait for the reader before the engine stops reading from the client."""
 REPORT = 32768
-"""Bytes after which the task loop tells the main thread what was read."""
+"""Bytes after which the task loop reports to the main thread how much was read."""
 OVERHEAD = 256
-"""What a message counts beside its length, so that many empty ones are not free."""
+"""Bytes that a message counts beside its length, so that many empty ones are not free."""
 
 
 class Inbox:
@@ -52,11 +52,11 @@ class Inbox:
         self._loop.call(self._arrived, item)
 
     def finish(self) -> None:
-        """Nothing more comes; what is there can still be read."""
+        """No more comes; the bytes received can still be read."""
         self._loop.call(self._end, None)
 
     def fail(self, error: Exception) -> None:
-        """Nothing more comes; what is there is dropped, and reading raises `error`."""
+        """No more comes; the bytes received are dropped, and reading raises `error`."""
         self._loop.call(self._end, error)
 
     async def get(self) -> str | bytes | None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class Front:
     """Stands before the handlers of one virtual host, for all versions of HTTP.
 
-    Relied on, of Skitai's `VHost`: `handlers`, whose members pass what they do not deal with
-    themselves to their `default_handler` (this object is put there); `apps.modules`, the mounted
-    apps by their route, which ends with a slash; `default_handler.filesystem` (`maps`, `isfile`,
-    `isdir`) and `directory_defaults`, the static folders.
+    Relied on, of Skitai's `VHost`: `handlers`, whose members pass requests that are not theirs to
+    their `default_handler` (this object is put there); `apps.modules`, the mounted apps by their
+    route, which ends with a slash; `default_handler.filesystem` (`maps`, `isfile`, `isdir`) and
+    `directory_defaults`, the static folders.
 
     Args:
-        worker: what serves our requests.
+        worker: the server of our requests.
         vhost: the virtual host; ours from now on.
     """
 
@@ -73,7 +73,7 @@ class Front:
             request.response.error(405 if request.command == "connect" else 400)
 
     def _prepare(self) -> None:
-        """Look at what is mounted; at the first request, as all of it is by then."""
+        """Look at the mounts; at the first request, as all are there by then."""
         self._ready = True
         self._routes = [
             (route, any(isinstance(module.get_callable(), StandIn) for module in modules))

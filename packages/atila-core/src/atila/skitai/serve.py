@@ -17,6 +17,8 @@ def serve(settings: script.Settings) -> None:
     # Skitai reads them when it is imported, and names its data folder after the script.
     sys.argv = [target if is_script else target.replace(":", "."), *switches]
     script.overrides["address"] = settings.host
+    if settings.tls:
+        script.overrides.update(settings.tls.options())
     script.source = target
     if is_script:
         script.run_script(target)

@@ -42,7 +42,7 @@ _Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 def handshake_fault(method: str, header: Callable[[str], str | None]) -> HTTPError | None:
-    """What is wrong with a handshake (RFC 6455, section 4.2.1), None if nothing is."""
+    """The fault of a handshake (RFC 6455, section 4.2.1), None if it has none."""
     if method != "GET":
         return HTTPError(400, "a WebSocket handshake is a GET request")
     if header("sec-websocket-version") != "13":
@@ -87,7 +87,7 @@ class WebSocket:
     thread, where the state of the frames lives.
 
     Args:
-        worker: what serves it.
+        worker: the worker.
         channel: its connection.
         limit: the most bytes of a message.
         hang_up: called on the main thread when the last frame is out.

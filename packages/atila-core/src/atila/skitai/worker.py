@@ -39,7 +39,7 @@ log = logging.getLogger("atila.engines.skitai")
 
 
 class Worker:
-    """What serves our requests in this process. Made on its main thread, after the fork.
+    """The server of our requests in this process. Made on its main thread, after the fork.
 
     Args:
         wasc: Skitai's context class.
@@ -52,10 +52,10 @@ class Worker:
         site: the framework.
         loop: its task loop.
         pump: the way to the main thread.
-        active: the requests under way.
+        active: the running requests.
         draining: whether the worker shuts down.
         scheme: "http" or "https".
-        address: what the clients connect to.
+        address: the address that clients connect to.
     """
 
     def __init__(self, wasc: Any, site: Site) -> None:
@@ -194,12 +194,12 @@ class DrainingPump(Pump):
 class Leaver:
     """Ends the process when Skitai has cleaned up.
 
-    What it would do next, in a worker as in the master, is to kill all children of the master
-    (`rs4.psutil.kill.child_processes_gracefully`, whose default was computed before the fork):
-    one worker that ends would take the others with it.
+    Otherwise it would next kill all children of the master, from a worker as well
+    (`rs4.psutil.kill.child_processes_gracefully`, whose default was computed before the fork): one
+    worker that ends would take the others with it.
 
-    Relies on `wasc.cleanup(phase)`, which calls `cleanup` of what is in `wasc.objects`: all but
-    logger and async_executor in phase 1, the rest in phase 2.
+    Relies on `wasc.cleanup(phase)`, which calls `cleanup` of the `wasc.objects`: all but logger and
+    async_executor in phase 1, the rest in phase 2.
     """
 
     def __init__(self, wasc: Any, is_last: bool = False) -> None:

@@ -19,7 +19,7 @@ PIECE = 65536
 HIGH = 131072
 """Bytes that a client may leave unread before its sender has to wait."""
 REPORT = 32768
-"""Bytes after which the main thread tells the task loop what was taken."""
+"""Bytes after which the main thread reports to the task loop how much was taken."""
 
 Callback = Callable[[], object]
 
@@ -35,7 +35,7 @@ class BytesSource:
     """A body that is at hand.
 
     Args:
-        head: what goes before it.
+        head: the bytes before it.
         body: the body.
         sent: called when everything has been given to the socket.
     """
@@ -60,9 +60,9 @@ class FileSource:
     """A part of an open file, read while it is sent; closes the file.
 
     Args:
-        head: what goes before it.
+        head: the bytes before it.
         file: positioned at the first byte.
-        size: how many bytes.
+        size: the number of bytes.
         sent: called when everything has been given to the socket.
         cut: called if the file turns out to be shorter.
     """
@@ -151,7 +151,7 @@ class Outlet:
         self._call(self.finish, tail)
 
     def fail(self) -> None:
-        """The client has left: whoever waits to send learns of it."""
+        """Note that the client has left, and wake waiting senders, which raise an error."""
         self.gone = True
         if self._room is not None and not self._room.done():
             self._room.set_exception(ClientGone("the client has left"))
@@ -167,8 +167,8 @@ class Outlet:
         """Add some bytes.
 
         Args:
-            data: them.
-            size: what the sender was charged for them, if not their number.
+            data: the bytes.
+            size: the bytes that the sender was charged, if not their number.
         """
         if data:
             # An empty piece would be the end.

@@ -19,11 +19,11 @@ _BREAK = "  "
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request or an answer carried.
+    """The body of a request or an answer.
 
     Attributes:
-        kind: its media type.
-        text: as it is shown.
+        kind: the media type.
+        text: the text to show.
     """
 
     kind: str
@@ -37,11 +37,11 @@ class Call:
     Attributes:
         method: "GET".
         url: path and query.
-        headers: of the request, names in lower case.
-        body: of the request; None if there was none.
+        headers: the headers of the request, names in lower case.
+        body: the body of the request; None if there was none.
         status: "200 OK".
         answer: the body of the answer; None if there was none.
-        route: what the server told of the route: rule, name, parameters, authorization.
+        route: the server's header about the route: rule, name, parameters, authorization.
     """
 
     method: str
@@ -63,8 +63,8 @@ class Reference:
     """All calls of a test run, to become a document.
 
     Attributes:
-        calls: in the order they were made.
-        untold: how many were answered by a server that did not say by which route.
+        calls: the calls, in order.
+        untold: the number of calls whose answer did not name a route.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -114,12 +114,12 @@ class Reference:
 
 @dataclass(slots=True)
 class Resource:
-    """A route, and what was asked of it.
+    """A route, and the requests to it.
 
     Attributes:
         name: "product.tickers".
         rule: "/apis/tickers/<int:product_code>".
-        calls: in the order they were made.
+        calls: the requests, in order.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Resource:
         return sorted({call.method for call in self.calls})
 
     def heading(self, method: str) -> str:
-        """What stands above the examples of a method."""
+        """The heading of a method's examples."""
         return f"{_code(method)} {_code(self.rule)}"
 
     def lines(self) -> Iterator[str]:
@@ -159,7 +159,7 @@ class Resource:
 
 
 class _Anchors:
-    """The anchors that Markdown viewers give to headings; what comes twice gets a number."""
+    """The anchors that Markdown viewers give to headings; repeated ones get a number."""
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}

@@ -29,14 +29,14 @@ machine that is busy, see `patience`.
 
 
 class TestResponse:
-    """What an app answered.
+    """The answer of an app.
 
     Attributes:
-        status_code: the code.
+        status_code: the status code.
         header_list: the headers in the order sent.
         content: the whole body.
         complete: whether the body ended regularly.
-        trailers: the fields that came after the body, as gRPC has them.
+        trailers: the fields after the body, as gRPC has them.
     """
 
     __test__ = False
@@ -205,7 +205,7 @@ class TestWebSocket:
         self._to_client.put(message)
 
     async def flushed(self) -> None:
-        """What was sent is there."""
+        """Return at once: a sent message is there."""
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         if self.close_code is None:
@@ -246,8 +246,8 @@ class TestClient:
 
     Attributes:
         app: the app.
-        cookies: what the app has set, by name; it is sent back, unless a request has a Cookie
-            header of its own.
+        cookies: the cookies that the app has set, by name; they are sent back, unless a request has
+            a Cookie header of its own.
     """
 
     __test__ = False
@@ -383,7 +383,7 @@ class TestClient:
 
 @contextmanager
 def _main_restored() -> Iterator[None]:
-    """Put back what a launch script takes over as the main program; not its entry in sys.path.
+    """Undo what a launch script changes as the main program, but for its entry in sys.path.
 
     Relies on `skitai.SWD`, the folder that `skitai.abspath` starts from, found out once.
     """

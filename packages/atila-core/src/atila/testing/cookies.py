@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 BASE = "http://testserver"
 _DOMAIN = "testserver.local"
-"""What the jar makes of a host name without a dot."""
+"""The jar's form of a host name without a dot."""
 
 
 class ClientCookies(MutableMapping[str, str]):
-    """Cookies by name, as a mapping; what servers set is kept with path and time of expiry.
+    """Cookies by name, as a mapping; those of servers are kept with path and time of expiry.
 
-    What is set here is for all paths, until it is deleted. Where a name stands for several paths,
-    reading gives one of them and deleting removes all.
+    Cookies set by item are for all paths, until they are deleted. Where a name stands for several
+    paths, reading gives one of them and deleting removes all.
     """
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class ClientCookies(MutableMapping[str, str]):
         return request.get_header("Cookie")
 
     def take(self, url: str, headers: Sequence[Header]) -> None:
-        """Keep what an answer sets.
+        """Keep the cookies that an answer sets.
 
         Args:
-            url: of its request: path and query.
-            headers: of the answer.
+            url: the URL of its request: path and query.
+            headers: the headers of the answer.
         """
         lines = [value for name, value in headers if name.lower() == "set-cookie"]
         if lines:

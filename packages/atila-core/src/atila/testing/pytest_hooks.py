@@ -1,8 +1,8 @@
 """For a `conftest.py`: `from atila.pytest_hooks import *` gives pytest the option --docs.
 
-With it a test run that succeeds writes docs/api/index.md beside the tests folder, or, where
-a sub-directory was asked for, `pytest account --docs`, docs/api/account.md. What is in it comes
-from the requests of the tests: those of `skitai.test_client`, of `requests` in general and of
+With it a test run that succeeds writes docs/api/index.md beside the tests folder, or, where a
+sub-directory was asked for, `pytest account --docs`, docs/api/account.md. Its contents come from
+the requests of the tests: those of `skitai.test_client`, of `requests` in general and of
 `app.test_client`, to servers on this machine that run with --devel.
 """
 
@@ -37,11 +37,11 @@ _recorder = pytest.StashKey["Recorder"]()
 
 
 class Recorder:
-    """Takes down what tests ask of servers, while they run.
+    """Records the requests of tests to servers, while they run.
 
     Attributes:
-        reference: what it has taken down.
-        written: the document, when it has been written.
+        reference: the recorded requests.
+        written: the path of the document, when it has been written.
     """
 
     def __init__(self) -> None:
@@ -124,12 +124,12 @@ class Recorder:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option --docs."""
-    text = "write the API reference, docs/api/index.md, from what the tests ask for"
+    text = "write the API reference, docs/api/index.md, from the requests of the tests"
     parser.addoption("--docs", action="store_true", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to take down what the tests do."""
+    """Begin to record the requests of the tests."""
     if config.getoption("docs") and _recorder not in config.stash:
         config.stash[_recorder] = recorder = Recorder()
         recorder.start()
@@ -149,7 +149,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Tell where the reference is, and what is not in it."""
+    """Print where the reference is, and which requests are missing in it."""
     recorder = config.stash.get(_recorder, None)
     if recorder is None:
         return

@@ -1,4 +1,4 @@
-"""Waiting in tests: for a condition, with a patience that grows with what the machine has to do."""
+"""Waiting in tests: for a condition, with a patience that grows with the machine's load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEP = 0.005
 
 
 def patience(base: float = BASE) -> float:
-    """How long to wait for what should come about at once, on this machine at this moment.
+    """How long to wait for a condition that should hold at once, on this machine at this moment.
 
     Args:
         base: seconds on an idle machine.
@@ -50,7 +50,7 @@ def wait_until(
         condition: called again and again; the condition holds when it gives something true.
         what: the condition in words, for the failure.
         timeout: seconds; `patience()` if it is None, which most tests want.
-        log: gives what explains a failure, such as the log of a server.
+        log: gives an explanation of a failure, such as the log of a server.
 
     Raises:
         AssertionError: it does not hold in time.

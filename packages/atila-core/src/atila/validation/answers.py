@@ -1,4 +1,4 @@
-"""What a handler says that it answers with: `-> Receipt`. For OpenAPI, and for development."""
+"""The return type of a handler, `-> Receipt`: for OpenAPI, and for checks in development."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from atila.http import values
 from atila.http.response import Response
 from atila.routing.router import Route
 from atila.validation import hints
 from atila.validation.compiler import Typed, Unreadable, typed
 from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.readers import Anything, Custom, Reader, Scalar
+from atila.values.models import to_plain
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers with.
+    """The return type of a handler.
 
     Attributes:
-        type: of the value.
-        status: that it is answered with.
-        name: of the handler.
-        said: the annotation.
+        type: the type of the value.
+        status: the HTTP status of the answer.
+        name: the handler's name.
+        said: the annotation as written.
     """
 
     type: Typed
@@ -38,7 +38,7 @@ class Answer:
         """Compare a returned value with the annotation.
 
         Raises:
-            TypeError: it is of another type; the message tells what is wrong.
+            TypeError: it is of another type; the message names both.
         """
         if isinstance(value, Response):
             return
@@ -59,13 +59,13 @@ def _plain(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_validator__"):
         return value
     try:
-        return msgspec.to_builtins(values.to_plain(value))
+        return msgspec.to_builtins(to_plain(value))
     except TypeError:
         return value
 
 
 def of(route: Route) -> Answer | None:
-    """What a route's handler says of its answer; None if that is nothing about data: text, files,
+    """The return type that a route's handler declares; None if it declares no data: text, files,
     streams, `Response`, or a type that is known to type checkers alone.
     """
     hint = hints.of_answer(route.handler, route.namespace)

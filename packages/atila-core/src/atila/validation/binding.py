@@ -76,14 +76,14 @@ class Binding(Plan):
 
 
 def of(route: Route, of_layers: frozenset[str]) -> Binding | None:
-    """What binds the parameters of a route's handler; None if it says nothing of their types.
+    """The binding of a route's handler; None if the handler declares no types.
 
     Args:
         route: the route.
         of_layers: see `Binding`.
 
     Raises:
-        SetupError: a type cannot be resolved, or nothing can be converted to it.
+        SetupError: a type cannot be resolved, or no value can be converted to it.
     """
     found = places.of(route)
     return None if found is None else Binding(found, of_layers)

@@ -1,4 +1,4 @@
-"""From an annotation to what reads values of it; once, when an app is mounted."""
+"""Compiles an annotation to a reader of its values; once, when an app is mounted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Typed:
     """A type, ready to convert values to it.
 
     Args:
-        reader: of the type.
+        reader: the reader of the type.
 
     Attributes:
         is_model: it is a model, or one of several, or None.
@@ -90,14 +90,14 @@ class Typed:
 
 
 def typed(hint: Any, namespace: Mapping[str, Any] | None = None) -> Typed:
-    """What converts values to a type.
+    """The converter to a type.
 
     Args:
         hint: the type.
         namespace: for the annotations of models, names beside those of their modules.
 
     Raises:
-        Unreadable: nothing can.
+        Unreadable: there is none.
     """
     compiler = _Compiler(namespace or {})
     reader = compiler.reader(hint)
@@ -143,7 +143,7 @@ class _Compiler:
         self._custom: dict[Any, Reader] = {}
 
     def hook(self, hint: Any, value: Any) -> Any:
-        """What msgspec asks about a type that it does not know."""
+        """Called by msgspec for a type that it does not know."""
         reader = self._custom[hint]
         reading = Reading(Issues(), "", False)
         made = reader.read(value, (), reading)

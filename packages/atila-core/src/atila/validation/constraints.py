@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 NAMES = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
-"""What `msgspec.Meta` calls them, and errors in "rule"."""
+"""The names of constraints in `msgspec.Meta`, with those that errors have in "rule"."""
 
 _SHOWN = 80
 """Characters of a pattern that a message has."""
@@ -30,10 +30,10 @@ class Constraint:
 
     Attributes:
         rule: one of `NAMES`, or "predicate".
-        bound: what it compares with.
-        must: what the value must be: "must be at least 1".
-        holds: whether a value keeps it.
-        is_foreign: msgspec does not know of it where it stands in a model.
+        bound: the value to compare with.
+        must: the demand in words: "must be at least 1".
+        holds: whether a value obeys it.
+        is_foreign: msgspec does not check it in models.
     """
 
     rule: str
@@ -83,12 +83,12 @@ def _constraint(rule: str, bound: Any, is_foreign: bool) -> Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the metadata of an annotation says.
+    """The contents of an annotation's metadata.
 
     Attributes:
         constraints: the rules.
-        meta: what msgspec is to know of it; None for nothing.
-        extra: more for a JSON Schema: description, title, examples.
+        meta: the part for msgspec; None for none.
+        extra: keys for a JSON Schema: description, title, examples.
     """
 
     constraints: tuple[Constraint, ...]
@@ -97,10 +97,10 @@ class Said:
 
 
 def read(metadata: Iterable[Any]) -> Said:
-    """The constraints among the metadata of `Annotated`; what else is there means nothing here.
+    """The constraints among the metadata of `Annotated`; other metadata is ignored.
 
     Raises:
-        Unsupported: one of them makes no sense.
+        Unsupported: one of them is invalid.
     """
     constraints: list[Constraint] = []
     extra: dict[str, Any] = {}

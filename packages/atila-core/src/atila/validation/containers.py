@@ -123,7 +123,7 @@ _KEPT = (bytes,)
 
 
 def _nearest(failures: list[list[Issue]]) -> list[Issue] | None:
-    """What is wrong by the option that a value came farthest with; None if that is not plain."""
+    """The faults by the option that a value came farthest with; None if that is not plain."""
     depths = [max(issue.at.count(".") + issue.at.count("[") for issue in f) for f in failures]
     told = [
         f
@@ -138,8 +138,8 @@ class List(Reader):
 
     Args:
         hint: the type.
-        item: the reader of what is in it.
-        make: what makes it of a list.
+        item: the reader of the items.
+        make: makes the container from a list.
     """
 
     def __init__(self, hint: Any, item: Reader, make: Callable[[list[Any]], Any]) -> None:
@@ -178,7 +178,7 @@ class List(Reader):
 
 
 def _listed(value: Any, reading: Reading) -> list[Any] | None:
-    """What is to be read as a list; None if it is none."""
+    """A value as a list; None if it cannot be read as one."""
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)
     if reading.is_text and not isinstance(value, dict):
@@ -188,13 +188,13 @@ def _listed(value: Any, reading: Reading) -> list[Any] | None:
 
 
 class Tuple(Reader):
-    """A tuple of so many things, each of a type of its own; also a `NamedTuple`.
+    """A tuple of fixed length, with a type for each item; also a `NamedTuple`.
 
     Args:
         hint: the type.
-        items: the readers of what is in it.
-        make: what makes it of a list.
-        required: how many of them must be given.
+        items: the readers of the items.
+        make: makes the tuple from a list.
+        required: the number of items that must be given.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from atila.validation.html import is_harmless
 Check = Callable[[Any], Any]
 
 SHOWN = 40
-"""Characters; a longer text is told by its length only."""
+"""Characters; of a longer text, a message shows the length only."""
 
 _EXACT = 2**53
 """Whole numbers up to here are exact as floats (IEEE 754), which JSON's numbers often are."""
@@ -38,8 +38,8 @@ class Invalid(Exception):
     """A value that breaks a rule.
 
     Args:
-        must: what it has to be: "must be at least 3".
-        show: whether the message says what it is instead.
+        must: the demand in words: "must be at least 3".
+        show: whether the message shows the value.
     """
 
     def __init__(self, must: str, show: bool = True) -> None:
@@ -74,7 +74,7 @@ def is_blank(value: Any) -> bool:
 
 
 def to_number(value: Any) -> int | float | None:
-    """A finite number, or what a text says of one; None if it is neither."""
+    """A value as a finite number, also from text; None if it is neither."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -206,7 +206,7 @@ TYPES: dict[type, str] = {
 """The types that `name=type` takes, and the keyword that is the same."""
 
 LIBRARIES = {"emails": ("email_validator", "email-validator"), "safes": ("nh3", "nh3")}
-"""What is imported for a keyword once it is used, and the distribution that has it."""
+"""The module imported when a keyword is first used, and the distribution that has it."""
 
 
 def found_by(pattern: Any) -> Check:

@@ -4,8 +4,8 @@
     @app.inspect(ints=["age"], nones=["gender"], name__len__between=(3, 64), gender__in=["m", "f"])
     def person(was, id, name, age=None, gender=None): ...
 
-**What can be said.** A keyword takes names (`ints=["age"]`), a name takes a type (`age=int`) or
-what has a `.search` method (`mobile=re.compile(...)`), and a name with an operator takes what to
+**Rules.** A keyword takes names (`ints=["age"]`), a name takes a type (`age=int`) or an object with
+a `.search` method (`mobile=re.compile(...)`), and a name with an operator takes the value to
 compare with (`age__gte=18`, `name__len__lte=64`). See `atila.validation.converters` and
 `atila.validation.operators`.
 
@@ -13,22 +13,22 @@ compare with (`age__gte=18`, `name__len__lte=64`). See `atila.validation.convert
 digits to an item of a list. `order___lines__0___count__gte=1` is about order["lines"][0]["count"].
 Where names are listed places can be too: `ints=["order___lines__0___count"]`. Such a part has to be
 there if the parameter is, for nothing else could say so, unless `nones` lists it. Names and keys
-with `__` in them cannot be told from operators.
+with `__` in them cannot be distinguished from operators.
 
-**What is passed over.** A parameter that is not given (the signature says whether it may be
+**Exceptions.** Rules skip a parameter that is not given (the signature says whether it may be
 missing), and None where the handler can do without: its default is None, it takes the parameter by
 `**`, or `nones` lists it. Elsewhere None breaks every rule. `me`, `notme` and `new` in the place of
-a number in the path are passed over too.
+a number in the path are skipped too.
 
-**Order.** First `nones`, then what converts or tells a kind, then operators, then `oneof` and
-`manyof`: of the parameters that these name exactly one, or one and more, must be given and not
-None, as in `oneOf` and `anyOf` of JSON Schema.
+**Order.** First `nones`, then converters and types, then operators, then `oneof` and `manyof`: of
+the parameters that these name exactly one, or one and more, must be given and not None, as in
+`oneOf` and `anyOf` of JSON Schema.
 
 **Scopes.** `@app.inspect("JSON", ...)` looks only at one part of a request: "URL" (path and query),
 "FORM", "JSON", "DATA" (form or JSON), or "ARGS", which is all and the default. Rules for a body are
 idle where the method needs none and none came (GET, DELETE, …), and rules for "JSON" where a form
 came that has rules of its own, and the other way round. A parameter with rules for some parts only
-is refused if it comes in another one, or sending it there would be the way around its rules.
+is refused in any other, since a client could evade the rules by sending it there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("strings", "emails", "uuids", "notags", "safes", "search"), str),
     **{keyword: kind for kind, keyword in TYPES.items()},
 }
-"""What a value is that has passed a keyword; of a place there can be one kind only."""
+"""The type of a value that has passed a keyword; a place can have one only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Declaration:
 
 
 def declare(app: Atila, function: Any, declaration: Declaration) -> None:
-    """Leave what `@app.inspect` says on a handler, for the mount to compile.
+    """Leave the rules of `@app.inspect` on a handler, for the mount to compile.
 
     Raises:
         SetupError: the rules would not be seen: the handler has been compiled already, or it is
@@ -83,7 +83,7 @@ def declare(app: Atila, function: Any, declaration: Declaration) -> None:
 
 
 def compiled(route: Route, model: tuple[str, Iterable[str]] | None = None) -> Inspector | None:
-    """What checks the parameters of a route; None if its handler has no `@app.inspect`.
+    """The inspector of a route's parameters; None if its handler has no `@app.inspect`.
 
     Args:
         route: the route.
@@ -106,7 +106,7 @@ def parse(keyword: str) -> tuple[Place, str]:
     """Place and operator of a keyword such as "a___b__1__len__gte"; "" if it has no operator.
 
     Raises:
-        ValueError: it is malformed; the message says what is wrong.
+        ValueError: it is malformed; the message names the fault.
     """
     name, *rest = _SEPARATOR.split(keyword)
     path: list[str | int] = []
@@ -130,7 +130,7 @@ def parse(keyword: str) -> tuple[Place, str]:
 
 
 class _Compiler:
-    """Makes an inspector of what is said about the handler of one route."""
+    """Makes an inspector from the declarations of one route's handler."""
 
     def __init__(self, route: Route, model: tuple[str, Iterable[str]] | None) -> None:
         self._route = route
@@ -217,7 +217,7 @@ class _Compiler:
             else:
                 types = ", ".join(kind.__name__ for kind in TYPES)
                 raise ValueError(
-                    f"a parameter takes a type ({types}) or what has a search method;"
+                    f"a parameter takes a type ({types}) or an object with a search method;"
                     f" to compare write {keyword}__eq; lists are {', '.join(_LISTS)}"
                 )
             return

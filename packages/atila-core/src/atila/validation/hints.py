@@ -1,4 +1,4 @@
-"""Reading what a handler says of its parameters and of its answer, as types."""
+"""Reads the annotations of a handler's parameters and of its return value as types."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ABSENT: Any = inspect.Parameter.empty
 
 
 class Unresolved(ValueError):
-    """An annotation names something that is not there; the message says what."""
+    """An annotation has an unknown name; the message has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a parameter says.
+    """The annotation of a parameter.
 
     Attributes:
-        hint: its type, without the marker; `ABSENT` if it says none.
-        marker: where its value comes from; None if it does not say.
+        hint: the type, without the marker; `ABSENT` for none.
+        marker: the source of its value; None if it names none.
     """
 
     hint: Any = ABSENT
@@ -54,7 +54,7 @@ def namespace_of(function: Callable[..., Any]) -> dict[str, Any]:
 def of_parameters(
     handler: Callable[..., Any], namespace: Mapping[str, Any]
 ) -> dict[str, tuple[inspect.Parameter, Said]]:
-    """The parameters of a handler after the first, each with what it says.
+    """The parameters of a handler after the first, each with its annotation.
 
     Args:
         handler: the function.
@@ -84,7 +84,7 @@ def of_answer(handler: Callable[..., Any], namespace: Mapping[str, Any]) -> Any:
 def of_parameter(
     handler: Callable[..., Any], parameter: inspect.Parameter, namespace: Mapping[str, Any]
 ) -> Said:
-    """What one parameter of a handler says; see `of_parameters`."""
+    """The annotation of one parameter of a handler; see `of_parameters`."""
     if parameter.annotation is ABSENT:
         return Said()
     hint = _resolved(handler, parameter.name, parameter.annotation, namespace)

@@ -26,10 +26,10 @@ def is_harmless(text: str) -> bool:
     """Whether a text has no HTML but harmless tags and attributes: none that run a script, load a
     document or take input.
 
-    nh3 (the sanitizer ammonia) parses the text as browsers do and writes down what is harmless of
-    it. If nothing but the spelling differs then nothing was taken out. Quotes, blanks, slashes,
-    equals and end tags are spelling; letters are not, and neither a tag nor an attribute that does
-    something can do without them. A tag that never ends ("<b") is taken out, so it counts as harm.
+    nh3 (the sanitizer ammonia) parses the text as browsers do and returns its harmless parts. If
+    only the spelling differs, nothing was removed. Quotes, blanks, slashes, equals and end tags are
+    spelling; letters are not, and neither a tag nor an attribute that does something can do without
+    them. A tag that never ends ("<b") is removed, so it counts as harm.
     """
     if "<" not in text:
         return True

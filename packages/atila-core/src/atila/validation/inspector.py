@@ -24,7 +24,7 @@ WHERE = {
     "DATA": "a form or a JSON body",
     "ARGS": "the request",
 }
-"""The scopes, and what they are called in errors."""
+"""The scopes, and their names in errors."""
 
 
 class Place(NamedTuple):
@@ -44,12 +44,12 @@ class Rule:
     """One rule about one place.
 
     Attributes:
-        scope: the part of a request that it looks at: a key of `WHERE`.
+        scope: the part of a request that it checks: a key of `WHERE`.
         keyword: as the handler's author wrote it: "ints", "age__gte".
-        place: what it is about.
-        operator: what it checks: a keyword of `KEYWORDS`, "nones", "search", or an operator, that
-            after "len__" if it is of the length.
-        value: what it compares with; None for a keyword.
+        place: the parameter, or the part of it.
+        operator: a keyword of `KEYWORDS`, "nones", "search", or an operator, with "len__" before it
+            if it checks the length.
+        value: the value to compare with; None for a keyword.
     """
 
     scope: str
@@ -78,9 +78,9 @@ class Group:
     """The rules of one scope, in the order in which they are run.
 
     Args:
-        scope: the part of a request that they look at.
-        checks: rules with their checks; that of `nones` is None.
-        choices: what has to be given.
+        scope: the part of a request that they check.
+        checks: rules with their checks; the check of `nones` is None.
+        choices: the rules `oneof` and `manyof`.
         nullable: parameters that may be None.
     """
 
@@ -101,14 +101,14 @@ class Group:
         self.names = {rule.place.name for rule, _ in everything}
 
     def run(self, values: dict[str, Any], words: Collection[str]) -> None:
-        """Check parameters; what is converted takes the place of what was.
+        """Check parameters, and put converted values in their place.
 
         Args:
-            values: the parameters by name. Objects and lists in it are not changed but copied.
+            values: the parameters by name. Objects and lists in it are copied before a change.
             words: parameters to pass over.
 
         Raises:
-            HTTPError: 400, with the parameter, what is wrong with it, and the rule.
+            HTTPError: 400, with the parameter, its fault, and the rule.
         """
         for rule in self._nones:
             value = _find(values, rule.place)
@@ -158,8 +158,8 @@ class Inspector:
         numbers: parameters of the path that are numbers, so may be words as well ("me").
 
     Attributes:
-        rules: what is checked, for whoever documents the route.
-        choices: what has to be given.
+        rules: the rules, for the documents of the route.
+        choices: the rules `oneof` and `manyof`.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Inspector:
         return {name: frozenset(s) for name, s in sources.items() if "ARGS" not in s}
 
     def __call__(self, was: Was) -> None:
-        """Check a request; `was.args` gets what is converted.
+        """Check a request; `was.args` gets the converted values.
 
         Raises:
             HTTPError: 400, the first rule that is broken.
@@ -266,7 +266,7 @@ def _find(values: Mapping[str, Any], place: Place) -> Any:
 
 
 def _put(values: dict[str, Any], place: Place, value: Any) -> None:
-    """Replace what is at a place, in copies of the containers on the way: others hold these."""
+    """Replace the value at a place, in copies of the containers on the way, which others hold."""
     container: Any = values
     key: str | int = place.name
     for step in place.path:

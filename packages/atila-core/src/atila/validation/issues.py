@@ -1,4 +1,4 @@
-"""What is wrong with the input of a request, all of it at once, each with its place."""
+"""Collects all faults of a request's input, each with its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from atila.errors import HTTPError
 
 MOST = 100
-"""Issues that an answer lists; what comes after them is not looked at."""
+"""The most issues that an answer lists; reading stops there."""
 SHOWN = 10
 """Issues that the detail of an error names."""
 
@@ -25,13 +25,13 @@ class TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that is wrong.
+    """One fault of a request.
 
     Attributes:
         where: the part of the request: "path", "query", "body", "header", "cookie" or "params", the
             latter for the arguments of a call (XML-RPC, JSON-RPC, `was.pipe`).
         at: the place in it: "lines[2].count"; "" for the whole body.
-        message: what is wrong: "must be at least 1, not 0".
+        message: the fault in words: "must be at least 1, not 0".
         rule: for programs: "required", "unknown", "type", or the name of a constraint: "ge".
     """
 
@@ -60,7 +60,7 @@ def place(path: Iterable[str | int]) -> str:
 
 
 class Issues:
-    """Collects what is wrong with a request."""
+    """Collects the faults of a request."""
 
     def __init__(self) -> None:
         self.found: list[Issue] = []
@@ -89,10 +89,10 @@ class Issues:
 
 @dataclass(slots=True)
 class Reading:
-    """How values are being read: from where, and as what.
+    """The state of reading values.
 
     Attributes:
-        issues: where problems are noted.
+        issues: collects the faults.
         where: the part of the request; see `Issue`.
         is_text: numbers, dates and the like come as text: a query, a form, a header. JSON has types
             of its own, and they must fit.

@@ -13,7 +13,7 @@ class Marker:
     """The part of a request that a parameter is taken from, and from no other.
 
     Args:
-        name: what it is called there; see the subclasses for what stands in if it is not given.
+        name: its name there; the subclasses document the default.
     """
 
     name: str = ""

@@ -15,16 +15,16 @@ from atila.validation.issues import Issues, Reading, TooMany
 
 
 def json_reader(route: Route, parameter: inspect.Parameter) -> Callable[[bytes], Any] | None:
-    """What makes the value of a parameter of JSON; None if the parameter has no type.
+    """A function that makes a parameter's value from JSON; None if the parameter has no type.
 
-    It raises an `HTTPError` that tells all that is wrong.
+    The function raises an `HTTPError` with all faults.
 
     Args:
         route: the route, whose handler has the parameter.
-        parameter: it, which gets the message.
+        parameter: the one that gets the message.
 
     Raises:
-        SetupError: the type cannot be resolved, or nothing can be converted to it.
+        SetupError: the type cannot be resolved, or no value can be converted to it.
     """
     try:
         said = hints.of_parameter(route.handler, parameter, route.namespace)

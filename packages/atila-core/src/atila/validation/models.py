@@ -32,12 +32,12 @@ class Field:
     """A field of a model.
 
     Attributes:
-        name: of the attribute.
-        key: in JSON and forms.
+        name: the name of the attribute.
+        key: its name in JSON and forms.
         hint: the type.
-        required: whether it must be given.
-        default: what it is otherwise; `NO_DEFAULT` if that cannot be told.
-        reader: of its values; set when the model's type is compiled.
+        required: whether a client must send it.
+        default: the value otherwise; `NO_DEFAULT` if that is not known.
+        reader: the reader of its values; set when the model's type is compiled.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Model(Reader):
     Args:
         hint: the class, or the class with the types of its parameters: Page[Item].
         fields: its fields.
-        tag: the field that tells it from others of a union, and its value there; None for none.
+        tag: the field that distinguishes it in a union, and its value there; None for none.
         is_closed: whether it takes no fields but its own.
     """
 

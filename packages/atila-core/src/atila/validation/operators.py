@@ -1,8 +1,9 @@
 """The operators of `@app.inspect` (gte, in, regex, …): each checks the value of a rule.
 
 That happens once, when the app is mounted; a rule's value that makes no sense raises ValueError.
-The values of requests are compared as what the rule's value is: "7" is read as a number for
-`age__gte=3`, while "7" and "10" are texts for `code__gte="3"`. What cannot be read so is invalid.
+The values of requests are converted to the type of the rule's value: "7" is read as a number for
+`age__gte=3`, while "7" and "10" are texts for `code__gte="3"`. A value that cannot be converted is
+invalid.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _unequal(unwanted: Any) -> Check:
 
 
 def _like(limit: Any) -> Callable[[Any], Any]:
-    """Reads a value as what a limit is, text or number; None if it is something else."""
+    """Reads a value as the type of a limit, text or number; None if it is something else."""
     if isinstance(_scalar(limit, boolean=False), str):
         return lambda value: value if isinstance(value, str) else None
     return to_number
@@ -171,7 +172,7 @@ OPERATORS: dict[str, Callable[[Any], Check]] = {
     "notendwith": partial(_affix, "not end with", str.endswith, True),
     "regex": _regex,
 }
-"""Operators, with what makes a check of the value of a rule."""
+"""Operators, each with a function that makes a check from the value of a rule."""
 
 OF_TEXTS = frozenset(
     {"contains", "notcontain", "startswith", "notstartwith", "endswith", "notendwith", "regex"}

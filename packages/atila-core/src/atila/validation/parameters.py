@@ -25,13 +25,13 @@ class Parameter:
     """A parameter of a handler.
 
     Attributes:
-        name: as the function has it.
+        name: its name in the function.
         place: the part of the request that it comes from.
-        key: what it is called there.
-        type: what converts to its type; None for a parameter without one.
+        key: its name there.
+        type: the converter to its type; None for a parameter without a type.
         is_required: it has no default.
-        default: it; `ABSENT` for none.
-        kind: for one of the rule, its kind there: "int".
+        default: the default; `ABSENT` for none.
+        kind: the converter in the route's rule, if it is part of it: "int".
     """
 
     name: str
@@ -48,8 +48,8 @@ class Parameters:
     """All parameters of a handler.
 
     Attributes:
-        all: in their order, without that for ** .
-        rest: what converts the values of its ** parameter; None if they have no type.
+        all: the parameters in order, without ** .
+        rest: the converter of its ** parameter's values; None if they have no type.
         takes_any: it has a ** parameter.
     """
 

@@ -7,19 +7,19 @@ from atila.validation.parameters import Parameter, Parameters
 
 
 class Plan:
-    """Where the parameters of a handler are taken from.
+    """The sources of a handler's parameters.
 
     Args:
-        parameters: those of the handler.
+        parameters: the parameters of the handler.
         of_layers: names of parameters that are for layers, so that the handler need not take them.
 
     Attributes:
         whole_body: the parameter that takes the whole body, if any.
-        strips: that is of a model which takes no fields but its own.
-        beside: fields that the body may have for others beside those of the model that takes it.
+        strips: its model takes no fields but its own.
+        beside: fields of other parameters that the body may have beside those of the model.
         in_rule: the parameters of the rule.
-        in_query: what may be in the query.
-        in_body: what may be in a body that no parameter takes as a whole.
+        in_query: the parameters that may be in the query.
+        in_body: those that may be in a body that no parameter takes as a whole.
         takes_query: a parameter takes the whole query.
         by_position: names of arguments that a call gives by position, which no client may use.
     """

@@ -1,6 +1,6 @@
-"""The reader of what pydantic knows of: models, and annotations such as EmailStr.
+"""The reader of pydantic's types: models, and annotations such as EmailStr.
 
-Imported for an annotation that names one, so that pydantic is installed.
+Imported only when an annotation names one, so pydantic is installed then.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class PydanticReader(Reader):
-    """Reads by a TypeAdapter, as pydantic does: by the model's own settings.
+    """Reads by pydantic's TypeAdapter, so with the model's own settings.
 
     Args:
         hint: the type.
 
     Raises:
-        TypeError: pydantic cannot tell what it is.
+        TypeError: pydantic does not know the type.
     """
 
     def __init__(self, hint: Any) -> None:

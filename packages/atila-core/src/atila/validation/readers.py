@@ -1,8 +1,8 @@
-"""Readers: how a value of one type is read, piece by piece, and what its JSON Schema is.
+"""Readers: each reads values of one type, piece by piece, and gives its JSON Schema.
 
-msgspec converts what comes as JSON in one call; it stops at the first problem, and its idea of text
-("null", "1e3", seconds for a date) is not that of a query or a form. So text is read by these, and
-JSON is when msgspec refuses it, to find all that is wrong.
+msgspec converts JSON in one call; it stops at the first problem, and its rules for text ("null",
+"1e3", seconds for a date) are not those of a query or a form. So readers read all text, and read
+JSON when msgspec refuses it, to find all faults.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _LIMITS = {
 
 
 class Reader:
-    """How values of a type are read.
+    """Reads values of a type.
 
     Attributes:
-        hint: the type as msgspec is to convert to it.
-        said: what its annotation says beside the type.
-        is_checked: what msgspec has converted must still be checked, since there are constraints in
-            models that msgspec does not know of, or values such as NaN that it lets through.
-        tag: the field that tells a model from others of a union, and its value there.
-        takes_text: a text that is empty is a value of its own.
+        hint: the type that msgspec converts to.
+        said: the metadata of its annotation.
+        is_checked: values converted by msgspec still need a check, since models have constraints
+            that msgspec does not know, or since it lets values such as NaN through.
+        tag: the field that distinguishes a model in a union, and its value there.
+        takes_text: an empty text is a value.
     """
 
     hint: Any = None
@@ -53,7 +53,7 @@ class Reader:
     tag: tuple[str, Any] | None = None
 
     def constrain(self, said: Said) -> None:
-        """Take what an annotation says."""
+        """Apply the metadata of an annotation."""
         self.said = said
         if said.meta is not None:
             self.hint = Annotated[self.hint, said.meta]
@@ -64,7 +64,7 @@ class Reader:
         return any(constraint.is_foreign for constraint in self.said.constraints)
 
     def parts(self) -> Iterable[Reader]:
-        """The readers of what is in it."""
+        """The readers of its items or fields."""
         return ()
 
     def read(self, value: Any, path: Path, reading: Reading) -> Any:
@@ -72,7 +72,7 @@ class Reader:
         raise NotImplementedError
 
     def check(self, value: Any, path: Path, reading: Reading) -> None:
-        """Note what is wrong with a value of the right type."""
+        """Note the faults of a value of the right type."""
         for constraint in self.said.constraints:
             if not _holds(constraint, value):
                 reading.fail(path, f"{constraint.must}{_instead(value)}", constraint.rule)
@@ -94,7 +94,7 @@ class Reader:
         """A schema with the constraints in it.
 
         Args:
-            schema: that of the type.
+            schema: the schema of the type.
             length: how a limit of its length is called: "Length", "Items" or "Properties".
         """
         for constraint in self.said.constraints:
@@ -138,11 +138,11 @@ class Scalar(Reader):
 
     Args:
         hint: the type.
-        must: what a value must be: "must be a whole number".
+        must: the demand in words: "must be a whole number".
         schema: its JSON Schema.
-        from_text: what makes a value of text, or raises ValueError; None for the way of JSON.
-        from_json: what makes a value of JSON that msgspec refuses, or raises ValueError.
-        refused: whether a value, of the right type, is none after all: NaN.
+        from_text: makes a value from text, or raises ValueError; None to read text as JSON is read.
+        from_json: makes a value from JSON that msgspec refuses, or raises ValueError.
+        refused: whether a value of the right type is invalid nonetheless: NaN.
     """
 
     def __init__(
@@ -203,11 +203,11 @@ class Scalar(Reader):
 
 
 class Custom(Reader):
-    """A type that msgspec asks about: instances of it come as they are.
+    """A type that msgspec passes on unconverted, as instances of it.
 
     Args:
         hint: the class.
-        must: what a value must be.
+        must: the demand in words.
         schema: its JSON Schema.
     """
 

@@ -32,7 +32,7 @@ _WORDS = {
     "on": True,
     "off": False,
 }
-"""What a bool is in a query or form; "on" is what browsers send for a checked box."""
+"""The forms of a bool in a query or form; browsers send "on" for a checked box."""
 
 
 def _int(text: str) -> int:

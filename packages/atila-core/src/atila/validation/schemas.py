@@ -14,15 +14,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.\-_]+")
 class Components:
     """Schemas that a document refers to by name.
 
-    A model is called what its class is called; where several classes have one name, each has the
-    name of its module before it.
+    A model has the name of its class; where several classes have one name, each has the name of its
+    module before it.
 
     Args:
         hints: all models that the document will refer to.
-        taken: names that others have.
+        taken: names in use.
 
     Attributes:
-        template: what refers to a name.
+        template: the reference to a name.
     """
 
     template = "#/components/schemas/{model}"
@@ -39,7 +39,7 @@ class Components:
         self._ambiguous = {name for name, alike in named.items() if len(alike) > 1}
 
     def reference(self, hint: Any, make: Callable[[Components], Schema]) -> Schema:
-        """What refers to the schema of a type, which is made if it is not there yet."""
+        """A reference to the schema of a type, which is made if it is not there yet."""
         name = self._names.get(hint)
         if name is None:
             name = self._names[hint] = self._free(hint)
@@ -49,12 +49,12 @@ class Components:
         return {"$ref": self.template.format(model=name)}
 
     def adopt(self, module: str, schema: Schema, others: dict[str, Schema]) -> Schema:
-        """Take schemas that were made elsewhere, by the names that they have there.
+        """Take over schemas that were made elsewhere, with their names there.
 
         Args:
-            module: what comes before a name that is another's.
+            module: the prefix of a name that is taken already.
             schema: one that refers to them.
-            others: them.
+            others: the schemas, by name.
 
         Returns:
             The schema, with the names as they are here.

@@ -172,13 +172,13 @@ class RequestSource(_Sources):
         for where, other in given:
             reading = Reading(Issues(), where, True)
             if made is not INVALID and parameter.type.convert(other, (), reading) != made:
-                issues.add(where, (name,), "must be what the path says", "path")
+                issues.add(where, (name,), "must be the same as in the path", "path")
         return made
 
     def _by_rule(
         self, parameter: Parameter, value: Any, given: list[tuple[str, Any]], issues: Issues
     ) -> Any:
-        """Of a parameter without a type: what a body says wins, if the rule could have it."""
+        """A parameter without a type: the body's value wins, if the rule could have it."""
         where = places.PATH
         for where, other in given:
             if where == places.BODY or value is MISSING:
@@ -226,7 +226,7 @@ class RequestSource(_Sources):
         if not (parameter.type.reader.takes_text and kind.startswith("text/")):
             raise HTTPError(
                 415,
-                f"a body of the type {kind or 'that is not told'} is not taken:"
+                f"a body of {f'the type {kind}' if kind else 'unknown type'} is not taken:"
                 " send application/json, or a form",
             )
         try:

@@ -1,1 +1,1 @@
-"""Values as JSON, exactly; and what stands for those that JSON does not have."""
+"""Values as JSON, exactly; and substitutes for values of types that JSON does not have."""

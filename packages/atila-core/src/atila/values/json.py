@@ -45,7 +45,7 @@ def loads(data: bytes | str) -> Any:
 
 
 def _flaw(data: bytes | str, error: Exception) -> str:
-    """What is wrong with a text; orjson tells it with line and column."""
+    """The fault of a text, by orjson, with line and column."""
     try:
         orjson.loads(data)
     except orjson.JSONDecodeError as found:
@@ -59,14 +59,14 @@ def dumps(value: Any, default: Default | None = plain, option: int = 0) -> bytes
     """A value as JSON, in UTF-8.
 
     Args:
-        value: what orjson takes, and integers of any length; and what `default` makes of others.
-        default: gives what stands for a value of a type that orjson does not know, or raises
-            TypeError; None for one that knows none, and takes no keys but text: what is written
-            comes back as it was.
-        option: of orjson.
+        value: a value that orjson takes, or an integer of any length; others by `default`.
+        default: gives a substitute for a value of a type that orjson does not know, or raises
+            TypeError; None for no substitutes, and no keys but text: the value is read back as it
+            was.
+        option: the flags of orjson.
 
     Raises:
-        TypeError: something in it cannot be written.
+        TypeError: a value in it cannot be written.
     """
     try:
         return orjson.dumps(value, default, option)
@@ -88,7 +88,7 @@ class _Writing:
 
     Args:
         default: see `dumps`.
-        option: of orjson.
+        option: the flags of orjson.
     """
 
     def __init__(self, default: Default | None, option: int) -> None:

@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (PathLike, fsdecode),
     (tuple | list | Set | deque | Sequence | ValuesView, list),
 )
-"""Types, subclasses of them included, and what stands for their values."""
+"""Types, subclasses of them included, and the substitutes for their values."""
 
 _OF_LIBRARIES: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("asyncpg", "Range"): lambda value: range_text(value),
@@ -49,7 +49,7 @@ _OF_LIBRARIES: dict[tuple[str, str], Callable[[Any], Any]] = {
 
 
 def plain(value: Any) -> Any:
-    """What stands for a value of a type that JSON does not have.
+    """The substitute for a value of a type that JSON does not have.
 
     str for UUIDs, Decimals, fractions, IP addresses and networks, paths, dates and times (ISO
     8601), durations (ISO 8601: "P1DT90S"), ranges of PostgreSQL ("[1,5)") and its bits ("1011"),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import parse_status
+from atila.http.forms import JSON_TYPE
 from atila_render.data.negotiation import negotiated
 from atila_render.data.xml import to_xml
 from atila_render.settings import settings_of
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from atila import Was
     from atila.http.response import Response
 
-JSON_TYPE = "application/json"
 MEDIA = (JSON_TYPE, "application/xml", "text/xml")
-"""What an answer for programs can be, the favourite first."""
+"""The media types of answers for programs, the favourite first."""
 
 _XML = re.compile(r"(application|text)/([\w.\-]+\+)?xml\b.*", re.IGNORECASE)
 
@@ -71,7 +71,7 @@ def api(was: Was, /, *values: Any, **fields: Any) -> Response:
 
 
 def _split(values: tuple[Any, ...]) -> tuple[int | str | None, Any]:
-    """Status and value out of what was.API is given by position."""
+    """Status and value from the positional arguments of was.API."""
     if not values:
         return None, _ABSENT
     first, *rest = values
@@ -85,14 +85,14 @@ def _split(values: tuple[Any, ...]) -> tuple[int | str | None, Any]:
 
 
 def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more: Any) -> Response:
-    """Answer with an error of the same form as those that are raised, always for programs.
+    """Answer with an error in the form of a raised one, always for programs.
 
     Unlike `raise was.Error(…)` it is an ordinary answer: no hook for failed requests runs.
 
     Args:
         was: the request.
         status: 400 or "400 Bad Request".
-        detail: what is wrong, for the client to read.
+        detail: the fault, for the client to read.
         errno: the application's own number for it.
         more: further fields of the answer.
     """

@@ -53,7 +53,7 @@ NAMED: dict[str, Callable[[Moment], Any]] = {
     "unixepoch": _in_utc(datetime.timestamp),
     "str": str,
 }
-"""What JSON_ENCODER names, as functions of dates and times:
+"""The values of JSON_ENCODER, as functions of dates and times:
 
 - "rfc3339", the default: "2024-02-29T10:00:00+09:00", without an offset if it has none.
 - "iso": the same in UTC, "2024-02-29T01:00:00+00:00".

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from atila import HTTPError
-from atila.http.values import is_model, to_plain
 from atila.values import json
+from atila.values.models import is_model, to_plain
 from atila.values.plain import plain
 from atila_render.data.dates import MOMENTS, NAMED
 
@@ -19,7 +19,7 @@ Default = Callable[[Any], Any]
 Writer = Callable[[Any], bytes]
 
 _DEEPEST = 32
-"""Steps into a value that a message tells."""
+"""Steps into a value that a message shows."""
 
 
 class Unwritable(TypeError):
@@ -30,14 +30,14 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
     """The function that writes values as JSON, in UTF-8.
 
     It takes values made of dicts, lists, str, int, float, bool and None; dates and times,
-    enumerations, dataclasses, arrays and numbers of NumPy, and what `atila.values.plain` has a
-    form for. It raises `Unwritable` for anything else: texts with lone surrogates, ints of more
-    than 4300 digits, what refers to itself or is nested more than 254 deep.
+    enumerations, dataclasses, arrays and numbers of NumPy, and types that `atila.values.plain`
+    converts. It raises `Unwritable` for anything else: texts with lone surrogates, ints of more
+    than 4300 digits, values that contain themselves or are nested more than 254 deep.
 
     Args:
-        encoder: what becomes of dates and times: a name of `dates.NAMED`; or a function (value) or
-            a class of `json.JSONEncoder`, which is asked first about all that JSON has no type
-            for, dates and times included, and raises TypeError for values that it does not know.
+        encoder: the form of dates and times: a name of `dates.NAMED`; or a function (value) or a
+            class of `json.JSONEncoder`, which comes first for all values that JSON has no type for,
+            dates and times included, and raises TypeError for values that it does not know.
         pretty: indented by two spaces.
 
     Raises:
@@ -58,7 +58,7 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
 
 
 def _compiled(encoder: object) -> tuple[Default, int]:
-    """The function for what orjson does not know, and the options that have it asked."""
+    """The function for values that orjson does not know, and orjson's options."""
     if encoder is None or encoder == "rfc3339":
         if time.tzname == ("UTC", "UTC"):
             # orjson's own way comes to the same, and is much faster.
@@ -101,7 +101,7 @@ def _asking(first: Default) -> Default:
 
 
 def _simpler(value: Any) -> Any:
-    """What stands for a value of a type that JSON does not have."""
+    """The substitute for a value of a type that JSON does not have."""
     if isinstance(value, MOMENTS):
         # Of a subclass, or a time with an offset: orjson takes neither.
         return NAMED["rfc3339"](value)

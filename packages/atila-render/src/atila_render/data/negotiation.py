@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atila.http.response import Response
 
 _KEPT = 512
-"""Characters; what is chosen for a longer header is not kept in memory."""
+"""Characters; the choice for a longer header is not kept in memory."""
 
 
 def negotiated(was: Was, offers: tuple[str, ...]) -> str:
@@ -28,8 +28,8 @@ def negotiated(was: Was, offers: tuple[str, ...]) -> str:
 
     Raises:
         HTTPError: 406, the client takes none of them. Not if the request may have changed
-            something, or if the answer tells of an error: to hide that would be worse than to
-            answer in a format that was not asked for.
+            something, or if the answer is an error: hiding that would be worse than a format that
+            the client did not ask for.
     """
     response = was.response
     vary_by_accept(response)
@@ -77,7 +77,7 @@ def _wanted(media: str, accepted: dict[str, float]) -> tuple[float, int, int]:
 
 
 def vary_by_accept(response: Response) -> None:
-    """Tell caches that the answer depends on the Accept header (RFC 9110, section 12.5.5)."""
+    """Send Vary, for caches: the answer depends on the Accept header (RFC 9110, section 12.5.5)."""
     given = response.get_header("vary") if response.headers else None
     if given is None:
         response.headers.append(("vary", "Accept"))

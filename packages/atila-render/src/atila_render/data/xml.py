@@ -1,9 +1,9 @@
 """Values as XML 1.0 (W3C Recommendation, fifth edition).
 
 An object has an element for each of its keys, by its name; a list has an element `item` for each of
-its parts. The root is `response`. What has no value is an empty element with xsi:nil="true" (XML
-Schema, part 1, section 2.6.2). A key that is no name of an element is that of an element `item`, as
-its attribute `name`: <item name="1st">.
+its parts. The root is `response`. None is an empty element with xsi:nil="true" (XML Schema, part 1,
+section 2.6.2). A key that is no name of an element is that of an element `item`, as its attribute
+`name`: <item name="1st">.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def to_xml(value: Any, to_json: Writer) -> bytes:
 
     Args:
         value: anything that can be written as JSON.
-        to_json: how; dates, Decimals and all else look alike in both.
+        to_json: the writer of JSON; dates, Decimals and all else look alike in both.
 
     Raises:
         Unwritable: see `json.writer`.
@@ -71,7 +71,7 @@ def _write(value: Any, tag: str, out: list[str]) -> None:
 
 
 _SPACES = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
-"""What a parser makes a space of in an attribute (section 3.3.3)."""
+"""Characters that parsers turn into a space in an attribute (section 3.3.3)."""
 
 
 def _text(value: Any) -> str:

@@ -158,7 +158,7 @@ class Call:
         return self._stream
 
     async def _end_with(self, error: Exception) -> None:
-        """Tell of an error in the trailers, if the head was sent; else others will."""
+        """Send an error in the trailers, if the head was sent; else others will."""
         await self._messages.close()
         if self._stream is None:
             return

@@ -36,7 +36,7 @@ SETTINGS: dict[str, Setting] = {
 - GRPC_MAX_MESSAGE: bytes that a message of a client may have.
 - GRPC_HEALTH: whether grpc.health.v1.Health answers.
 - GRPC_REFLECTION: whether grpc.reflection.v1alpha.ServerReflection answers, which shows services
-  and their messages to anybody who may call it.
+  and their messages to all clients that may call it.
 - GRPC_PORT: a port of its own for gRPC, 50051 or "0.0.0.0:50051"; a number alone is of 127.0.0.1.
   `atila serve --grpc-port` wins over it. For servers without HTTP/2 trailers: granian, uvicorn.
 """
@@ -51,7 +51,7 @@ log = logging.getLogger("atila.app")
 
 
 def finders(app: Atila) -> dict[str, Finder]:
-    """What finds the endpoints of gRPC calls, by media type."""
+    """The finders of gRPC calls, by media type."""
     finder = _LazyFinder(app)
     if "google.protobuf.descriptor_pool" in sys.modules:
         finder.prepare()
@@ -90,7 +90,7 @@ class _LazyFinder:
 
 
 def refuse_other_types(app: Atila) -> Finder:
-    """What answers bodies of types that are not gRPC, at the path of one of its methods."""
+    """A function that refuses bodies of other types than gRPC at the paths of its methods."""
 
     def find(exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
         service, _, name = exchange.path[1:].rpartition("/")

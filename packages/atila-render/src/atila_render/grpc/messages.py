@@ -67,7 +67,7 @@ class Messages:
             return self._kind.FromString(data)
         except (DecodeError, RecursionError):
             name = self._kind.DESCRIPTOR.full_name
-            raise GrpcError(INTERNAL, f"what was sent is no {name}") from None
+            raise GrpcError(INTERNAL, f"the message is no {name}") from None
 
     async def only(self) -> Any:
         """The only message of a request that is no stream.
@@ -85,7 +85,7 @@ class Messages:
         return self._parsed(data)
 
     def interrupt(self) -> None:
-        """Tell a thread that waits for a message that the call is over."""
+        """Wake a thread that waits for a message: the call is over."""
         self._closed = True
         if self._waiting is not None:
             self._waiting.cancel()

@@ -37,14 +37,14 @@ class Method:
     """A method of a service, and the endpoint that answers it.
 
     Args:
-        descriptor: of the method.
-        endpoint: of the route.
+        descriptor: the descriptor of the method.
+        endpoint: the endpoint of the route.
 
     Attributes:
         name: "package.Service.Method".
         takes, gives: the classes of its messages.
         client_streaming, server_streaming: whether they come in streams.
-        handler: the function of the route, within what layers wrap it in.
+        handler: the function of the route, within the wrappers of layers.
         parameter: the name of its parameter; "" if it takes none.
         on_loop: it is called on the task loop.
 
@@ -116,7 +116,7 @@ class Finder:
             log.warning("%s: the service %s has no method %r%s", source, service, name, hint)
 
     def __call__(self, exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
-        """What answers a call; always something, an error at least."""
+        """The endpoint for a call; always one, an error at least."""
         full = exchange.path
         endpoint = self._found.get(full)
         if endpoint is None:

@@ -7,13 +7,14 @@ import base64
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import grpc
 from grpc import aio
 
-from atila import HTTPError
+from atila import HTTPError, SetupError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila_render.grpc.finder import VARIABLE
 from atila_render.grpc.status import OK, UNKNOWN, status_of
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 HOST = "ATILA_HOST"
 """The environment variable by which `atila serve` says at which address it listens."""
+CERTFILE, KEYFILE = "ATILA_CERTFILE", "ATILA_KEYFILE"
+KEYFILE_PASSWORD = "ATILA_KEYFILE_PASSWORD"  # noqa: S105 - a name
+"""Those by which it says with which certificate, if it speaks TLS."""
 GRACE = 1.0
 """Seconds that calls under way have when the site ends; it has waited for them already."""
 
@@ -46,12 +50,33 @@ def address_of(site: Site) -> str:
     return ""
 
 
-async def listen(site: Site, address: str) -> None:
+def credentials() -> grpc.ServerCredentials | None:
+    """The certificate of the server, which is that of this port too; None for plain HTTP/2.
+
+    Raises:
+        SetupError: its key has a password, which grpcio does not take.
+    """
+    certfile = os.environ.get(CERTFILE)
+    if not certfile:
+        return None
+    if os.environ.get(KEYFILE_PASSWORD):
+        raise SetupError(
+            "the gRPC port cannot use a key with a password. Mend: take the password off the key,"
+            " and let only the server's user read it"
+        )
+    key = Path(os.environ[KEYFILE]).read_bytes()
+    return grpc.ssl_server_credentials([(key, Path(certfile).read_bytes())])
+
+
+async def listen(
+    site: Site, address: str, certificate: grpc.ServerCredentials | None = None
+) -> None:
     """Serve the gRPC methods of a site; until it ends.
 
     Args:
         site: the site.
         address: host and port. Worker processes share it (SO_REUSEPORT).
+        certificate: for TLS; see `credentials`.
     """
     limit = max(mount.app.config.GRPC_MAX_MESSAGE for mount in site.mounts)
     server = aio.server(
@@ -63,7 +88,10 @@ async def listen(site: Site, address: str) -> None:
         ],
     )
     try:
-        server.add_insecure_port(address)
+        if certificate is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, certificate)
     except RuntimeError as error:
         log.error("gRPC cannot listen on %s: %s", address, error)
         return

@@ -29,7 +29,7 @@ def own_endpoints(
         services: the names of those it has.
 
     Raises:
-        SetupError: the setting GRPC_REFLECTION is on, and what it needs is not installed.
+        SetupError: the setting GRPC_REFLECTION is on, and grpcio-reflection is not installed.
     """
     handlers: dict[str, Callable[..., Any]] = {}
     if app.config.GRPC_HEALTH:

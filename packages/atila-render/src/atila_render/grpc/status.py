@@ -77,11 +77,11 @@ LONGEST_MESSAGE = 4096
 
 
 class GrpcError(HTTPError):
-    """An answer of a gRPC method other than OK; over HTTP, of the status that is most like it.
+    """An answer of a gRPC method other than OK; over HTTP, with the nearest status.
 
     Args:
         status: the code: 5, or grpc.StatusCode.NOT_FOUND.
-        detail: what is wrong, for the client to read.
+        detail: the fault, for the client to read.
         metadata: more fields of the trailers.
     """
 

@@ -43,7 +43,7 @@ class FrameReader:
 
     Args:
         read: gives the next piece of the body, of so many bytes at most; b"" at its end.
-        encoding: of the grpc-encoding header; None if there is none.
+        encoding: the value of the grpc-encoding header; None if there is none.
         limit: bytes that a message may have, compressed or not.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Compiles templates as Jinja does, with faster code for what templates print most.
+"""Compiles templates as Jinja does, with faster code for the most frequent expressions.
 
 The pages are the same as those of Jinja alone; the tests compare them.
 """
@@ -19,7 +19,8 @@ def _safe(text: str) -> str:
 
 
 def _quickest() -> Callable[[str], str]:
-    """MarkupSafe's own function for plain text, which makes no Markup of it to be joined anyway.
+    """MarkupSafe's own function for plain text, which makes no Markup, as the texts are joined
+    anyway.
 
     It is not public, so it is taken only if it is there and does what the public one does.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from atila import Atila
 
 EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.loopcontrols")
-"""What is on for every app."""
+"""The extensions of every app."""
 
 
 def environment_of(app: Atila) -> Environment:

@@ -64,7 +64,7 @@ def home_of(import_name: str) -> Path:
     """The folder of an app: that of its package, or the one in which its module or script is.
 
     Args:
-        import_name: what the app was made with: `__name__`, "__main__" included.
+        import_name: the app's argument: `__name__`, "__main__" included.
 
     Returns:
         An absolute path; the working directory if the module has no file, as at a prompt.

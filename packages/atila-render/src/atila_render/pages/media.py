@@ -32,7 +32,7 @@ _TEXT = {
 
 @lru_cache(1024)
 def media_type_of(name: str) -> str:
-    """The media type of what a template makes; HTML for all names that indicate no other.
+    """The media type of a template's output; HTML for all names that indicate no other.
 
     Args:
         name: "index.html", "index.j2", "feed.xml.j2", "robots.txt".
@@ -42,10 +42,10 @@ def media_type_of(name: str) -> str:
 
 
 def is_markup(name: str | None) -> bool:
-    """Whether a template makes HTML or XML, in which what is printed must be escaped.
+    """Whether a template makes HTML or XML, in which printed values must be escaped.
 
     Args:
-        name: of the template; None for one that is made of a string.
+        name: the name of the template; None for one made from a string.
     """
     return name is None or _suffix_of(name) not in _TEXT
 

@@ -1,4 +1,4 @@
-"""MINIFY_HTML: removes from pages what browsers do not need."""
+"""MINIFY_HTML: removes unneeded characters from pages."""
 
 from __future__ import annotations
 

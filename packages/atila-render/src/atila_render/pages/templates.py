@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.loop import in_event_loop
 from atila.runtime.offload import in_worker
 from atila.typevars import Function
 from atila_render.pages.environment import environment_of
@@ -72,7 +72,7 @@ def render(
     if not RESERVED.isdisjoint(more):
         clash = min(RESERVED.intersection(more))
         raise TypeError(f"{clash!r} means something else in templates: rename the variable")
-    if asyncio._get_running_loop() is not None and any(map(_has_tasks, more.values())):
+    if in_event_loop() and any(map(_has_tasks, more.values())):
         return Rendering(was, template, more)
     return _render(was, template, more)
 

@@ -31,7 +31,7 @@ def find(app: Atila, name: str) -> Match:
     point, or else to the resource of that name.
 
     Raises:
-        CallFault: to nothing that answers POST with a plain value.
+        CallFault: no such method answers POST with a plain value.
     """
     match = app.router.match("/" + name.replace(".", "/"), "POST")
     if match is not None and is_callable(match.endpoint):
@@ -69,8 +69,8 @@ def call(was: Was, name: str, params: Params) -> Any:
 
     Args:
         was: the request that is the envelope.
-        name: of the method.
-        params: by position or by name.
+        name: the name of the method.
+        params: the parameters, by position or by name.
 
     Returns:
         Its value; or an awaitable of it, to be awaited on the task loop.
@@ -138,11 +138,11 @@ async def _later(was: Was, inner: Was, value: Any, after: Sequence[After]) -> An
 
 
 def _plain(was: Was, value: Any) -> Any:
-    """What a handler answered, as a value.
+    """A handler's answer, as a value.
 
     Raises:
         HTTPError: it answered with an error.
-        TypeError: it answered with something that is no value.
+        TypeError: its answer is no value.
     """
     while isinstance(value, Response | Payload):
         if isinstance(value, Payload):
@@ -154,7 +154,7 @@ def _plain(was: Was, value: Any) -> Any:
     if value is ANSWERED or isinstance(value, FileBody | Iterator):
         raise TypeError(
             f"{was.endpoint.route.name} answered a call with {type(value).__name__}, which is no"
-            " value: return what XML-RPC and JSON-RPC have types for"
+            " value: return a value that XML-RPC and JSON-RPC have types for"
         )
     return value
 
@@ -174,11 +174,11 @@ Outcome = Callable[["Was", Any], Any]
 
 
 def in_order(was: Was, calls: Iterable[Any], one: Outcome) -> Any:
-    """The outcomes of calls, one after the other; what blocks runs in worker threads.
+    """The outcomes of calls, one after the other; blocking ones run in worker threads.
 
     Args:
         was: the request.
-        calls: them.
+        calls: the calls.
         one: makes one; gives its outcome or an awaitable of it, and never raises.
 
     Returns:
@@ -204,7 +204,7 @@ async def _rest_in_order(
 
 
 def failed(was: Was, error: Exception) -> None:
-    """Report a failed call: to the log, what clients are not given; and to the hooks of the app."""
+    """Log the details of a failed call that clients do not get; and run the app's hooks."""
     if isinstance(error, HTTPError):
         log_report(was, error)
     for hook in was.app.hooks.failed:

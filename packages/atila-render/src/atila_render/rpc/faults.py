@@ -33,8 +33,8 @@ class CallFault(Exception):
 
     Args:
         code: one of the above; or a number of the application; or a status of HTTP.
-        detail: what is wrong, for a reader.
-        data: more for programs: what an error answer of HTTP would have.
+        detail: the fault, for a reader.
+        data: more for programs: the fields of an HTTP error answer.
     """
 
     def __init__(self, code: int, detail: str = "", data: dict[str, Any] | None = None) -> None:
@@ -55,7 +55,7 @@ def of_error(was: Was, error: Exception) -> CallFault:
 
     Args:
         was: the request.
-        error: what a call raised. The code is the `errno` of an `HTTPError` if it has one; else
+        error: the error of a call. The code is the `errno` of an `HTTPError` if it has one; else
             INVALID_PARAMS for a 400, and its status for any other.
     """
     if isinstance(error, CallFault):
@@ -83,6 +83,6 @@ def of_error(was: Was, error: Exception) -> CallFault:
 def http_status(error: HTTPError) -> int:
     """The status of an answer that reports an error before any call was made.
 
-    RPC clients read the fault of a 200 only; what HTTP itself acts upon keeps its status.
+    RPC clients read the fault of a 200 only; errors that HTTP itself acts upon keep their status.
     """
     return error.code if error.code in (401, 407, 429, 503) else 200

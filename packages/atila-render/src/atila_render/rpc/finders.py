@@ -48,7 +48,7 @@ _PROTOCOLS: dict[str, Any] = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc}
 
 
 def finders(app: Atila) -> dict[str, Finder]:
-    """What finds the endpoints of calls, by media type, for the protocols that an app takes.
+    """The finders of calls, by media type, for the protocols that an app takes.
 
     Raises:
         SetupError: the setting RPC names an unknown protocol.
@@ -98,7 +98,7 @@ def _at(endpoint: Endpoint, paths: frozenset[str]) -> Finder:
 
 
 def refuse_other_types(app: Atila) -> Finder:
-    """What answers bodies of types that are no calls, where nothing but calls is answered."""
+    """A function that refuses bodies of other types than calls, where only calls are answered."""
     paths = frozenset(app.config.RPC_PATHS or ())
     types = [media for name in TYPES if name in app.config.RPC for media in TYPES[name]]
 

@@ -6,6 +6,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from atila.http.forms import JSON_TYPE
 from atila.values import json
 from atila_render.data.json import to_json
 from atila_render.rpc import calling, system
@@ -21,7 +22,6 @@ from atila_render.settings import settings_of
 if TYPE_CHECKING:
     from atila import HTTPError, Was
 
-JSON_TYPE = "application/json"
 _respond = partial(calling.respond, JSON_TYPE)
 
 
@@ -69,11 +69,11 @@ class _Call:
 
     Attributes:
         version: "2.0", or "" for 1.0.
-        id: what its reply has to have.
+        id: the id of its reply.
         is_notification: it has no reply.
 
     Raises:
-        CallFault: it is none; `id` and `version` are set as far as they are known.
+        CallFault: it is malformed; `id` and `version` are set as far as they are known.
     """
 
     def __init__(self) -> None:

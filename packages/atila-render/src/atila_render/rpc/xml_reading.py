@@ -48,7 +48,7 @@ def parse(body: bytes) -> tuple[str, list[Any]]:
     """The method and the parameters of a call.
 
     Raises:
-        CallFault: it is none. Document type declarations are refused, and entities with them.
+        CallFault: it is no call. Document type declarations are refused, and entities with them.
     """
     reader = _Reader()
     parser = DefusedExpatParser(reader, forbid_dtd=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from xmlrpc.client import Marshaller
 
-from atila.http.values import is_model, to_plain
+from atila.values.models import is_model, to_plain
 from atila.values.plain import plain
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def value_of(value: Any) -> str:
     Args:
         value: made of dicts, lists, tuples, sets, str, int of 32 bits, float, bool, bytes, None,
             which is the extension `nil`, and datetimes; dates, times, UUIDs and Decimals (as str),
-            enumerations, dataclasses, rows of databases, and what `atila.values.plain` has a form
-            for.
+            enumerations, dataclasses, rows of databases, and types that `atila.values.plain`
+            converts.
 
     Raises:
-        Unwritable: something in it is none of these.
+        Unwritable: a value in it is none of these.
     """
     try:
         # dumps() gives <params><param>…, of which only the value is needed.
@@ -109,8 +109,9 @@ _KINDS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Mapping, _dict),
     (list | tuple | Set, _list),
 )
-"""Types, the more particular first, and what makes of them what the marshaller takes: it looks at
-the very type, takes no subclass, and would write the attributes of any other object."""
+"""Types, the more particular first, with converters to the types of the marshaller, which takes no
+subclass and would write the attributes of any other object.
+"""
 
 _QUICK: dict[type, Callable[[Any], Any]] = {
     bool: _same,

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 class Backend:
     """Carries out tasks of one kind.
 
-    A backend learns from `task.work`, in terms of its own, what to do. It calls `task.try_start()`
-    right before it begins, and `task.settle(data)` or `task.fail(error)` when it is through: once,
-    from any thread. It runs what belongs to the user in `task.context`. What it has to remember of
-    a task it may keep in `task.handle`.
+    A backend finds its order in `task.work`, in terms of its own. It calls `task.try_start()` right
+    before it begins, and `task.settle(data)` or `task.fail(error)` at the end: once, from any
+    thread. It runs code of the user in `task.context`. It may keep its own data about a task in
+    `task.handle`.
     """
 
     keeps_time: ClassVar[bool] = False
-    """It ends a task by itself when its time is over, so that who awaits it needs no clock."""
+    """It ends a task by itself when its time is over, so that awaiting it needs no timer."""
 
     def start(self, task: Task) -> None:
         """Begin a task, or queue it. Returns soon: it is called in the handler's thread, which may
-        be that of the task loop. What goes wrong is told by `task.fail`, not raised.
+        be that of the task loop. Errors go to `task.fail` and are not raised.
         """
         raise NotImplementedError
 
@@ -33,8 +33,8 @@ class Backend:
         """
 
     def run_inline(self, task: Task) -> Coroutine[Any, Any, None] | None:
-        """What carries out a task that has not begun, within the coroutine that awaits it on the
-        task loop; None if it cannot be done there.
+        """An awaitable that carries out a task that has not begun, within the coroutine that awaits
+        it on the task loop; None if it cannot run there.
         """
         return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from atila import HTTPError
 from atila.errors import BUSY
 from atila.runtime.keeping import kept
+from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Closing(Protocol):
-    """What a site closes."""
+    """An object that a site closes."""
 
     def close(self) -> Awaitable[object] | None:
-        """End; what it gives is awaited on the task loop, and cancelled when the time is over."""
+        """End; the result is awaited on the task loop, and cancelled when the time is over."""
 
 
 Backend = TypeVar("Backend", bound=Closing)
@@ -35,7 +36,8 @@ _CLOSING = "backends"
 
 
 def site_singleton(site: Site, make: Callable[[Config], Backend]) -> Backend:
-    """What a site keeps under a function, which makes it of the settings when it is first wanted.
+    """The object that a site keeps under a function, which makes it from the settings at the first
+    use.
 
     The settings are those of the app with this layer that is mounted nearest to the root.
 
@@ -56,24 +58,32 @@ def _made(site: Site, make: Callable[[Config], Backend]) -> Backend:
 
 
 def _closing(site: Site) -> list[Closing]:
-    """What is to be closed with a site: all at once, since it has one time for all."""
+    """The objects to close with a site: all at once, since they share one time limit."""
     backends: list[Closing] = []
     site.on_shutdown(lambda: _close_all(backends))
     return backends
 
 
 def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: str) -> None:
-    """Have a thread of a pool carry out a task, which fails if too many wait for one already.
+    """Carry out a task in a thread of a pool; it fails if too many tasks wait already.
 
     Args:
-        pool: whose thread.
+        pool: the pool.
         run: called with the task.
         task: the task.
-        wanted: what the tasks wait for: "a thread".
+        wanted: the resource that tasks wait for, in words: "a thread".
     """
     if not pool.submit(run, task):
         error = HTTPError(503, f"too many tasks wait for {wanted}", 0, BUSY)
         task.fail(error, STA_UNSENT)
+
+
+def withdraw(task: Task) -> bool:
+    """Cancel a task that has not begun; False if it has."""
+    is_ours = task.try_start()
+    if is_ours:
+        task.fail(TaskCancelled(), STA_UNSENT)
+    return is_ours
 
 
 async def _close_all(backends: Sequence[Closing]) -> None:

@@ -18,7 +18,7 @@ class TaskTimeout(HTTPError, TimeoutError):  # type: ignore[misc]  # two attribu
     """A task was not done in time; as an answer 504 (RFC 9110, section 15.6.5).
 
     Args:
-        seconds: what it had.
+        seconds: its time limit.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -38,7 +38,7 @@ class UpstreamError(HTTPError, ConnectionError):  # type: ignore[misc]  # two at
     """The connection to a server that a task needs failed; as an answer 502.
 
     Args:
-        report: which server, by the name of its alias, and how it failed; without any secret. It is
+        report: the server, by the name of its alias, and the failure; without any secret. It is
             logged, and given to no client.
     """
 
@@ -73,8 +73,8 @@ class BadResponse(HTTPError):
     """A server's answer cannot be used; as an answer 502.
 
     Args:
-        report: which server, by the name of its alias, and what is wrong; without any secret. It is
-            logged, and given to no client.
+        report: the server, by the name of its alias, and the fault; without any secret. It is
+            logged, and sent to no client.
         response: status and headers, if they came.
         data: the body, parsed as that of a good answer, if it came.
 
@@ -97,10 +97,10 @@ class RpcError(BadResponse):
     """A called method failed: a fault of XML-RPC, an error of JSON-RPC, a status of gRPC.
 
     Args:
-        call: which method of which server.
+        call: the method and the server.
         fault: the number of the fault; the name of the status of gRPC.
-        reason: what the server says about it.
-        data: what JSON-RPC has beside it.
+        reason: the server's message.
+        data: the data of an error of JSON-RPC.
     """
 
     def __init__(self, call: str, fault: int | str, reason: str, data: Any = None) -> None:
@@ -113,9 +113,9 @@ class PoolExhausted(HTTPError):
     """No connection was free in time; as an answer 503 (RFC 9110, section 15.6.4).
 
     Args:
-        name: of the alias.
+        name: the name of the alias.
         size: the most connections that it has.
-        seconds: how long was waited.
+        seconds: how long the request has waited.
     """
 
     def __init__(self, name: str, size: int, seconds: float) -> None:
@@ -127,15 +127,15 @@ class DatabaseError(Exception):
     """A database refused a statement; as an answer 500.
 
     Attributes:
-        kind: what kind of refusal: "unique", "foreign_key", "not_null", "check", "exclusion",
+        kind: the kind of refusal: "unique", "foreign_key", "not_null", "check", "exclusion",
             "deadlock", "serialization", "busy", "data", or "" for all others.
         sqlstate: PostgreSQL's code of five characters (its appendix A), or SQLite's name of its
             result code, "SQLITE_CONSTRAINT_UNIQUE".
-        table: which table it is about; "" if that is not known.
-        column: which column, or several separated by commas.
-        constraint: which constraint, of PostgreSQL.
-        server_detail: what PostgreSQL tells beside its message; often values of the row, hence it
-            is in no text and told to no client.
+        table: the table; "" if it is not known.
+        column: the column, or several separated by commas.
+        constraint: the constraint, of PostgreSQL.
+        server_detail: PostgreSQL's detail beside its message; often values of the row, hence it is
+            in no text and sent to no client.
     """
 
     kind = sqlstate = table = column = constraint = server_detail = ""
@@ -155,8 +155,8 @@ class DataError(HTTPError, DatabaseError):
 
 
 class DataConflict(HTTPError, DatabaseError):
-    """What was to be written conflicts with what is there: a value that must be unique, a row that
-    others refer to, or that is not there to be referred to; as an answer 409.
+    """A write conflicts with existing data: a value that must be unique, a row that others refer
+    to, or a missing one that is referred to; as an answer 409.
     """
 
     def __init__(self, message: str) -> None:
@@ -166,8 +166,8 @@ class DataConflict(HTTPError, DatabaseError):
 
 
 class DatabaseBusy(HTTPError, DatabaseError):
-    """The database gave way to another transaction, or has no place for one more or for what it
-    brings; the same may work in a moment. As an answer 503 with Retry-After.
+    """The database gave way to another transaction, or has no room for one more or for its data; a
+    retry may succeed. As an answer 503 with Retry-After.
     """
 
     def __init__(self, message: str) -> None:

@@ -16,9 +16,9 @@ class Tasks(Waitable):
     """Several tasks, and groups of tasks, that are waited for together.
 
     Given by position they make a list: `was.Tasks(a, b)` or `was.Tasks([a, b])`. Given by name they
-    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; what is given by position
-    beside them is waited for, and its errors are raised, but it is not in the dict. A list or dict
-    among them is a group of its own. A name may say which part of the data is wanted, see `picks`:
+    make a dict: `was.Tasks(a=a, b=b)` or `was.Tasks({"a": a, "b": b})`; tasks by position beside
+    them are waited for, and their errors are raised, but they are not in the dict. A list or dict
+    among them is a group of its own. A name may select a part of the data, see `selectors`:
     `was.Tasks(count__one__cnt=task)`.
 
     Args:
@@ -28,7 +28,7 @@ class Tasks(Waitable):
 
     Raises:
         TypeError: a member is no task.
-        ValueError: two names name the same.
+        ValueError: two names select the same key.
     """
 
     __slots__ = ("_listed", "_named", "_picks")
@@ -76,8 +76,8 @@ class Tasks(Waitable):
         """Wait for the data of all: a list, or a dict by name.
 
         Raises:
-            Exception: what the first of those failed with that have failed; `dispatch` has what
-                came of the others.
+            Exception: the error of the first task that has failed; `dispatch` has the results of
+                the others.
         """
         return self._collect(Pick.fetch, _commit)
 
@@ -99,7 +99,7 @@ class Tasks(Waitable):
     def _collect(
         self, take: Callable[[Pick, Waitable], Any], leave_out: Callable[[Waitable], object]
     ) -> Any:
-        """Wait for all, then take from each what belongs into the result."""
+        """Wait for all, then make the result of their data."""
         self.wait()
         if not self._named:
             return [take(ALL, member) for member in self._listed]

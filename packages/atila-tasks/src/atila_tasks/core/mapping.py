@@ -20,13 +20,13 @@ Status = int | str
 
 
 class Mapped:
-    """What `was.Map(…)` gives, for the handler to return: awaiting it gives the answer.
+    """The result of `was.Map(…)`, for the handler to return: awaiting it gives the answer.
 
     Args:
         was: the request.
-        tasks: what is waited for.
-        write: makes the answer of the data.
-        status: of the answer; None for 200.
+        tasks: the tasks to wait for.
+        write: makes the answer from the data.
+        status: the status of the answer; None for 200.
         blocks: whether `write` may block.
     """
 
@@ -83,23 +83,23 @@ def mapped(was: Was, /, *values: Any) -> Mapped:
 
     Args:
         was: the request.
-        values: a status, if one is given, and what is waited for: named tasks or a single one;
-            the data of a list of tasks is answered as a list.
+        values: a status, if one is given, and tasks to wait for: named ones or a single one; the
+            data of a list of tasks is answered as a list.
 
     Raises:
         MissingLayer: no layer has `was.API`.
-        TypeError: it is no task.
+        TypeError: the value is no task.
     """
     status, tasks = _one(values, "was.Mapped")
     return Mapped(was, tasks, _value(_of_others(was).API), status)
 
 
 def render_or_map(was: Was, template: str, /, *members: Any, **named: Any) -> Mapped:
-    """Answer with a page or, to who accepts no pages, as `was.Map` does.
+    """Answer with a page or, to clients that accept none, as `was.Map` does.
 
     Args:
         was: the request.
-        template: what `was.render_or_API` takes.
+        template: the template, as for `was.render_or_API`.
         members: as in `map`.
         named: as in `map`.
 
@@ -114,16 +114,16 @@ def render_or_map(was: Was, template: str, /, *members: Any, **named: Any) -> Ma
 
 
 def render_or_mapped(was: Was, template: str, /, *values: Any) -> Mapped:
-    """Answer with a page or, to who accepts no pages, as `was.Mapped` does.
+    """Answer with a page or, to clients that accept none, as `was.Mapped` does.
 
     Args:
         was: the request.
-        template: what `was.render_or_API` takes.
+        template: the template, as for `was.render_or_API`.
         values: a status, if one is given, and named tasks, or a task whose data is a dict.
 
     Raises:
         MissingLayer: no layer has `was.render_or_API`.
-        TypeError: it is no task, or its data has no names.
+        TypeError: the value is no task, or its data has no names.
     """
     status, tasks = _one(values, "was.render_or_Mapped")
     write = _of_others(was).render_or_API

@@ -33,12 +33,12 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """How a task went.
+    """The outcome of a task.
 
     Attributes:
         status: one of STA_*, numbered as in Skitai.
-        data: what it gave, filtered; None unless the status is STA_NORMAL.
-        error: why it failed; None if the status is STA_NORMAL.
+        data: its data, filtered; None unless the status is STA_NORMAL.
+        error: the error; None if the status is STA_NORMAL.
         response: status and headers of a server's answer, a `Head`, whatever the status is; None
             if none came, or the task is no call of a server.
     """

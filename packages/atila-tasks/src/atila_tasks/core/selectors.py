@@ -23,13 +23,13 @@ _WAYS = frozenset({"one", "fetch"})
 
 
 class Pick:
-    """A name, and what it says.
+    """A name, and the part of the data that it selects.
 
     Args:
         spelling: the name as it was given.
 
     Attributes:
-        name: under which the data goes.
+        name: the key of the data.
     """
 
     __slots__ = ("_is_one", "_path", "name", "spelling")
@@ -50,7 +50,7 @@ class Pick:
 
         Raises:
             LookupError: there is no such part.
-            Exception: what the task failed with; see `Waitable.one`.
+            Exception: the task's error; see `Waitable.one`.
         """
         return self._follow(member.one() if self._is_one else member.fetch())
 
@@ -97,14 +97,14 @@ _pick = lru_cache(1024)(Pick)
 """The same names come with every request."""
 
 ALL = Pick("")
-"""What no name says: all of the data."""
+"""The selector of a name without a suffix: all of the data."""
 
 
 def picks_of(names: Iterable[str]) -> Iterator[Pick]:
-    """What names say.
+    """The selections of names.
 
     Raises:
-        ValueError: two name the same.
+        ValueError: two have the same key.
     """
     spellings: dict[str, str] = {}
     for spelling in names:

@@ -25,21 +25,21 @@ log = logging.getLogger("atila.tasks")
 
 
 class Task(Waitable):
-    """Work that was started when this was made.
+    """Work that starts as soon as the task is created.
 
     Args:
         was: the request.
         backend: carries it out.
-        work: what is to be done, in the backend's terms.
+        work: the order, in the backend's terms.
         timeout: seconds from now until it counts as failed, waiting for its turn included; None for
-            no limit. What work that has begun does then is the backend's affair: a thread goes on.
-        filter: called with the data; what it gives is the data that everybody sees.
-        meta: whatever the maker wants to find in it later.
+            no limit. Work that has begun may go on then, as in a thread; that is up to the backend.
+        filter: called with the data; its result is the data of the task.
+        meta: any data of the caller, kept for later.
 
     Attributes:
         context: the context variables that the work runs with, `atila.current` among them.
-        handle: the backend's own.
-        timeout: seconds that it had when it was made; None for no limit.
+        handle: data of the backend.
+        timeout: its time limit in seconds; None for none.
     """
 
     __slots__ = (
@@ -143,8 +143,8 @@ class Task(Waitable):
         return self._begun or self._result is not None
 
     def try_start(self) -> bool:
-        """Begin. Of all who might only one is given True; nobody if the task is finished already,
-        because it was cancelled or its time is over.
+        """Begin. Of all callers only one gets True; none if the task is finished already, because
+        it was cancelled or its time is over.
         """
         with self._lock:
             if self._begun or self._result is not None:
@@ -162,7 +162,7 @@ class Task(Waitable):
         """Finish with data, which is filtered in the calling thread.
 
         Args:
-            data: what it gave.
+            data: the result of the work.
             response: status and headers, if a server answered with it.
         """
         if self.done:
@@ -175,7 +175,7 @@ class Task(Waitable):
             self._conclude(Result(STA_NORMAL, filtered, None, response))
 
     def settle_by(self, func: Callable[[], Any]) -> None:
-        """Finish with what func() gives, or with the error that it raises."""
+        """Finish with the result of func(), or with the error that it raises."""
         try:
             data = func()
         except BaseException as error:
@@ -187,8 +187,8 @@ class Task(Waitable):
         """Finish with an error.
 
         Args:
-            error: what `fetch` shall raise.
-            status: one of STA_*; None to tell it from the error.
+            error: the error that `fetch` raises.
+            status: one of STA_*; None to derive it from the error.
         """
         if self.done:
             return
@@ -228,7 +228,7 @@ class Task(Waitable):
                 callback()
             except BaseException:
                 # Such as a loop that is closed already, or SystemExit. The others wait as well.
-                log.exception("telling the end of %r failed", self)
+                log.exception("a callback at the end of %r failed", self)
 
     def _block(self) -> None:
         self._backend.help_out(self)

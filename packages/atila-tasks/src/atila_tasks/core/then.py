@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Then:
-    """What `task.then(func)` gives, for the handler to return: awaiting it gives the answer.
+    """The result of `task.then(func)`, for the handler to return: awaiting it gives the answer.
 
     Args:
         was: the request.
-        task: what is waited for.
+        task: the task to wait for.
         func: called as func(was, task), in a worker thread because it may block.
     """
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.loop import in_event_loop
 from atila.typevars import Context
 from atila_tasks.core.then import Then
 
@@ -25,7 +26,7 @@ class Waitable(ABC):
 
     Args:
         was: the request.
-        meta: whatever the maker wants to find in it later.
+        meta: any data of the caller, kept for later.
     """
 
     __slots__ = ("_was", "meta")
@@ -41,14 +42,14 @@ class Waitable(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Call off what has not begun, and what a backend can stop; the rest goes on."""
+        """Cancel work that has not begun, and work that its backend can stop; the rest goes on."""
 
     @abstractmethod
     def fetch(self) -> Any:
         """Wait for the data.
 
         Raises:
-            Exception: what the task failed with; `TaskTimeout` if it was not done in time.
+            Exception: the task's error; `TaskTimeout` if it was not done in time.
             RuntimeError: it is not finished, and waiting would block an event loop.
         """
 
@@ -96,11 +97,11 @@ class Waitable(ABC):
             self._block()
 
     def then(self, func: Callable[[Context, Self], Any]) -> Then:
-        """Answer later: `return task.then(func)` gives the handler's thread back at once.
+        """Answer later: `return task.then(func)` frees the handler's thread at once.
 
         Args:
-            func: called as func(was, task) in a worker thread once the task is finished, well or
-                not; what it returns is the answer.
+            func: called as func(was, task) in a worker thread once the task is finished, with data
+                or an error; its result is the answer.
         """
         return Then(self._was, self, func)
 
@@ -124,11 +125,9 @@ class Waitable(ABC):
 
 
 def _refuse_on_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError(
-        "this task is not finished, and waiting for it here would block the task loop: write"
-        " `task = yield task` in a coroutine, `await task` in async def, before its data is used"
-    )
+    if in_event_loop():
+        raise RuntimeError(
+            "this task is not finished, and waiting for it here would block the task loop: write"
+            " `task = yield task` in a coroutine, `await task` in async def, before its data is"
+            " used"
+        )

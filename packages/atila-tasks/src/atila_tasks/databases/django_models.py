@@ -96,14 +96,14 @@ class Model(AbstractModel, models.Model):  # type: ignore[misc]  # sqlphile has 
 
     @classmethod
     def validate(cls, payload: Mapping[str, Any], create: bool = False) -> dict[str, Any]:
-        """The columns to write of what a client sent.
+        """The columns to write from a client's data.
 
         Args:
             payload: values by the names of fields or columns.
-            create: whether a row is added, so that what is missing is filled in or demanded.
+            create: whether a row is added, so that missing fields get defaults or raise the error.
 
         Raises:
-            HTTPError: 400, it is not what the fields ask for; it names the field.
+            HTTPError: 400, a field is missing or invalid; it names the field.
         """
         fields = _fields_of(cls)
         columns: dict[str, Any] = {}
@@ -154,7 +154,7 @@ def _refusal(name: str, problem: str) -> HTTPError:
 
 
 def _converted(field: Any, value: Any) -> Any:
-    """A value as the column has it; statements, and what is said of null, as they are."""
+    """A value in the column's type; statements, and the tests of null, are unchanged."""
     if value is None or isinstance(value, SQL | D | _Q):
         return value
     if field.is_relation:

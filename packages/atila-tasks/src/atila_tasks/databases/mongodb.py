@@ -20,11 +20,10 @@ from atila_tasks.core.errors import (
     Unreachable,
     UpstreamError,
 )
-from atila_tasks.upstream.interfaces import CONNECTIONS, Interface, Start
+from atila_tasks.upstream.interfaces import CONNECTIONS, Interface, Start, WithBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
 
     from atila_tasks.core.task import Task
     from atila_tasks.upstream.aliases import Alias, Member
@@ -44,7 +43,7 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is to be done with a collection.
+    """An operation on a collection.
 
     Attributes:
         collection: its name; "" for that of the alias.
@@ -59,15 +58,15 @@ class Operation:
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Documents:
-    """What `was.db(alias)` gives: a collection, whose methods make tasks; `db["other"]` is another
-    collection of the same database.
+class Documents(WithBlock):
+    """The result of `was.db(alias)`: a collection, whose methods make tasks; `db["other"]` is
+    another collection of the same database.
 
     - find(filter, …), aggregate(pipeline, …): a list of documents.
     - find_one(filter): a document, or None.
     - insert(document), insert([document, …]): the `_id` of it, or a list of them.
-    - update(filter, changes), delete(filter): how many documents were changed, or deleted.
-    - count(filter): how many there are.
+    - update(filter, changes), delete(filter): the number of documents changed, or deleted.
+    - count(filter): their number.
 
     And all others of pymongo's collections, by their own names.
 
@@ -79,12 +78,6 @@ class Documents:
     def __init__(self, start: Start, collection: str = "") -> None:
         self._start = start
         self._collection = collection
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getitem__(self, collection: str) -> Documents:
         return Documents(self._start, collection)
@@ -208,7 +201,7 @@ _REFUSALS = frozenset({13, 18})
 
 
 def _plain(value: Any) -> Any:
-    """A result of pymongo as what it is about: identities, or a number of documents."""
+    """A result of pymongo as data: identities, or a number of documents."""
     if isinstance(value, results.InsertOneResult):
         return value.inserted_id
     if isinstance(value, results.InsertManyResult):

@@ -11,7 +11,7 @@ from atila_tasks.core.errors import PoolExhausted
 
 
 class Connected(Protocol):
-    """What a pool has to know of a connection."""
+    """The parts of a connection that a pool uses."""
 
     def is_closed(self) -> bool:
         """Whether it cannot be used any more."""
@@ -37,11 +37,11 @@ class Pool(Generic[C]):
     """Connections, made as they are needed. On the task loop only, hence without locks.
 
     Args:
-        name: of the alias, for errors.
+        name: the name of the alias, for errors.
         connect: makes a connection.
         check: raises if a connection does not work any more.
-        is_quiet: tells at once, without asking the server, whether nothing looks wrong with a
-            connection: that there is nothing to be read from it.
+        is_quiet: whether a connection looks sound, without asking the server: that there is nothing
+            to be read from it.
         size: the most connections.
         patience: seconds that a request waits for one.
         idle: seconds without use after which one is closed; infinity for never.
@@ -141,7 +141,7 @@ class Pool(Generic[C]):
         return True
 
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> C | None:
-        """A connection from who gives one back; None for the right to open one."""
+        """A connection that another request gives back; None for the right to open one."""
         place: asyncio.Future[C | None] = loop.create_future()
         deadline = loop.time() + self._patience
         self._waiting.append((place, deadline))
@@ -163,7 +163,7 @@ class Pool(Generic[C]):
             raise
 
     def _give_up(self) -> None:
-        """Tell those who have waited long enough."""
+        """End the waiters whose time is over."""
         loop = asyncio.get_running_loop()
         self._alarm = None
         while self._waiting:
@@ -217,7 +217,7 @@ class Pool(Generic[C]):
         self._pass_on()
 
     def _pass_on(self) -> None:
-        """Let who waits the longest open a connection."""
+        """Let the longest waiter open a connection."""
         while self._waiting and len(self._all) + self._opening < self._size:
             place, _ = self._waiting.popleft()
             if not place.done():

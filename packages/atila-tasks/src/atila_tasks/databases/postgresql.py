@@ -62,13 +62,13 @@ class PostgreSQL(SQLInterface):
     """Options of an alias, besides `CONNECTIONS`:
 
     - idle_timeout: seconds without use after which a connection is closed.
-    - statement_timeout: seconds after which the server itself ends a statement; None for what it
-      is configured to.
+    - statement_timeout: seconds after which the server itself ends a statement; None for the
+      server's configuration.
     - statement_cache: prepared statements that each connection keeps; 0 behind a proxy that shares
       connections, such as PgBouncer.
     - ssl: as of `asyncpg.connect`: None for TLS if the server has it, True or a context to demand a
       valid certificate, "disable", …
-    - settings: of the session, such as {"search_path": "shop"}.
+    - settings: settings of the session, such as {"search_path": "shop"}.
     """
 
     engine = DB_PGSQL
@@ -148,7 +148,7 @@ class PostgreSQL(SQLInterface):
     async def _sent(
         self, connection: Connection, query: Query, send: Callable[..., Awaitable[Any]]
     ) -> Any:
-        """What the server answers to a statement, whose values fit if they can."""
+        """The server's answer to a statement, whose values are fitted if possible."""
         try:
             params = query.params
             if has_fractions(params):
@@ -166,7 +166,7 @@ class PostgreSQL(SQLInterface):
             raise translated(error, self.alias.name, self._limit) from None
 
     async def _forget_schema(self) -> None:
-        """Tables or types have changed: what all connections know of them is out of date, and would
+        """Tables or types have changed: the knowledge of all connections is out of date, and would
         fail a transaction on each.
         """
         self._kinds.clear()

@@ -18,10 +18,10 @@ from atila_tasks.core.errors import (
 )
 
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""What asyncpg raises."""
+"""The errors that asyncpg raises."""
 
 OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-"""What it raises where a table or a type has changed since it learnt of it."""
+"""Errors for a table or a type that has changed since asyncpg learnt of it."""
 _UNSENT = re.compile(r"cannot switch to state \d+; protocol is in the .failed. state|not connected")
 """Of errors of the library itself those that come before anything is sent."""
 
@@ -38,7 +38,7 @@ _KINDS = {
 _CONFLICTS = frozenset({"unique", "foreign_key", "exclusion"})
 _BUSY = frozenset({"deadlock", "serialization", "busy"})
 _SCARCE = "53"
-"""Codes of what the server has not enough of: connections, memory, room on its disk."""
+"""Codes for lacking resources: connections, memory, room on the disk."""
 _STARTING = "57P03"
 _CANCELLED = "57014"
 _ENDED = ("08", "57P", "25P03")
@@ -59,7 +59,7 @@ def is_unfit(error: BaseException) -> bool:
 
 
 def refused(error: asyncpg.PostgresError) -> DatabaseError:
-    """What a task fails with when a statement is refused."""
+    """The error of a task whose statement is refused."""
     state = error.sqlstate or ""
     kind = _KINDS.get(state, "")
     if not kind:
@@ -86,11 +86,11 @@ def refused(error: asyncpg.PostgresError) -> DatabaseError:
 
 
 def translated(error: BaseException, name: str, limit: float | None) -> BaseException:
-    """What a task fails with for an error of asyncpg, or the error itself if it is none.
+    """The error of a task for one of asyncpg, or the error itself if it is another one.
 
     Args:
-        error: what came.
-        name: of the alias.
+        error: the error raised.
+        name: the name of the alias.
         limit: the server's own time limit for statements in seconds.
     """
     if is_unfit(error):
@@ -122,7 +122,7 @@ def translated(error: BaseException, name: str, limit: float | None) -> BaseExce
 
 
 def unconnected(error: BaseException, name: str) -> BaseException:
-    """What a task fails with if there is no connection, or the error itself."""
+    """The error of a task without a connection, or the error itself."""
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return Unreachable(f"{name} refuses the user or the password")
     if isinstance(error, asyncpg.InvalidCatalogNameError):

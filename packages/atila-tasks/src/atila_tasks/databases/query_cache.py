@@ -1,7 +1,7 @@
 """The query cache: `use_cache`, `rm_cache` and `cache` of `was.db`.
 
-Each worker process keeps its own; the times of updates, which all workers share, tell whether what
-it has is still good.
+Each worker process keeps its own; by the times of updates, which all workers share, it finds out
+whether its data is still valid.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _CELL = 48
 
 @dataclass(slots=True)
 class Entry:
-    """What a statement gave.
+    """The result of a statement.
 
     Attributes:
         rows: the data.
-        version: when the last of what they depend on was updated, as it was before they were read.
+        version: the time of the last update that they depend on, taken before they were read.
         expires: `time.monotonic()` after which they are too old; None for never.
-        size: bytes, about.
+        size: about so many bytes.
     """
 
     rows: Any
@@ -54,10 +54,10 @@ class Entry:
 
 
 class QueryCache:
-    """Data of statements. What was used the longest ago gives way first.
+    """Results of statements. The least recently used is dropped first.
 
     Args:
-        limit: bytes, about, that it may have.
+        limit: bytes that it may have, about.
     """
 
     def __init__(self, limit: int) -> None:
@@ -114,7 +114,7 @@ class CacheUse:
     """How tasks use the cache.
 
     Attributes:
-        names: of things that the data depend on.
+        names: the names of things that the data depend on.
         updates: names of things that the tasks update.
         seconds: how long the data may be used; None for no limit.
         reads: the data may come from the cache.
@@ -132,14 +132,14 @@ class CacheUse:
         rm_cache: str | Sequence[str] | None,
         cache: float | None,
     ) -> CacheUse:
-        """What the arguments of `was.db` say."""
+        """The arguments of `was.db` about the cache."""
         if cache is not None and cache < 0:
             raise ValueError("cache takes seconds, 0 or more")
         reads = (use_cache is not None or bool(cache)) and rm_cache is None
         return cls(_names(use_cache), _names(rm_cache), cache or None, reads)
 
     def start(self, start: Starter, request: Query | Script) -> Any:
-        """A task whose data may come from the cache, or go there, or invalidate what is there."""
+        """A task that takes its data from the cache, puts it there, or invalidates entries."""
         if not self.reads or start.is_mapped:
             return self._updating(start, request)
         key = _key(start, request)
@@ -229,7 +229,7 @@ def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _key(start: Starter, request: Any) -> Any:
-    """What a statement is known by; None if it cannot be."""
+    """The key of a statement; None if it has none."""
     params = getattr(request, "params", None)
     if params is None:
         return None

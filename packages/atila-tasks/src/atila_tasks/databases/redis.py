@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 PORT = 6379
 _FULL = "max number of clients"
-"""What the server says when it takes no more connections."""
+"""The server's message when it takes no more connections."""
 
 _OVERFLOW = re.compile("out of range|would overflow|string exceeds maximum")
-"""What the server says of numbers that are too large for it."""
+"""The server's message about numbers that are too large for it."""
 
 
 class Redis(Interface):
@@ -137,7 +137,7 @@ class Redis(Interface):
 
 
 def _texts(value: Any) -> Any:
-    """What a command gave, with bytes as text where they are."""
+    """The result of a command, with bytes as text where they are text."""
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -135,7 +135,7 @@ class SQLite(SQLInterface):
         if holds and pool is self.writer and self._is_mine():
             raise RuntimeError(
                 f"this request holds the only connection of {self.alias.name} that writes, in a"
-                " transaction: use what `with was.db(…, transaction=True) as db` gave"
+                " transaction: use the db of `with was.db(…, transaction=True) as db`"
             )
         return pool
 
@@ -184,8 +184,8 @@ class SQLiteConnection:
     """A connection, used by one thread at a time.
 
     Args:
-        path: of the file.
-        threads: as many as there are connections, at least.
+        path: the path of the file.
+        threads: at least as many threads as there are connections.
     """
 
     def __init__(self, path: str, threads: ThreadPoolExecutor) -> None:
@@ -194,7 +194,7 @@ class SQLiteConnection:
         self._connection: sqlite3.Connection | None = None
 
     async def call(self, func: Callable[[], T]) -> T:
-        """Call a function in a thread; cancelled, it interrupts what runs there."""
+        """Call a function in a thread; a cancellation interrupts the running statement."""
         future = asyncio.get_running_loop().run_in_executor(self._threads, func)
         try:
             return await asyncio.shield(future)
@@ -295,7 +295,7 @@ class ReadOnly(DatabaseError):
 
 
 def refused(error: Exception) -> DatabaseError:
-    """What a task fails with when a statement is refused."""
+    """The error of a task whose statement is refused."""
     state = getattr(error, "sqlite_errorname", "") or ""
     kind = _KINDS.get(state, "")
     message = str(error)

@@ -23,7 +23,7 @@ class SupervisedProcess:
     Args:
         command: the program and its arguments.
         pass_fds: file descriptors that it inherits, under the same numbers.
-        options: of `subprocess.Popen`.
+        options: the options of `subprocess.Popen`.
 
     Raises:
         OSError: it cannot be started.
@@ -77,7 +77,7 @@ class SupervisedProcess:
                     os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Kill what is left of its group, wait for it, and let go of all that it took.
+        """Kill the rest of its group, wait for it, and release its resources.
 
         Returns:
             Its exit status; that of a signal is negative.

@@ -82,7 +82,7 @@ class _Answers(pickle.Unpickler):
 
 
 def load(data: bytes) -> Any:
-    """What a process has pickled."""
+    """The object that a process has pickled."""
     return _Answers(io.BytesIO(data)).load()
 
 
@@ -152,7 +152,7 @@ class Child:
 
 
 def _preparation() -> bytes:
-    """What `multiprocessing.spawn.prepare` needs in a process to find the modules of this one."""
+    """The data of `multiprocessing.spawn.prepare` for a process to find the modules of this one."""
     data: dict[str, Any] = {"sys_path": sys.path, "sys_argv": sys.argv}
     main = sys.modules["__main__"]
     name = getattr(getattr(main, "__spec__", None), "name", None)
@@ -165,17 +165,17 @@ def _preparation() -> bytes:
 
 
 def open_answer(answer: bytes) -> Any:
-    """What a function has returned.
+    """The result of a function.
 
     Raises:
         TypeError: it cannot be read here.
-        Exception: what the function has raised, or `ProcessFailed`.
+        Exception: the function's error, or `ProcessFailed`.
     """
     try:
         body = load(answer[1:])
     except Exception as error:
         raise TypeError(
-            f"what a function of was.Process gave cannot be read here: {error}"
+            f"the result of a function of was.Process cannot be read here: {error}"
         ) from error
     if answer[:1] == DATA:
         return body

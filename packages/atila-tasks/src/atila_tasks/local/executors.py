@@ -12,13 +12,13 @@ from typing import Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import submit
+from atila_tasks.core.backends import submit, withdraw
 from atila_tasks.core.errors import TaskCancelled
 from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 
 _THREADS = 2
-"""Who hand tasks over: an executor may connect to somewhere, or start processes."""
+"""Threads that hand over tasks: an executor may connect to somewhere, or start processes."""
 
 
 class Executors(Backend):
@@ -42,9 +42,9 @@ class Executors(Backend):
         submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
-        elif task.handle is None:
+        if withdraw(task):
+            return
+        if task.handle is None:
             # It is being handed over; that it is done is found when that is done.
             task.fail(TaskCancelled())
         elif task.handle.cancel():
@@ -87,7 +87,7 @@ class Executors(Backend):
             return self._executor  # type: ignore[return-value]  # None is always replaced
 
     def close(self) -> None:
-        """Give up what has not begun; the executor itself ends as its makers have it."""
+        """Cancel jobs that have not begun; running ones go on to their end."""
         self._pool.close(0)
         for future in tuple(self._pending):
             future.cancel()

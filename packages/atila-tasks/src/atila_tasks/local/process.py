@@ -37,8 +37,8 @@ def process(
 ) -> Task:
     """Call a function in another process, for work that keeps a processor busy.
 
-    It gets there by its module and name, its arguments and what it returns by pickle, so these are
-    copies. The process knows nothing of the request.
+    The function is passed by its module and name, its arguments and its result by pickle, so these
+    are copies. The process knows nothing of the request.
 
     Args:
         was: the request.
@@ -46,13 +46,13 @@ def process(
         positional: its positional arguments.
         args: more of them, for the way that `multiprocessing.Process` is called.
         kwargs: its keyword arguments.
-        timeout: seconds that it has; then its process is killed.
-        filter: called with what the function returns, in this process, to give the data.
-        meta: whatever shall be found in the task later.
+        timeout: seconds from now; then its process is killed.
+        filter: called with the function's result, in this process, to give the data.
+        meta: any data of the caller, kept in the task.
 
     Returns:
         The task. It has failed with HTTPError 503 if too many wait for a process, with
-        `ProcessDied` if its process has ended, and with `TypeError` if what the function returned
+        `ProcessDied` if its process has ended, and with `TypeError` if the result of the function
         cannot be sent.
 
     Raises:

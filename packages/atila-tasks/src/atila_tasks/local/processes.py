@@ -14,9 +14,8 @@ from functools import partial
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, submit
+from atila_tasks.core.backends import drained, submit, withdraw
 from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 from atila_tasks.local.children import Child, ProcessDied, open_answer
 
@@ -41,8 +40,7 @@ class Processes(Backend):
         submit(self._pool, self._run, task, "a process")
 
     def cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
+        if withdraw(task):
             return
         # Under the lock, or it might be at another task already.
         with self._lock:

@@ -26,9 +26,9 @@ class ProgramFailed(RuntimeError):
     """A program ended with another status than 0.
 
     Args:
-        program: its name, without its arguments, which may be anybody's secret.
-        status: its exit status, that of a signal negative.
-        stderr: the end of what it wrote to its standard error.
+        program: its name, without its arguments, which may be secret.
+        status: its exit status; negative for a signal.
+        stderr: the end of its standard error.
     """
 
     def __init__(self, program: str, status: int, stderr: str) -> None:
@@ -53,13 +53,13 @@ class OutputTooLong(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is to be run.
+    """A program to be run.
 
     Attributes:
         argv: the program and its arguments.
         limit: bytes that it may write to its standard output.
-        text: whether its output is text, in UTF-8; what is none is replaced by "�".
-        input: what it reads.
+        text: whether its output is text, in UTF-8; invalid bytes are replaced by "�".
+        input: its standard input.
         cwd: its working directory; None for that of the server.
         env: its environment; None for that of the server.
     """
@@ -80,7 +80,7 @@ class Program:
         """Start it.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be started.
         """
         return SupervisedProcess(
             self.argv,
@@ -101,7 +101,7 @@ def argv_of(command: Any, *, shell: bool) -> list[str]:
 
     Raises:
         ValueError: there is no program in it, a quote is not closed, or only a shell could read it.
-        TypeError: it is neither.
+        TypeError: it is neither a line nor a list of words.
     """
     if shell:
         if not isinstance(command, str):
@@ -129,14 +129,14 @@ def argv_of(command: Any, *, shell: bool) -> list[str]:
 
 
 def run(program: Program, supervised: SupervisedProcess, timeout: float | None) -> str | bytes:
-    """Wait for a program that was started, and give what it wrote to its standard output.
+    """Wait for a program that was started, and give its standard output.
 
-    What it has started and left behind ends with it.
+    Its remaining child processes end with it.
 
     Raises:
-        TimeoutError: it took too long.
-        ProgramFailed: it failed.
-        OutputTooLong: it wrote too much.
+        TimeoutError: its time is over.
+        ProgramFailed: its status is not 0.
+        OutputTooLong: its output is over the limit.
     """
     output, errors = bytearray(), bytearray()
     try:
@@ -207,7 +207,7 @@ def _take(
     program: Program,
     errors: bytearray,
 ) -> bool:
-    """Read what is there; False if there is nothing, or no more ever."""
+    """Read the available output; False if there is none, or no more ever."""
     try:
         piece = os.read(key.fd, _PIECE)
     except BlockingIOError:

@@ -30,7 +30,7 @@ SIZE = 16
 
 
 class Queue:
-    """What a producer puts the pieces of an answer into.
+    """Takes the pieces of an answer from a producer.
 
     Args:
         was: the request.
@@ -51,7 +51,7 @@ class Queue:
         """Send a piece of the answer; None ends it. Waits while the client takes its time.
 
         Raises:
-            ClientGone: nobody wants more: the producer should clean up and end.
+            ClientGone: the reader has left: the producer should clean up and end.
             TypeError: it is neither text nor bytes.
             RuntimeError: it has been ended already.
         """
@@ -75,7 +75,7 @@ class Queue:
         """The next piece; None after the last.
 
         Raises:
-            Exception: what the producer has raised.
+            Exception: the producer's error.
         """
         while True:
             with self._room:
@@ -90,7 +90,7 @@ class Queue:
             await self._arrival.wait()
 
     def leave(self) -> None:
-        """Nobody wants more."""
+        """The reader has left."""
         with self._room:
             self._is_left = True
             self._pieces.clear()
@@ -100,7 +100,7 @@ class Queue:
         """The producer has ended. In its thread.
 
         Returns:
-            Whether somebody is still there to be told of its error.
+            Whether a reader is left that gets its error.
         """
         with self._room:
             is_open = not self._is_left and not self._is_ended
@@ -150,7 +150,7 @@ class Producers:
             log.error("request %s: its producer failed", was.request_id, exc_info=problem)
 
     def close(self) -> None:
-        """Tell the producers that nobody wants more."""
+        """End the producers, which have no readers any more."""
         for queue in tuple(self._running):
             queue.leave()
 
@@ -176,8 +176,8 @@ def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) 
     """
     if iscoroutinefunction(produce) or isasyncgenfunction(produce):
         raise TypeError(
-            "was.Queue takes a plain function (queue); write an asynchronous generator for what"
-            " needs no thread"
+            "was.Queue takes a plain function (queue); write an asynchronous generator for work"
+            " that needs no thread"
         )
     return _pieces(was, produce, size)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, site_singleton, submit
+from atila_tasks.core.backends import drained, site_singleton, submit, withdraw
 from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 from atila_tasks.local.programs import Program, argv_of, run
 
@@ -37,8 +36,7 @@ class Subprocesses(Backend):
         submit(self._pool, self._run, task, "a program")
 
     def cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
+        if withdraw(task):
             return
         if task.handle is not None:
             task.handle.kill()
@@ -64,7 +62,7 @@ class Subprocesses(Backend):
             self._running.discard(task)
 
     async def close(self) -> None:
-        """Let all tasks end; when this is cancelled, kill what still runs."""
+        """Let all tasks end; when this is cancelled, kill the running ones."""
         try:
             await drained(self._pool)
         finally:
@@ -93,8 +91,8 @@ def subprocess(
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Task:
-    """Run a program of the system: `was.Subprocess("ls /var/log")`, or, with words that come from
-    outside, `was.Subprocess(["ls", folder])`.
+    """Run a program of the system: `was.Subprocess("ls /var/log")`, or, with words from outside,
+    `was.Subprocess(["ls", folder])`.
 
     It runs without a terminal, in a process group of its own. All of that ends when the program
     ends, when the task is cancelled, and when the server ends, in whatever way.
@@ -103,20 +101,20 @@ def subprocess(
         was: the request.
         command: a line, split into words as a shell does and not interpreted any further; or a list
             of words.
-        timeout: seconds that it has, waiting for its turn included; then it is killed.
+        timeout: seconds, waiting for its turn included; then it is killed.
         filter: called with the output, to give the data.
-        meta: whatever shall be found in the task later.
+        meta: any data of the caller, kept in the task.
         shell: have a shell interpret the line. Never with a word in it that comes from outside.
         text: give the output as str (UTF-8); else as bytes.
-        input: what it reads from its standard input.
+        input: its standard input.
         limit: bytes that it may write; None for the setting SUBPROCESS_MAX_OUTPUT.
         cwd: its working directory; None for that of the server.
         env: its environment; None for that of the server.
 
     Returns:
-        The task; its data is what the program wrote to its standard output. It has failed with
-        HTTPError 503 if too many wait for their turn, `OSError` if the program cannot be started,
-        `ProgramFailed` if it ended with another status than 0, and `OutputTooLong`.
+        The task; its data is the program's standard output. It has failed with HTTPError 503 if too
+        many wait for their turn, `OSError` if the program cannot be started, `ProgramFailed` if it
+        ended with another status than 0, and `OutputTooLong`.
 
     Raises:
         ValueError: there is no program in the line, or only a shell could read it.

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
 from atila_tasks.core.backend import Backend
-from atila_tasks.core.backends import drained, site_singleton, submit
-from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.result import STA_UNSENT
+from atila_tasks.core.backends import drained, site_singleton, submit, withdraw
 from atila_tasks.core.task import Task
 
 if TYPE_CHECKING:
@@ -42,8 +40,7 @@ class Threads(Backend):
 
     def cancel(self, task: Task) -> None:
         # A thread cannot be stopped: what has begun goes on.
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
+        withdraw(task)
 
     def help_out(self, task: Task) -> None:
         # If all threads of the pool waited for tasks in its queue, none would ever come to them.
@@ -80,8 +77,8 @@ def thread(
         args: more of them, for the way that `threading.Thread` is called.
         kwargs: its keyword arguments.
         timeout: seconds until the task counts as failed; the function itself goes on if it runs.
-        filter: called with what the function returns, in the same thread, to give the data.
-        meta: whatever shall be found in the task later.
+        filter: called with the function's result, in the same thread, to give the data.
+        meta: any data of the caller, kept in the task.
 
     Returns:
         The task. It has failed with HTTPError 503 if too many wait for a thread.
@@ -109,12 +106,12 @@ def thread_pass(
 ) -> Task:
     """Answer later, from a thread: `return was.ThreadPass(respond, args=(4.0,))`.
 
-    The handler's own thread is free at once. For work that takes so long that the handlers of
-    other requests would want for threads.
+    The handler's own thread is free at once. For work so long that the handlers of other requests
+    would lack threads.
 
     Args:
         was: the request.
-        func: called as func(was, …); what it returns is the answer. It may wait for tasks.
+        func: called as func(was, …); its result is the answer. It may wait for tasks.
         positional: its further positional arguments.
         args: more of them.
         kwargs: its keyword arguments.

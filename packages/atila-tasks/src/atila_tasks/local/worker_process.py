@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 DATA, ERROR = b"d", b"e"
-"""What the first byte of an answer says: pickled data, or a pickled `Failure`."""
+"""The first byte of an answer: before pickled data, or before a pickled `Failure`."""
 
 Failure = tuple[bytes | None, str, str]
 """The pickled error, None if it cannot be pickled; its text; its traceback."""
@@ -59,7 +59,7 @@ def answer(request: bytes) -> bytes:
         name = getattr(func, "__qualname__", type(func).__name__)
         return _failed(
             TypeError(
-                f"what {name} gave, a {type(data).__name__}, cannot be sent from its process:"
+                f"the result of {name}, a {type(data).__name__}, cannot be sent from its process:"
                 f" {error}"
             )
         )

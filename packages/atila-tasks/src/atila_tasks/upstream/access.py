@@ -48,10 +48,10 @@ class Starter:
 
     Args:
         was: the request that they are for.
-        alias: where they go.
+        alias: the alias that they go to.
         way: `one`, `balanced` or `mapped`.
-        options: of the tasks: timeout, filter, meta.
-        cache: how they use the cache; None for not at all.
+        options: the options of the tasks: timeout, filter, meta.
+        cache: their use of the cache; None for none.
 
     Attributes:
         was: the same.
@@ -91,7 +91,7 @@ class Starter:
 
 
 class Access:
-    """What begins with `was.db` or the like.
+    """The methods of `was` for other servers: `was.db` and the like.
 
     Args:
         was: the request.
@@ -135,18 +135,17 @@ class Database(Access):
 
         Args:
             name: its alias: "@mypg".
-            timeout: seconds that each task has; None for no limit; if it is not given, what the
-                alias says, or 30.
-            filter: called with what a task gives, on the task loop, to give the data.
-            meta: whatever shall be found in the tasks later.
-            transaction: what is done lasts all or not at all; of SQL databases.
+            timeout: seconds that each task has; None for no limit; by default the alias's, or 30.
+            filter: called with a task's result, on the task loop, to give the data.
+            meta: any data of the caller, kept in the tasks.
+            transaction: commit all or nothing; of SQL databases.
             use_cache: names of things that the data depend on: they may be taken from the cache
                 until one of these is updated, by `rm_cache` or `was.setlu`.
             rm_cache: names of things that the tasks update.
             cache: seconds that the data may be taken from the cache.
 
         Returns:
-            What its interface has for it; a context manager, too.
+            The session of its interface; a context manager, too.
 
         Raises:
             LookupError: there is no such alias.

@@ -32,7 +32,7 @@ class Member:
     """One of the servers of an alias.
 
     Attributes:
-        address: as it was written, without the weight; it may hold a password.
+        address: the address as written, without the weight; it may hold a password.
         weight: its share of the requests, compared with that of the others.
     """
 
@@ -74,7 +74,7 @@ class Member:
 
     @property
     def path(self) -> str:
-        """What follows host and slash: "mydb"."""
+        """The part after host and slash: "mydb"."""
         return self.location.partition("/")[2]
 
     @property
@@ -88,10 +88,11 @@ class Alias:
 
     Attributes:
         name: with its sign: "@mypg".
-        kind: of the servers: one of DB_* and PROTO_*, or of what `add_database_interface` added.
+        kind: the kind of the servers: one of DB_* and PROTO_*, or one that `add_database_interface`
+            added.
         members: the servers.
-        options: what the interface of this kind lets one choose; complete with its defaults.
-        folder: that of the file in which it was named, to which paths are relative.
+        options: the options of this kind's interface; complete with its defaults.
+        folder: the folder of the file that names it; paths are relative to it.
     """
 
     name: str
@@ -109,14 +110,14 @@ def alias(name: str, kind: str, members: str | Sequence[str], **options: Any) ->
     """Name one or more servers, for all apps of this process.
 
     Args:
-        name: what tasks call it: "@mypg". A second one of the same name takes its place.
-        kind: of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
+        name: its name for tasks: "@mypg". A second one of the same name takes its place.
+        kind: the kind of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
         members: "[user:password@]host[:port][/path] [weight]" of each; user and password may be
             percent-encoded, and have to be where they contain a slash.
-        options: those of the kind, such as `max_conns`.
+        options: the options of the kind, such as `max_conns`.
 
     Raises:
-        SetupError: it has a mistake; the text names it.
+        SetupError: the alias has a mistake; the text names it.
     """
     made = _of_process[name] = _make(name, kind, members, options)
     return made
@@ -129,7 +130,7 @@ def app_alias(
 
     Args:
         app: the app.
-        name: what tasks call it: "@mypg".
+        name: its name for tasks: "@mypg".
         kind: see `alias`.
         members: see `alias`.
         options: see `alias`.

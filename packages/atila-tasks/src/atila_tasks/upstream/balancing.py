@@ -23,11 +23,11 @@ REST = 3.0
 
 
 class Upstream:
-    """A member of an alias, and how it fares.
+    """A member of an alias, and its state.
 
     Args:
-        alias: what it is a member of.
-        member: where it is.
+        alias: the alias.
+        member: its address.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class Upstreams:
     """The members of an alias in this process. On the task loop only, hence without locks.
 
     Args:
-        alias: which.
+        alias: the alias.
     """
 
     def __init__(self, alias: Alias) -> None:
@@ -92,7 +92,7 @@ class Upstreams:
         """The next in turn by weight: of those that do not rest, else the one next to wake.
 
         Args:
-            tried: those that shall not be taken again; not all.
+            tried: members that must not be taken again; not all.
         """
         if len(self.all) == 1:
             return self.all[0]

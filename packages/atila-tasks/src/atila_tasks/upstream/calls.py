@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.core.backend import Backend
+from atila_tasks.core.backends import withdraw
 from atila_tasks.core.errors import TaskCancelled, TaskTimeout
-from atila_tasks.core.result import STA_UNSENT
 from atila_tasks.core.task import Task
 from atila_tasks.upstream.response_head import Reply
 
@@ -24,8 +24,8 @@ DEFAULT_TIMEOUT = 30.0
 class Calls(Backend):
     """Runs coroutines on the task loop; `task.work` makes one.
 
-    Each gets an asyncio task of its own, unless somebody awaits it before the loop has come to it:
-    then it runs in the asyncio task of who awaits it, which spares the loop two detours.
+    Each gets an asyncio task of its own, unless it is awaited before the loop has come to it: then
+    it runs in the awaiting asyncio task, which spares the loop two detours.
     """
 
     keeps_time = True
@@ -44,9 +44,7 @@ class Calls(Backend):
         task.site.loop.call(self._cancel, task)
 
     def _cancel(self, task: Task) -> None:
-        if task.try_start():
-            task.fail(TaskCancelled(), STA_UNSENT)
-        elif task.handle is not None:
+        if not withdraw(task) and task.handle is not None:
             task.handle.stop(TaskCancelled())
 
     async def _run(self, task: Task, is_carried: bool = False) -> None:
@@ -108,13 +106,13 @@ class OrderedCalls(Calls):
 
 
 class _Running:
-    """A coroutine that runs, so that it can be stopped: by the clock, or by who does not want it.
+    """A running coroutine, to be stopped by a timeout or a cancellation.
 
     Args:
-        task: which.
+        task: the task.
 
     Attributes:
-        reason: why it was stopped; None if nobody did.
+        reason: why it was stopped; None if it was not.
     """
 
     __slots__ = ("_asyncio_task", "_timer", "reason")
@@ -164,9 +162,10 @@ def call(
 
     Args:
         was: the request.
-        work: makes the coroutine; it is cancelled when the time is over, or nobody waits any more.
-        timeout: seconds that it has; None for no limit.
-        filter: called with what it gives, on the task loop, to give the data.
-        meta: whatever shall be found in the task later.
+        work: makes the coroutine; it is cancelled when the time is over, or at the end of its last
+            waiter.
+        timeout: its time limit in seconds; None for none.
+        filter: called with its result, on the task loop, to give the data.
+        meta: any data of the caller, kept in the task.
     """
     return Task(was, _calls, work, timeout=timeout, filter=filter, meta=meta)

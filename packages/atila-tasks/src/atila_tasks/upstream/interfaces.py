@@ -15,11 +15,13 @@ from atila import SetupError
 from atila.errors import caller
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from atila_tasks.core.task import Task
     from atila_tasks.upstream.aliases import Alias, Member
 
 Start = Callable[[Any], "Task"]
-"""Makes a task of a request, in whatever terms the interface has for one."""
+"""Makes a task of a request, in the terms of the interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Command:
     """A request that is a method called by its name, as of Redis.
 
     Attributes:
-        name: of the method.
+        name: the name of the method.
         args: its positional arguments.
         kwargs: its keyword arguments.
     """
@@ -37,8 +39,20 @@ class Command:
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Commands:
-    """What `was.db(alias)` gives where each method is a command that makes a task.
+class WithBlock:
+    """A context manager that does nothing at its end: `with was.db(alias) as db: …`."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        pass
+
+
+class Commands(WithBlock):
+    """The result of `was.db(alias)` where each method is a command that makes a task.
 
     Args:
         start: makes a task of a `Command`.
@@ -46,12 +60,6 @@ class Commands:
 
     def __init__(self, start: Start) -> None:
         self._start = start
-
-    def __enter__(self) -> Commands:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> Callable[..., Task]:
         if name.startswith("_"):
@@ -79,14 +87,14 @@ CONNECTIONS: Mapping[str, Any] = {
 
 
 class Interface:
-    """One member of an alias: a server or database, and the connections that are open to it.
+    """One member of an alias: a server or database, and its open connections.
 
     Made on the task loop, when the first task needs it. All its methods but the class methods run
     there, so none may block.
 
     Args:
-        alias: what it is a member of.
-        member: where it is.
+        alias: the alias.
+        member: its address.
     """
 
     defaults: ClassVar[Mapping[str, Any]] = {}
@@ -102,20 +110,20 @@ class Interface:
         """Refuse an alias with a mistake; called when it is named, before anything connects.
 
         Raises:
-            SetupError: what is wrong with its members or options, or what is to be installed.
+            SetupError: a member or an option is wrong, or a library is not installed.
         """
 
     @classmethod
     def session(cls, start: Start) -> Any:
-        """What `was.db(alias)` gives: its methods make tasks by `start(request)`. A context
+        """The result of `was.db(alias)`: its methods make tasks by `start(request)`. A context
         manager, too, which does nothing at its end.
         """
         return Commands(start)
 
     @classmethod
     def transaction(cls, start: Any) -> Any:
-        """What `was.db(alias, transaction=True)` gives: a context manager, whose methods make tasks
-        that last all or not at all.
+        """The result of `was.db(alias, transaction=True)`: a context manager, whose tasks are
+        committed together or not at all.
 
         Raises:
             TypeError: there are no transactions.
@@ -128,7 +136,7 @@ class Interface:
         Raises:
             Unreachable: there is no connection, so nothing was sent.
             UpstreamError: the connection failed on the way.
-            Exception: what else the server says is wrong with the request.
+            Exception: any other error of the server about the request.
         """
         raise NotImplementedError
 
@@ -141,10 +149,10 @@ class BuiltIn:
     """An interface of ours, which is not imported before an alias asks for it.
 
     Attributes:
-        module: where it is.
+        module: the module that has it.
         name: its name there.
         needs: the module of the library that it is made with; "" for none.
-        extra: what installs that library: pip install "atila-tasks[extra]".
+        extra: the extra that installs that library: pip install "atila-tasks[extra]".
     """
 
     module: str
@@ -172,7 +180,7 @@ def add_database_interface(kind: str, interface: Any) -> None:
 
     Args:
         kind: a name for it: "*mydbi". A second one of the same name takes its place.
-        interface: how they are talked to: a subclass of `Interface`.
+        interface: the interface: a subclass of `Interface`.
 
     Raises:
         SetupError: it is no subclass of `atila_tasks.Interface`.
@@ -189,7 +197,7 @@ def find(kind: str, name: str) -> type[Interface]:
     """The interface of a kind.
 
     Args:
-        kind: which.
+        kind: the kind.
         name: the alias that asks for it.
 
     Raises:

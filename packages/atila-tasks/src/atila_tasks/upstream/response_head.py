@@ -15,8 +15,8 @@ class Head:
 
     Attributes:
         code: the status: 200.
-        reason: what the server calls it: "OK"; "" over HTTP/2.
-        headers: by name, in whatever case; `headers.getall(name)` has all of a repeated one.
+        reason: the server's phrase: "OK"; "" over HTTP/2.
+        headers: by name, in any case; `headers.getall(name)` has all of a repeated one.
     """
 
     code: int
@@ -26,11 +26,11 @@ class Head:
 
 
 class Reply(NamedTuple):
-    """What a call gives whose data came with a head.
+    """The result of a call whose data came with a head.
 
     Attributes:
-        data: of the task.
-        head: for `Result.response`.
+        data: the data of the task.
+        head: the head, for `Result.response`.
     """
 
     data: Any

@@ -83,8 +83,8 @@ def relocated(headers: Headers, theirs: str, ours: str) -> Headers:
     """Headers of an answer whose Location leads to the server itself lead back to us.
 
     Args:
-        headers: of the answer.
-        theirs: what URLs that are passed on begin with at the server: "http://10.0.0.1/base".
+        headers: the headers of the answer.
+        theirs: the beginning of URLs that are passed on, at the server: "http://10.0.0.1/base".
         ours: the path that stands for it here, decoded, with its slash: "/shop/".
     """
     return [

@@ -20,8 +20,8 @@ class GrpcCall:
     """One call of a method.
 
     Attributes:
-        method: which.
-        message: what it takes; a tuple or an asynchronous iterator of messages if several.
+        method: the method.
+        message: the argument; a tuple or an asynchronous iterator of messages if several.
         timeout: seconds until its deadline; None for none.
         metadata: sent with it.
     """
@@ -104,12 +104,12 @@ class GrpcReplies:
     """The messages of an answer while they come.
 
     Args:
-        call: what was called.
+        call: the call.
         http: the server.
         begun: the library's call.
 
     Attributes:
-        first: the message that has come already; None if there is none at all.
+        first: the first message, received already; None if there is none at all.
     """
 
     __slots__ = ("_begun", "_call", "_http", "first")

@@ -1,7 +1,7 @@
 """Methods of gRPC, as generated modules describe them, and channels to servers.
 
-What a method takes and gives is looked up in the descriptor pool of protobuf, into which the
-generated modules (`…_pb2`) put it when they are imported: nothing is to be registered.
+The types of a method's messages are looked up in the descriptor pool of protobuf, into which the
+generated modules (`…_pb2`) put them when they are imported: no registration is needed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GrpcMethod:
 
     @property
     def kind(self) -> str:
-        """What the channel calls methods of this kind."""
+        """The channel's name for methods of this kind."""
         takes = "stream" if self.takes_stream else "unary"
         return f"{takes}_{'stream' if self.gives_stream else 'unary'}"
 
@@ -47,7 +47,7 @@ class GrpcMethod:
         """A message as bytes.
 
         Raises:
-            TypeError: it is not what the method takes.
+            TypeError: the method takes another type.
         """
         self.check(message)
         data: bytes = message.SerializeToString()
@@ -57,7 +57,7 @@ class GrpcMethod:
         """Refuse a message of another type.
 
         Raises:
-            TypeError: it is one.
+            TypeError: it is of another type.
         """
         descriptor = getattr(message, "DESCRIPTOR", None)
         if getattr(descriptor, "full_name", None) != self.takes:
@@ -66,10 +66,10 @@ class GrpcMethod:
 
 @lru_cache(1)
 def prepare() -> None:
-    """Import now, and not on the task loop, what is needed.
+    """Import the libraries now, and not on the task loop.
 
     Raises:
-        SetupError: it is not installed.
+        SetupError: a library is not installed.
     """
     try:
         import google.protobuf  # noqa: F401 - for its import
@@ -114,7 +114,7 @@ def method(of_service: str, name: str) -> GrpcMethod | None:
 
 
 def channel(http: Http) -> Any:
-    """A channel to a server, with what its alias says. On the task loop."""
+    """A channel to a server, with the options of its alias. On the task loop."""
     import grpc.aio
 
     size = http.options["max_response"]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.web import grpc_methods
 from atila_tasks.web.grpc_calls import GrpcCall, GrpcOpening
 from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.grpc_methods import GrpcMethod
@@ -23,13 +24,13 @@ OF_STUB = -1.0
 Metadata = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]
 
 
-class GrpcStub:
-    """What `was.grpc(…)` gives: its methods are those of the service; a context manager, too.
+class GrpcStub(WithBlock):
+    """The result of `was.grpc(…)`: its methods are those of the service; a context manager, too.
 
     Args:
-        reach: how the servers are reached.
+        upstream: the target of the calls.
         service: "package.Service".
-        options: of all calls.
+        options: the options of all calls.
     """
 
     def __init__(self, upstream: UpstreamTarget, service: str, options: Sending) -> None:
@@ -37,12 +38,6 @@ class GrpcStub:
         self._upstream = upstream
         self._service = service
         self._options = options
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> BoundMethod:
         if name.startswith("_"):
@@ -57,9 +52,9 @@ class BoundMethod:
     """A method of a service, called to make a task.
 
     Args:
-        reach: how the servers are reached.
-        method: which.
-        options: of all calls.
+        upstream: the target of the calls.
+        method: the method.
+        options: the options of all calls.
     """
 
     __slots__ = ("_method", "_options", "_upstream")
@@ -75,7 +70,7 @@ class BoundMethod:
         """Call it.
 
         Args:
-            message: what it takes; if several, a list or an asynchronous iterator of them.
+            message: the argument; if several, a list or an asynchronous iterator of them.
             timeout: seconds until its deadline; None for none.
             metadata: sent with it.
 
@@ -83,7 +78,7 @@ class BoundMethod:
             A task, whose data is a message, or a list of messages.
 
         Raises:
-            TypeError: the message is not of the type that it takes.
+            TypeError: the message is of another type than the method's.
         """
         options = self._options
         call = GrpcCall(self._method, *self._prepared(message, timeout, metadata))
@@ -145,7 +140,7 @@ class Grpc(Access):
 
         Args:
             address: alias and service: "@myapi/package.Service".
-            options: of all calls; see `Sending`.
+            options: the options of all calls; see `Sending`.
 
         Raises:
             LookupError: there is no such alias, or no module that describes the service has been

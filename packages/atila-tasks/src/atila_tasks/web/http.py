@@ -32,8 +32,8 @@ class Http(Interface):
     """One server that speaks HTTP, and the connections to it.
 
     Attributes:
-        name: of its alias.
-        base: what its URLs begin with.
+        name: the name of its alias.
+        base: the beginning of its URLs.
         headers: that each request to it carries, if it has none of these names itself.
     """
 
@@ -75,11 +75,12 @@ class Http(Interface):
         return await self._send(self._whole(request), raw=raw)
 
     async def fetch(self, request: HttpRequest) -> Reply:
-        """Send a request, follow where it leads, and read the data.
+        """Send a request, follow redirects, and read the data.
 
         Raises:
             UpstreamStatus: the status is 400 or more.
-            BadResponse: the answer is too long, not what it says it is, or leads nowhere.
+            BadResponse: the answer is too long, its body does not match its headers, or a redirect
+                cannot be followed.
             UpstreamError: the connection failed.
         """
         head, body = await self.receive(request)
@@ -182,7 +183,7 @@ def _made(site: Site) -> Web:
 
 
 def prepare_web() -> None:
-    """Do beforehand, and not on the task loop, what takes long the first time."""
+    """Take slow first steps in advance, and not on the task loop."""
     http_setup.prepare(_WEB, "https")
 
 

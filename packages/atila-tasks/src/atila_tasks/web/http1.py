@@ -32,8 +32,8 @@ class Http1:
     """Connections to any server. Made on the task loop.
 
     Args:
-        options: of the alias.
-        tls: how https servers are verified.
+        options: the options of the alias.
+        tls: the verification of https servers.
         per_host: the most connections to one server; 0 for no limit but that of all.
     """
 

@@ -29,8 +29,8 @@ class Http2:
     """Connections to a server that speaks HTTP/2: by ALPN under TLS, else by prior knowledge.
 
     Args:
-        options: of the alias.
-        tls: how it is verified; None if it is not https.
+        options: the options of the alias.
+        tls: the verification of the server; None if it is not https.
     """
 
     def __init__(self, options: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:

@@ -22,8 +22,8 @@ class HttpRequest:
         method: upper case.
         target: path and query, percent-encoded, below the member's; or the whole URL.
         headers: names in lower case.
-        body: what is sent.
-        server: what to call it in errors; "" for the name of the alias.
+        body: the body to send.
+        server: its name in errors; "" for the name of the alias.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""The options of HTTP aliases: their checks, and what is prepared from them."""
+"""Checks the options of HTTP aliases, and prepares objects from them."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 
 def check(alias: Alias, scheme: str) -> None:
-    """Refuse an alias with a mistake, and prepare what takes long the first time.
+    """Refuse an alias with a mistake, and do slow first steps in advance.
 
     Raises:
-        SetupError: what is wrong.
+        SetupError: the alias has a mistake.
     """
     for member in alias.members:
         _check_member(scheme, alias, member)
@@ -66,7 +66,7 @@ def check(alias: Alias, scheme: str) -> None:
 
 
 def prepare(alias: Alias, scheme: str) -> None:
-    """Do now, and not on the task loop, what takes long the first time."""
+    """Take slow first steps now, and not on the task loop."""
     if scheme == "https":
         _tls(ca_of(alias), alias.options["http2"])
     _import(alias.options["http2"])
@@ -84,8 +84,8 @@ def connect(alias: Alias, scheme: str, per_host: int = 0) -> Connections:
     """Connections to the servers of an alias. On the task loop.
 
     Args:
-        alias: which.
-        scheme: of their URLs.
+        alias: the alias.
+        scheme: the scheme of their URLs.
         per_host: the most connections to one of several servers; 0 for one server.
     """
     options = alias.options
@@ -101,7 +101,7 @@ def connect(alias: Alias, scheme: str, per_host: int = 0) -> Connections:
 
 @lru_cache(2)
 def _import(http2: bool) -> None:
-    """Import what is needed."""
+    """Import the libraries."""
     from atila_tasks.web import http1  # noqa: F401 - for its import
 
     if http2:

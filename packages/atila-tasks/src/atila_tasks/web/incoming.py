@@ -35,7 +35,7 @@ class Incoming(Protocol):
 
     Attributes:
         head: status and headers.
-        length: bytes of the body, as its head tells; None if it does not, or if they are decoded.
+        length: bytes of the body, by its head; None if not given, or if the body is decoded.
     """
 
     head: Head
@@ -45,14 +45,14 @@ class Incoming(Protocol):
         """The next piece of the body; b"" at its end.
 
         Raises:
-            UpstreamError: it broke off.
+            UpstreamError: the connection broke off.
         """
 
     def raw_headers(self) -> Headers:
         """The headers in the order they came, names in lower case, repetitions kept."""
 
     async def close(self) -> None:
-        """Be done with it. What was not read to its end costs its connection."""
+        """Release it. An unread rest of the body costs its connection."""
 
 
 class Connections(Protocol):
@@ -64,16 +64,16 @@ class Connections(Protocol):
         """Send a request; returns when the head of the answer has come.
 
         Args:
-            name: of the server, for errors.
-            method: of the request.
+            name: the name of the server, for errors.
+            method: the method of the request.
             url: percent-encoded.
             headers: names in lower case.
-            body: of the request.
+            body: the body of the request.
             raw: add no headers, and leave the answer as it is coded.
 
         Raises:
             Unreachable: there is no connection, so nothing was sent.
-            UpstreamError: it failed later.
+            UpstreamError: the connection failed later.
         """
 
     async def close(self) -> None:
@@ -84,12 +84,12 @@ async def read_all(name: str, incoming: Incoming, limit: int) -> bytes:
     """The body of an answer.
 
     Args:
-        name: of the server, for errors.
+        name: the name of the server, for errors.
         incoming: the answer.
         limit: bytes that it may have.
 
     Raises:
-        UpstreamError: it broke off.
+        UpstreamError: the connection broke off.
         BadResponse: it is longer than the limit.
     """
     if incoming.length is not None and incoming.length > limit:
@@ -110,7 +110,7 @@ def parse(name: str, head: Head, body: bytes) -> Any:
     bytes; None of nothing.
 
     Raises:
-        BadResponse: it is not what its media type says.
+        BadResponse: it does not match its media type.
     """
     kind = head.headers.get("content-type")
     media = media_type(kind)

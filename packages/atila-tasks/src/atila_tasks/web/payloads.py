@@ -26,10 +26,10 @@ class Part:
         ValueError: a name or the media type has a line break in it.
 
     Attributes:
-        name: of the field.
+        name: the name of the field.
         content: text, bytes, an open file, or where the file is.
-        filename: of a file; None for a plain field.
-        content_type: of a file; None to leave it to the name.
+        filename: the name of a file; None for a plain field.
+        content_type: the media type of a file; None to leave it to the name.
     """
 
     name: str
@@ -115,9 +115,9 @@ def multipart(fields: Mapping[str, Any]) -> Multipart:
     """The fields of an upload.
 
     Args:
-        fields: by name: text or a number; for a file its path, an open file, what
-            `was.request.files` has, or (filename, content) and (filename, content, media type),
-            whose content is bytes, a path or an open file. A list for several of one name.
+        fields: by name: text or a number; for a file its path, an open file, an item of
+            `was.request.files`, or (filename, content) and (filename, content, media type), whose
+            content is bytes, a path or an open file. A list for several of one name.
 
     Raises:
         TypeError: a value is none of these.

@@ -40,20 +40,20 @@ _PIECE = 65536
 def proxy_pass(
     was: Was, alias: str, path: str | None = None, timeout: float = TIMEOUT
 ) -> Awaitable[Any]:
-    """Answer with what another server answers: `return was.ProxyPass("@myupstream", path)`.
+    """Answer with the answer of another server: `return was.ProxyPass("@myupstream", path)`.
 
     Method, query, headers and body go there, status, headers and body come back, each piece as the
     other side takes it. The request's body is collected first, unless the route says
-    `input_stream=True`. A member that cannot be reached is passed over.
+    `input_stream=True`. A member that cannot be reached is skipped.
 
     Args:
         was: the request.
-        alias: of the servers, "@myupstream", or "@myupstream/path" for what is below that.
+        alias: of the servers, "@myupstream", or "@myupstream/path" for a path below it.
         path: below the address of the server, decoded, as of a rule with `<path:path>`.
         timeout: seconds in which the server must connect, begin its answer, and send each piece.
 
     Returns:
-        What the handler returns.
+        The value for the handler to return.
 
     Raises:
         LookupError: there is no such alias.
@@ -78,7 +78,7 @@ def proxy_pass(
 
 @dataclass(frozen=True, slots=True)
 class _Passed:
-    """A request on its way to a member: what `Seats.balance` has carried out."""
+    """A request on its way to a member, for `Upstreams.balance` to carry out."""
 
     request: HttpRequest
     client: _ClientBody = field(repr=False)
@@ -88,7 +88,7 @@ class _Passed:
         return self.request.idempotent
 
     async def carry_out(self, http: Http) -> tuple[Incoming, str]:
-        """Send it; gives the answer, and what the URLs of the server begin with."""
+        """Send it; gives the answer, and the beginning of the server's URLs."""
         own = {name for name, _ in http.headers}
         headers = [header for header in self.request.headers if header[0] not in own]
         try:
@@ -183,15 +183,15 @@ class _Passing:
 
 
 class _ClientBody:
-    """The body of a request as it is passed on.
+    """The body of a request that is passed on.
 
     Args:
         exchange: the request.
         timeout: seconds in which the server must take each piece.
 
     Attributes:
-        body: as it is sent.
-        length: its bytes, as Content-Length; None if the body tells it, or nobody knows.
+        body: the body to send.
+        length: its bytes, as Content-Length; None if the body has a length, or it is unknown.
         limit: the time that the server has to begin its answer, while it has to.
         is_gone: the client left before its body was complete.
     """

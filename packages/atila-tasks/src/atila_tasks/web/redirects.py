@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 CODES = frozenset({301, 302, 303, 307, 308})
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent", "x-request-id"})
-"""What another origin, to which a server sends us, may know of our headers."""
+"""The headers that are sent to another origin after a redirect."""
 _OF_A_BODY = frozenset({"content-length", "content-type"})
 _SMALL = 65536
 
 
 async def follow(name: str, request: HttpRequest, incoming: Incoming) -> HttpRequest:
-    """The request that a redirect asks for; its answer is done with.
+    """The request that a redirect asks for; releases its answer.
 
     Args:
-        name: of the server, for errors.
-        request: what was asked, with the whole URL and all headers.
+        name: the name of the server, for errors.
+        request: the request, with the whole URL and all headers.
         incoming: the answer, whose code is one of `CODES`.
 
     Raises:
-        BadResponse: it leads nowhere.
+        BadResponse: the redirect cannot be followed.
     """
     await _drain(name, incoming)
     code, before = incoming.head.code, request.target
@@ -64,7 +64,7 @@ def _redirected(name: str, url: str, where: str, incoming: Incoming) -> str:
     except ValueError:
         usable = False
     if not usable or not where.isascii() or any(ord(sign) <= 32 for sign in where):
-        raise BadResponse(f"{name} redirects to what is no URL", incoming.head)
+        raise BadResponse(f"{name} redirects to something that is no URL", incoming.head)
     if parts.scheme == "http" and url.startswith("https:"):
         raise BadResponse(f"{name} redirects from https to http", incoming.head)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()

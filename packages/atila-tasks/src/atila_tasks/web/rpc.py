@@ -14,13 +14,14 @@ from atila.values import json
 from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import targets
 from atila_tasks.web.http_request import HttpRequest
 from atila_tasks.web.upstream_target import OF_STUBS, UpstreamTarget, refuse_unknown
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.http import Http
@@ -42,11 +43,11 @@ class RpcCall:
     decode: Callable[[str, bytes], Any] = field(repr=False)
 
     async def carry_out(self, http: Http) -> Reply:
-        """Call it, and give what it returns.
+        """Call the method, and give its result.
 
         Raises:
             RpcError: the method failed.
-            BadResponse: the answer is none.
+            BadResponse: the answer is malformed.
         """
         name = self.request.server or http.name
         try:
@@ -83,8 +84,8 @@ class Method:
         return self._start(self._name, args, kwargs)
 
 
-class RpcStub:
-    """What `was.xmlrpc(…)` gives: its methods are those of the server; a context manager, too."""
+class RpcStub(WithBlock):
+    """The result of `was.xmlrpc(…)`: its methods are the server's; a context manager, too."""
 
     _content_type = "text/xml"
 
@@ -93,12 +94,6 @@ class RpcStub:
         self._upstream = upstream
         self._options = options
         self._target = upstream.prefix + (targets.fill(upstream.base, ()) or "/")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def __getattr__(self, name: str) -> Method:
         if name.startswith("__"):
@@ -125,7 +120,7 @@ class RpcStub:
 
 
 class JsonRpcStub(RpcStub):
-    """What `was.jsonrpc(…)` gives (JSON-RPC 2.0)."""
+    """The result of `was.jsonrpc(…)` (JSON-RPC 2.0)."""
 
     _content_type = "application/json"
 
@@ -143,7 +138,7 @@ class JsonRpcStub(RpcStub):
             calls: of each its name and arguments: `[("add", 1, 2), ("now",)]`.
 
         Returns:
-            A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+            A task whose data is a list: the results, or the `RpcError` of a failed call.
         """
         made = [_json_call(call[0], call[1:], {}) for call in calls]
         if not made:
@@ -159,7 +154,7 @@ def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
     A function, since any name of the stub is a method of the server.
 
     Returns:
-        A task whose data is a list: what each returned, or the `RpcError` that it failed with.
+        A task whose data is a list: the results, or the `RpcError` of a failed call.
     """
     return stub._batch(calls)
 
@@ -199,7 +194,7 @@ def _json(server: str, body: bytes) -> Any:
 
 
 def _result(server: str, call: dict[str, Any], answer: Any) -> Any:
-    """What a call returned, of its answer (JSON-RPC 2.0, section 5)."""
+    """The result of a call, from its answer (JSON-RPC 2.0, section 5)."""
     if isinstance(answer, dict):
         error = answer.get("error")
         if isinstance(error, dict):
@@ -232,7 +227,7 @@ class XmlRpc(Access):
 
         Args:
             address: an alias and a path, "@myapi/rpc2", or an URL.
-            options: of all calls; see `Sending`.
+            options: the options of all calls; see `Sending`.
         """
         return RpcStub(UpstreamTarget(self._was, self._way, address), options)
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
+from atila_tasks.upstream.interfaces import WithBlock
 from atila_tasks.web import payloads, targets
 from atila_tasks.web.http_request import HttpRequest
 from atila_tasks.web.upstream_target import (
@@ -19,20 +20,20 @@ from atila_tasks.web.upstream_target import (
 )
 
 if TYPE_CHECKING:
-    from typing import Self, Unpack
+    from typing import Unpack
 
     from atila_tasks.core.waitable import Waitable
 
 
 class Sending(TypedDict, total=False):
-    """What a request may be told by name, and a stub for all of its requests.
+    """Keyword arguments of a request, and of a stub for all of its requests.
 
     Attributes:
         headers: sent with it, by name or as pairs.
         auth: a token (Bearer), or user and password (Basic).
-        timeout: seconds that the task has; None for no limit.
+        timeout: the task's time limit in seconds; None for none.
         filter: called with the data, on the task loop, to give the data.
-        meta: whatever shall be found in the task later.
+        meta: any data of the caller, kept in the task.
     """
 
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
@@ -43,16 +44,16 @@ class Sending(TypedDict, total=False):
 
 
 class Request(Sending, total=False):
-    """The same, and what only a single request may be told.
+    """The same, and those of a single request alone.
 
     Attributes:
-        params: for the query, beside what the path has.
+        params: parameters added to the query of the path.
     """
 
     params: Mapping[str, Any] | None
 
 
-class Stub:
+class Stub(WithBlock):
     """A server, or the members of an alias, below one path; a context manager, too.
 
     Its methods take a path with a `{}` for each of the values that follow it, percent-encoded
@@ -65,8 +66,8 @@ class Stub:
     it is sent; all else as JSON, a dict as a form if the header Content-Type says so.
 
     Args:
-        reach: how the server is reached.
-        options: for each request that does not say otherwise.
+        upstream: the target of the requests.
+        options: the options of requests that do not have their own.
     """
 
     __slots__ = ("_base", "_options", "_upstream")
@@ -79,12 +80,6 @@ class Stub:
         self._upstream = upstream
         self._base = targets.fill(base, ())
         self._options = options
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
     def get(self, path: str, *values: Any, **options: Unpack[Request]) -> Waitable:
         """GET."""
@@ -201,5 +196,5 @@ class Shortcut(Access):
 
 
 def shortcut(name: str) -> type[Shortcut]:
-    """What makes `was.get` of "get"."""
+    """Makes `was.get` from "get"."""
     return type(name.capitalize(), (Shortcut,), {"verb": name, "__doc__": f"`was.{name}`."})

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 _SAFE = "%/?:@!$&'()*+,;=~"
-"""What a template may hold besides letters and digits (RFC 3986, section 3.3 and 3.4)."""
+"""Characters of a template besides letters and digits (RFC 3986, section 3.3 and 3.4)."""
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _ALIAS = re.compile(r"(@[\w.-]+)(.*)", re.DOTALL)
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
@@ -80,7 +80,7 @@ def split(address: str) -> tuple[str, str]:
         "@myapi" or "http://user:password@example.com", and the rest, which may be "".
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither an alias nor a URL.
     """
     if found := _ALIAS.fullmatch(address):
         return found[1], _rooted(found[2])

@@ -31,10 +31,10 @@ OF_REQUESTS = OF_STUBS | {"params"}
 
 
 def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Refuse an option by a name that there is none of.
+    """Refuse unknown options.
 
     Raises:
-        TypeError: which, and which there are.
+        TypeError: an option is unknown; the message names the known ones.
     """
     if not known.issuperset(options):
         unknown = sorted(set(options) - known)[0]
@@ -42,17 +42,17 @@ def refuse_unknown(options: Mapping[str, Any], known: frozenset[str]) -> None:
 
 
 class UpstreamTarget:
-    """One server, or the members of an alias, as a request talks to them.
+    """One server, or the members of an alias, for the calls of a request.
 
     Args:
         was: the request.
-        way: `one`, `balanced` or `mapped`, of atila_tasks.access.
+        way: `one`, `balanced` or `mapped`, of `atila_tasks.upstream.access`.
         address: "@myapi/api" or "http://example.com".
 
     Attributes:
         root: the alias, or the origin of an URL; without user and password.
         base: the path below it.
-        prefix: what a target begins with.
+        prefix: the beginning of each target.
         server: the name of the server in errors; "" to leave it to the alias.
 
     Raises:
@@ -97,7 +97,7 @@ class UpstreamTarget:
         return Tasks(self._was, self._at_web(request, **options))
 
     def headers(self, given: Any, auth: Auth | None) -> Headers:
-        """The headers of a request: those given, and what every request carries.
+        """The headers of a request: those given, and those of every request.
 
         Raises:
             ValueError: one cannot be sent.

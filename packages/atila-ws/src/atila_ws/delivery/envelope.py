@@ -23,7 +23,7 @@ class Envelope:
             is encoded already.
         value: the message.
         is_room: it is for a room.
-        space: of the app that the room is in.
+        space: the name space of the app that the room is in.
         until: seconds since the epoch; later it is not delivered any more, so that a sender
             can rely on a report that it was not.
     """

@@ -106,7 +106,7 @@ class Hub:
                 self._leave(socket, room)
 
     def _listen(self) -> None:
-        """Begin to take what other workers send, before anybody can know of a connection here."""
+        """Subscribe to messages of other workers, before they can know of a connection here."""
         if self._is_listening:
             return
         with self._lock:
@@ -126,8 +126,7 @@ class Hub:
         """Send to one client, wherever it is connected.
 
         Returns:
-            Whether it was delivered: in a thread a bool, on the task loop what gives it when it is
-            awaited.
+            Whether it was delivered: in a thread a bool, on the task loop an awaitable of it.
         """
         return self._wait(self._send(client_id, envelope, patience), patience)
 

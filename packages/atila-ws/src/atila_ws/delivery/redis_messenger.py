@@ -36,7 +36,7 @@ RETRY_SECONDS = 0.5
 
 
 class _Question:
-    """What was asked, of so many."""
+    """A question to a number of processes."""
 
     def __init__(self) -> None:
         self.answers = 0
@@ -54,8 +54,8 @@ class RedisMessenger:
     """See `Messenger`.
 
     Args:
-        url: of the Redis.
-        prefix: of its channels.
+        url: the URL of the Redis.
+        prefix: the prefix of its channels.
         loop: the task loop.
         worker: the name of this process.
         deliver: see `Hub.deliver`.
@@ -122,7 +122,7 @@ class RedisMessenger:
                 # It subscribes anew by itself, with the next call; whatever the library raises
                 # of a connection that ends in a bad moment, nobody else would listen.
                 if not is_lost and not self._is_over:
-                    log.warning("Redis: %s; what others send meanwhile is lost", error)
+                    log.warning("Redis: %s; messages of other workers are lost meanwhile", error)
                 is_lost = True
                 pause.wait(RETRY_SECONDS)
                 continue
@@ -172,7 +172,7 @@ class RedisMessenger:
         return await self._ask("all", 1, envelope, patience)
 
     async def _ask(self, channel: str, own: int, envelope: Envelope, patience: float) -> int:
-        """Ask; `own` is how many of those who hear it are this process."""
+        """Ask; `own` is the number of subscriptions of this process."""
         if self._channels is None:
             # Answers come over the own channel. Redis may take its time, for which the loop does
             # not wait.

@@ -16,15 +16,15 @@ def websocket_send(app: Atila, client_id: str | None, message: Any) -> Any:
 
     Args:
         app: the app.
-        client_id: what `was.websocket.client_id` was; None, or one that is not connected any more,
-            is no error.
+        client_id: a value of `was.websocket.client_id`; None, or one that is not connected any
+            more, is no error.
         message: as `was.websocket.send` takes it.
 
     Returns:
         Whether it was delivered: the system has it, on a connection that is open. In a thread True
-        or False, when that is known, within WS_DELIVERY_TIMEOUT; on the task loop what gives it
-        when it is awaited, and need not be. False also if the client's worker was killed just then,
-        when nobody can know.
+        or False, when that is known, within WS_DELIVERY_TIMEOUT; on the task loop an awaitable of
+        it, which need not be awaited. False also if the client's worker was killed just then, when
+        the outcome is unknown.
 
     Raises:
         TypeError: the message is nothing that can be sent.
@@ -37,17 +37,17 @@ def websocket_send(app: Atila, client_id: str | None, message: Any) -> Any:
 def websocket_broadcast(app: Atila, room: str, message: Any) -> Any:
     """Send a message to all clients in a room of this app, in all workers.
 
-    A client that is in the room before this is called gets it, once; what one thread sends arrives
-    in that order.
+    A client that is in the room before this is called gets it, once; messages of one thread arrive
+    in order.
 
     Args:
         app: the app.
-        room: what `was.websocket.join` was called with.
+        room: the argument of `was.websocket.join`.
         message: as `was.websocket.send` takes it.
 
     Returns:
-        To how many it is on its way; in a thread a number, on the task loop what gives it when it
-        is awaited, and need not be.
+        The number of clients that it is on its way to; in a thread a number, on the task loop an
+        awaitable of it, which need not be awaited.
 
     Raises:
         TypeError: the message is nothing that can be sent.

@@ -35,7 +35,7 @@ class UnixMessenger:
     """See `Messenger`.
 
     Args:
-        folder: of the run; only this user may enter it.
+        folder: the folder of the run; only this user may enter it.
         loop: the task loop.
         worker: the name of this process.
         deliver: see `Hub.deliver`.

@@ -46,7 +46,7 @@ class Dialogue:
         self._lock = threading.Lock()
 
     def advance(self, message: Any) -> Wants:
-        """Run it until it needs something, sending what it yields; may block.
+        """Run it until it needs a message, sending the yielded ones; may block.
 
         Args:
             message: the message that it has waited for.

@@ -41,7 +41,7 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         was: the request.
         talk: leads the conversation; the connection ends when it does.
         declared: the arguments of the decorator.
-        encoding: how messages are written.
+        encoding: the form of messages.
 
     Returns:
         atila.ANSWERED
@@ -93,7 +93,7 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
 
 
 def _headers(was: Was) -> list[Header]:
-    """What goes with the answer to the handshake: cookies, above all."""
+    """The headers of the answer to the handshake: cookies, above all."""
     if not was.exchange.accepts_headers:
         return []
     return [header for header in head(was, None) if header[0].lower() not in _OF_BODIES]

@@ -88,7 +88,7 @@ async def _send(
 
 
 def _advance(move: Callable[[Any], Any], value: Any) -> Any:
-    """What the generator yields next; `_Over` if it has returned."""
+    """The generator's next yielded value; `_Over` if it has returned."""
     try:
         return move(value)
     except StopIteration as end:

@@ -22,18 +22,18 @@ def owe(was: Was, task: Task) -> None:
 
 
 def owed_by(was: Was | None) -> Sequence[Task]:
-    """What is owed to a request now."""
+    """The pending commits of a request."""
     return tuple((was and found(was, _OWED)) or ())
 
 
 async def settled(was: Was | None) -> None:
-    """Wait for what is owed to a request, so that what follows finds it done."""
+    """Wait for the pending commits of a request, so that later statements find them done."""
     for task in owed_by(was):
         _ = await task
 
 
 def settling(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler whose answer waits for what is owed to it."""
+    """A handler whose answer waits for the pending commits of its request."""
 
     @wraps(handler)
     def run(was: Was, /, **params: Any) -> Any:

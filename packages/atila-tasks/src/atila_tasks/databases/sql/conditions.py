@@ -39,7 +39,7 @@ _PATTERNS = {
     "iendswith": "%{}",
     "iexact": "{}",
 }
-"""Operators that compare with LIKE: what surrounds the value, whose own wildcards are escaped."""
+"""Operators that compare with LIKE: the wildcards around the value, whose own are escaped."""
 
 _PARTS = {"iso_year": "ISOYEAR", "week_day": "DOW", "iso_week_day": "ISODOW", "day_of_year": "DOY"}
 """Parts of a date that PostgreSQL calls by another name."""
@@ -58,13 +58,13 @@ _SQLITE_PARTS = {
 
 
 class Clause(_Q):  # type: ignore[misc]  # sqlphile has no types
-    """What `Q(…)` gives: a condition, or several joined by `|` and `&` or turned about by `~`.
+    """The result of `Q(…)`: a condition, or several joined by `|` and `&` or negated by `~`.
 
     sqlphile takes it in its own statements, too.
 
     Args:
         args: text of a condition.
-        kargs: one column, with an operator or without, and the value it is compared with.
+        kargs: one column, with an operator or without, and the value to compare with.
     """
 
     def __init__(self, *args: Any, **kargs: Any) -> None:
@@ -120,7 +120,7 @@ class Clause(_Q):  # type: ignore[misc]  # sqlphile has no types
 
 
 def make_q(args: tuple[Any, ...], kargs: Mapping[str, Any]) -> Clause:
-    """What `Q(*args, **kargs)` gives: all of them joined by AND."""
+    """The result of `Q(*args, **kargs)`: all conditions joined by AND."""
     clauses = [text if isinstance(text, _Q) else Clause(text) for text in args if text is not None]
     clauses += [Clause(**{name: value}) for name, value in kargs.items()]
     if len(clauses) == 1:
@@ -158,8 +158,8 @@ class Conditions:
     Args:
         engine: sqlphile's name of the database.
         bind: keeps a value, or the statement that stands in place of one.
-        column: what a column is called, by its name in a condition.
-        text: what becomes of the text of a condition.
+        column: gives the name of a column, by its name in a condition.
+        text: converts the text of a condition.
     """
 
     def __init__(
@@ -328,7 +328,7 @@ def check_name(name: str) -> str:
     quoted.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no name.
     """
     _check(name, _NAME, name)
     return name
@@ -340,7 +340,7 @@ def _check(part: str, form: re.Pattern[str], name: str) -> None:
 
 
 def _cast(column: str, value: Any) -> str:
-    """A member of JSON, which is a text, as what it is compared with."""
+    """A member of JSON, which is a text, in the type of the value to compare with."""
     for kind, name in ((bool, "boolean"), (int, "bigint"), (float, "float")):
         if isinstance(value, kind):
             return f"CAST({column} AS {name})"

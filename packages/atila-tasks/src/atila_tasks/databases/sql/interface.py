@@ -27,7 +27,7 @@ class SQLInterface(Interface):
     """A database, with a pool of connections to it or more. On the task loop only."""
 
     engine: ClassVar[str]
-    """What sqlphile calls it."""
+    """Its name in sqlphile."""
     survives_cancel: ClassVar[bool] = False
     """A connection can be used again after a statement on it was cancelled."""
 
@@ -45,11 +45,11 @@ class SQLInterface(Interface):
     # What each of them does in its own way ------------------------------------------------------
 
     def pool_for(self, request: Query | Begin, holds: bool) -> Pool[Any]:
-        """Where a connection for a request comes from.
+        """The pool of connections for a request.
 
         Args:
-            request: what it is for.
-            holds: the request of the client that it serves holds a connection already.
+            request: the request to the database.
+            holds: the client's request that it serves holds a connection already.
 
         Raises:
             RuntimeError: it would wait for itself.
@@ -72,7 +72,7 @@ class SQLInterface(Interface):
         """End a transaction so that it lasts.
 
         Raises:
-            DatabaseError: it does not.
+            DatabaseError: the commit failed.
         """
         await self.run(connection, Query("COMMIT"))
 
@@ -181,11 +181,11 @@ class HeldLease:
     """A connection in a transaction, or in a part of one; a `Lease`.
 
     Args:
-        interface: whose it is.
-        pool: where the connection belongs.
+        interface: the interface that it belongs to.
+        pool: the pool of the connection.
         connection: the connection.
         was: the request that it serves.
-        outer: what it is a part of; None if it is the whole.
+        outer: the lease that it is a part of; None if it is the whole.
     """
 
     def __init__(
@@ -289,10 +289,10 @@ class HeldLease:
             self.leave(whole=is_whole)
 
     def leave(self, *, whole: bool) -> None:
-        """Give the connection back, or leave it to what this is a part of.
+        """Give the connection back, or leave it to the outer lease.
 
         Args:
-            whole: it can be used by others.
+            whole: others can use the connection.
         """
         if self._is_over:
             return

@@ -11,8 +11,8 @@ Parts = tuple[int, int, int]
 
 
 class Interval(datetime.timedelta):
-    """A duration with months. As a duration a month has 30 days and a year 365; given back to the
-    database, and as text, it is what it was.
+    """A duration with months. As a duration a month has 30 days and a year 365; sent back to the
+    database, and as text, it is unchanged.
 
     Attributes:
         parts: months, days and microseconds.
@@ -53,7 +53,7 @@ def to_parts(value: Any) -> Parts:
     """An interval as PostgreSQL takes it.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is no interval.
     """
     if isinstance(value, Interval):
         return value.parts

@@ -40,11 +40,11 @@ class Lease(Protocol):
         """A part of this transaction, which can be undone without the rest."""
 
     async def commit(self) -> None:
-        """Make lasting what was done, and give the connection back.
+        """Commit, and give the connection back.
 
         Raises:
-            DatabaseError: nothing lasts.
+            DatabaseError: nothing was committed.
         """
 
     async def rollback(self) -> None:
-        """Undo what was done, and give the connection back."""
+        """Roll back, and give the connection back."""

@@ -26,15 +26,14 @@ class Opened:
     """A connection for a while: taken when it is first needed, then kept. Its tasks run on the task
     loop, one after the other in the order in which they were made, those of its parts included.
 
-    One that fails, whatever the cause is and whether anybody looks at it or not, fails all that
-    follow and the commit, until `rollback`: else those before it would be lost, and those after it
-    would last.
+    A task that fails, for any cause and whether it is awaited or not, fails all that follow and the
+    commit, until `rollback`: else those before it would be lost, and those after it would last.
 
     Args:
-        start: knows where the connection is to be had.
-        outer: what this is a part of; None if it is the whole.
-        is_transaction: it may be committed. It waits only for what was owed when this was made,
-            since what is owed later may wait for this.
+        start: gives the connection.
+        outer: the transaction that it is a part of; None if it is the whole.
+        is_transaction: it may be committed. It waits only for commits that were pending when this
+            was made, since later ones may wait for this.
     """
 
     def __init__(
@@ -73,10 +72,10 @@ class Opened:
         return task
 
     def commit(self, then: Work | None = None, *, is_last: bool = False) -> Task:
-        """A task that makes lasting what was done so far; what follows is a new transaction.
+        """A task that commits; later statements are a new transaction.
 
         Args:
-            then: what follows within the task.
+            then: a call within the task, after the commit.
             is_last: nobody can undo the outer transaction if this fails, so it fails as well.
         """
 
@@ -95,11 +94,11 @@ class Opened:
         return self._ending(run)
 
     def rollback(self) -> Task:
-        """A task that undoes what was done so far; what follows is a new transaction."""
+        """A task that rolls back; later statements are a new transaction."""
         return self._ending(self._undo)
 
     def leave(self) -> None:
-        """Undo what was done, if nobody did it. Nobody waits for it."""
+        """Roll back, unless that or a commit was done. No caller waits for it."""
         if self._lease is not None:
             self._undo_later()
 
@@ -137,7 +136,7 @@ class Opened:
         return await (await self._take(Begin(read_only))).stream(request)
 
     async def give_back(self) -> None:
-        """Undo what was done, and give the connection back."""
+        """Roll back, and give the connection back."""
         lease, self._lease = self._lease, None
         if lease is not None:
             await lease.rollback()
@@ -195,7 +194,7 @@ class Opened:
 
 
 def _consequence(failure: Exception) -> Exception:
-    """What follows from a failure: the same again where it is no fault of the statement."""
+    """The error of tasks after a failure: the same again unless the statement is at fault."""
     if isinstance(failure, HTTPError) and not isinstance(failure, DataConflict):
         return failure
     error = DatabaseError("a statement of this transaction failed, so that nothing lasts")

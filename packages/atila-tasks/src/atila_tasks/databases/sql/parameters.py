@@ -128,8 +128,8 @@ def _is_of_numbers(values: Sequence[Any]) -> bool:
 
 
 def exact(params: Sequence[Any], kinds: Sequence[str]) -> list[Any]:
-    """Parameters whose floats and Decimals mean in the types of a statement what they mean in
-    Python: asyncpg makes 1 of 1.5 for an integer, and 1.100000000000000088… of 1.1 for a numeric.
+    """Parameters converted to the types of a statement without loss, from floats and Decimals:
+    asyncpg alone makes 1 of 1.5 for an integer, and 1.100000000000000088… of 1.1 for a numeric.
 
     Args:
         params: the values.

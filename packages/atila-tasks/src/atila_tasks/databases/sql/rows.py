@@ -39,11 +39,11 @@ class Row(dict[str, Any]):
 
 
 class Rows(list[Row]):
-    """What a statement gave: a list of its rows, which is empty if it gives none.
+    """The result of a statement: a list of its rows, which is empty if it gives none.
 
     Attributes:
-        rowcount: how many rows it gave, inserted, updated or deleted (PEP 249); -1 for one of
-            another kind, such as CREATE TABLE.
+        rowcount: the number of rows that it gave, inserted, updated or deleted (PEP 249); -1 for a
+            statement of another kind, such as CREATE TABLE.
     """
 
     __slots__ = ("rowcount",)

@@ -11,7 +11,7 @@ from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
 from atila_tasks.databases.sql.rows import Rows
 from atila_tasks.databases.sql.statements import Bound, Builder, Query, Script, to_query
-from atila_tasks.upstream.interfaces import DB_SQLITE3
+from atila_tasks.upstream.interfaces import DB_SQLITE3, WithBlock
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,7 +23,7 @@ _NAMED = re.compile(r"[:@$][A-Za-z_]")
 """A placeholder of SQLite with a name."""
 
 
-class Session(Builder):
+class Session(WithBlock, Builder):
     """Statements, each carried out by itself, on whichever connection is free.
 
     Args:
@@ -35,12 +35,6 @@ class Session(Builder):
         self._start = start
         self._engine = engine
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        pass
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -51,9 +45,9 @@ class Session(Builder):
         """Carry out a statement.
 
         Args:
-            sql: what `select` and the others made; or text, with the database's own placeholders
-                for values: $1, $2, … of PostgreSQL, ? or :name of SQLite; or a list of them, which
-                are carried out in one transaction.
+            sql: a statement of `select` or the others; or text, with the database's own
+                placeholders for values: $1, $2, … of PostgreSQL, ? or :name of SQLite; or a list of
+                them, which are carried out in one transaction.
             params: the values: one by one, or all as one list or tuple; of SQLite's :name as one
                 dict. Any other dict is one value, of JSON.
 
@@ -87,14 +81,14 @@ class Session(Builder):
         return Cursor(Opened(self._start), self._one(sql, params), size)
 
     def _one(self, sql: Any, params: tuple[Any, ...]) -> Query | None:
-        """What a cursor is for; see `_request`."""
+        """The request of a cursor; see `_request`."""
         request = self._request(sql, params)
         if isinstance(request, Script):
             raise TypeError("a cursor is for one statement")
         return request
 
     def _request(self, sql: Any, params: tuple[Any, ...]) -> Query | Script | None:
-        """What is sent to the database; None for a statement that asks for no rows."""
+        """The request that is sent to the database; None for a statement that asks for no rows."""
         if isinstance(sql, Bound):
             if params:
                 raise TypeError("a statement has its values already; params are for text")

@@ -69,7 +69,7 @@ class Script:
 
 
 class Bound:
-    """What our statements add to sqlphile's: values are kept, never printed."""
+    """Added to sqlphile's statements: values are kept, never printed."""
 
     _engine: str
     _feed: dict[str, Any]
@@ -96,8 +96,8 @@ class Bound:
         """The text for a value: a token, or the text of a statement or an F in parentheses.
 
         Args:
-            value: whatever is compared, set or fed.
-            typed: say its type, where PostgreSQL cannot tell it from a column.
+            value: the value to compare, set or feed.
+            typed: give its type, where PostgreSQL cannot infer it from a column.
         """
         if isinstance(value, F):
             return str(value)
@@ -132,7 +132,7 @@ class Bound:
         return D(**values)
 
     def _columns(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Columns by their names with what they are set to."""
+        """Columns by their names with the values to set."""
         columns: dict[str, Any] = {}
         for name, value in data.items():
             name = check_name(self._resolve_field(name))  # type: ignore[attr-defined]
@@ -242,7 +242,7 @@ class Bound:
         return self
 
     def tran(self) -> Self:
-        """Carry out what was appended in one transaction with this, which happens anyway."""
+        """Carry out the appended statements in one transaction with this one, as always."""
         self._in_transaction = True
         return self
 
@@ -273,7 +273,7 @@ class Bound:
         return text
 
     def clone(self, conn: Any = None) -> Self:
-        """The same once more, so that what is added to one does not show in the other."""
+        """A copy, so that later additions to one do not show in the other."""
         new: Any = super().clone(conn)  # type: ignore[misc]
         new._values = dict(self._values)
         new._in_transaction = self._in_transaction
@@ -286,7 +286,7 @@ class Bound:
     branch = clone
 
     def compile(self) -> Query | Script:
-        """What is sent to the database."""
+        """The statement and parameters that are sent to the database."""
         query = to_query(self.as_sql(), self._values, self._engine)
         if not self._statements:
             return query
@@ -308,7 +308,7 @@ class Bound:
             A task: its data are the rows, as a list.
 
         Raises:
-            ValueError: it would change all rows of a table and does not say so by `.all()`.
+            ValueError: it would change all rows of a table, without `.all()`.
         """
         if self._check_filter and not self._filters:  # type: ignore[attr-defined]
             raise ValueError("this changes all rows of the table; write .all() if it is to")
@@ -392,7 +392,7 @@ class Builder:
 
 
 def to_query(text: str, values: dict[int, Any], engine: str) -> Query:
-    """What a database gets of a text with tokens.
+    """The statement and parameters of a text with tokens.
 
     Raises:
         ValueError: there is a NUL in the text itself.

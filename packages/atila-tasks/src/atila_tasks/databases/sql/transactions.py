@@ -6,6 +6,7 @@ import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.loop import in_event_loop
 from atila_tasks.databases.sql.commits import owe
 from atila_tasks.databases.sql.cursors import Cursor
 from atila_tasks.databases.sql.opened import Opened
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from atila_tasks.upstream.access import Starter
 
 _innermost: ContextVar[Transaction | None] = ContextVar("atila_tasks_transaction", default=None)
-"""The transaction that what runs now is within; tasks begun within it are so, too."""
+"""The innermost transaction of the running code; tasks begun in it belong to it."""
 
 UNUSED = "a transaction is used by `with was.db(…, transaction=True) as db:`"
 
@@ -40,13 +41,13 @@ class Transaction(Session):
         self._is_open = False
 
     def __enter__(self) -> Self:
-        if _is_on_loop() and not self._start.was.endpoint.route.options.get("coroutine"):
+        if in_event_loop() and not self._start.was.endpoint.route.options.get("coroutine"):
             raise RuntimeError("in async def a transaction is begun by `async with`")
         return self._enter()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         opened = self._leave()
-        if not _is_on_loop():
+        if not in_event_loop():
             if kind is None:
                 opened.commit(self._note_updates).fetch()
             else:
@@ -106,8 +107,8 @@ class Transaction(Session):
         return Cursor(self._held, self._one(sql, params), size, is_part=True)
 
     def commit(self) -> Task:
-        """Make lasting what was done so far; a task. What follows is another transaction, unless
-        this fails: then all that follows does, until `rollback`.
+        """Commit; a task. Later statements are another transaction, unless this fails: then all
+        that follows does, until `rollback`.
         """
         return self._held.commit(self._note_updates)
 
@@ -116,16 +117,8 @@ class Transaction(Session):
             await self._start.cache.forget(self._start.was)
 
     def rollback(self) -> Task:
-        """Undo what was done so far; a task. What follows is another transaction."""
+        """Roll back; a task. Later statements are another transaction."""
         return self._held.rollback()
-
-
-def _is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def _settled(task: Task) -> None:

@@ -1,4 +1,4 @@
-"""Values as JSON: dicts and lists, and models: msgspec.Struct, dataclasses, attrs, pydantic."""
+"""Models as JSON and as plain values: msgspec.Struct, dataclasses, attrs, pydantic."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ import orjson
 from atila.values import json
 from atila.values.plain import plain
 
-JSON_TYPE = "application/json"
-
 _KEPT = (datetime.datetime, datetime.date, datetime.time, Decimal, uuid.UUID)
 
 
@@ -30,12 +28,12 @@ def is_model(kind: type) -> bool:
 
 
 def to_plain(value: Any) -> Any:
-    """A model, and all that is in it, as dicts, lists and what they are made of.
+    """A model, and all values in it, as dicts, lists and plain values.
 
     Dates, times, Decimals and UUIDs stay as they are; bytes become base64.
 
     Raises:
-        TypeError: something in it is of no type that JSON has.
+        TypeError: a value in it is of no type that JSON has.
     """
     if hasattr(type(value), "__pydantic_serializer__"):
         return _by_pydantic(value)
@@ -45,11 +43,11 @@ def to_plain(value: Any) -> Any:
 def to_json(value: Any) -> bytes:
     """A value as JSON (RFC 8259), in UTF-8.
 
-    It takes what is made of dicts, lists, tuples, sets, str, int, float, bool and None; models;
-    dates, times, durations, UUIDs, Decimals (as str), bytes (as base64), and enumerations.
+    It takes dicts, lists, tuples, sets, str, int, float, bool and None; models; dates, times,
+    durations, UUIDs, Decimals (as str), bytes (as base64), and enumerations.
 
     Raises:
-        TypeError: something in it is of another type.
+        TypeError: a value in it is of another type.
     """
     kind = type(value)
     # orjson is the faster of the two for dicts and lists, msgspec for models.
