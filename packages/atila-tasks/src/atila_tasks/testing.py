@@ -239,7 +239,7 @@ class RedisServer:
             self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it go on, with what was sent to it meanwhile."""
+        """Let it go on, with the requests that were sent to it meanwhile."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 

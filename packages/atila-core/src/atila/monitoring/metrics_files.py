@@ -100,7 +100,7 @@ def _move_values() -> None:
 @functools.cache
 def _made_safe(*, fails: bool) -> Any:
     """The library's dict in a mapped file, whose file has a place on the disk for all of it: where
-    it has none, whoever writes to it is killed.
+    it has none, a write ends the process.
 
     Relied on, of prometheus_client: `MmapedDict`, with `_f`, `_m`, `_used`, `_capacity`,
     `_init_value`, and its module's `_INITIAL_MMAP_SIZE`.

@@ -1,7 +1,7 @@
 """Files that are mapped into memory, with a place on the disk for each of their pages.
 
-A file that was only made longer has none: whoever then writes to the memory while the disk is full
-is killed by SIGBUS. Here it is an error of the call that wants the place.
+A file that was only made longer has none: SIGBUS ends the process that writes to the memory while
+the disk is full. Here it is an error of the call that wants the place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _BLOCK = 65536
 
 
 def allocate(file: int, size: int) -> None:
-    """Make a file at least so long, with a place on the disk for all of it; what is in it stays.
+    """Make a file at least so long, with a place on the disk for all of it; its content stays.
 
     Args:
         file: a descriptor that is open for writing.

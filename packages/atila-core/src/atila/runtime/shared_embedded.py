@@ -46,14 +46,14 @@ create index if not exists ending on entries (until) where until is not null;
 
 @dataclass(slots=True)
 class _Files:
-    """What a process has open.
+    """The open files of a process.
 
     Attributes:
-        reader: the connection of those who read.
-        writer: the connection of who writes.
-        lock: the file whose flock who writes has.
-        alive: see `runs.ALIVE`.
-        counts: by slot, how much was written; odd while somebody writes.
+        reader: the connection of readers.
+        writer: the connection of the writer.
+        lock: the file whose flock the writer has.
+        alive: see `server_run.ALIVE`.
+        counts: by slot, the number of writes; odd while one runs.
     """
 
     reader: sqlite3.Connection
@@ -73,7 +73,7 @@ class EmbeddedShared:
     """Shared by the worker processes of one host; see `Shared`. Its files are made at first use.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -172,7 +172,7 @@ class EmbeddedShared:
         return self._files is not None or self._has_failed
 
     def check(self) -> None:
-        """See `Shared`; what nobody has used yet is not made for it."""
+        """See `Shared`; files that nobody has used yet are not made for it."""
         if self.is_used:
             self.set("check", "", b"", 1.0)
 

@@ -43,7 +43,7 @@ REST_SECONDS = 0.5
 """Between two attempts to find out whether one that did not answer in time does so again."""
 _PAUSE = 0.005
 _NO_NUMBER = re.compile("not an integer|would overflow|WRONGTYPE")
-"""What Redis says of a value that cannot be counted up; all else it refuses for its own state."""
+"""Messages of Redis about a value that cannot be counted up; others are about its own state."""
 
 _WRITE = """
 local holder = redis.call('get', KEYS[1])

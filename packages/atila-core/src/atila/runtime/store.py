@@ -204,7 +204,7 @@ class SharedStore(MutableMapping[str, Any]):
             timeout: seconds after which it is forgotten; None or 0 for never.
 
         Raises:
-            SharedUnavailable: what keeps it is away; as all that is asked of a store that serves.
+            SharedUnavailable: the shared state is away; so does each use of a store that serves.
             TypeError: it is a value that JSON has no type for.
         """
         if self._is_first and self._shared is not self._own:

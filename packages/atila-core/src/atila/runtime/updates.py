@@ -87,7 +87,7 @@ class Updates:
                     return
 
     def close(self) -> None:
-        """Note nothing more; what is owed is lost, and logged."""
+        """Note nothing more; updates that are still owed are lost, and logged."""
         self._is_closed.set()
         for name in self._owed:
             log.error("the update of %s could not be noted before the end", name)

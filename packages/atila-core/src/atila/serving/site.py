@@ -99,7 +99,7 @@ class Site(Dispatch):
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
         self.shared_states: list[Shared] = [self.shared]
-        """What must be there for it to be ready."""
+        """States that must be there for it to be ready."""
         self.g: SharedStore = SharedStore()
         self.g.attach(self.shared, "g")
         self.updates = Updates(self.shared)

@@ -128,13 +128,9 @@ class Watch:
             self._end(number, frame)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-<<<<<<< HEAD
-        """Have Skitai tell the workers to end, and wait for them before it goes on."""
+        """Let Skitai end the workers, and wait for them before it goes on."""
         if not self._is_master:
             os._exit(0)  # A worker that has not its own handlers yet.
-=======
-        """Let Skitai end the workers, and wait for them before it goes on."""
->>>>>>> main
         http_server.hTERMMASTER(number, frame)
         # So that new clients are turned away at once, not when the last worker has gone.
         self._server.socket.close()
