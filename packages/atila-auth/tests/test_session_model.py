@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atila.http.response import head
-from atila.runtime.shared import EmbeddedShared, LocalShared
+from atila.runtime.shared import LocalShared
+from atila.runtime.shared_embedded import EmbeddedShared
 from atila.testing.client import _exchange
 from atila_auth.sessions import late_changes as records
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ import pytest
 
 from atila import Atila, Mount, SetupError, Site
 from atila.runtime import server_run
-from atila.runtime.shared import PURGE_EVERY, EmbeddedShared, LocalShared, Shared, choose
+from atila.runtime.shared import PURGE_EVERY, LocalShared, Shared, choose
+from atila.runtime.shared_embedded import EmbeddedShared
 from atila.runtime.store import SharedStore, Store
 from atila.runtime.updates import Updates
 from atila.testing.waits import PATIENCE
@@ -360,7 +360,7 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path, tmp_path: Path, trap
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.delenv(server_run.RUN, raising=False)
     return tmp_path
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from atila.app.application import Atila
-from atila.errors import HTTPError, MissingLayer, SetupError
+from atila.errors import HTTPError, MissingLayer, SetupError, SharedUnavailable
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
 from atila.http.uploads import Upload
@@ -39,6 +39,7 @@ __all__ = [
     "Query",
     "Route",
     "SetupError",
+    "SharedUnavailable",
     "Site",
     "Steps",
     "Upload",

@@ -80,6 +80,18 @@ class HTTPError(Exception):
         return iter(PARTS)
 
 
+class SharedUnavailable(HTTPError):
+    """The state that workers share cannot be used at the moment, or with it the way to the other
+    workers: 503, and when to come again.
+
+    Args:
+        report: why, for the log.
+    """
+
+    def __init__(self, report: str) -> None:
+        super().__init__(503, "the state that is needed for this is away", 0, BUSY, report)
+
+
 class SetupError(Exception):
     """A mistake in the application, found before it serves; the text names it, its place and the
     mend.

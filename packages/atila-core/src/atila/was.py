@@ -131,7 +131,11 @@ class Was(WasNames):
     def cancel(self) -> None:
         """Call the functions given to `on_cancel`."""
         for func in tuple(self.cancels or ()):
-            func()
+            try:
+                func()
+            except BaseException:
+                # Even SystemExit: the others are to be cancelled as well.
+                log.exception("request %s: cancelling %r failed", self.request_id, func)
 
     def renew_response(self, error: HTTPError) -> Response:
         """Drop the headers set so far, and begin the answer of an error."""

@@ -233,6 +233,16 @@ class RedisServer:
             return False
         return True
 
+    def suspend(self) -> None:
+        """Have it hang: connections are taken by the system, and nothing is answered."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, with the requests that were sent to it meanwhile."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it like a crash."""
         process, self._process = self._process, None

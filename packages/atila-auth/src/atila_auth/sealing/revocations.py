@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from atila import SetupError
 from atila.app import settings
 from atila.runtime.keeping import forget, kept
-from atila.runtime.shared import EmbeddedShared
+from atila.runtime.shared_embedded import EmbeddedShared
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -57,6 +57,7 @@ def _opened(was: Was) -> Shared:
         shared.close()
 
     was.site.on_shutdown(close)
+    was.site.shared_states.append(shared)
     return shared
 
 

@@ -380,8 +380,13 @@ class Atila(AppNames):
     def _wsgi_engine(self) -> Any:
         from atila.engines import wsgi
 
-        make = wsgi.Engine if self._site is not None else wsgi.Engine.at_first_request
-        engine = self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
+        # Threads of the server may come at once: the others wait until the site is whole, its
+        # events of the start through, and what apps share in its place.
+        with self._mounting:
+            engine = self._engines.get("wsgi")
+            if engine is None:
+                make = wsgi.Engine if self._site is not None else wsgi.Engine.at_first_request
+                engine = self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
         return engine
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:

@@ -151,7 +151,8 @@ def _run(
 ) -> None:
     try:
         _call(app, handler, was, args, kwargs)
-    except Exception:
+    except BaseException:
+        # Even SystemExit: it is the event of the other handlers, too.
         log.exception("the handler %s of %s failed", source_of(handler) or handler, event)
 
 

@@ -222,7 +222,8 @@ class Mounting:
                 continue
             try:
                 call_hook(hook, self._app)
-            except Exception:
+            except BaseException:
+                # Even SystemExit: the others have something to end as well.
                 log.exception("%s failed", source_of(hook) or "__umount__")
         self._mounted = []
 

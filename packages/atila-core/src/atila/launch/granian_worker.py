@@ -59,9 +59,10 @@ class Service:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.site.use_loop(loop)
-        self._start_up()
+        self.start_up()
 
-    def _start_up(self) -> None:
+    def start_up(self) -> None:
+        """Have the site start, and note that this worker has come up."""
         self.site.start_up()
         site = self.site
         server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
@@ -92,9 +93,10 @@ def make_service() -> Service:
     freeze_gc()
     service = Service(site, files)
     service.end.take_signals()
+    server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
     if os.environ.get(INTERFACE) == "wsgi":
         # Otherwise granian calls __rsgi_init__, with its loop.
-        service._start_up()
+        service.start_up()
     return service
 
 

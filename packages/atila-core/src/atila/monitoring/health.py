@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from atila.errors import SetupError, source_of
+from atila.errors import SetupError, SharedUnavailable, source_of
 from atila.http.loopback import is_local
 from atila.routing.router import Route
 from atila.routing.signature import check_takes_context
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.http.response import Response
 
+
+SHARED = "shared-state"
+"""The name of the check that every site with a shared state has; no function can be called so."""
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
 
@@ -57,6 +60,10 @@ def readiness_check(app: Atila, function: Function) -> Function:
     return function
 
 
+def _check_shared(was: Was) -> None:
+    was.site.check_shared()
+
+
 def routes(app: Atila) -> Iterator[Route]:
     """The routes below the path of the setting HEALTH_PATH; none if it has no path."""
     path, seconds = app.config.HEALTH_PATH, app.config.HEALTH_TIMEOUT
@@ -73,7 +80,7 @@ async def live(was: Was) -> Response:
 
 
 class Readiness:
-    """All readiness checks of an app.
+    """All readiness checks of an app, and that of the state that workers share, if they do.
 
     Args:
         app: the app.
@@ -81,24 +88,27 @@ class Readiness:
     """
 
     def __init__(self, app: Atila, seconds: float) -> None:
-        functions = app.readiness
+        functions = dict(app.readiness)
+        functions[SHARED] = _check_shared
         # A check that hangs has its thread; it must not have that of another.
         pool = WorkerPool(max(1, len(functions)), name="atila-health", one_thread_per_job=True)
         self._checks = [Check(name, func, seconds, pool) for name, func in functions.items()]
+        self._shared = self._checks[-1]
 
     async def answer(self, was: Was) -> Response:
         """200 if all checks pass, else 503; also while the process shuts down."""
         if was.site.is_draining:
             return _answer(was, 503, {"status": "draining", "checks": {}})
-        outcomes = await asyncio.gather(*(check.outcome(was) for check in self._checks))
+        checks = [each for each in self._checks if each is not self._shared or was.site.is_sharing]
+        outcomes = await asyncio.gather(*(check.outcome(was) for check in checks))
         errors = {
             check.name: error
-            for check, error in zip(self._checks, outcomes, strict=True)
+            for check, error in zip(checks, outcomes, strict=True)
             if error is not None
         }
         told: dict[str, Any] = {
             "status": "failed" if errors else "ok",
-            "checks": {check.name: _word(errors.get(check.name)) for check in self._checks},
+            "checks": {check.name: _word(errors.get(check.name)) for check in checks},
         }
         if errors and was.app.debug and is_local(was.exchange):
             told["errors"] = {name: _text(error) for name, error in errors.items()}
@@ -162,7 +172,10 @@ class Check:
         second.
         """
         if error is not None and not self._has_failed:
-            log.warning("the readiness check %s failed", self.name, exc_info=error)
+            if isinstance(error, SharedUnavailable):
+                log.warning("the readiness check %s failed: %s", self.name, error.report)
+            else:
+                log.warning("the readiness check %s failed", self.name, exc_info=error)
         elif error is None and self._has_failed:
             log.info("the readiness check %s passes again", self.name)
         self._has_failed = error is not None

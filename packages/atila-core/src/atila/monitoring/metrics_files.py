@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,9 +21,12 @@ import psutil
 
 from atila.errors import SetupError
 from atila.runtime import server_run
+from atila.runtime.allocation import allocate
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
+
+log = logging.getLogger("atila.metrics")
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 FOLDER = "metrics"
@@ -80,6 +85,7 @@ def _move_values() -> None:
     """
     from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Summary, values
 
+    vars(values)["MmapedDict"] = _made_safe(fails=False)
     if getattr(values.ValueClass, "_multiprocess", False):
         return
     values.ValueClass = values.MultiProcessValue()
@@ -89,6 +95,67 @@ def _move_values() -> None:
             for metric in (collector, *children.values()):
                 if metric._is_observable():
                     _renew(metric)
+
+
+@functools.cache
+def _made_safe(*, fails: bool) -> Any:
+    """The library's dict in a mapped file, whose file has a place on the disk for all of it: where
+    it has none, a write ends the process.
+
+    Relied on, of prometheus_client: `MmapedDict`, with `_f`, `_m`, `_used`, `_capacity`,
+    `_init_value`, and its module's `_INITIAL_MMAP_SIZE`.
+
+    Args:
+        fails: it raises OSError if the disk is full. Else it is kept in memory from then on, so
+            that requests do not fail for being counted; others do not see how it goes on.
+    """
+    from prometheus_client import mmap_dict
+
+    base: Any = mmap_dict.MmapedDict
+
+    class Allocated(base):  # type: ignore[misc]
+        _f: Any
+
+        def __init__(self, filename: str) -> None:
+            with open(filename, "a+b") as file:
+                if os.fstat(file.fileno()).st_size:
+                    super().__init__(filename)
+                    return
+                try:
+                    allocate(file.fileno(), mmap_dict._INITIAL_MMAP_SIZE)
+                except OSError as error:
+                    # An empty one cannot be read.
+                    os.unlink(filename)
+                    if fails:
+                        raise
+                    _warn(error)
+                    filename = f"/proc/self/fd/{os.memfd_create('metrics')}"
+            super().__init__(filename)
+
+        def _init_value(self, key: str) -> None:
+            # Three numbers and the padding, at most.
+            if self._used + len(key.encode()) + 32 > self._capacity:
+                try:
+                    allocate(self._f.fileno(), self._capacity * 2)
+                except OSError as error:
+                    if fails:
+                        raise
+                    _warn(error)
+                    self._move()
+            super()._init_value(key)
+
+        def _move(self) -> None:
+            file = os.fdopen(os.memfd_create("metrics"), "a+b")
+            file.write(self._m[:])
+            file.flush()
+            self._f.close()
+            self._f = file
+
+    return Allocated
+
+
+def _warn(error: OSError) -> None:
+    log.warning("metrics of this process are no longer seen by the others: %s", error)
 
 
 def _renew(metric: Any) -> None:
@@ -170,8 +237,10 @@ def sweep(folder: Path) -> None:
         mark_process_dead(int(pid), str(folder))
         for kind in _SUMMED:
             path = folder / f"{kind}_{pid}.db"
-            if path.exists():
-                _add(path, folder / f"{kind}_{DEAD}.db")
+            # While the disk is full, they stay where they are, and are counted there.
+            with contextlib.suppress(OSError):
+                if path.exists():
+                    _add(path, folder / f"{kind}_{DEAD}.db")
 
 
 def _add(source: Path, target: Path) -> None:
@@ -179,13 +248,11 @@ def _add(source: Path, target: Path) -> None:
 
     Relied on, of prometheus_client: `MmapedDict`, the format of these files.
     """
-    from prometheus_client.mmap_dict import MmapedDict
-
-    counted: Any = MmapedDict(str(target))
+    counted: Any = _made_safe(fails=True)(str(target))
     try:
         # Nothing is in it if the process was killed while it made the file.
         size = source.stat().st_size
-        dead: Any = MmapedDict.read_all_values_from_file(str(source)) if size else ()
+        dead: Any = counted.read_all_values_from_file(str(source)) if size else ()
         for key, value, _, _ in dead:
             counted.write_value(key, counted.read_value(key)[0] + value, 0.0)
     finally:

@@ -30,5 +30,7 @@ class CallQueue:
             func, args = calls.popleft()
             try:
                 func(*args)
-            except Exception:
+            except BaseException:
+                # Whatever it is, SystemExit or a cancellation: the others are to be made as well,
+                # and it ends nothing. Signals do not raise here: servers handle them themselves.
                 self._log.exception("a call on %s failed", self._place)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import multiprocessing
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -24,8 +27,15 @@ RUN = "ATILA_RUN"
 """The environment variable: process id of the master, a colon, and the path of the folder."""
 ALIVE = "alive"
 """A file in the folder that each of its users holds locked."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the master."""
+
+log = logging.getLogger("atila.site")
+
 _PREFIX = "atila-run-"
 _UP = "up-"
+
+log = logging.getLogger("atila.site")
 
 
 @contextlib.contextmanager
@@ -36,7 +46,7 @@ def running() -> Iterator[Path]:
     """
     pid = os.getpid()
     name = f"{_PREFIX}{pid}-{_started(pid)}-{secrets.token_hex(8)}"
-    folder = Path(tempfile.gettempdir(), name)
+    folder = Path(_temporary(), name)
     before = os.environ.get(RUN)
     os.environ[RUN] = f"{pid}:{folder}"
     try:
@@ -62,6 +72,24 @@ def find_folder() -> Path | None:
     return _derived(os.getppid()) if _is_forked() else None
 
 
+def watch_master(orphaned: Callable[[], object]) -> None:
+    """Have orphaned() called, in a thread, when the parent of this worker has ended without it, as
+    when it was killed. Else the worker would serve on, and keep the port, for ever.
+    """
+    parent = os.getppid()
+    master = os.environ.get(RUN, "").partition(":")[0]
+    if master and master not in (str(parent), str(os.getpid())):
+        parent = -1  # It has ended already, while this worker started.
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        log.error("the master process has ended; this worker does too")
+        orphaned()
+
+    threading.Thread(target=watch, name="atila-master", daemon=True).start()
+
+
 def note_up(patience: float) -> None:
     """Let the master of the run know that this worker has come up.
 
@@ -69,8 +97,12 @@ def note_up(patience: float) -> None:
         patience: seconds that it may take to end.
     """
     if (folder := find_folder()) is not None:
-        make(folder)
-        (folder / f"{_UP}{os.getpid()}").write_text(str(patience))
+        try:
+            make(folder)
+            (folder / f"{_UP}{os.getpid()}").write_text(str(patience))
+        except OSError as error:
+            # It serves nevertheless; but if it is killed, it will pass for one that never came up.
+            log.warning("%s cannot be written to: %s", folder, error)
 
 
 def read_up(folder: Path, pid: int) -> float | None:
@@ -86,8 +118,19 @@ def forget_up(folder: Path, pid: int) -> None:
     (folder / f"{_UP}{pid}").unlink(missing_ok=True)
 
 
+def _temporary() -> Path:
+    """The folder for temporary files. Unlike `tempfile.gettempdir`, which tries to write, it is the
+    same when the disk is full, and so for all workers.
+    """
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    for path in (*named, "/tmp"):  # noqa: S108 - the folder in it is this user's alone
+        if path and os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
+            return Path(path).absolute()
+    return Path(tempfile.gettempdir())
+
+
 def _derived(master: int) -> Path:
-    return Path(tempfile.gettempdir(), f"{_PREFIX}{master}-{_started(master)}")
+    return Path(_temporary(), f"{_PREFIX}{master}-{_started(master)}")
 
 
 def _is_forked() -> bool:
@@ -150,7 +193,7 @@ def sweep() -> None:
     """Remove the folders of this user whose runs are over, and left them: they were killed, or had
     a master that is not ours.
     """
-    for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+    for folder in _temporary().glob(_PREFIX + "*"):
         pid, _, rest = folder.name.removeprefix(_PREFIX).partition("-")
         with contextlib.suppress(OSError, ValueError):
             is_over = _started(int(pid)) != rest.partition("-")[0]

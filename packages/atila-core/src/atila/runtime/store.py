@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from atila.errors import SharedUnavailable
 from atila.runtime.shared import LocalShared
 from atila.runtime.spare_threads import Lock
 from atila.values import json
 
 if TYPE_CHECKING:
     from atila.runtime.shared import Shared
+
+log = logging.getLogger("atila.site")
 
 
 class Store(MutableMapping[str, Any]):
@@ -108,6 +112,7 @@ class SharedStore(MutableMapping[str, Any]):
         self._shared: Shared = self._own
         self._space = ""
         self._is_first = True
+        self._is_pending = False
         self._held: list[AbstractContextManager[object]] = []
 
     def attach(self, shared: Shared, space: str) -> None:
@@ -119,11 +124,30 @@ class SharedStore(MutableMapping[str, Any]):
         """
         if self._shared is not self._own:
             return  # Of another site, which says so when the app enters this one too.
-        for name in self._own.names(""):
-            value = self._own.get("", name)
-            if value is not None:
-                shared.add(space, name, value)
         self._shared, self._space = shared, space
+        self._is_pending = True
+        try:
+            self.send_first_values()
+        except SharedUnavailable as error:
+            log.warning("the first values of %s are sent later: %s", space, error.report)
+
+    def send_first_values(self) -> None:
+        """Send what was set before the state could be had, if that has not happened yet.
+
+        Raises:
+            SharedUnavailable: it is still away.
+        """
+        if self._is_pending:
+            for name in self._own.names(""):
+                value = self._own.get("", name)
+                if value is not None:
+                    self._shared.add(self._space, name, value)
+            self._is_pending = False
+
+    def _state(self) -> Shared:
+        if self._is_pending:
+            self.send_first_values()
+        return self._shared
 
     def serve(self) -> None:
         """From now on, values set are no longer first values."""
@@ -134,9 +158,10 @@ class SharedStore(MutableMapping[str, Any]):
         if self._shared is not shared:
             return
         self._shared, self._space, self._is_first = self._own, "", True
+        self._is_pending = False
 
     def __enter__(self) -> SharedStore:
-        lock = self._shared.lock(self._space)
+        lock = self._state().lock(self._space)
         lock.__enter__()
         # Only who has the lock comes here, so the last one is always this thread's.
         self._held.append(lock)
@@ -146,7 +171,7 @@ class SharedStore(MutableMapping[str, Any]):
         self._held.pop().__exit__(None, None, None)
 
     def __getitem__(self, name: str) -> Any:
-        value = self._shared.get(self._space, name)
+        value = self._state().get(self._space, name)
         if value is None:
             raise KeyError(name)
         return json.loads(value)
@@ -155,17 +180,17 @@ class SharedStore(MutableMapping[str, Any]):
         self.set(name, value)
 
     def __delitem__(self, name: str) -> None:
-        if self._shared.take(self._space, name) is None:
+        if self._state().take(self._space, name) is None:
             raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._shared.names(self._space))
+        return iter(self._state().names(self._space))
 
     def __len__(self) -> int:
-        return len(self._shared.names(self._space))
+        return len(self._state().names(self._space))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._shared.get(self._space, name) is not None
+        return isinstance(name, str) and self._state().get(self._space, name) is not None
 
     def __repr__(self) -> str:
         return f"<SharedStore: {', '.join(self)}>"
@@ -179,19 +204,26 @@ class SharedStore(MutableMapping[str, Any]):
             timeout: seconds after which it is forgotten; None or 0 for never.
 
         Raises:
+            SharedUnavailable: the shared state is away; so does each use of a store that serves.
             TypeError: it is a value that JSON has no type for.
         """
         if self._is_first and self._shared is not self._own:
-            self._shared.add(self._space, name, _dump(name, value), timeout)
+            try:
+                self._state().add(self._space, name, _dump(name, value), timeout)
+            except SharedUnavailable:
+                # One more of those that are sent when it is there.
+                if self._own.get("", name) is None:
+                    self._own.set("", name, _dump(name, value), timeout)
+                self._is_pending = True
         else:
-            self._shared.set(self._space, name, _dump(name, value), timeout)
+            self._state().set(self._space, name, _dump(name, value), timeout)
 
     def add(self, name: str, value: Any, timeout: float | None = None) -> bool:
         """Keep a value under a name that has none; whether it had none. See `set`.
 
         Of many calls at once, in any workers, one succeeds.
         """
-        return self._shared.add(self._space, name, _dump(name, value), timeout)
+        return self._state().add(self._space, name, _dump(name, value), timeout)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """The value of a name, which is set first if there is none."""
@@ -205,7 +237,7 @@ class SharedStore(MutableMapping[str, Any]):
         Raises:
             KeyError: there is no such name, and no default.
         """
-        value = self._shared.take(self._space, name)
+        value = self._state().take(self._space, name)
         if value is not None:
             return json.loads(value)
         if not default:
@@ -214,7 +246,7 @@ class SharedStore(MutableMapping[str, Any]):
 
     def remove(self, name: str) -> None:
         """Forget a name; nothing if there is none."""
-        self._shared.take(self._space, name)
+        self._state().take(self._space, name)
 
     delete = remove
 
@@ -224,7 +256,7 @@ class SharedStore(MutableMapping[str, Any]):
         Raises:
             TypeError: the value is no integer.
         """
-        return self._shared.incr(self._space, name, by)
+        return self._state().incr(self._space, name, by)
 
 
 class _Named(Protocol):

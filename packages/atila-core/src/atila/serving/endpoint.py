@@ -508,5 +508,6 @@ def _refusing(step: Before) -> Before:
 def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
     try:
         hook(*args)
-    except Exception:
+    except BaseException:
+        # Even SystemExit: the hooks that follow clean up, too.
         log.exception("request %s: the hook %r failed", was.request_id, hook)

@@ -156,7 +156,8 @@ def _work(app: Atila, job: Job, count: int) -> None:
     context.run(current.set, was)
     try:
         context.run(called, was, job.function, time.time(), count)
-    except Exception:
+    except BaseException:
+        # Even SystemExit: the thread has the other jobs, and is nobody else's.
         log.exception("the maintenance job %s failed", source_of(job.function))
     finally:
         del was.variables

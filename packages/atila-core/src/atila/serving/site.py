@@ -30,6 +30,7 @@ from atila.serving.static import StaticFiles
 if TYPE_CHECKING:
     from atila.http.exchange import WebSocketTransport
     from atila.monitoring.metrics import Metrics
+    from atila.runtime.shared import Shared
 
 log = logging.getLogger("atila.site")
 
@@ -99,9 +100,12 @@ class Site(Dispatch):
         """Its metrics; None without the setting METRICS_PATH."""
         self._closers: list[Callable[[], Awaitable[object] | None]] = []
         self.shared = shared.choose(alone=trial, url=shared.url_of(mount.app for mount in mounts))
+        self.shared_states: list[Shared] = [self.shared]
+        """States that must be there for it to be ready."""
         self.g: SharedStore = SharedStore()
         self.g.attach(self.shared, "g")
         self.updates = Updates(self.shared)
+        self.on_shutdown(self.updates.close)
         for mount in mounts:
             store.attach(mount.app, self.shared, f"{mount.host} {mount.prefix}")
         self.apps = Apps(mounts)
@@ -168,6 +172,22 @@ class Site(Dispatch):
             for mount in mounts:
                 mount.app.store.detach(self.shared)
             raise
+
+    @property
+    def is_sharing(self) -> bool:
+        """Whether it shares state with other processes."""
+        return any(each.is_used for each in self.shared_states)
+
+    def check_shared(self) -> None:
+        """Find out whether the shared state can be used; send it what it is owed.
+
+        Raises:
+            SharedUnavailable: it cannot.
+        """
+        for each in self.shared_states:
+            each.check()
+        for values in (self.g, *(mount.app.store for mount in self.mounts)):
+            values.send_first_values()
 
     def _announce(self, event: str) -> None:
         for mount in self.mounts:
@@ -252,7 +272,7 @@ class Site(Dispatch):
                 if closing is not None:
                     left = max(CLOSING, deadline - time.monotonic())
                     self.loop.run(_awaited(closing), left)
-            except Exception:
+            except BaseException:
                 log.exception("closing a part of the site failed")
 
     def add_socket(self, transport: WebSocketTransport) -> None:

@@ -9,10 +9,13 @@ of the worker. For well-formed requests to other apps nothing changes.
 
 from __future__ import annotations
 
+import errno
+import logging
 import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rs4 import asyncore
@@ -26,10 +29,14 @@ from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
 from atila.skitai.writer import Outlet
 
+log = logging.getLogger("atila.engines.skitai")
+
 MAX_HEAD = 65536
 """Bytes of a request's head; a longer one is answered 431."""
 MAX_UNSENT_PIECES = 1000
 """Pieces that may wait for a client to take them; while there are more, nothing is read from it."""
+REST_SECONDS = 0.5
+"""How long no connections are taken when the process has no descriptors left for them."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1048576
 """How long, and how much, is read after a last answer so that the client gets to see it."""
@@ -41,6 +48,7 @@ _HEAD = re.compile(
     rb"((?:\r\n" + FIELD_LINE + rb")*)"
 )
 _H2C = re.compile(rb"\nupgrade:[^\r]*\bh2c\b")
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -339,10 +347,17 @@ class SecureChannel(Mended, https_channel):  # type: ignore[misc]
 
 
 class Acceptor:
-    """Takes the connections of one server; replaces its `handle_accept`."""
+    """Takes the connections of one server; replaces its `handle_accept`.
 
-    def __init__(self, server: Any) -> None:
+    Args:
+        server: the server object. Relied on: `accepting`, by which the poll knows whether it waits
+            for connections (http_server.readable).
+        later: later(seconds, func) has func() called on the main thread after a while.
+    """
+
+    def __init__(self, server: Any, later: Callable[[float, Callable[[], object]], object]) -> None:
         self._server = server
+        self._later = later
         self._context: ssl.SSLContext | None = getattr(server, "ctx", None)
 
     def __call__(self) -> None:
@@ -352,8 +367,10 @@ class Acceptor:
         try:
             # Not SSLSocket.accept, which would wait for the handshake.
             connection, address = socket.socket.accept(server.socket)
-        except OSError:
-            return  # It left already, or another worker took it.
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._rest(error)
+            return  # Else it left already, or another worker took it.
         connection.setblocking(False)
         try:
             if server.socket.family != socket.AF_UNIX:
@@ -367,6 +384,16 @@ class Acceptor:
                 SecureChannel(server, secured, address)
         except OSError:
             connection.close()
+
+    def _rest(self, error: OSError) -> None:
+        """Wait until there may be descriptors again; the poll would return at once, for ever."""
+        log.error("no connections are taken for %g s: %s", REST_SECONDS, error.strerror)
+        self._server.accepting = False
+        self._later(REST_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if self._server.socket is not None:
+            self._server.accepting = True
 
 
 def find_server() -> Any:

@@ -105,7 +105,7 @@ class Launcher:
             # Skitai's default is every address of the machine.
             for name in ("address", "fws_address"):
                 kwargs.setdefault(name, script.LOOPBACK)
-        from atila.skitai.master import Watch, hurry, refuse_used_ports
+        from atila.skitai.master import Watch, refuse_used_ports
 
         refuse_used_ports()
 
@@ -115,7 +115,6 @@ class Launcher:
             packages = (getattr(m, "module", None) for m in script.current.mounts)
             self._files = reloading.files_of(script.source, reloading.places(packages))
             reloading.prepare()
-            hurry()
 
         if sys.platform == "linux" and _polls_by_default():
             # Skitai's choice, select, ends the worker with the 1024th connection, and when a

@@ -18,6 +18,7 @@ from skitai import lifetime
 from atila.app.settings import SETTINGS
 from atila.launch.packages import Package
 from atila.launch.reloading import Files, announce
+from atila.runtime import server_run
 from atila.serving.apps import Mount
 from atila.serving.site import Site
 from atila.skitai import poller
@@ -68,11 +69,16 @@ class Worker:
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
         decode_http2_headers()
-        server.handle_accept = Acceptor(server)
+        server.handle_accept = Acceptor(server, self.later)
         # Later: Skitai is about to put a memory of its own there, with `start_was`.
         self.pump.call(lambda: show_g(site.g))
         wasc.register("atila_exit", Leaver(wasc), False)
-        signal.signal(signal.SIGINT, self._interrupted)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
+        if lifetime._shutdown_phase:
+            # The signal came while the site was made.
+            self.pump.call(lifetime.shutdown, 0, 1.0)
+        server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
         skitai.sched(ZOMBIE_SECONDS, polling.maintern_zombie_channel)
         self._fronts: dict[int, Front] = {}
 
@@ -107,8 +113,9 @@ class Worker:
         self.loop.call(self.loop.loop.call_later, seconds, self.pump.call, func)
 
     def _interrupted(self, number: int, frame: Any) -> None:
-        # Skitai lets the KeyboardInterrupt loose in whatever the main thread is doing.
-        lifetime.shutdown(0, 1.0)
+        # Skitai lets the KeyboardInterrupt loose in whatever the main thread is doing, and forgets
+        # a SIGTERM that comes before its loop begins.
+        self.pump.call(lifetime.shutdown, 0, 1.0)
 
     # The end.
 

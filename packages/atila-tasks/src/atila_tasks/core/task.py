@@ -234,8 +234,8 @@ class Task(Waitable):
         for callback in callbacks:
             try:
                 callback()
-            except Exception:
-                # Such as a loop that is closed already. The others wait as well.
+            except BaseException:
+                # Such as a loop that is closed already, or SystemExit. The others wait as well.
                 log.exception("a callback at the end of %r failed", self)
 
     def _block(self) -> None:

@@ -7,6 +7,7 @@ whether its data is still valid.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -15,6 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from atila import SharedUnavailable
 from atila_tasks.core.backends import site_singleton
 from atila_tasks.core.errors import Unreachable
 from atila_tasks.core.mask import GIVEN
@@ -145,7 +147,11 @@ class CacheUse:
             return start(request)
         was = start.was
         cache = cache_of(was.site)
-        version = was.site.updates.get(*self.names)
+        try:
+            version = was.site.updates.get(*self.names)
+        except SharedUnavailable:
+            # Nobody knows whether what is kept is still good.
+            return start(request)
         rows = cache.get(key, version)
         if rows is not None:
             options = {name: start.options[name] for name in ("filter", "meta")}
@@ -189,7 +195,9 @@ class CacheUse:
         for name in self.updates:
             # It takes a lock of the system, for which the loop must not wait; nor must this wait
             # for a thread that waits for this task.
-            await asyncio.get_running_loop().run_in_executor(None, was.setlu, name)
+            with contextlib.suppress(SharedUnavailable):
+                # Logged, and noted later; the update itself was done.
+                await asyncio.get_running_loop().run_in_executor(None, was.setlu, name)
 
 
 def _make(config: Config) -> QueryCache:

@@ -7,13 +7,17 @@ an answer is "A", the number and a count of 8 bytes. Messages of one worker keep
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from atila import SetupError
+from atila import SetupError, SharedUnavailable
+from atila.runtime.shared_redis import connect
+from atila.runtime.spare_threads import waiting
 from atila_ws.delivery.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -24,7 +28,9 @@ log = logging.getLogger("atila.ws")
 
 NAME = 12
 """Bytes of a worker's name."""
-SUBSCRIBE_SECONDS = 10.0
+SUBSCRIBE_SECONDS = 3.0
+CHECK_SECONDS = 5.0
+"""How often it is asked whether it is still there, when nothing comes of it."""
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 
@@ -73,9 +79,9 @@ class RedisMessenger:
         self._deliver = deliver
         self._prefix = f"{prefix}:ws:"
         self._errors = (redis.RedisError, OSError)
-        self._subscriber: Any = redis.Redis.from_url(url)
+        self._subscriber: Any = connect(redis, url, health_check_interval=CHECK_SECONDS)
         # One connection, for the order.
-        self._publisher: Any = redis.asyncio.Redis.from_url(url, single_connection_client=True)
+        self._publisher: Any = connect(redis.asyncio, url, single_connection_client=True)
         self._numbers = itertools.count()
         self._questions: dict[int, _Question] = {}
         self._opening = threading.Lock()
@@ -84,36 +90,51 @@ class RedisMessenger:
 
     def listen(self) -> None:
         """See `Messenger`."""
-        with self._opening:
+        with self._opening, waiting():
             if self._channels is None:
                 self._subscribe()
 
     def _subscribe(self) -> None:
         channels = self._subscriber.pubsub()
-        channels.subscribe(self._prefix + self._worker, self._prefix + "all")
-        for _ in range(2):
-            # Redis says so for each: from now on nothing is missed.
-            channels.get_message(timeout=SUBSCRIBE_SECONDS)
+        try:
+            channels.subscribe(self._prefix + self._worker, self._prefix + "all")
+            for _ in range(2):
+                # Redis says so for each: from now on nothing is missed.
+                if channels.get_message(timeout=SUBSCRIBE_SECONDS) is None:
+                    raise TimeoutError(f"not subscribed within {SUBSCRIBE_SECONDS:g} s")
+        except self._errors as error:
+            with contextlib.suppress(*self._errors):
+                channels.close()
+            text = f"Redis: {type(error).__name__}: {error}"
+            raise SharedUnavailable(text) from error
         self._channels = channels
         threading.Thread(
             target=self._receive, args=(channels,), name="atila-ws-redis", daemon=True
         ).start()
 
     def _receive(self, channels: Any) -> None:
-        waiting = threading.Event()
+        pause = threading.Event()
+        is_lost = False
         while not self._is_over:
             try:
                 message = channels.get_message(timeout=POLL_SECONDS)
-            except self._errors as error:
-                # It subscribes anew by itself, with the next call.
-                log.warning(
-                    "Redis: %s; messages of other workers are lost meanwhile", type(error).__name__
-                )
-                waiting.wait(RETRY_SECONDS)
+            except Exception as error:
+                # It subscribes anew by itself, with the next call; whatever the library raises
+                # of a connection that ends in a bad moment, nobody else would listen.
+                if not is_lost and not self._is_over:
+                    log.warning("Redis: %s; messages of other workers are lost meanwhile", error)
+                is_lost = True
+                pause.wait(RETRY_SECONDS)
                 continue
+            if message is None:
+                _look_after(channels.connection)
+            if is_lost:
+                is_lost = False
+                log.info("Redis: listening again")
             if message is not None and message["type"] == "message":
                 self._loop.call(self._arrived, message["data"])
-        channels.close()
+        with contextlib.suppress(*self._errors):
+            channels.close()
         self._subscriber.close()
 
     def _arrived(self, data: bytes) -> None:
@@ -152,8 +173,10 @@ class RedisMessenger:
 
     async def _ask(self, channel: str, own: int, envelope: Envelope, patience: float) -> int:
         """Ask; `own` is the number of subscriptions of this process."""
-        # Answers come over the own channel.
-        self.listen()
+        if self._channels is None:
+            # Answers come over the own channel. Redis may take its time, for which the loop does
+            # not wait.
+            await asyncio.get_running_loop().run_in_executor(None, self.listen)
         number, question = next(self._numbers), _Question()
         self._questions[number] = question
         head = b"Q" + self._worker.encode() + number.to_bytes(8, "big")
@@ -183,3 +206,12 @@ class RedisMessenger:
             await self._publisher.aclose()
         except self._errors:
             pass  # It is gone already.
+
+
+def _look_after(connection: Any) -> None:
+    """Have a connection made anew whose other end has vanished without a word.
+
+    Relied on, of the library's connection: `next_health_check`, which each reading puts off.
+    """
+    if time.monotonic() > connection.next_health_check + 2 * CHECK_SECONDS:
+        connection.disconnect()

@@ -1,0 +1,123 @@
+"""Whenever a server is told to end, or its master is killed: none of its processes are left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.servers import Server, serving
+from support.wire import Broken
+
+from atila.testing.waits import wait_until
+
+SLOW_START = Path(__file__).parent / "apps" / "slow_start.py"
+WORKERS = 3
+
+engines = ("skitai", "granian", "granian-wsgi")
+
+
+@pytest.fixture
+def started(engine: str) -> Iterator[list[Server]]:
+    """Servers that are ended with the test."""
+    servers: list[Server] = []
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+def start(engine: str, started: list[Server], slow: str = "") -> Server:
+    server = Server(engine, SLOW_START, WORKERS, ready="", environment={"SLOW_START": slow})
+    started.append(server)
+    return server
+
+
+def group(server: Server) -> list[int]:
+    """The processes of the server's group, whoever their parents are."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == server.process.pid and process.status() != "zombie":
+                found.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            pass
+    return found
+
+
+def check_gone(server: Server) -> None:
+    wait_until(lambda: server.process.poll() is not None, "the server has ended", log=server.log)
+    wait_until(lambda: group(server) == [], "all of its processes have ended", log=server.log)
+
+
+@pytest.mark.unable("granian", "a worker that imports for ever outlives the master")
+@pytest.mark.unable("granian-wsgi", "a worker that imports for ever outlives the master")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_while_the_app_is_imported(
+    engine: str, started: list[Server], number: signal.Signals
+) -> None:
+    server = start(engine, started, "IMPORT")
+    server.board.wait_count("importing")
+    server.process.send_signal(number)
+    check_gone(server)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_while_workers_mount_it(engine: str, started: list[Server], number: signal.Signals) -> None:
+    server = start(engine, started, "MOUNT")
+    server.board.wait_count("mounting")
+    server.process.send_signal(number)
+    server.board.open("mount")
+    check_gone(server)
+
+
+@pytest.mark.parametrize("tenths", range(0, 16, 3))
+def test_at_any_moment_of_the_start(engine: str, started: list[Server], tenths: int) -> None:
+    server = start(engine, started)
+    if engine == "skitai":
+        wait_until(lambda: "about to run" in server.log(), "the script runs")
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() >= since + tenths / 10, "the moment has come")
+    server.process.send_signal(signal.SIGTERM)
+    check_gone(server)
+
+
+def kill_worker(server: Server, dead: set[int]) -> None:
+    """Kill the worker that answers next, if it is none of the dead, and add it to these."""
+    found: list[int] = []
+
+    def ask() -> bool:
+        try:
+            found.append(int(server.get("/pid").text))
+        except (OSError, Broken, ValueError):
+            return False
+        return found[-1] not in dead
+
+    wait_until(ask, "another worker answers", log=server.log)
+    dead.add(found[-1])
+    os.kill(found[-1], signal.SIGKILL)
+
+
+def test_while_it_pauses_before_a_worker_is_replaced(engine: str) -> None:
+    with serving(engine, SLOW_START) as server:
+        dead: set[int] = set()
+        for _ in range(3):
+            kill_worker(server, dead)
+        wait_until(lambda: "replaced in 1 s" in server.log(), "it pauses", log=server.log)
+        server.process.send_signal(signal.SIGTERM)
+        check_gone(server)
+        assert server.process.returncode == 0
+
+
+def test_when_the_master_is_killed(engine: str) -> None:
+    with serving(engine, SLOW_START, WORKERS) as server:
+        server.board.wait_count("mounting", WORKERS)
+        server.process.kill()
+        check_gone(server)
+        # In order: their hooks have run.
+        assert server.board.count("umounted") == WORKERS
+        with serving(engine, SLOW_START, port=server.port) as again:
+            assert again.get("/").text == "ready"
