@@ -53,8 +53,6 @@ def check_gone(server: Server) -> None:
     wait_until(lambda: group(server) == [], "all of its processes have ended", log=server.log)
 
 
-@pytest.mark.unable("granian", "a worker that imports for ever outlives the master")
-@pytest.mark.unable("granian-wsgi", "a worker that imports for ever outlives the master")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_while_the_app_is_imported(
     engine: str, started: list[Server], number: signal.Signals
@@ -114,7 +112,12 @@ def test_while_it_pauses_before_a_worker_is_replaced(engine: str) -> None:
 
 def test_when_the_master_is_killed(engine: str) -> None:
     with serving(engine, SLOW_START, WORKERS) as server:
-        server.board.wait_count("mounting", WORKERS)
+        serve: set[str] = set()
+        wait_until(
+            lambda: serve.add(server.get("/pid").text) or len(serve) == WORKERS,
+            "all workers serve",
+            log=server.log,
+        )
         server.process.kill()
         check_gone(server)
         # In order: their hooks have run.

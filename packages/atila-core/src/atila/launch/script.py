@@ -9,11 +9,9 @@ from __future__ import annotations
 import builtins
 import contextlib
 import importlib
-import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
 from atila.launch import failures, reloading, run_options, targets, tls, wsgi_mount
+from atila.launch.apart import call_apart
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
@@ -308,10 +307,7 @@ def examine(target: str) -> dict[str, Any]:
         SetupError: as `read`, or an app has a mistake in it.
         ProjectFailed: the code of the project raises an error.
     """
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
-        return executor.submit(_examine, target).result()
+    return call_apart(_examine, target)
 
 
 @contextlib.contextmanager

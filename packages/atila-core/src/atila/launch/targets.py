@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from atila.errors import SetupError, nearest
+from atila.launch.apart import call_apart
 
 _known: dict[tuple[str, str], bool] = {}
 """By path and name, whether an app is ours, as found in another process."""
@@ -42,10 +41,7 @@ def is_atila(target: str, name: str, folder: str) -> bool:
     """
     path, name = _located(target, name, folder)
     if (path, name) not in _known:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as executor:
-            _known[path, name] = executor.submit(_look, path, name).result()
+        _known[path, name] = call_apart(_look, path, name)
     return _known[path, name]
 
 
