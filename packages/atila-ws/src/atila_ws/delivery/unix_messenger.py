@@ -105,6 +105,8 @@ class UnixMessenger:
                 size = int.from_bytes(await reader.readexactly(4), "big")
                 number = await reader.readexactly(8)
                 outcome = self._deliver(Envelope.unpack(await reader.readexactly(size)))
+                if _is_gone(writer):
+                    return
                 if isinstance(outcome, int):
                     writer.write(number + outcome.to_bytes(8, "big"))
                 else:
@@ -131,8 +133,15 @@ class UnixMessenger:
 
 async def _tell(writer: asyncio.StreamWriter, number: bytes, outcome: Awaitable[int]) -> None:
     count = await outcome
-    if not writer.is_closing():
+    if not _is_gone(writer):
         writer.write(number + count.to_bytes(8, "big"))
+
+
+def _is_gone(writer: asyncio.StreamWriter | None) -> bool:
+    """Whether the other end has left: asyncio's own loop would drop what is written then, uvloop
+    raises RuntimeError.
+    """
+    return writer is not None and writer.is_closing()
 
 
 class _Peer:
@@ -150,7 +159,7 @@ class _Peer:
 
     async def ask(self, data: bytes) -> int:
         """Have a parcel delivered; to how many clients."""
-        if self.is_over:
+        if self.is_over or _is_gone(self._writer):
             return 0
         number = next(self._numbers)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
