@@ -59,7 +59,7 @@ def checked_header(name: str, value: object) -> Header:
     if lower == "content-length" and not _LENGTH.fullmatch(text):
         raise ValueError(f"Content-Length must be a number of bytes, not {text!r}")
     if lower == "transfer-encoding":
-        raise ValueError("Transfer-Encoding is the server's to say: leave it out")
+        raise ValueError("the header Transfer-Encoding is not the app's to say: leave it out")
     return lower, text
 
 
