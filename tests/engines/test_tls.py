@@ -53,7 +53,7 @@ def locked(key: bytes) -> bytes:
 
 
 @pytest.fixture
-def started(engine: str) -> Iterator[list[Server]]:
+def started() -> Iterator[list[Server]]:
     """Servers that are ended with the test."""
     servers: list[Server] = []
     yield servers
@@ -155,12 +155,10 @@ def test_of_the_launch_script(
         (("--certfile", "cert.pem", "--keyfile", "locked.pem"), "--keyfile-password"),
     ],
 )
-def test_slips(
-    engine: str, started: list[Server], files: Path, options: tuple[str, ...], words: str
-) -> None:
-    """They are said in a line, and nothing is served, least of all without TLS."""
+def test_slips(started: list[Server], files: Path, options: tuple[str, ...], words: str) -> None:
+    """They are said in a line before any engine starts, and nothing is served without TLS."""
     given = [str(files / each) if each.endswith(".pem") else each for each in options]
-    assert words in refused(serve(engine, started, *given))
+    assert words in refused(serve("granian", started, *given))
 
 
 @pytest.mark.unable("granian-wsgi", "one engine of granian is enough for its gRPC port")
