@@ -7,9 +7,9 @@
 
 `test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
 tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
-ones and, on Skitai and granian, those that docs/status.md names for features of the specification,
-in an environment of that Python, for example 3.12. The exit code is that of pytest; `test-python`
-exits with 3 if there is no such interpreter in PATH or among those of pyenv.
+ones and, on Skitai and granian or those that --engine names, the tests of features that
+docs/status.md names, in an environment of that Python, for example 3.12. The exit code is that of
+pytest; `test-python` exits with 3 if there is no such interpreter in PATH or among those of pyenv.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def main(arguments: list[str]) -> int:
             return with_python(version, rest)
         case ["chosen", *rest]:
             print(f"Python {sys.version.partition(' ')[0]}", flush=True)
-            engines = ("--engine=skitai", "--engine=granian", "-m", "not measures and not slow")
+            limits = ("-m", "not measures and not slow")
+            named = any(option.startswith("--engine") for option in rest)
+            engines = limits if named else ("--engine=skitai", "--engine=granian", *limits)
             quick = pytest(*QUICK, *rest, *without_engines())
             return worst([quick, pytest(*BESIDE, *engines, *rest, *of_specification())])
     print(__doc__, file=sys.stderr)

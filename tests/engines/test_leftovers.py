@@ -16,7 +16,7 @@ from support.wire import Broken
 from atila.testing.waits import wait_until
 
 SLOW_START = Path(__file__).parent / "apps" / "slow_start.py"
-WORKERS = 3
+WORKERS = 2
 
 engines = ("skitai", "granian", "granian-wsgi")
 
@@ -72,7 +72,7 @@ def test_while_workers_mount_it(engine: str, started: list[Server], number: sign
     check_gone(server)
 
 
-@pytest.mark.parametrize("tenths", range(0, 16, 3))
+@pytest.mark.parametrize("tenths", range(0, 16, 5))
 def test_at_any_moment_of_the_start(engine: str, started: list[Server], tenths: int) -> None:
     server = start(engine, started)
     if engine == "skitai":

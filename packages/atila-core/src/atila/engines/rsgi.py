@@ -178,6 +178,8 @@ class RSGIExchange(Exchange):
 
     def _finish(self) -> None:
         self._ended = True
+        if self._incoming is not None:
+            self._incoming.close()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -201,7 +203,16 @@ class _Incoming:
     stream that the client has reset, b"" again and again.
     """
 
-    __slots__ = ("_empty", "_ended", "_has_broken", "_rest", "_scope", "_size", "_source")
+    __slots__ = (
+        "_empty",
+        "_ended",
+        "_has_broken",
+        "_rest",
+        "_scope",
+        "_size",
+        "_source",
+        "_under_way",
+    )
 
     def __init__(self, scope: Any, protocol: Any) -> None:
         self._scope = scope
@@ -209,12 +220,25 @@ class _Incoming:
         self._rest = b""
         self._size = self._empty = 0
         self._ended = self._has_broken = False
+        self._under_way: asyncio.Task[bytes] | None = None
 
     async def read(self, size: int) -> bytes:
         """The next piece, of `size` bytes at most; see `Exchange.read`."""
-        piece = self._rest or await self.next()
-        piece, self._rest = piece[:size], piece[size:]
+        if not self._rest and not self._ended:
+            if self._under_way is None:
+                self._under_way = asyncio.create_task(self.next())
+            # A reader that gives up waiting must not take along the piece that comes just then.
+            self._rest = await asyncio.shield(self._under_way)
+            self._under_way = None
+        elif not self._rest:
+            return await self.next()
+        piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
+
+    def close(self) -> None:
+        """Wait for no piece any more."""
+        if self._under_way is not None:
+            self._under_way.cancel()
 
     async def next(self) -> bytes:
         """The next piece; b"" at the end, and ever after.

@@ -23,7 +23,7 @@ from typing import Any
 from atila.engines import rsgi, wsgi
 from atila.launch import reloading, script
 from atila.runtime import server_run
-from atila.runtime.loop import freeze_gc
+from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
 from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
@@ -35,6 +35,8 @@ CANCEL_SECONDS = 2.0
 """How long cancelled requests may take to end."""
 CLOSE_SECONDS = 2.0
 """How long the site may take to shut down when requests have used up the time."""
+END_SECONDS = 2 * CANCEL_SECONDS + CANCEL_MARGIN + CLOSE_SECONDS
+"""How much longer than its SHUTDOWN_TIMEOUT a worker takes at most, where the loop is blocked."""
 
 log = logging.getLogger("atila.engines.granian")
 
@@ -65,7 +67,7 @@ class Service:
         """Have the site start, and note that this worker has come up."""
         self.site.start_up()
         site = self.site
-        server_run.note_up(site.shutdown_timeout + CANCEL_SECONDS + CLOSE_SECONDS)
+        server_run.note_up(site.shutdown_timeout + END_SECONDS)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._shut_down()

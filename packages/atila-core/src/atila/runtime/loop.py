@@ -14,6 +14,9 @@ from atila.runtime import event_loops
 from atila.runtime.call_queue import CallQueue
 from atila.typevars import Value
 
+CANCEL_MARGIN = 2.0
+"""How much longer than its seconds `TaskLoop.cancel` takes where the loop is blocked."""
+
 log = logging.getLogger("atila.loop")
 
 
@@ -124,7 +127,7 @@ class TaskLoop(CallQueue):
         Args:
             timeout: seconds that the cancelled coroutines have.
         """
-        self.run(self._cancel_all(timeout), timeout + 1.0)
+        self.run(self._cancel_all(timeout), timeout + CANCEL_MARGIN / 2)
 
     async def _cancel_all(self, seconds: float) -> None:
         if tasks := tuple(self._tasks):
@@ -146,7 +149,8 @@ class TaskLoop(CallQueue):
                 limited.close()
                 coroutine.close()
             elif self.loop.is_running():
-                asyncio.run_coroutine_threadsafe(limited, self.loop).result(timeout + 1.0)
+                waiting = asyncio.run_coroutine_threadsafe(limited, self.loop)
+                waiting.result(timeout + CANCEL_MARGIN / 2)
             else:
                 self.loop.run_until_complete(limited)
         except TimeoutError:
