@@ -318,7 +318,8 @@ def test_nothing_leaks(server: PostgreSQLServer) -> None:
         for number in range(2000):
             client(one, number % 20)
         wait_until(lambda: busy() == (0, 0, 0))
-        assert len(others()) <= threads
+        # Other libraries have threads of their own; one for each hundredth request would be a leak.
+        assert len(others()) < threads + 20
         wait_until(
             lambda: len(client(lambda was: was.db("@admin").execute(CONNECTED).fetch())) <= 6
         )
