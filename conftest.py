@@ -75,7 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _write_slowest(file: Path, terminalreporter: pytest.TerminalReporter) -> None:
     """Of all phases of all tests, as `--durations` shows them."""
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = [line for line in file.read_text().splitlines() if line] if file.exists() else []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
