@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 from support.servers import Server, serving
-from support.wire import Broken
 
 from atila.testing.waits import wait_until
 
@@ -83,27 +82,12 @@ def test_at_any_moment_of_the_start(engine: str, started: list[Server], tenths: 
     check_gone(server)
 
 
-def kill_worker(server: Server, dead: set[int]) -> None:
-    """Kill the worker that answers next, if it is none of the dead, and add it to these."""
-    found: list[int] = []
-
-    def ask() -> bool:
-        try:
-            found.append(int(server.get("/pid").text))
-        except (OSError, Broken, ValueError):
-            return False
-        return found[-1] not in dead
-
-    wait_until(ask, "another worker answers", log=server.log)
-    dead.add(found[-1])
-    os.kill(found[-1], signal.SIGKILL)
-
-
 def test_while_it_pauses_before_a_worker_is_replaced(engine: str) -> None:
     with serving(engine, SLOW_START) as server:
         dead: set[int] = set()
         for _ in range(3):
-            kill_worker(server, dead)
+            dead.add(victim := server.next_worker(dead))
+            os.kill(victim, signal.SIGKILL)
         wait_until(lambda: "replaced in 1 s" in server.log(), "it pauses", log=server.log)
         server.process.send_signal(signal.SIGTERM)
         check_gone(server)

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 from support.servers import Server, serving
-from support.wire import Broken
-
-from atila.testing.waits import wait_until
 
 ENDLESS = Path(__file__).parent / "apps" / "endless.py"
 DEATHS = 4
@@ -28,32 +25,17 @@ def server(engine: str, request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
-def answering(server: Server, dead: set[int]) -> int:
-    """The worker that answers next, once it is none of the dead."""
-    found: list[int] = []
-
-    def ask() -> bool:
-        try:
-            found.append(int(server.get("/pid").text))
-        except (OSError, Broken, ValueError):
-            return False
-        return found[-1] not in dead
-
-    wait_until(ask, "another worker answers", log=server.log)
-    return found[-1]
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_dies_many_times_in_a_row_is_replaced_each_time(
     server: Server, number: signal.Signals
 ) -> None:
     dead: set[int] = set()
     for _ in range(DEATHS):
-        victim = answering(server, dead)
+        victim = server.next_worker(dead)
         assert victim != server.process.pid
         os.kill(victim, number)
         dead.add(victim)
-    answering(server, dead)
+    server.next_worker(dead)
     assert server.process.poll() is None
     server.terminate()
     server.wait_end()
@@ -66,9 +48,9 @@ def test_pauses_grow_for_a_worker_that_dies_young(engine: str) -> None:
     with serving(engine, ENDLESS) as server:
         dead: set[int] = set()
         for _ in range(3):
-            dead.add(victim := answering(server, dead))
+            dead.add(victim := server.next_worker(dead))
             os.kill(victim, signal.SIGKILL)
-        answering(server, dead)
+        server.next_worker(dead)
         assert "is replaced in 0.5 s" in server.log()
         assert "is replaced in 1 s" in server.log()
 
@@ -76,10 +58,10 @@ def test_pauses_grow_for_a_worker_that_dies_young(engine: str) -> None:
 @pytest.mark.measures
 def test_the_first_to_die_is_replaced_at_once(engine: str) -> None:
     with serving(engine, ENDLESS) as server:
-        victim = answering(server, set())
+        victim = server.next_worker()
         began = time.monotonic()
         os.kill(victim, signal.SIGKILL)
-        answering(server, {victim})
+        server.next_worker({victim})
         took = time.monotonic() - began
     print(f"{engine}: {took:.2f} s")
     assert took < SOON

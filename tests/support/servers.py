@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,20 @@ class Server:
         """GET on a connection of its own."""
         with self.connect() as connection:
             return connection.get(target, [("Connection", "close")])
+
+    def next_worker(self, dead: Collection[int] = ()) -> int:
+        """The process id of the worker that answers /pid next, once it is none of the dead."""
+        found: list[int] = []
+
+        def ask() -> bool:
+            try:
+                found.append(int(self.get("/pid").text))
+            except (OSError, Broken, ValueError):
+                return False
+            return found[-1] not in dead
+
+        wait_until(ask, "another worker answers", log=self.log)
+        return found[-1]
 
     def url(self, path: str, scheme: str = "http") -> str:
         """The URL of a path."""
