@@ -224,14 +224,12 @@ class _Incoming:
 
     async def read(self, size: int) -> bytes:
         """The next piece, of `size` bytes at most; see `Exchange.read`."""
-        if not self._rest and not self._ended:
+        if not self._rest:
             if self._under_way is None:
                 self._under_way = asyncio.create_task(self.next())
             # A reader that gives up waiting must not take along the piece that comes just then.
             self._rest = await asyncio.shield(self._under_way)
             self._under_way = None
-        elif not self._rest:
-            return await self.next()
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 

@@ -250,6 +250,16 @@ ANSWERED: Final = _Answered()
 """The result of a handler, or of its awaitable, that has used the exchange to answer itself."""
 
 
+def status_beside(value: object) -> int | None:
+    """The number of a returned `value, number` or `value, number, headers`; None for any other
+    value.
+    """
+    if type(value) is tuple and len(value) in (2, 3) and type(value[1]) is int:
+        number: int = value[1]
+        return number
+    return None
+
+
 def head(was: Was, default: Header | None) -> Headers:
     """The headers of the answer: set by the handler, by default, and by the route's layers.
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from atila.errors import SetupError
+from atila.runtime import server_run
 from atila.typevars import Value
 
 LOOK_SECONDS = 0.2
@@ -56,7 +55,7 @@ def call_apart(function: Callable[..., Value], *args: Any) -> Value:
 
 
 def _answer(sending: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    server_run.watch_parent(os.getppid(), LOOK_SECONDS, _leave)
     try:
         answer: tuple[BaseException | None, Any] = None, function(*args)
     except BaseException as error:
@@ -65,8 +64,6 @@ def _answer(sending: Connection, function: Callable[..., Any], args: tuple[Any, 
     sending.close()
 
 
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
+def _leave() -> None:
     sys.stderr.flush()
     os._exit(1)

@@ -113,7 +113,7 @@ def _made_safe(*, fails: bool) -> Any:
 
     base: Any = mmap_dict.MmapedDict
 
-    class Allocated(base):  # type: ignore[misc]
+    class Allocated(base):  # type: ignore[misc]  # The library has no types.
         _f: Any
 
         def __init__(self, filename: str) -> None:

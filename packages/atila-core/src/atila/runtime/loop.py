@@ -14,7 +14,9 @@ from atila.runtime import event_loops
 from atila.runtime.call_queue import CallQueue
 from atila.typevars import Value
 
-CANCEL_MARGIN = 2.0
+GRACE = 1.0
+"""How much longer than its limit a coroutine is waited for."""
+CANCEL_MARGIN = 2 * GRACE
 """How much longer than its seconds `TaskLoop.cancel` takes where the loop is blocked."""
 
 log = logging.getLogger("atila.loop")
@@ -127,7 +129,7 @@ class TaskLoop(CallQueue):
         Args:
             timeout: seconds that the cancelled coroutines have.
         """
-        self.run(self._cancel_all(timeout), timeout + CANCEL_MARGIN / 2)
+        self.run(self._cancel_all(timeout), timeout + GRACE)
 
     async def _cancel_all(self, seconds: float) -> None:
         if tasks := tuple(self._tasks):
@@ -150,7 +152,7 @@ class TaskLoop(CallQueue):
                 coroutine.close()
             elif self.loop.is_running():
                 waiting = asyncio.run_coroutine_threadsafe(limited, self.loop)
-                waiting.result(timeout + CANCEL_MARGIN / 2)
+                waiting.result(timeout + GRACE)
             else:
                 self.loop.run_until_complete(limited)
         except TimeoutError:

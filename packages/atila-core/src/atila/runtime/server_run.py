@@ -30,8 +30,6 @@ ALIVE = "alive"
 LOOK_SECONDS = 1.0
 """Between two looks at the master."""
 
-log = logging.getLogger("atila.site")
-
 _PREFIX = "atila-run-"
 _UP = "up-"
 
@@ -81,10 +79,25 @@ def watch_master(orphaned: Callable[[], object]) -> None:
     if master and master not in (str(parent), str(os.getpid())):
         parent = -1  # It has ended already, while this worker started.
 
+    def end() -> None:
+        log.error("the master process has ended; this worker does too")
+        orphaned()
+
+    watch_parent(parent, LOOK_SECONDS, end)
+
+
+def watch_parent(parent: int, pause: float, orphaned: Callable[[], object]) -> None:
+    """Have orphaned() called, in a thread, when this process has another parent.
+
+    Args:
+        parent: the process id of the parent.
+        pause: seconds between two looks.
+        orphaned: the function.
+    """
+
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(LOOK_SECONDS)
-        log.error("the master process has ended; this worker does too")
+            time.sleep(pause)
         orphaned()
 
     threading.Thread(target=watch, name="atila-master", daemon=True).start()

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
 from atila.http.fields import without
-from atila.http.response import ANSWERED, BINARY, HTML, NO_BODY, FileBody, Response, head
+from atila.http.response import (
+    ANSWERED,
+    BINARY,
+    HTML,
+    NO_BODY,
+    FileBody,
+    Response,
+    head,
+    status_beside,
+)
 from atila.serving import data_answers, streams
 
 if TYPE_CHECKING:
@@ -124,10 +133,11 @@ def with_status(was: Was, value: Any) -> Response | None:
     """
     if type(value) is not tuple:
         return None
-    if len(value) in (2, 3) and type(value[1]) is int and 100 <= value[1] <= 599:
+    status = status_beside(value)
+    if status is not None and 100 <= status <= 599:
         headers = value[2] if len(value) == 3 else ()
         if isinstance(headers, Mapping | list | tuple):
-            return was.response(value[1], value[0], headers)
+            return was.response(status, value[0], headers)
     if any(isinstance(item, int) for item in value):
         raise TypeError(
             f"a handler returned ({', '.join(type(item).__name__ for item in value)}), which is no"

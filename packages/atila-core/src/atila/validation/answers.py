@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from atila.http.response import Response
+from atila.http.response import Response, status_beside
 from atila.routing.router import Route
 from atila.validation import hints
 from atila.validation.compiler import Typed, Unreadable, typed
@@ -42,8 +42,9 @@ class Answer:
         """
         if isinstance(value, Response):
             return
-        if type(value) is tuple and len(value) in (2, 3) and type(value[1]) is int:
-            if value[1] >= 400:
+        status = status_beside(value)
+        if status is not None:
+            if status >= 400:
                 return
             value = value[0]
         issues = Issues()

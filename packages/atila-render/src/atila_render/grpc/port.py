@@ -16,6 +16,7 @@ from grpc import aio
 
 from atila import HTTPError, SetupError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
+from atila.launch import script, tls
 from atila_render.grpc.finder import VARIABLE
 from atila_render.grpc.status import OK, UNKNOWN, status_of
 from atila_render.grpc.wire import HEAD
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
     from atila.serving.site import Site
 
-HOST = "ATILA_HOST"
-"""The environment variable by which `atila serve` says at which address it listens."""
-CERTFILE, KEYFILE = "ATILA_CERTFILE", "ATILA_KEYFILE"
-KEYFILE_PASSWORD = "ATILA_KEYFILE_PASSWORD"  # noqa: S105 - a name
-"""Those by which it says with which certificate, if it speaks TLS."""
 GRACE = 1.0
 """Seconds that calls under way have when the site ends; it has waited for them already."""
 
@@ -41,7 +37,7 @@ log = logging.getLogger("atila.grpc")
 def address_of(site: Site) -> str:
     """Where to listen: "127.0.0.1:50051"; "" where neither command line nor settings ask for it."""
     local = "127.0.0.1"
-    asked = os.environ.get(VARIABLE), os.environ.get(HOST) or local
+    asked = os.environ.get(VARIABLE), os.environ.get(script.HOST) or local
     for wanted, host in (asked, *((m.app.config.GRPC_PORT, local) for m in site.mounts)):
         if wanted:
             text = str(wanted)
@@ -56,15 +52,15 @@ def credentials() -> grpc.ServerCredentials | None:
     Raises:
         SetupError: its key has a password, which grpcio does not take.
     """
-    certfile = os.environ.get(CERTFILE)
+    certfile = os.environ.get(tls.CERTFILE)
     if not certfile:
         return None
-    if os.environ.get(KEYFILE_PASSWORD):
+    if os.environ.get(tls.KEYFILE_PASSWORD):
         raise SetupError(
             "the gRPC port cannot use a key with a password. Mend: take the password off the key,"
             " and let only the server's user read it"
         )
-    key = Path(os.environ[KEYFILE]).read_bytes()
+    key = Path(os.environ[tls.KEYFILE]).read_bytes()
     return grpc.ssl_server_credentials([(key, Path(certfile).read_bytes())])
 
 
