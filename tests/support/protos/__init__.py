@@ -26,9 +26,18 @@ class Generated(NamedTuple):
     stubs: ModuleType
 
 
-@cache
 def generated() -> dict[str, Generated]:
     """The modules by the name of their file. Servers started from now on import them as well."""
+    folder, modules = _compiled()
+    # Each time: it may have been asked for where the environment was put back afterwards.
+    paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    if folder not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([*paths, folder])
+    return modules
+
+
+@cache
+def _compiled() -> tuple[str, dict[str, Generated]]:
     folder = tempfile.mkdtemp(prefix="atila-protos-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.chmod(folder, 0o755)
@@ -36,9 +45,7 @@ def generated() -> dict[str, Generated]:
         arguments = [f"-I{HERE}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
         assert protoc.main(["protoc", *arguments, f"{name}.proto"]) == 0
     sys.path.append(folder)
-    path = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (path, folder) if part)
-    return {
+    return folder, {
         name: Generated(
             importlib.import_module(f"{name}_pb2"), importlib.import_module(f"{name}_pb2_grpc")
         )
