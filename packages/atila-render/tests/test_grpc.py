@@ -18,6 +18,7 @@ from atila import Atila, SetupError
 from atila.launch.cli import main
 from atila.serving.site import Mount, Site
 from atila.testing import TestClient, TestResponse
+from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE
 from atila_render import GrpcError
 from atila_render.grpc.wire import frame
@@ -377,12 +378,14 @@ def test_the_option_of_atila_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "atila.skitai.serve.serve",
         lambda settings: served.append((os.environ["ATILA_GRPC_PORT"], os.environ["ATILA_HOST"])),
     )
+    port, own = free_port(), str(free_port())
     command = ["serve", "grpc_port:app", "--engine", "skitai", "--host", "0.0.0.0"]
-    assert CliRunner().invoke(main, [*command, "--grpc-port", "50051"]).exit_code == 0
-    assert served == [("50051", "0.0.0.0")]
+    command += ["--port", str(port), "--grpc-port", own]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert served == [(own, "0.0.0.0")]
     assert "--grpc-port" in CliRunner().invoke(main, ["serve", "--help"]).output
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    result = CliRunner().invoke(main, [*command, "--grpc-port", "50051"])
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
     assert 'pip install "atila-render[grpc]"' in result.output
 
