@@ -148,8 +148,10 @@ class _TestExchange(Exchange):
     async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _TestStream:
         return _TestStream(self, status, headers)
 
-    async def accept(self, headers: Sequence[Header] = ()) -> TestWebSocket:
-        socket = TestWebSocket(asyncio.get_running_loop())
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> TestWebSocket:
+        socket = TestWebSocket(asyncio.get_running_loop(), protocol)
         self.socket.put(socket)
         return socket
 
@@ -181,11 +183,18 @@ class _TestStream:
 
 
 class TestWebSocket:
-    """Both ends of a WebSocket in this process: the app's is its methods with `async`."""
+    """Both ends of a WebSocket in this process: the app's is its methods with `async`.
+
+    Attributes:
+        protocol: the subprotocol that the app has chosen; None for none.
+        close_code: the code of the end; None while it is open.
+        close_reason: the app's reason for it.
+    """
 
     __test__ = False
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: str | None = None) -> None:
+        self.protocol = protocol
         self._loop = loop
         self._to_app: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._to_client: SimpleQueue[str | bytes | None] = SimpleQueue()
@@ -338,13 +347,26 @@ class TestClient:
                 was = site.refusal(exchange, self.app, fault)
         site.start(was)
 
-    def websocket(self, url: str, headers: Mapping[str, str] | None = None) -> TestWebSocket:
+    def websocket(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        protocols: Sequence[str] | None = None,
+    ) -> TestWebSocket:
         """Open a WebSocket.
+
+        Args:
+            url: path and query.
+            headers: request headers.
+            protocols: the subprotocols that the client speaks, the best first.
 
         Raises:
             ConnectionRefusedError: the app answered the handshake with an error.
         """
-        exchange = self._exchange("GET", url, None, self._with_cookies(url, headers), None, None)
+        given = self._with_cookies(url, headers)
+        if protocols is not None:
+            given = {**given, "sec-websocket-protocol": ", ".join(protocols)}
+        exchange = self._exchange("GET", url, None, given, None, None)
         exchange.is_websocket = True
         # One queue, for the connection or its refusal.
         exchange.socket = exchange.answers
