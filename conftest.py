@@ -75,11 +75,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _write_slowest(file: Path, terminalreporter: pytest.TerminalReporter) -> None:
     """Of all phases of all tests, as `--durations` shows them."""
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = [line for line in file.read_text().splitlines() if line] if file.exists() else []
     for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport):
-                lines.append(f"{report.duration:8.2f} s {report.when:8} {report.nodeid}")
+        lines += [
+            f"{report.duration:8.2f} s {report.when:8} {report.nodeid}"
+            for report in reports
+            if isinstance(report, pytest.TestReport)
+        ]
     file.parent.mkdir(exist_ok=True)
     slowest = sorted(set(lines), key=lambda line: -float(line.split()[0]))[:MOST]
     file.write_text("\n".join(slowest) + "\n")

@@ -24,6 +24,8 @@ from atila.skitai.worker import CANCEL_SECONDS, CLOSE_SECONDS, patience
 
 WATCH_SECONDS = 1
 """Sleeps between two looks at the workers."""
+LINGER_SECONDS = 0.5
+"""How long a worker that is not wanted any more stays, so that the master finds it."""
 MARGIN = CANCEL_SECONDS + CLOSE_SECONDS + 5.0
 """Seconds that a worker has beside those for its requests."""
 SLEEP_SECONDS = 0.1
@@ -92,7 +94,9 @@ class Watch:
 
     def _in_child(self) -> None:
         if self._server is not None and os.getppid() == self._pid and not http_server.SURVAIL:
-            # The signal to end came when this one was about to be made.
+            # The signal to end came when this one was about to be made. The master looks at it
+            # next, and fails where it has gone by then.
+            time.sleep(LINGER_SECONDS)
             os._exit(0)
 
     # The end.
