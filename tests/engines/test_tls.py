@@ -11,6 +11,9 @@ import httpx
 import pytest
 import trustme
 from support.servers import Server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, patience, wait_until
@@ -114,6 +117,37 @@ def check(server: Server, authority: trustme.CA) -> None:
     except httpx.TransportError:
         plain = 0
     assert plain != 200
+
+
+def test_websockets_with_a_protocol(
+    engine: str, started: list[Server], authority: trustme.CA, files: Path
+) -> None:
+    """granian cannot answer with one over TLS: it refuses the handshake, and logs why."""
+    if engine == "granian-wsgi":
+        pytest.skip("WSGI has no WebSocket")
+    options = ("--certfile", str(files / "cert.pem"), "--keyfile", str(files / "key.pem"))
+    server = serve(engine, started, *options)
+    with client(server, authority) as ready:
+        wait_ready(server, ready)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+
+    def opened(protocols: list[str] | None) -> ClientConnection:
+        names = [Subprotocol(name) for name in protocols or ()] or None
+        url = server.url("/socket", "wss")
+        return connect(url, ssl=context, subprotocols=names, proxy=None, open_timeout=PATIENCE)
+
+    with opened(None) as socket:
+        assert socket.recv(timeout=PATIENCE) == "None"
+    if engine == "granian":
+        with pytest.raises(InvalidStatus) as error:
+            opened(["v1.chat"])
+        assert error.value.response.status_code == 501
+        assert "granian cannot send Sec-WebSocket-Protocol over TLS" in server.log()
+    else:
+        with opened(["v1.chat"]) as socket:
+            assert socket.subprotocol == "v1.chat"
+            assert socket.recv(timeout=PATIENCE) == "'v1.chat'"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ class Server:
         port: where it listens; 0 for a free one.
         environment: variables besides those of this process.
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
+        stdin: a descriptor that it reads from.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -88,6 +89,7 @@ class Server:
         port: int = 0,
         environment: Mapping[str, str] | None = None,
         options: Sequence[str] | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.engine = engine
         _note_start(f"{engine} {script.parent.name}/{script.name}")
@@ -117,7 +119,7 @@ class Server:
                 else by_atila(engine, script, self.port, workers, options),
                 cwd=script.parent,
                 env=variables,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -170,6 +170,13 @@ class Connection:
         chunk, self._buffer = self._buffer[:length], self._buffer[length + 2 :]
         return chunk
 
+    def read_bytes(self, size: int) -> bytes:
+        """The next bytes, as many as that."""
+        while len(self._buffer) < size:
+            self._fill()
+        found, self._buffer = self._buffer[:size], self._buffer[size:]
+        return found
+
     def read_to_end(self) -> bytes:
         """All that comes until the other end closes, in order or not."""
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila.testing.waits import PATIENCE
 
 _spec = importlib.util.spec_from_file_location("digests", Path(__file__).with_name("digests.py"))
@@ -94,7 +94,7 @@ def app(app):
 
 def ask(app, url, header):
     """A request without a change of threads."""
-    exchange = _exchange("GET", url, None, {"Authorization": header}, None, None)
+    exchange = prepared("GET", url, headers={"Authorization": header}).exchange()
     was = app.site.open(exchange)
     was.endpoint.run(was)
     return exchange.answers.get(timeout=PATIENCE)

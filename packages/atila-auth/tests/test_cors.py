@@ -421,13 +421,13 @@ def test_one_route_that_opens_itself(app):
 def test_overload_and_ends_of_bodies(app):
     """What the site and its engines refuse with."""
     from atila import HTTPError
-    from atila.testing.client import _exchange
+    from atila.testing.client_request import prepared
 
     app.access_control_allow_origin = [A]
     app.route("/", methods=["POST"])(lambda was: "x")
     site = app.site
     for code in (400, 503):
-        exchange = _exchange("POST", "/", None, {"Origin": A}, b"x", None)
+        exchange = prepared("POST", "/", headers={"Origin": A}, data=b"x").exchange()
         site.refuse(site.open(exchange), HTTPError(code))
         answer = exchange.answers.get(timeout=PATIENCE)
         assert answer.status_code == code

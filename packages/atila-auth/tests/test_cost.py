@@ -6,7 +6,7 @@ import pytest
 
 import atila_auth
 from atila import Atila
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 
 
 def made(layer, prepare=lambda app: None):
@@ -41,7 +41,7 @@ def steps(app):
         counted["calls"] += event == "call"
         return trace
 
-    exchange = _exchange("GET", "/", None, None, None, None)
+    exchange = prepared("GET", "/").exchange()
     site = app.site
     before = sys.gettrace()
     sys.settrace(trace)
@@ -69,7 +69,7 @@ def test_a_plain_route_has_no_step_of_this_layer(prepare):
 def test_an_app_without_cors_refuses_as_without_this_layer():
     app = made(atila_auth.layer)
     try:
-        assert app.site.open(_exchange("GET", "/no", None, None, None, None)).endpoint.headers == ()
+        assert app.site.open(prepared("GET", "/no").exchange()).endpoint.headers == ()
     finally:
         app.site.shutdown(5)
 
@@ -77,8 +77,8 @@ def test_an_app_without_cors_refuses_as_without_this_layer():
 @pytest.mark.parametrize("prepare", [lambda app: None, everything], ids=["alone", "beside others"])
 def test_the_interpreter_does_not_one_step_more(prepare):
     counts = []
-    for layer, prepared in ((None, lambda app: None), (atila_auth.layer, prepare)):
-        app = made(layer, prepared)
+    for layer, equipped in ((None, lambda app: None), (atila_auth.layer, prepare)):
+        app = made(layer, equipped)
         try:
             steps(app)
             counts.append(steps(app))

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from atila import SetupError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth.protection import csrf
 from atila_auth.protection.csrf import COOKIE, FIELD, HEADER
 
@@ -318,7 +318,7 @@ def test_mutations_are_refused(csrf_app, browser):
 
     def verified(token, cookie):
         headers = {"Cookie": f"{COOKIE}={cookie}", HEADER: token}
-        was = site.open(_exchange("POST", "/save", None, headers, None, None))
+        was = site.open(prepared("POST", "/save", headers=headers).exchange())
         return was.verify_csrf()
 
     assert verified(token, cookie)

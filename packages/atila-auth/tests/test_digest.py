@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from atila import SetupError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth import a1, hash_password
 from atila_auth.login import digest, digest_response, nonces
 from atila_auth.login.users import HASHES
@@ -131,7 +131,7 @@ def test_the_method_and_the_target_are_part_of_it(ask, challenge):
 )
 def test_any_target_is_its_own(path, query):
     target = "/" + quote(path, safe="/") + "?" + quote(query, safe="=&+?/")
-    exchange = _exchange("GET", f"http://host{target}", None, None, None, None)
+    exchange = prepared("GET", f"http://host{target}").exchange()
     assert digest_response.is_for(target, exchange)
     assert digest_response.is_for(f"http://host{target}", exchange)
     for other in (target + "x", "/x" + target, target.replace("?", "/?", 1), "", "*", "host"):

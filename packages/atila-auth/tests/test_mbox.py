@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from atila import HTTPError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth.sessions.message_box import COOKIE
 
 
@@ -180,7 +180,7 @@ def test_mutations_are_an_empty_box(mbox_app, browser):
                 text[:at] + chr(rng.randrange(256)) + text[at:],
             ]
         )
-        exchange = _exchange("GET", "/get", None, {"Cookie": f"{COOKIE}={changed}"}, None, None)
+        exchange = prepared("GET", "/get", headers={"Cookie": f"{COOKIE}={changed}"}).exchange()
         was = mbox_app.site.open(exchange)
         assert len(was.mbox) == 0 or was.cookie[COOKIE] == text
     for junk in ("x", "A" * 9000, quote("[[1]]")):

@@ -3,7 +3,7 @@
 import pyotp
 import pytest
 
-from atila.testing.client import _TestExchange
+from atila.testing.exchange import TestExchange
 from atila.was import generate_otp
 from atila_auth.tokens import one_time_password as otp
 
@@ -126,10 +126,10 @@ def test_guessing_is_slowed_down(otp_app, browser, clock):
 
 def test_addresses_of_one_network_are_one(otp_app, browser, clock, monkeypatch):
     for number in range(otp.ATTEMPTS):
-        monkeypatch.setattr(_TestExchange, "client", (f"2001:db8::{number + 1:x}", 1))
+        monkeypatch.setattr(TestExchange, "client", (f"2001:db8::{number + 1:x}", 1))
         assert ask(browser, "123") == 403
     assert ask(browser, "123") == 429
-    monkeypatch.setattr(_TestExchange, "client", ("2001:db8:0:1::1", 1))
+    monkeypatch.setattr(TestExchange, "client", ("2001:db8:0:1::1", 1))
     assert ask(browser, "123") == 403
 
 

@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth.sealing.seal import LONGEST
 
 
 @pytest.fixture
 def was(secure_app):
     secure_app.route("/<token>")(lambda was, token: str(was.decode_ott(token)))
-    return secure_app.site.open(_exchange("GET", "/x", None, None, None, None))
+    return secure_app.site.open(prepared("GET", "/x").exchange())
 
 
 def test_the_examples_of_the_specification(was):

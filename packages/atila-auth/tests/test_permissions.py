@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from atila import HTTPError, SetupError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 
@@ -461,7 +461,7 @@ def test_calls_whose_parameters_nobody_knows_yet(bare):
         return "in"
 
     def called_by(role):
-        exchange = _exchange("POST", "/animals", None, {"x-role": role}, None, None)
+        exchange = prepared("POST", "/animals", headers={"x-role": role}).exchange()
         twin.run(bare.was_class(exchange, twin, {}))
 
     bare.test_client().get("/")

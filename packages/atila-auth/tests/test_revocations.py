@@ -4,7 +4,7 @@ import pytest
 
 import atila_auth
 from atila import Atila, SetupError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"
 
@@ -32,7 +32,7 @@ def start(tmp_path):
 
 
 def was_of(site, cookie=""):
-    return site.open(_exchange("GET", "/", None, {"Cookie": cookie}, None, None))
+    return site.open(prepared("GET", "/", headers={"Cookie": cookie}).exchange())
 
 
 def cookie_of(was):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from atila import HTTPError, SetupError
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth.protection import csrf
 from atila_auth.sealing.seal import sealer
 from atila_auth.sessions import message_box, session, state
@@ -437,9 +437,9 @@ def test_mounts_that_cannot_be(secure_app, browser, options):
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_flags(session_app, browser, scheme, monkeypatch):
-    from atila.testing.client import _TestExchange
+    from atila.testing.exchange import TestExchange
 
-    monkeypatch.setattr(_TestExchange, "scheme", scheme)
+    monkeypatch.setattr(TestExchange, "scheme", scheme)
     browser.get("/set?a=1")
     (line,) = browser.set_cookies
     assert "; HttpOnly" in line
@@ -468,7 +468,7 @@ def test_mutations_are_an_empty_session(session_app, browser):
             ]
         )
         was = site.open(
-            _exchange("GET", "/get", None, {"Cookie": f"{COOKIE}={changed}"}, None, None)
+            prepared("GET", "/get", headers={"Cookie": f"{COOKIE}={changed}"}).exchange()
         )
         # What a quote or a semicolon leaves of it may be the cookie itself.
         assert dict(was.session) == {} or was.cookie[COOKIE] == text
@@ -654,7 +654,7 @@ def test_too_much_together(session_app, browser, caplog):
     headers = {"Cookie": browser.cookies("/")}
     under_way = []
     for _ in range(2):
-        was = session_app.site.open(_exchange("GET", "/get", None, headers, None, None))
+        was = session_app.site.open(prepared("GET", "/get", headers=headers).exchange())
         assert was.session["a"] == "1"
         was.headers_sent = True
         under_way.append(was)

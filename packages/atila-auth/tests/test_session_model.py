@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from atila.http.response import head
 from atila.runtime.shared import LocalShared
 from atila.runtime.shared_embedded import EmbeddedShared
-from atila.testing.client import _exchange
+from atila.testing.client_request import prepared
 from atila_auth.sessions import late_changes as records
 
 TIMEOUT = 1200
@@ -80,7 +80,7 @@ class Client:
         self.old = []
 
     def request(self, kind="get", what=None, value=None):
-        exchange = _exchange("GET", "/", None, {"Cookie": self.cookie}, None, None)
+        exchange = prepared("GET", "/", headers={"Cookie": self.cookie}).exchange()
         was = self.app.site.open(exchange)
         is_late = kind.startswith("late")
         session = was.session

@@ -120,6 +120,49 @@ def test_the_reference_of_all_tests(project: Path) -> None:
     assert '> **_Request Data_** (application/json)\n\n```json\n{\n  "instock": 3\n}' in text
 
 
+UPLOADS = """
+import asyncio
+
+def test_upload (client):
+    files = {"f": ("a.txt", b"secret")}
+    assert client.post ("/apis/upload", {"title": "x"}, files = files).text == "a.txt"
+    assert client.get ("/apis/moved", follow_redirects = True).status_code == 200
+
+def test_async (client):
+    async def test ():
+        other = client.app.async_test_client ()
+        return await other.put ("/apis/tickers/9", json = {"instock": 8})
+    assert asyncio.run (test ()).json () == {"instock": 8}
+"""
+
+UPLOAD = """
+@app.route("/upload", methods=["POST"])
+def upload(was, f, title):
+    return f.name
+
+@app.route("/moved")
+def moved(was):
+    return was.redirect("/apis/tickers/5")
+
+skitai.mount"""
+
+
+@pytest.mark.served
+def test_uploads_redirects_and_the_asynchronous_client(project: Path) -> None:
+    serve = project / "serve.py"
+    serve.write_text(serve.read_text().replace("\nskitai.mount", UPLOAD, 1))
+    (project / "tests" / "test_tickers.py").write_text(UPLOADS)
+    done = run_pytest(project, "--docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (project / "docs/api/index.md").read_text()
+    assert "> **_Request Data_** (multipart/form-data)" in text
+    assert "title=x\nf=<FILE: a.txt>" in text
+    assert "secret" not in text
+    assert "> **_URL_**: `/apis/moved`  \n> **_Response_**: `302 Found`" in text
+    assert "> **_URL_**: `/apis/tickers/5`  \n> **_Response_**: `200 OK`" in text
+    assert '"instock": 8' in text
+
+
 @pytest.mark.served
 def test_the_reference_of_a_folder(project: Path) -> None:
     done = run_pytest(project, "account", "--docs")
@@ -190,7 +233,7 @@ def test_the_route_is_told_to_who_asks_in_development() -> None:
 def test_the_route_is_told_on_this_machine_only(
     monkeypatch: pytest.MonkeyPatch, client: str, is_told: bool
 ) -> None:
-    monkeypatch.setattr("atila.testing.client._TestExchange.client", (client, 1))
+    monkeypatch.setattr("atila.testing.exchange.TestExchange.client", (client, 1))
     assert (told(True, {route_header.ASK: "1"}) is not None) is is_told
 
 

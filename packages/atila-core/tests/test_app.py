@@ -288,11 +288,11 @@ def test_no_handler_can_end_the_server(app: Atila, client: TestClient, error) ->
 
 
 def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
-    from atila.testing.client import _TestExchange
+    from atila.testing.exchange import TestExchange
 
     left, cancelled = asyncio.Event(), threading.Event()
 
-    class Leaving(_TestExchange):
+    class Leaving(TestExchange):
         async def disconnected(self) -> None:
             await left.wait()
 

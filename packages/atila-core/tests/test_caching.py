@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from atila import Atila
 from atila.http.caching import http_date, make_etag, parse_date
-from atila.testing.client import TestClient, TestResponse, _TestExchange
+from atila.testing import TestClient, TestResponse
+from atila.testing.exchange import TestExchange
 
 CHANGED = 784111777
 """Sun, 06 Nov 1994 08:49:37 GMT"""
@@ -169,7 +170,7 @@ def test_ages_as_the_version_of_http_has_them(app: Atila, monkeypatch) -> None:
     client = app.test_client()
     assert ask(client, "/60").headers["cache-control"] == "max-age=60"
     assert ask(client, "/0").headers["cache-control"] == "no-cache"
-    monkeypatch.setattr(_TestExchange, "version", "1.0")
+    monkeypatch.setattr(TestExchange, "version", "1.0")
     old = ask(client, "/60").headers
     assert "cache-control" not in old
     assert abs((parse_date(old["expires"]) or 0) - time.time() - 60) < 5

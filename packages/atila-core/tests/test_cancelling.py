@@ -10,7 +10,7 @@ import pytest
 
 from atila import PROTOCOL, Atila, Layer, Was
 from atila.http.exchange import ClientGone
-from atila.testing import client as testing
+from atila.testing import exchange as testing
 
 
 class Late:

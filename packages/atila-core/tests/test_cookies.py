@@ -80,9 +80,9 @@ def test_defaults_can_be_declined(app: Atila) -> None:
 
 
 def test_secure_under_https(app: Atila, client: TestClient, monkeypatch) -> None:
-    from atila.testing import client as testing
+    from atila.testing import exchange as testing
 
-    monkeypatch.setattr(testing._TestExchange, "scheme", "https")
+    monkeypatch.setattr(testing.TestExchange, "scheme", "https")
     assert "Secure" in one(app, "a", "1")
 
     @app.route("/declined")

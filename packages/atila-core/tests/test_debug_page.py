@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from atila.app.application import Atila
-from atila.testing import TestResponse, client
+from atila.testing import TestResponse, exchange
 
 
 def fail(debug: bool, accept: str, error: Exception | None = None, path: str = "/") -> TestResponse:
@@ -99,7 +99,7 @@ def test_errors_that_are_answers_stay_as_they_are() -> None:
 def test_the_page_is_for_this_machine_alone(
     host: str, is_shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client._TestExchange, "client", property(lambda self: (host, 5)))
+    monkeypatch.setattr(exchange.TestExchange, "client", property(lambda self: (host, 5)))
     for accept in ("text/html", "application/json"):
         answer = fail(True, accept)
         assert answer.status_code == 500

@@ -241,9 +241,9 @@ def test_a_route_that_no_layer_wants_has_no_steps() -> None:
 
 
 def _exchange():
-    from atila.testing.client import _TestExchange
+    from atila.testing.exchange import TestExchange
 
-    return _TestExchange("GET", "/", [], b"", None)
+    return TestExchange("GET", "/", [], b"", None)
 
 
 def test_names_of_the_request() -> None:

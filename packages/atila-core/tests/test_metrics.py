@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from atila import ANSWERED, Atila, HTTPError, Layer, Mount, SetupError, Site, Steps
 from atila.http.exchange import Exchange
 from atila.layers import PROTOCOL
-from atila.testing.client import _TestExchange
+from atila.testing.exchange import TestExchange
 from atila.testing.waits import PATIENCE, wait_until
 
 COUNT = "http_server_request_duration_seconds_count"
@@ -206,7 +206,7 @@ def test_requests_that_are_dropped_are_no_longer_under_way(app: Atila) -> None:
     site = app.site
     metrics = site.metrics
     assert metrics is not None
-    was = site.open(site.exchange_class(_TestExchange)("GET", "/", [], b"", None))
+    was = site.open(site.exchange_class(TestExchange)("GET", "/", [], b"", None))
     assert len(metrics._active) == 1
     # As an engine does when the client has left in the middle of a body.
     was.exchange.was = None

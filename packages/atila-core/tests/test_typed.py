@@ -22,6 +22,7 @@ from msgspec import Meta
 
 from atila import Atila, Body, Cookie, Header, Query, SetupError, Upload, Was
 from atila.testing import TestClient
+from atila.testing.client_request import ClientRequest
 from atila.testing.waits import PATIENCE
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
@@ -768,7 +769,7 @@ def _opcodes(app: Atila, url: str) -> int:
 
     client = app.test_client()
     assert client.get(url).status_code == 200
-    exchange = client._exchange("GET", url, None, None, None, None)
+    exchange = client._exchange(ClientRequest("GET", url, []))
     site = app.site
     before = sys.gettrace()
     # Python 3.12 looks at this when it is given a function only.

@@ -10,7 +10,7 @@ import pytest
 
 from atila import Atila, Was
 from atila.http.exchange import ClientGone
-from atila.testing import client as testing
+from atila.testing import exchange as testing
 from atila.testing.waits import PATIENCE
 from atila_tasks import STA_UNSENT
 
@@ -18,13 +18,13 @@ from atila_tasks import STA_UNSENT
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client has left as soon as anybody asks; that of /last stays."""
-    stays = testing._TestExchange.disconnected
+    stays = testing.TestExchange.disconnected
 
     async def disconnected(self: Any) -> None:
         if self.path == "/last":
             await stays(self)
 
-    monkeypatch.setattr(testing._TestExchange, "disconnected", disconnected)
+    monkeypatch.setattr(testing.TestExchange, "disconnected", disconnected)
 
 
 @pytest.mark.usefixtures("left")

@@ -10,7 +10,7 @@ import pytest
 
 from atila import Atila, Was, current
 from atila.http.exchange import ClientGone
-from atila.testing import client as testing
+from atila.testing import exchange as testing
 from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks.local.queues import Queue
 

@@ -19,6 +19,12 @@ def echo(was):
     return was.request.body
 
 
+@app.route("/socket")
+@app.websocket(skitai.WS_CHATTY, 60, protocols=["v1.chat"])
+def socket(was):
+    yield repr(was.websocket.protocol)
+
+
 if __name__ == "__main__":
     options = {}
     if folder := os.environ.get("CERTIFICATES"):

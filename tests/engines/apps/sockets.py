@@ -283,6 +283,20 @@ async def push_async(was, client_id, text):
     return f"{os.getpid()} {await app.websocket_send(client_id, text)}"
 
 
+def greet_by_protocol(was):
+    was.cookie.set("spoken", was.websocket.protocol or "nothing")
+
+
+@app.route("/protocols")
+@app.websocket(
+    skitai.WS_CHATTY, 600, onopen=greet_by_protocol, protocols=["v2.chat", "v1.chat", "mqtt"]
+)
+async def by_protocol(was):
+    await was.websocket.send(repr(was.websocket.protocol))
+    async for message in was.websocket:
+        await was.websocket.send(message)
+
+
 if __name__ == "__main__":
     skitai.mount("/", app)
     skitai.run(port=5000, name="sockets")

@@ -106,13 +106,15 @@ class Was(WasNames):
             response = self._response = Response(self.exchange)
         return response
 
-    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> WebSocketTransport:
         """Complete the handshake of a WebSocket; see `Exchange.accept`. On the task loop only.
 
         From then on nothing else answers the request; if its handler fails, the connection is
         closed with 1011.
         """
-        transport = self.__dict__["transport"] = await self.exchange.accept(headers)
+        transport = self.__dict__["transport"] = await self.exchange.accept(headers, protocol)
         self.headers_sent = True
         self.site.add_socket(transport)
         return transport

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError, Steps
 from atila.validation.messages import json_reader
-from atila_ws import flags
+from atila_ws import flags, protocols
 from atila_ws.declaration import Declaration, declaration_of, message_parameter
 from atila_ws.messages import ENCODINGS, Encoding, typed_json
 from atila_ws.origins import checker
@@ -62,6 +62,8 @@ def _problem(route: Route, declared: Declaration) -> str:
     if declared.encoding not in ENCODINGS:
         known = '", "'.join(ENCODINGS)
         return f'encoding={declared.encoding!r} of @app.websocket must be one of "{known}"'
+    if problem := protocols.problem(declared.protocols):
+        return problem
     for name in ("onopen", "onclose"):
         hook = getattr(declared, name)
         if hook is not None and not callable(hook):

@@ -59,6 +59,11 @@ class WebSocket:
         timeout: seconds that `receive` waits for a message before it closes the connection; None
             waits for ever.
         encoding: the form of messages.
+        protocol: the subprotocol that was chosen.
+
+    Attributes:
+        protocol: the subprotocol that route and client agreed on (RFC 6455, section 1.9); None if
+            the client asked for none.
     """
 
     __slots__ = (
@@ -85,11 +90,19 @@ class WebSocket:
         "_transport",
         "_waiter",
         "_waiting_since",
+        "protocol",
     )
 
     def __init__(
-        self, hub: Hub, space: str, config: Config, timeout: float | None, encoding: Encoding
+        self,
+        hub: Hub,
+        space: str,
+        config: Config,
+        timeout: float | None,
+        encoding: Encoding,
+        protocol: str | None = None,
     ) -> None:
+        self.protocol = protocol
         self._hub = hub
         self._space = space
         self._loop = hub.loop

@@ -29,6 +29,7 @@ class Declaration:
     onclose: Hook | None
     encoding: str
     origins: Sequence[str] | None
+    protocols: Sequence[str] | None
 
     @property
     def is_reporty(self) -> bool:
@@ -45,6 +46,7 @@ def websocket(
     *,
     encoding: str = "text",
     origins: Sequence[str] | None = None,
+    protocols: Sequence[str] | None = None,
 ) -> Callable[[Function], Function]:
     """Have a handler lead a conversation over a WebSocket. To stand under `@app.route(...)`.
 
@@ -84,12 +86,15 @@ def websocket(
             values: a message that is not JSON closes the connection with 1007.
         origins: whose pages may open it, besides those of the same host: ["https://example.com"],
             or ["*"] for all; if not given, those that the CORS setting names.
+        protocols: the subprotocols that the handler speaks: ["graphql-transport-ws"]. The client's
+            first one among them is `was.websocket.protocol`; None if it asks for none. A client
+            that asks for others only is refused, with 400. If not given, none is ever chosen.
     """
     if callable(spec):
         raise SetupError(
             "@app.websocket needs its spec: @app.websocket(skitai.WS_CHATTY, 60)", source_of(spec)
         )
-    declared = Declaration(spec, timeout, onopen, onclose, encoding, origins)
+    declared = Declaration(spec, timeout, onopen, onclose, encoding, origins, protocols)
 
     def decorate(function: Function) -> Function:
         notes.check_order(app, function, "websocket")

@@ -34,6 +34,7 @@ from atila.was import class_for
 if TYPE_CHECKING:
     from atila.installed import AppNames
     from atila.layers import Finder, Responder
+    from atila.testing.async_client import AsyncTestClient
     from atila.testing.client import TestClient
 else:
     AppNames = object
@@ -424,8 +425,22 @@ class Atila(AppNames):
         skitai.mount("/", self)
         skitai.run(**options)
 
-    def test_client(self) -> TestClient:
-        """A client that calls the app in this process, without a server."""
+    def test_client(self, *, follow_redirects: bool = False) -> TestClient:
+        """A client that calls the app in this process, without a server.
+
+        Args:
+            follow_redirects: whether its requests follow redirects that say nothing else.
+        """
         from atila.testing.client import TestClient
 
-        return TestClient(self)
+        return TestClient(self, follow_redirects=follow_redirects)
+
+    def async_test_client(self, *, follow_redirects: bool = False) -> AsyncTestClient:
+        """Like `test_client`, for tests that are coroutines: `await client.get("/")`.
+
+        Args:
+            follow_redirects: whether its requests follow redirects that say nothing else.
+        """
+        from atila.testing.async_client import AsyncTestClient
+
+        return AsyncTestClient(self, follow_redirects=follow_redirects)

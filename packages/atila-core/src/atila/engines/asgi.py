@@ -239,10 +239,13 @@ class ASGIExchange(Exchange):
         except (TimeoutError, ClientGone):
             pass
 
-    async def accept(self, headers: Sequence[Header] = ()) -> _WebSocket:
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> _WebSocket:
         if (await self._receive())["type"] != "websocket.connect":
             raise ClientGone
-        await self._send({"type": "websocket.accept", "headers": _encoded(headers)})
+        message = {"type": "websocket.accept", "headers": _encoded(headers)}
+        await self._send({**message, "subprotocol": protocol})
         self.websocket = _WebSocket(self)
         return self.websocket
 

@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 import sys
+import threading
 import time
 
 from atila.http.exchange import Address, ClientGone
@@ -109,23 +110,30 @@ def has_left(connection: socket.socket, patience: float) -> bool:
     return info[0] == _CLOSE_WAIT and silent > patience * 1000
 
 
-def tell(client: Address, server: Address, data: bytes) -> bool:
+def tell(client: Address, server: Address, data: bytes, *, insist: bool = False) -> bool:
     """Send some bytes beside the server, which must have nothing on its way just then.
+
+    Args:
+        client: the address of the client.
+        server: the address that it is connected to.
+        data: the bytes.
+        insist: look for the connection however long that takes, so not on a loop.
 
     Returns:
         Whether they were sent, all of them.
     """
     try:
-        with _find(client, server) as found:
+        with _find(client, server, insist=insist) as found:
             return found.send(data, socket.MSG_DONTWAIT) == len(data)
     except (LookupError, OSError):
         return False
 
 
 class _Directory:
-    """Where the connections of this process are, as far as it was looked."""
+    """Where the connections of this process are, as far as it was looked. For any thread."""
 
     def __init__(self) -> None:
+        self._looking = threading.Lock()
         self._places: dict[tuple[Address, int], int] = {}
         self._again_at = 0.0
 
@@ -135,6 +143,18 @@ class _Directory:
         if found is None and time.monotonic() >= self._again_at:
             self._look()
             found = self._checked(client, port)
+        return found
+
+    def insist(self, client: Address, port: int) -> socket.socket | None:
+        """Like `find`, but also looks when the last look has just been taken."""
+        found = self._checked(client, port)
+        if found is None:
+            # One look serves all that wait for it meanwhile.
+            with self._looking:
+                found = self._checked(client, port)
+                if found is None:
+                    self._look()
+                    found = self._checked(client, port)
         return found
 
     def _checked(self, client: Address, port: int) -> socket.socket | None:
@@ -151,14 +171,15 @@ class _Directory:
     def _look(self) -> None:
         # Of this thread alone: on a busy machine a short look may take long by the clock.
         began = time.thread_time()
-        self._places.clear()
+        places = {}
         for name in os.listdir(_DESCRIPTORS):
             found = _copy_of(int(name))
             if found is not None:
                 ends = _ends(found)
                 if ends is not None:
-                    self._places[ends] = int(name)
+                    places[ends] = int(name)
                 found.close()
+        self._places = places
         # With thousands of connections this takes its time, which others need.
         took = time.thread_time() - began
         if took > _LONG_LOOK:
@@ -173,8 +194,9 @@ _REST = 50
 _directory = _Directory()
 
 
-def _find(client: Address, server: Address) -> socket.socket:
-    found = _directory.find(client, server[1])
+def _find(client: Address, server: Address, *, insist: bool = False) -> socket.socket:
+    look = _directory.insist if insist else _directory.find
+    found = look(client, server[1])
     if found is None:
         raise LookupError(f"no connection to {client}")
     return found

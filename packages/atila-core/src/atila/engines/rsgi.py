@@ -7,6 +7,7 @@ in batches.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ EMPTY_PIECES = 16
 """Empty pieces in a row after which a body has broken off; a whole one ends with three at most."""
 REPLY_SECONDS = 1.0
 """How long the peer may take to answer a close."""
+_SWITCHING = "HTTP/1.1 101 Switching Protocols"
+_STATUS_LINE = "x-granian"
+"""A header whose value is the status line that granian sends."""
+
+log = logging.getLogger("atila.engines.granian")
 
 
 class RSGIExchange(Exchange):
@@ -159,12 +165,38 @@ class RSGIExchange(Exchange):
             self._incoming = _Incoming(self._scope, self._protocol)
         return self._incoming
 
-    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> WebSocketTransport:
+        if protocol is not None:
+            await self._announce(protocol)
         try:
             return _WebSocket(self, await self._protocol.accept())
         except RuntimeError as error:
             self._finish()
             raise ClientGone from error
+
+    async def _announce(self, protocol: str) -> None:
+        """Send the head of the answer to a handshake up to where granian's own becomes a part of
+        it: its `accept` takes neither a protocol nor headers.
+
+        Raises:
+            HTTPError: 501, the connection cannot be written to: it is TLS, or no TCP.
+        """
+        head = f"{_SWITCHING}\r\nsec-websocket-protocol: {protocol}\r\n{_STATUS_LINE}: ".encode()
+        if self.is_bare() and await asyncio.to_thread(
+            peer.tell, self.peer, self.server, head, insist=True
+        ):
+            return
+        log.error(
+            "a WebSocket was refused: granian cannot send Sec-WebSocket-Protocol over TLS or a Unix"
+            " socket. Mend: --engine skitai, or TLS at a proxy"
+        )
+        raise HTTPError(501, "this server cannot agree on a WebSocket subprotocol here")
+
+    def is_bare(self) -> bool:
+        """Whether the bytes of the connection are those of HTTP/1.1 itself."""
+        return self._scope.scheme not in _SECURE and self.version == "1.1"
 
     async def disconnected(self) -> None:
         await self._protocol.client_disconnect()
@@ -436,7 +468,7 @@ class _WebSocket:
     def _tell(self, code: int, reason: str) -> bool:
         """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
         exchange = self._exchange
-        if exchange._scope.scheme in _SECURE or exchange.version[0] != "1":
+        if not exchange.is_bare():
             return False
         body = code.to_bytes(2, "big") + reason.encode()
         frame = bytes((0x88, len(body))) + body

@@ -200,11 +200,19 @@ class Exchange:
         """Like `respond_stream`, for an answer that ends with trailers. Only where `can_trail`."""
         raise NotImplementedError
 
-    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> WebSocketTransport:
         """Complete the WebSocket handshake. On the task loop only. Handlers call `was.accept`.
+
+        Args:
+            headers: of the answer; only where `accepts_headers`.
+            protocol: the subprotocol that was chosen of those that the client offers (RFC 6455,
+                section 4.2.2); None for none.
 
         Raises:
             ClientGone: the client left before that.
+            HTTPError: 501, the server cannot send the protocol; nothing has been answered.
         """
         raise NotImplementedError
 

@@ -140,8 +140,10 @@ class Observed(Exchange):
     async def respond_trailing(self, status: int, headers: Sequence[Header]) -> _ObservedStream:
         return _ObservedStream(await super().respond_trailing(status, headers), self, status)
 
-    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
-        transport = await super().accept(headers)
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> WebSocketTransport:
+        transport = await super().accept(headers, protocol)
         for observer in self.observers:
             observer.accepted(self, transport)
         # At the handshake: a WebSocket may go on for days.

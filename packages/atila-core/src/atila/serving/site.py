@@ -16,7 +16,7 @@ from atila.http.close_codes import GOING_AWAY
 from atila.http.observation import Observer
 from atila.monitoring import logs
 from atila.routing import hosts
-from atila.runtime import shared, store
+from atila.runtime import shared, store, terminal
 from atila.runtime.loop import TaskLoop
 from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
@@ -129,6 +129,7 @@ class Site(Dispatch):
             logs.formatter(config.LOG_FORMAT)
         else:
             logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
+            terminal.take_back()
             try:
                 self._announce("mounted")
                 self._announce("mounted_or_reloaded")
@@ -209,6 +210,15 @@ class Site(Dispatch):
             self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether the task loop has been made, or adopted."""
+        return self._loop is not None
+
+    def is_on_its_loop(self) -> bool:
+        """Whether the caller is on the thread of the task loop, so that it must not block."""
+        return self._loop is not None and self._loop.is_current()
 
     def _watched(self, loop: TaskLoop) -> TaskLoop:
         self.departures = Departures(loop, self.pool)

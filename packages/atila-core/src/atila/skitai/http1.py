@@ -277,7 +277,9 @@ class Http1Exchange(SkitaiExchange):
         call(self._respond_stream, head, outlet)
         return Http1Stream(self, outlet, framing)
 
-    async def accept(self, headers: Sequence[Header] = ()) -> WebSocketTransport:
+    async def accept(
+        self, headers: Sequence[Header] = (), protocol: str | None = None
+    ) -> WebSocketTransport:
         """See `Exchange`."""
         if self._gone:
             raise ClientGone("the client has left")
@@ -286,6 +288,8 @@ class Http1Exchange(SkitaiExchange):
         if agreed is not None:
             deflate, answer = agreed
             headers = [*headers, ("Sec-WebSocket-Extensions", answer)]
+        if protocol is not None:
+            headers = [*headers, ("Sec-WebSocket-Protocol", protocol)]
         self._socket = websocket = WebSocket(
             self._worker, self._channel, self._limit, self._hang_up, deflate
         )

@@ -1,6 +1,20 @@
-"""Tests of an app: a client in the test's own process, waits, and pytest hooks for documents."""
+"""Tests of an app: clients in the test's own process, waits, and pytest hooks for documents."""
 
-from atila.testing.client import WAIT, TestClient, TestResponse, TestWebSocket
-from atila.testing.waits import patience, wait_until
+from atila.testing.async_client import AsyncTestClient
+from atila.testing.client import TestClient
+from atila.testing.client_request import RedirectError
+from atila.testing.exchange import TestResponse
+from atila.testing.sockets import AsyncTestWebSocket, TestWebSocket
+from atila.testing.waits import WAIT, patience, wait_until
 
-__all__ = ["WAIT", "TestClient", "TestResponse", "TestWebSocket", "patience", "wait_until"]
+__all__ = [
+    "WAIT",
+    "AsyncTestClient",
+    "AsyncTestWebSocket",
+    "RedirectError",
+    "TestClient",
+    "TestResponse",
+    "TestWebSocket",
+    "patience",
+    "wait_until",
+]

@@ -9,7 +9,7 @@ the requests of the tests: those of `skitai.test_client`, of `requests` in gener
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ import pytest
 
 from atila.serving import route_header
 from atila.testing.api_reference import Reference, body_of
-from atila.testing.client import TestClient, TestResponse
-from atila.testing.client import _exchange as make_exchange
+from atila.testing.async_client import AsyncTestClient
+from atila.testing.client import TestClient
+from atila.testing.client_request import ClientRequest
+from atila.testing.exchange import TestResponse
 
 __all__ = [
     "partial",
@@ -54,7 +56,8 @@ class Recorder:
         import requests
 
         self._replace(requests.Session, "send", self._send)
-        self._replace(TestClient, "request", self._call)
+        self._replace(TestClient, "send", self._call)
+        self._replace(AsyncTestClient, "send", self._await_call)
         before = os.environ.get(route_header.VARIABLE)
         os.environ[route_header.VARIABLE] = "1"
         if before is None:
@@ -97,18 +100,25 @@ class Recorder:
         )
         return response
 
-    def _call(self, call: Callable[..., Any], method: str, url: str, **options: Any) -> Any:
-        """In place of `TestClient.request`."""
-        headers = {**(options.pop("headers", None) or {}), route_header.ASK: "1"}
-        answer: TestResponse = call(method, url, headers=headers, **options)
-        params, data, json = (options.get(name) for name in ("params", "data", "json"))
-        sent = make_exchange(method, url, params, headers, data, json)
-        headers = dict(sent.headers())
+    def _call(self, send: Callable[..., TestResponse], request: ClientRequest) -> TestResponse:
+        """In place of `TestClient.send`."""
+        request = request.with_header(route_header.ASK, "1")
+        return self._recorded(request, send(request))
+
+    async def _await_call(
+        self, send: Callable[..., Awaitable[TestResponse]], request: ClientRequest
+    ) -> TestResponse:
+        """In place of `AsyncTestClient.send`."""
+        request = request.with_header(route_header.ASK, "1")
+        return self._recorded(request, await send(request))
+
+    def _recorded(self, request: ClientRequest, answer: TestResponse) -> TestResponse:
+        sent, headers = request.exchange(), dict(request.headers)
         self.reference.add(
-            method,
+            request.method,
             sent.path + (f"?{sent.query}" if sent.query else ""),
             headers,
-            body_of(bytes(sent.body), headers.get("content-type")),
+            body_of(request.body, headers.get("content-type")),
             f"{answer.status_code} {answer.reason}",
             answer.headers,
             body_of(answer.content, answer.headers.get("content-type")),

@@ -15,6 +15,11 @@ BASE = 60.0
 MOST = 3.0
 """The largest factor that the load makes. A deadline of pytest-timeout must be beyond it."""
 
+WAIT = 30.0
+"""Seconds that a test client waits for an answer or a message before it raises TimeoutError; more
+on a machine that is busy, see `patience`.
+"""
+
 STEP = 0.005
 
 

@@ -15,6 +15,7 @@ from atila.http.response import head
 from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
+from atila_ws.protocols import HEADER, choose
 
 if TYPE_CHECKING:
     from atila.http.exchange import Header
@@ -47,10 +48,16 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         atila.ANSWERED
 
     Raises:
+        HTTPError: 400, the client asks for no subprotocol that the route speaks.
         Exception: any error of the handler, `onopen` or `onclose`.
     """
     app = was.app
-    socket = WebSocket(hub_of(was.site), space_of(app), app.config, declared.timeout, encoding)
+    protocol = None
+    if declared.protocols:
+        protocol = choose(was.exchange.header(HEADER), declared.protocols)
+    socket = WebSocket(
+        hub_of(was.site), space_of(app), app.config, declared.timeout, encoding, protocol
+    )
     was.__dict__["websocket"] = socket
     # In place of the method of core, which reads the body of a request.
     was.__dict__["Input"] = socket.input
@@ -67,7 +74,7 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         raise
     code, transport = INTERNAL_ERROR, None
     try:
-        transport = await was.accept(_headers(was))
+        transport = await was.accept(_headers(was), protocol)
         socket.start(transport)
         if greeting and isinstance(greeting, str | bytes):
             await socket.send(greeting)
