@@ -40,7 +40,7 @@ else:
     AppNames = object
 
 
-_CORE_OPTIONS = frozenset({"input_stream"})
+_CORE_OPTIONS = frozenset({"blocking", "input_stream"})
 
 
 class Atila(AppNames):
@@ -154,8 +154,9 @@ class Atila(AppNames):
                 if the function has a default for it.
             methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
-            options: the options of the layers, and input_stream=True for a handler that reads the
-                body piece by piece.
+            options: the options of the layers; input_stream=True for a handler that reads the body
+                piece by piece; blocking=False for a `def` handler that never waits, which then runs
+                on the task loop and not in a worker thread. Waiting for a task raises there.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.

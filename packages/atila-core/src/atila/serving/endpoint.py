@@ -24,7 +24,7 @@ from atila.runtime import forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import error_answers, provision, responders
+from atila.serving import error_answers, placement, provision, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -143,7 +143,9 @@ class Endpoint:
         )
         self._teardown = tuple(app.hooks.teardown)
         self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
-        self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
+        self.blocking = True
+        if self._loop_safe:
+            self._handler, self.blocking = placement.of(app, route, self._handler)
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
@@ -257,7 +259,7 @@ class Endpoint:
             # They know the request, as it knows them: kept longer, the two would keep each other.
             del was.variables
         else:
-            was.site.loop.spawn(rest)
+            was.site.loop.begin(rest)
 
     def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """Call steps and handler, and answer; gives the rest of the work, for the task loop."""

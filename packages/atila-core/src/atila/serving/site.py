@@ -28,6 +28,7 @@ from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
 if TYPE_CHECKING:
+    from atila import Was
     from atila.http.exchange import WebSocketTransport
     from atila.monitoring.metrics import Metrics
     from atila.runtime.shared import Shared
@@ -210,6 +211,13 @@ class Site(Dispatch):
             self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def start_on_loop(self, was: Was) -> None:
+        """Like `start`, for engines whose requests arrive on other threads than the loop's."""
+        if was.endpoint.blocking or self.loop.is_current():
+            self.start(was)
+        else:
+            self.loop.call(self.start, was)
 
     @property
     def has_loop(self) -> bool:

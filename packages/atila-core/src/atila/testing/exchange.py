@@ -224,4 +224,4 @@ def start(site: Site, exchange: TestExchange) -> None:
             site.set_body(was, sink)
         except HTTPError as fault:
             was = site.refusal(exchange, was.app, fault)
-    site.start(was)
+    site.start_on_loop(was)
