@@ -78,14 +78,17 @@ def test_websockets_are_closed_at_once_with_1001(server: Server) -> None:
             assert socket.recv() == "x"
         # So that the server has still something else to wait for.
         connection = stack.enter_context(ask(server, "/thread"))
+        assert server.get("/after").text == "answered"
         server.terminate()
         assert {socket.closed_with() for socket in sockets} == {1001}
         server.board.wait_count("socket-finally", len(sockets))
         assert server.process.poll() is None
         server.board.open("thread")
         assert connection.read().text == "done"
+        # The work after an answer is waited for, too.
+        server.board.open("after")
         server.wait_end()
-    assert server.board.count("umounted") == 1
+    assert server.board.count("after-done") == server.board.count("umounted") == 1
 
 
 @pytest.mark.unable("granian-wsgi", "WSGI has no WebSockets")

@@ -1,4 +1,6 @@
-"""atila-ws with many worker processes: whoever sends, in whichever worker, reaches the client."""
+"""Many worker processes: whoever sends, in whichever worker, reaches the client of a WebSocket; and
+one of them runs the maintenance job that is to run once.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,7 +20,7 @@ from support.servers import USUAL, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from atila.testing.waits import PATIENCE, patience
+from atila.testing.waits import PATIENCE, patience, wait_until
 
 engines = USUAL
 
@@ -228,3 +231,22 @@ def test_broadcasts_reach_the_room_in_all_workers_once(server: Server, name: str
     counts: set[str] = set()
     asyncio.run(run())
     assert counts == {str(members)}
+
+
+def test_a_job_of_one_worker_goes_to_another_when_that_is_killed(server: Server) -> None:
+    seconds = 1.0
+
+    def digests() -> list[tuple[int, float]]:
+        lines = server.board.text("digests").split("\n")[:-1]
+        return [(int(pid), float(at)) for pid, at in map(str.split, lines)]
+
+    begun = len(digests())
+    wait_until(lambda: len(digests()) >= begun + 3, log=server.log)
+    holder, killed_at = digests()[-1][0], time.monotonic()
+    psutil.Process(holder).kill()
+    wait_until(lambda: digests()[-1][0] != holder, log=server.log)
+    assert digests()[-1][1] - killed_at < patience(2 * seconds)
+    wait_until(lambda: len(digests()) >= begun + 6, log=server.log)
+    times = [at for _, at in digests()]
+    # However many workers there are: not more often than one would.
+    assert all(b - a > 0.8 * seconds for a, b in pairwise(times))

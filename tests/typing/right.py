@@ -212,6 +212,6 @@ async def pieces(was: Was) -> AsyncIterator[str]:
     yield was.baseurl(index)
 
 
-@app.maintain(10)
+@app.maintain(10, once=True)
 def clean(was: Was, now: float, count: int) -> None:
     app.emit("sold", count)

@@ -72,7 +72,7 @@ def hook(was: Was) -> None: ...
 @app.testpass_required(hook)
 @app.if_file_modified("prices.csv", work)
 @app.if_cache_updated(["prices"], work)
-@app.maintain(10, threading=True)
+@app.maintain(10, threading=True, once=True)
 @app.on("sold")
 @app.before_mount
 @app.mounted

@@ -71,6 +71,18 @@ def events(was):
         board.note("events-finally")
 
 
+def work():
+    """It is given more time than a test has waited for anything else."""
+    board.pass_gate("after")
+    board.note("after-done")
+
+
+@app.route("/after")
+def after(was):
+    was.after(work)
+    return "answered"
+
+
 @app.route("/socket")
 @app.websocket(skitai.WS_COROUTINE)
 async def socket(was):

@@ -57,6 +57,33 @@ def echo(was, **args):
     )
 
 
+def note_after(name, text):
+    """It is done when the client has its answer, which opens the gate."""
+    board.pass_gate(name)
+    board.write(f"{name}-done", f"{text} {skitai.was.request.args['name']} ")
+
+
+async def note_after_async(name, text):
+    await board.pass_gate_async(name)
+    board.write(f"{name}-done", f"{text} {skitai.was.request.args['name']} ")
+
+
+@app.route("/after")
+def after(was, name, fail=""):
+    was.after(note_after, name, "def")
+    was.after(note_after_async, name, text="async")
+    if fail:
+        raise was.Error("409 Conflict")
+    return "answered"
+
+
+@app.route("/after-stream")
+async def after_stream(was, name):
+    yield "answered"
+    was.after(note_after_async, name, "async")
+    was.after(note_after, name, "def")
+
+
 @app.route("/users/<int:id>")
 def user(was, id):
     return as_json(was, {"id": id})

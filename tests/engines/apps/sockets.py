@@ -15,8 +15,14 @@ app = Atila(__name__)
 app.securekey = "for these tests only"
 app.config.WS_MAX_MESSAGE = 100_000
 app.config.WS_SEND_TIMEOUT = 2.0
+app.config.MAINTAIN_INTERVAL = 0.5
 if "ATILA_REDIS" in os.environ:
     app.shared = os.environ["ATILA_REDIS"]
+
+
+@app.maintain(2, once=True)
+def send_digest(was, now, count):
+    board.write("digests", f"{os.getpid()} {time.monotonic()}\n")
 
 
 @app.route("/")

@@ -20,7 +20,7 @@ from atila.http.exchange import Input
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
-from atila.runtime import updates
+from atila.runtime import after_answer, updates
 
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Site
@@ -193,6 +193,7 @@ class Was(WasNames):
     pipe = pipe.pipe
     setlu = updates.setlu
     getlu = updates.getlu
+    after = after_answer.after
 
     @property
     def request_id(self) -> str:

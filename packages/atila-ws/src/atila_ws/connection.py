@@ -60,6 +60,7 @@ class WebSocket:
             waits for ever.
         encoding: the form of messages.
         protocol: the subprotocol that was chosen.
+        before_next: called when the next message is asked for: the last one is answered.
 
     Attributes:
         protocol: the subprotocol that route and client agreed on (RFC 6455, section 1.9); None if
@@ -69,6 +70,7 @@ class WebSocket:
     __slots__ = (
         "__weakref__",
         "_at_close",
+        "_before_next",
         "_client_id",
         "_closed",
         "_closer",
@@ -101,8 +103,10 @@ class WebSocket:
         timeout: float | None,
         encoding: Encoding,
         protocol: str | None = None,
+        before_next: Callable[[], object] = bool,
     ) -> None:
         self.protocol = protocol
+        self._before_next = before_next
         self._hub = hub
         self._space = space
         self._loop = hub.loop
@@ -242,6 +246,7 @@ class WebSocket:
 
     async def next(self) -> Any:
         """Like `receive`, with `END` for the end."""
+        self._before_next()
         while not self._inbox:
             if self._has_ended:
                 return END

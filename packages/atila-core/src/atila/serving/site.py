@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -16,7 +17,7 @@ from atila.http.close_codes import GOING_AWAY
 from atila.http.observation import Observer
 from atila.monitoring import logs
 from atila.routing import hosts
-from atila.runtime import shared, store, terminal
+from atila.runtime import after_answer, shared, store, terminal
 from atila.runtime.loop import TaskLoop
 from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
@@ -28,7 +29,8 @@ from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
 if TYPE_CHECKING:
-    from atila.http.exchange import WebSocketTransport
+    from atila import Atila
+    from atila.http.exchange import Exchange, WebSocketTransport
     from atila.monitoring.metrics import Metrics
     from atila.runtime.shared import Shared
 
@@ -294,6 +296,14 @@ class Site(Dispatch):
     def _say_goodbye(self, transport: WebSocketTransport) -> None:
         self.loop.spawn(transport.close(GOING_AWAY, "the server shuts down"))
 
+    def place_of(self, app: Atila) -> str:
+        """Host and prefix of an app, the same in all workers; "" if it is not here."""
+        return next((f"{m.host} {m.prefix}" for m in self.mounts if m.app is app), "")
+
+    def work_after(self, exchange: Exchange) -> Iterator[Future[None]]:
+        """The ends of the work after an answer, `was.after`, for a caller that waits for them."""
+        return after_answer.expected(self, exchange)
+
     def drain(self) -> None:
         """The server is about to end: close WebSockets, which would go on for ever, and count the
         time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
@@ -326,6 +336,7 @@ class Site(Dispatch):
             self._announce("before_umount")
         if not self.pool.close(max(0.0, deadline - time.monotonic())):
             log.warning("requests were still running when the server stopped")
+        after_answer.drain(self, max(CLOSING, deadline - time.monotonic()))
         for mount in self.mounts:
             mount.app.mounting.umount()
         if self._has_started:

@@ -75,7 +75,9 @@ class AsyncTestClient(Verbs[Coroutine[Any, Any, TestResponse]]):
     async def send(self, request: ClientRequest) -> TestResponse:
         """Send one request, with the client's cookies, and wait for its answer."""
         site = await self._served()
-        answer: TestResponse = await _answer_to(site, self._exchange(self._with_cookies(request)))
+        exchange = self._exchange(self._with_cookies(request))
+        answer: TestResponse = await _answer_to(site, exchange)
+        await _wait_for_work(site, exchange)
         answer.url = request.url
         self.cookies.take(request.url, answer.header_list)
         return answer
@@ -179,3 +181,16 @@ async def _answer_to(site: Site, exchange: TestExchange) -> Any:
         if limit.expired():
             raise TimeoutError(f"no answer within {seconds:.0f} s") from None
         raise
+
+
+async def _wait_for_work(site: Site, exchange: TestExchange) -> None:
+    """Wait for the work that the request has left to `was.after`."""
+    seconds = patience(WAIT)
+    for ended in site.work_after(exchange):
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(asyncio.wrap_future(ended))
+        except TimeoutError:
+            raise TimeoutError(
+                f"the work after the answer (was.after) has not ended within {seconds:.0f} s"
+            ) from None

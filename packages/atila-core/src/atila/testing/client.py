@@ -44,7 +44,7 @@ class TestClient(Verbs[TestResponse]):
         files: Files | None = None,
         follow_redirects: bool | None = None,
     ) -> TestResponse:
-        """Send a request and wait for its answer.
+        """Send a request and wait for its answer, and for the work after it (`was.after`).
 
         Args:
             method: "GET".
@@ -60,7 +60,7 @@ class TestClient(Verbs[TestResponse]):
                 setting.
 
         Raises:
-            TimeoutError: no answer came within `WAIT` seconds.
+            TimeoutError: no answer came within `WAIT` seconds, or the work after it took longer.
             RedirectError: a redirect cannot be followed.
             TypeError: there are two bodies, or a file is none.
         """
@@ -78,7 +78,9 @@ class TestClient(Verbs[TestResponse]):
 
     def send(self, request: ClientRequest) -> TestResponse:
         """Send one request, with the client's cookies, and wait for its answer."""
-        answer: TestResponse = self._answer_to(self._exchange(self._with_cookies(request)))
+        exchange = self._exchange(self._with_cookies(request))
+        answer: TestResponse = self._answer_to(exchange)
+        self._wait_for_work(exchange)
         answer.url = request.url
         self.cookies.take(request.url, answer.header_list)
         return answer
@@ -124,6 +126,17 @@ class TestClient(Verbs[TestResponse]):
         except Empty:
             site.loop.call(exchange.leave)
             raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+
+    def _wait_for_work(self, exchange: TestExchange) -> None:
+        """Wait for the work that the request has left to `was.after`."""
+        seconds = patience(WAIT)
+        for ended in self.app.site.work_after(exchange):
+            try:
+                ended.result(seconds)
+            except TimeoutError:
+                raise TimeoutError(
+                    f"the work after the answer (was.after) has not ended within {seconds:.0f} s"
+                ) from None
 
     def _start(self, exchange: TestExchange) -> None:
         self.app.site.start_up()

@@ -35,7 +35,7 @@ def hub_of(site: Site) -> Hub:
 
 def space_of(app: Atila) -> str:
     """The prefix that separates the rooms of apps; the same in all workers."""
-    return next((f"{m.host} {m.prefix}" for m in app.site.mounts if m.app is app), "")
+    return app.site.place_of(app)
 
 
 class Hub:
