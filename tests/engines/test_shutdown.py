@@ -68,7 +68,7 @@ def test_hooks_run_without_any_request(server: Server) -> None:
 
 
 @pytest.mark.unable("granian-wsgi", "WSGI has no WebSockets")
-def test_websockets_are_closed_at_once_with_1001(server: Server) -> None:
+def test_what_goes_on_for_ever_is_closed_at_once(server: Server) -> None:
     url = server.url("/socket", "ws")
     with ExitStack() as stack:
         sockets = [stack.enter_context(opened(url)) for opened in (by_websockets,) * 3]
@@ -78,10 +78,16 @@ def test_websockets_are_closed_at_once_with_1001(server: Server) -> None:
             assert socket.recv() == "x"
         # So that the server has still something else to wait for.
         connection = stack.enter_context(ask(server, "/thread"))
+        updates = stack.enter_context(ask(server, "/updates"))
+        assert updates.read_head().status == 200
         assert server.get("/after").text == "answered"
         server.terminate()
         assert {socket.closed_with() for socket in sockets} == {1001}
         server.board.wait_count("socket-finally", len(sockets))
+        # Event streams, too; with a regular end, so that the client comes again.
+        server.board.wait_count("updates-finally")
+        while updates.read_chunk():
+            pass
         assert server.process.poll() is None
         server.board.open("thread")
         assert connection.read().text == "done"

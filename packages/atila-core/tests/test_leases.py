@@ -63,9 +63,7 @@ def test_long_work_keeps_it(shared: Shared) -> None:
     two.give_back()
 
 
-def test_a_holder_that_is_gone_loses_it(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_holder_that_is_gone_loses_it(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (Lease(shared, "job", 0.3) for _ in range(2))
     # As if it was killed: nobody renews it.
     monkeypatch.setattr(one, "_renew", lambda: None)

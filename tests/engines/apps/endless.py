@@ -83,6 +83,19 @@ def after(was):
     return "answered"
 
 
+@app.route("/updates")
+def updates(was):
+    async def events():
+        board.note("updates-begun")
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            board.note("updates-finally")
+
+    return was.EventStream(events())
+
+
 @app.route("/socket")
 @app.websocket(skitai.WS_COROUTINE)
 async def socket(was):

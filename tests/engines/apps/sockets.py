@@ -261,6 +261,17 @@ def in_room(was, message, room):
     app.websocket_broadcast(room, f"{message} to {room}")
 
 
+@app.route("/rooms/<room>/updates")
+def updates(was, room):
+    was.response.set_header("x-pid", str(os.getpid()))
+    return was.EventStream(rooms=[room], retry=50)
+
+
+@app.route("/rooms/<room>/broadcast")
+def broadcast(was, room, text):
+    return str(app.broadcast(room, text, event="said"))
+
+
 @app.route("/rooms/<room>/say")
 def say(was, room, text):
     return str(app.websocket_broadcast(room, text))

@@ -23,6 +23,7 @@ from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
 if TYPE_CHECKING:
     from atila.app.settings import Config
     from atila.http.exchange import WebSocketTransport
+    from atila_ws.delivery.envelope import Envelope
     from atila_ws.delivery.hub import Hub
     from atila_ws.messages import Encoding
 
@@ -190,6 +191,10 @@ class WebSocket:
             self._outbox.put(item, 0 if self._loop.is_current() else self._patience)
         except Overflow:
             raise self._too_slow() from None
+
+    def take(self, envelope: Envelope, taken: asyncio.Future[bool] | None = None) -> bool:
+        """Send a message that comes from elsewhere; see `push`."""
+        return self.push(envelope.value, is_encoded=envelope.kind == "json", taken=taken)
 
     def push(self, message: Any, *, is_encoded: bool, taken: asyncio.Future[bool] | None) -> bool:
         """Send a message that does not come from the handler. On the task loop; never waits.

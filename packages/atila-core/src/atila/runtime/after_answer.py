@@ -162,9 +162,7 @@ class _Afterwards:
         with self._making:
             if self._pool is None:
                 threads = self._site.mounts[0].app.config.AFTER_THREADS
-                self._pool = WorkerPool(
-                    threads, QUEUE_SIZE, "atila-after", one_thread_per_job=True
-                )
+                self._pool = WorkerPool(threads, QUEUE_SIZE, "atila-after", one_thread_per_job=True)
         return self._pool
 
     async def run(self, batch: _Batch) -> None:
@@ -238,7 +236,7 @@ def _begin(batch: _Batch) -> None:
 
 
 def start(was: Was) -> None:
-    """The request was answered: begin with the work that was added, if there is any. From any thread."""
+    """The request was answered: begin with the work that it has added. From any thread."""
     batch: _Batch | None = was.__dict__.pop(_KEY, None)
     if batch is not None:
         _begin(batch)

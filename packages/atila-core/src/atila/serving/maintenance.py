@@ -153,9 +153,7 @@ def _begin(app: Atila, job: Job, count: int) -> None:
         Thread(target=_work_alone, args=(work, app, job, count), name=name, daemon=True).start()
 
 
-def _work_alone(
-    work: Callable[[Atila, Job, int], None], app: Atila, job: Job, count: int
-) -> None:
+def _work_alone(work: Callable[[Atila, Job, int], None], app: Atila, job: Job, count: int) -> None:
     try:
         work(app, job, count)
     finally:

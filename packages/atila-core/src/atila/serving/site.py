@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from atila.http.exchange import Exchange, WebSocketTransport
     from atila.monitoring.metrics import Metrics
     from atila.runtime.shared import Shared
+    from atila.serving.event_streams import OpenEventStream
 
 log = logging.getLogger("atila.site")
 
@@ -89,6 +90,8 @@ class Site(Dispatch):
         """Seconds that running requests have to end when the server stops."""
         self._ends_at: float | None = None
         self._sockets: WeakSet[WebSocketTransport] = WeakSet()
+        self.event_streams: set[OpenEventStream] = set()
+        """Those that are being sent."""
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
         self._is_trial = trial
@@ -152,7 +155,7 @@ class Site(Dispatch):
         if not self._is_trial and any(m.app.config.METRICS_PATH is not None for m in self.mounts):
             from atila.monitoring import metrics
 
-            self.metrics = metrics.Metrics(self.pool)
+            self.metrics = metrics.Metrics(self.pool, self.event_streams)
             self.on_shutdown(self.metrics.close)
             found.append(self.metrics)
         return found
@@ -293,8 +296,14 @@ class Site(Dispatch):
         if self._ends_at is not None:
             self._say_goodbye(transport)
 
-    def _say_goodbye(self, transport: WebSocketTransport) -> None:
-        self.loop.spawn(transport.close(GOING_AWAY, "the server shuts down"))
+    def add_event_stream(self, stream: OpenEventStream) -> None:
+        """Note an event stream that is being sent, which is to be closed when the server ends."""
+        self.event_streams.add(stream)
+        if self.is_draining:
+            self._say_goodbye(stream)
+
+    def _say_goodbye(self, endless: WebSocketTransport | OpenEventStream) -> None:
+        self.loop.spawn(endless.close(GOING_AWAY, "the server shuts down"))
 
     def place_of(self, app: Atila) -> str:
         """Host and prefix of an app, the same in all workers; "" if it is not here."""
@@ -305,14 +314,16 @@ class Site(Dispatch):
         return after_answer.expected(self, exchange)
 
     def drain(self) -> None:
-        """The server is about to end: close WebSockets, which would go on for ever, and count the
-        time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
+        """The server is about to end: close WebSockets and event streams, which would go on for
+        ever, and count the time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
         """
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self.shutdown_timeout
             self.is_draining = True
             for transport in tuple(self._sockets):
                 self._say_goodbye(transport)
+            for stream in tuple(self.event_streams):
+                self._say_goodbye(stream)
 
     def time_left(self) -> float:
         """Seconds that running requests have to end."""

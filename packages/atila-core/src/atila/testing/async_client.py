@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.testing import exchange as engine
 from atila.testing.client_request import ClientRequest, Files, HeadersGiven, prepared
+from atila.testing.events import AsyncChunks, AsyncTestEvents, StreamEnd
 from atila.testing.exchange import TestExchange, TestResponse
 from atila.testing.sockets import AppEnd, AsyncTestWebSocket
 from atila.testing.verbs import Verbs, refusal
@@ -100,6 +101,24 @@ class AsyncTestClient(Verbs[Coroutine[Any, Any, TestResponse]]):
         """
         return Opening(lambda: self._open(self._handshake(url, headers, protocols)))
 
+    async def events(
+        self, url: str, headers: HeadersGiven | None = None, last_event_id: str = ""
+    ) -> AsyncTestEvents:
+        """Open an event stream: `async with await client.events("/updates") as events:`; see
+        `TestClient.events`.
+        """
+        site = await self._served()
+        exchange = self._exchange(self._of_events(url, headers, last_event_id))
+        chunks = AsyncChunks()
+        exchange.make_stream = lambda status, sent: AsyncTestEvents(
+            status, sent, chunks, lambda: site.loop.call(exchange.leave)
+        )
+        answer: TestResponse | AsyncTestEvents = await _answer_to(site, exchange)
+        self.cookies.take(url, answer.header_list)
+        if isinstance(answer, TestResponse):
+            raise refusal(answer)
+        return answer
+
     async def _open(self, request: ClientRequest) -> AsyncTestWebSocket:
         site, running = await self._served(), asyncio.get_running_loop()
         exchange = self._exchange(request)
@@ -160,10 +179,10 @@ class _Answer:
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self._loop.create_future()
 
-    def put(self, item: TestResponse | AppEnd, /) -> None:
+    def put(self, item: TestResponse | AppEnd | StreamEnd, /) -> None:
         self._loop.call_soon_threadsafe(self._set, item)
 
-    def _set(self, item: TestResponse | AppEnd) -> None:
+    def _set(self, item: TestResponse | AppEnd | StreamEnd) -> None:
         if not self.future.done():
             self.future.set_result(item)
 

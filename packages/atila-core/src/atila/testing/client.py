@@ -9,6 +9,7 @@ from typing import Any
 
 from atila.testing import exchange as engine
 from atila.testing.client_request import ClientRequest, Files, HeadersGiven, prepared
+from atila.testing.events import StreamEnd, TestEvents
 from atila.testing.exchange import TestExchange, TestResponse
 from atila.testing.sockets import AppEnd, TestWebSocket
 from atila.testing.verbs import Verbs, refusal
@@ -109,8 +110,32 @@ class TestClient(Verbs[TestResponse]):
             raise refusal(answer)
         return answer
 
+    def events(
+        self, url: str, headers: HeadersGiven | None = None, last_event_id: str = ""
+    ) -> TestEvents:
+        """Open an event stream: `with client.events("/updates") as events: event = next(events)`.
+
+        Args:
+            url: path and query.
+            headers: request headers: a dict, or pairs where one has several values.
+            last_event_id: the id of the last event that was received, if this is to go on there.
+
+        Raises:
+            ConnectionRefusedError: the app answered with something else.
+        """
+        exchange = self._exchange(self._of_events(url, headers, last_event_id))
+        site = self.app.site
+        exchange.make_stream = lambda status, sent: TestEvents(
+            status, sent, SimpleQueue(), lambda: site.loop.call(exchange.leave)
+        )
+        answer: TestResponse | TestEvents = self._answer_to(exchange)
+        self.cookies.take(url, answer.header_list)
+        if isinstance(answer, TestResponse):
+            raise refusal(answer)
+        return answer
+
     def _answer_to(self, exchange: TestExchange) -> Any:
-        answers: SimpleQueue[TestResponse | AppEnd] = SimpleQueue()
+        answers: SimpleQueue[TestResponse | AppEnd | StreamEnd] = SimpleQueue()
         exchange.answers = answers
         site = self.app.site
         if site.is_on_its_loop():
