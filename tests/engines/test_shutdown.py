@@ -107,3 +107,18 @@ def test_a_websocket_whose_handler_returns_is_closed_with_1000(server: Server) -
             socket.send("leave")
             assert socket.closed_with() == 1000
     server.board.wait_count("socket-finally", 2)
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+def test_event_streams_of_servers_that_wait_for_answers(name: str) -> None:
+    with serving(name, ENDLESS) as server, ask(server, "/updates") as updates:
+        assert updates.read_head().status == 200
+        while b"data: 1" not in updates.read_chunk():
+            pass
+        server.terminate()
+        # uvicorn would wait without end. hypercorn's workers get no signal; it waits for its
+        # graceful_timeout, three seconds, and closes the connection in the midst of the answer.
+        rest = updates.read_to_end()
+        assert rest.endswith(b"0\r\n\r\n") == (name == "uvicorn")
+        server.wait_end()
+        assert server.board.count("updates-finally") == server.board.count("umounted") == 1

@@ -56,11 +56,15 @@ class OpenEventStream:
     Args:
         was: the request.
         stream: the answer.
+
+    Attributes:
+        hides_end: see `Exchange.hides_end`.
     """
 
     def __init__(self, was: Was, stream: EventStream) -> None:
         config = was.app.config
         self._was = was
+        self.hides_end = was.exchange.hides_end
         self._source = _asynchronous(was, stream)
         self._first = b"" if stream.retry is None else Event(retry=stream.retry).encode()
         self._heartbeat: float = stream.heartbeat or config.EVENT_HEARTBEAT

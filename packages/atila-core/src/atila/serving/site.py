@@ -17,7 +17,7 @@ from atila.http.close_codes import GOING_AWAY
 from atila.http.observation import Observer
 from atila.monitoring import logs
 from atila.routing import hosts
-from atila.runtime import after_answer, shared, store, terminal
+from atila.runtime import after_answer, end_signals, shared, store, terminal
 from atila.runtime.loop import TaskLoop
 from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
@@ -92,6 +92,7 @@ class Site(Dispatch):
         self._sockets: WeakSet[WebSocketTransport] = WeakSet()
         self.event_streams: set[OpenEventStream] = set()
         """Those that are being sent."""
+        self._watches_signals = False
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
         self._is_trial = trial
@@ -299,6 +300,9 @@ class Site(Dispatch):
     def add_event_stream(self, stream: OpenEventStream) -> None:
         """Note an event stream that is being sent, which is to be closed when the server ends."""
         self.event_streams.add(stream)
+        if stream.hides_end and not self._watches_signals:
+            self._watches_signals = True
+            end_signals.before(lambda: self.loop.loop.call_soon_threadsafe(self.drain))
         if self.is_draining:
             self._say_goodbye(stream)
 
