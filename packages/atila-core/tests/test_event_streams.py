@@ -61,7 +61,11 @@ def test_the_form(value: object, sent: bytes) -> None:
     assert encode(value) == sent
 
 
-@given(st.lists(st.tuples(st.text(), st.text(alphabet=st.characters(exclude_characters="\r\n\0")))))
+TEXT = st.text(st.characters(codec="utf-8"))
+NAME = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"))
+
+
+@given(st.lists(st.tuples(TEXT, NAME)))
 def test_what_is_sent_is_read(values: list[tuple[str, str]]) -> None:
     sent = b"".join(Event(data, event=name, id=name).encode() for data, name in values)
     parser, found = EventParser(), []
@@ -84,11 +88,12 @@ def test_what_is_sent_is_read(values: list[tuple[str, str]]) -> None:
         ({"data": "x", "retry": -1}, ValueError),
         ({"data": "x", "retry": 1.5}, ValueError),
         ({"data": "x", "retry": True}, ValueError),
+        ({"data": "half a pair: \ud800"}, ValueError),
     ],
 )
 def test_what_cannot_be_sent(arguments: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
-        Event(**arguments)
+        Event(**arguments).encode()
 
 
 def test_what_is_no_stream(app: Atila, client: TestClient) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from atila import ClientGone, Event, SharedUnavailable
 from atila.http.events import EventStream
+from atila.runtime.keeping import kept
 from atila.runtime.offload import in_worker
 from atila_ws.delivery.envelope import Envelope
 from atila_ws.delivery.history import History, Mark, history_of
-from atila_ws.delivery.hub import hub_of, space_of
+from atila_ws.delivery.hub import Room, hub_of, space_of
 from atila_ws.outbox import OVERHEAD
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Site, Was
     from atila.http.events import RoomEvents
 
 LOOK_SECONDS = 5.0
@@ -105,7 +106,7 @@ class Listener:
                         yield event
                 if self._is_late:
                     raise ClientGone("messages are not taken fast enough")
-                if not await self._wait() and self._history is not None:
+                if not await self._wait() and await self._lacks_some():
                     for event in await self._patiently(self._read_all, self._history):
                         yield event
         finally:
@@ -131,6 +132,19 @@ class Listener:
         except TimeoutError:
             return False
         return True
+
+    async def _lacks_some(self) -> bool:
+        """Whether there are messages that did not come here."""
+        history, newest = self._history, newest_of(self._was.site)
+        if history is None:
+            return False
+        for room in self._rooms:
+            if await newest.mark(self._was, history, (self._space, room)) not in (
+                None,
+                self._at[room],
+            ):
+                return True
+        return False
 
     async def _missed(self) -> list[Event]:
         """The messages of all rooms that were sent and did not come here."""
@@ -187,6 +201,41 @@ class Listener:
 
     def _id(self) -> str:
         return ",".join(str(self._at[room]) for room in self._rooms)
+
+
+class Newest:
+    """The marks of the last messages of rooms, which all listeners of a process ask for from time
+    to time: the state is asked once. On the task loop.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Room, tuple[float, asyncio.Task[Mark | None]]] = {}
+
+    async def mark(self, was: Was, history: History, room: Room) -> Mark | None:
+        """That of a room, a few seconds old at most; None if it cannot be read."""
+        now = asyncio.get_running_loop().time()
+        asked, task = self._found.get(room, (0.0, None))
+        if task is None or now - asked > LOOK_SECONDS / 2:
+            self._forget(now - LOOK_SECONDS)
+            task = was.site.loop.start(self._read(was, history, room[1]))
+            self._found[room] = now, task
+        return await asyncio.shield(task)
+
+    def _forget(self, before: float) -> None:
+        for room in [room for room, (asked, _) in self._found.items() if asked < before]:
+            del self._found[room]
+
+    async def _read(self, was: Was, history: History, room: str) -> Mark | None:
+        try:
+            mark: Mark = await in_worker(was, history.newest, room)
+        except SharedUnavailable:
+            return None
+        return mark
+
+
+def newest_of(site: Site) -> Newest:
+    """That of a site."""
+    return kept(site, Newest, Newest)
 
 
 def _marks(last_event_id: str, count: int) -> list[Mark | None]:
