@@ -75,7 +75,7 @@ KNOWN = {
     "ws": Known(
         "atila-ws",
         was=_names("websocket"),
-        app=_names("websocket websocket_broadcast websocket_send"),
+        app=_names("broadcast websocket websocket_broadcast websocket_send"),
         exports=_names("WS_COROUTINE"),
     ),
 }

@@ -21,7 +21,7 @@ from atila.routing.resources import Resources
 from atila.routing.router import Route, Router
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import background_context, data_answers, maintenance
+from atila.serving import background_context, data_answers, event_streams, maintenance
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
@@ -112,6 +112,7 @@ class Atila(AppNames):
             list: data_answers.respond,
             Upload: send_back,
             FlashFile: send_back,
+            **event_streams.RESPONDERS,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
         self.parts: list[Parts] = []

@@ -149,6 +149,9 @@ SETTINGS: dict[str, Setting] = {
     "THREADS": number(32),
     "SPARE_THREADS": number(64, 0),
     "QUEUE_SIZE": number(1024),
+    "AFTER_THREADS": number(8),
+    "EVENT_HEARTBEAT": seconds(15.0, is_positive=True),
+    "EVENT_SEND_TIMEOUT": seconds(30.0, is_positive=True),
     "SHUTDOWN_TIMEOUT": seconds(30.0),
     "MAINTAIN_INTERVAL": seconds(60.0, is_positive=True),
     "ACCESS_LOG": choice(None, "combined", "json"),
@@ -177,7 +180,12 @@ SETTINGS: dict[str, Setting] = {
 - THREADS: worker threads of a process that work at a time, started as they are needed.
 - SPARE_THREADS: further threads, in place of those that wait: for a task, a lock, a password hash.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
-- SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
+- AFTER_THREADS: threads of a process for the functions of `was.after`.
+- EVENT_HEARTBEAT: seconds after which a silent event stream sends a comment, by which proxies keep
+  it open and clients that are gone are found.
+- EVENT_SEND_TIMEOUT: seconds that a client may take nothing of its event stream; then it is closed.
+- SHUTDOWN_TIMEOUT: seconds that running requests and the work after answers have to end when the
+  server stops.
 - MAINTAIN_INTERVAL: seconds that the counts of `@app.maintain` are in.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.

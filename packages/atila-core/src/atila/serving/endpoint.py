@@ -20,7 +20,7 @@ from atila.http.caching import NotModified
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
-from atila.runtime import forks
+from atila.runtime import after_answer, forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
@@ -293,6 +293,7 @@ class Endpoint:
                 was.cancels = None
                 if (made := provision.taken(was)) is not None:
                     made.end()
+                after_answer.start(was)
         except Exception as error:
             return self._fail(was, error)
         except BaseException as error:
@@ -394,8 +395,10 @@ class Endpoint:
                 self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
-            if was.cancels is not None and (made := provision.taken(was)) is not None:
-                await run_in(context, made.end_later(), watch.begin)
+            if was.cancels is not None:
+                if (made := provision.taken(was)) is not None:
+                    await run_in(context, made.end_later(), watch.begin)
+                after_answer.start(was)
         finally:
             was.cancels = None
             del was.variables
@@ -428,6 +431,8 @@ class Endpoint:
             responders.send_not_modified(was)
             return self._closed(was)
         provision.note(was, error)
+        if not (was.headers_sent and _is_departure(error)):
+            after_answer.drop(was)
         reported = error_answers.reported(was, error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
@@ -447,11 +452,11 @@ class Endpoint:
         """Clean up after a request; gives what is left to do on the task loop."""
         self._close(was)
         made = provision.taken(was)
-        if made is None:
-            return None
-        if was.site.loop.is_current():
-            return made.end_later()
-        made.end()
+        if made is not None:
+            if was.site.loop.is_current():
+                return _ended_later(was, made)
+            made.end()
+        after_answer.start(was)
         return None
 
     async def _send_error_later(
@@ -472,6 +477,7 @@ class Endpoint:
             await self._call(was, self._close, was)
         if (made := provision.taken(was)) is not None:
             await made.end_later()
+        after_answer.start(was)
 
     def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
@@ -482,6 +488,16 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+async def _ended_later(was: Was, made: provision.Provision) -> None:
+    await made.end_later()
+    after_answer.start(was)
+
+
+def _is_departure(error: BaseException) -> bool:
+    """Whether a request failed for no other reason than that its client has left."""
+    return isinstance(error, HTTPError) and error.code == CLIENT_LEFT
 
 
 def _checked_answer(answer: answers.Answer) -> After:
