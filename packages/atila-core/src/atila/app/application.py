@@ -40,7 +40,7 @@ else:
     AppNames = object
 
 
-_CORE_OPTIONS = frozenset({"input_stream"})
+_CORE_OPTIONS = frozenset({"compress", "input_stream"})
 
 
 class Atila(AppNames):
@@ -155,7 +155,8 @@ class Atila(AppNames):
             methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
             options: the options of the layers, and input_stream=True for a handler that reads the
-                body piece by piece.
+                body piece by piece, compress=False for answers that are never compressed and True
+                for ones that are, whatever the setting COMPRESS says.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.

@@ -144,6 +144,10 @@ SETTINGS: dict[str, Setting] = {
     "STATIC_ROOT": folders(None),
     "STATIC_FOLDERS": mapping({}, '{"/docs": "/srv/docs"}'),
     "STATIC_MAX_AGE": seconds(None),
+    "COMPRESS": Setting(
+        False, 'True, False or "static"', lambda value: isinstance(value, bool) or value == "static"
+    ),
+    "COMPRESS_MINIMUM": number(1024, 0),
     "MEDIA_URL": text("/media"),
     "MEDIA_ROOT": folders(None),
     "THREADS": number(32),
@@ -173,6 +177,9 @@ SETTINGS: dict[str, Setting] = {
   several; None for no files.
 - STATIC_FOLDERS: more folders of static files, by their URL: {"/docs": "/srv/docs"}.
 - STATIC_MAX_AGE: seconds that caches may keep static and media files; None for not without asking.
+- COMPRESS: True to compress answers, as far as the client takes that, and to serve precompressed
+  static files; "static" for the latter alone.
+- COMPRESS_MINIMUM: bytes of a body from which on it is compressed.
 - MEDIA_URL, MEDIA_ROOT: the same for files that come from users.
 - THREADS: worker threads of a process that work at a time, started as they are needed.
 - SPARE_THREADS: further threads, in place of those that wait: for a task, a lock, a password hash.

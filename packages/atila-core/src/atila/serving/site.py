@@ -28,6 +28,7 @@ from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
 if TYPE_CHECKING:
+    from atila import Atila
     from atila.http.exchange import WebSocketTransport
     from atila.monitoring.metrics import Metrics
     from atila.runtime.shared import Shared
@@ -121,6 +122,7 @@ class Site(Dispatch):
             self.static if is_served else None,
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
+            compresses=any(_compresses(mount.app) for mount in mounts),
         )
         # Not before: a request in another thread takes the site that it finds.
         for mount in mounts:
@@ -344,6 +346,10 @@ class Site(Dispatch):
             mount.app.store.detach(self.shared)
             mount.app.bus.subscribers.clear()
         self.shared.close()
+
+
+def _compresses(app: Atila) -> bool:
+    return app.config.COMPRESS is True or any(each.compress for each in app.compiled.values())
 
 
 async def _awaited(awaitable: Awaitable[object]) -> None:
