@@ -161,6 +161,7 @@ SETTINGS: dict[str, Setting] = {
     "METRICS_PATH": path("/metrics"),
     "HEALTH_PATH": path("/health"),
     "HEALTH_TIMEOUT": seconds(5.0, is_positive=True),
+    "TRACES": flag(False),
     "OPENAPI_PATH": path("/openapi"),
     "OPENAPI_INFO": mapping(None, '{"title": "Shop", "version": "1.0"}'),
 }
@@ -197,6 +198,8 @@ SETTINGS: dict[str, Setting] = {
 - HEALTH_PATH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as
   the process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
 - HEALTH_TIMEOUT: seconds that each readiness check has.
+- TRACES: whether requests, calls of other servers, queries, WebSockets and calls of RPC make spans
+  of OpenTelemetry.
 - OPENAPI_PATH: a path below the app's mount point, "/openapi", for a page that shows the app's
   routes and lets users try them; the document itself is "/openapi.json". None for neither.
 - OPENAPI_INFO: title, version and other facts of the app in it: {"title": "Shop"}.

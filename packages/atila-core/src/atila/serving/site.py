@@ -145,7 +145,7 @@ class Site(Dispatch):
             self._maintainer.start()
 
     def _find_observers(self, log_format: str | None) -> list[Observer]:
-        """The access log and the metrics, as far as settings ask for them."""
+        """The access log, the metrics and the traces, as far as settings ask for them."""
         found: list[Observer] = []
         if log_format:
             found.append(logs.AccessLog(log_format))
@@ -155,6 +155,12 @@ class Site(Dispatch):
             self.metrics = metrics.Metrics(self.pool)
             self.on_shutdown(self.metrics.close)
             found.append(self.metrics)
+        if any(mount.app.config.TRACES for mount in self.mounts):
+            from atila.monitoring import tracing
+
+            traces = tracing.Traces()
+            self.on_shutdown(traces.close)
+            found.append(traces)
         return found
 
     def _serve_stores(self) -> None:
