@@ -27,8 +27,8 @@ ALSO = {
 }
 """Imported only where it is installed: the extra granian brings granian and watchfiles, compress
 the codings (compression is Python's own from 3.14 on), otel OpenTelemetry, a project's tests
-pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects the engine
-deals, and which must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2 are
+pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects the
+engine deals, and which must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2 are
 extras, too."""
 
 
