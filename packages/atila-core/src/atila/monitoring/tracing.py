@@ -185,4 +185,3 @@ def _of_request(exchange: Observed, method: str) -> dict[str, str | int]:
 def _type_of(error: BaseException) -> str:
     kind = type(error)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
