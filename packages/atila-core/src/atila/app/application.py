@@ -40,7 +40,7 @@ else:
     AppNames = object
 
 
-_CORE_OPTIONS = frozenset({"blocking", "input_stream"})
+_CORE_OPTIONS = frozenset({"blocking", "compress", "input_stream"})
 
 
 class Atila(AppNames):
@@ -157,7 +157,9 @@ class Atila(AppNames):
             content_types: media types of bodies that it takes; others are refused with 415.
             options: the options of the layers; input_stream=True for a handler that reads the body
                 piece by piece; blocking=False for a `def` handler that never waits, which then runs
-                on the task loop and not in a worker thread. Waiting for a task raises there.
+                on the task loop and not in a worker thread. Waiting for a task raises there;
+                compress=False for answers that are never compressed and True for ones that are,
+                whatever the setting COMPRESS says.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.

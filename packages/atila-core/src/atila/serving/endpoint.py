@@ -24,7 +24,7 @@ from atila.runtime import after_answer, forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import error_answers, placement, provision, responders
+from atila.serving import compression, error_answers, placement, provision, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -53,6 +53,7 @@ class Endpoint:
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
         max_upload: bytes that it may have if it is multipart/form-data.
+        compress: its answers are compressed, where the client takes that.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
         error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
@@ -76,6 +77,7 @@ class Endpoint:
         "app",
         "binding",
         "blocking",
+        "compress",
         "defaults",
         "error_writer",
         "headers",
@@ -149,6 +151,7 @@ class Endpoint:
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
+        self.compress = compression.is_on(app, route)
         self.websocket = any(step.websocket for step in steps)
         self.error_writer: Callable[[Was, HTTPError], object] | None = None
         self.is_unlogged = False

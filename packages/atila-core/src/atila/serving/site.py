@@ -127,6 +127,7 @@ class Site(Dispatch):
             self.static if is_served else None,
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
+            compresses=any(_compresses(mount.app) for mount in mounts),
         )
         # Not before: a request in another thread takes the site that it finds.
         for mount in mounts:
@@ -149,7 +150,7 @@ class Site(Dispatch):
             self._maintainer.start()
 
     def _find_observers(self, log_format: str | None) -> list[Observer]:
-        """The access log and the metrics, as far as settings ask for them."""
+        """The access log, the metrics and the traces, as far as settings ask for them."""
         found: list[Observer] = []
         if log_format:
             found.append(logs.AccessLog(log_format))
@@ -159,6 +160,12 @@ class Site(Dispatch):
             self.metrics = metrics.Metrics(self.pool, self.event_streams)
             self.on_shutdown(self.metrics.close)
             found.append(self.metrics)
+        if any(mount.app.config.TRACES for mount in self.mounts):
+            from atila.monitoring import tracing
+
+            traces = tracing.Traces()
+            self.on_shutdown(traces.close)
+            found.append(traces)
         return found
 
     def _serve_stores(self) -> None:
@@ -377,6 +384,10 @@ class Site(Dispatch):
             mount.app.store.detach(self.shared)
             mount.app.bus.subscribers.clear()
         self.shared.close()
+
+
+def _compresses(app: Atila) -> bool:
+    return app.config.COMPRESS is True or any(each.compress for each in app.compiled.values())
 
 
 async def _awaited(awaitable: Awaitable[object]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from atila import ANSWERED, ClientGone
 from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
-from atila.runtime import after_answer
+from atila.runtime import after_answer, spans
 from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
@@ -86,7 +86,12 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         socket.start(transport)
         if greeting and isinstance(greeting, str | bytes):
             await socket.send(greeting)
-        await talk(socket)
+        if spans.active is None:
+            await talk(socket)
+        else:
+            route = was.app.mount_prefix + was.endpoint.route.rule
+            with spans.active.inner(f"websocket {route}", {"http.route": route}):
+                await talk(socket)
         code = NORMAL
     except ClientGone:
         # Of another connection it is an error like any other.
