@@ -57,6 +57,14 @@ class _Sources:
         return _converted(parameter, value, issues, place, is_text=True, key=key)
 
 
+def _placed(error: HTTPError) -> HTTPError:
+    """An error about a body that cannot be read, in the list that other faults are in."""
+    if error.code == 400 and not error.errors:
+        told = error.detail.removeprefix("the body ")
+        error.errors = [{"in": places.BODY, "at": "", "message": told, "rule": "format"}]
+    return error
+
+
 class RequestSource(_Sources):
     """The parts of a request that parameters come from."""
 
@@ -78,7 +86,10 @@ class RequestSource(_Sources):
         self._is_json = False
         self._body: Any = MISSING
         if exchange.body and not was.endpoint.streams_body:
-            self._read_body()
+            try:
+                self._read_body()
+            except HTTPError as error:
+                raise _placed(error) from None
 
     def _read_body(self) -> None:
         request = self._was.request
