@@ -574,11 +574,6 @@ def test_the_place_of_a_key_that_comes_twice(app: Atila, client: TestClient) -> 
     ):
         (error,) = client.post("/", data=body, headers=JSON).json()["errors"]
         assert (error["in"], error["at"], error["rule"]) == ("body", place, "duplicate")
-            "in": "body",
-            "at": place,
-            "message": "is there twice",
-            "rule": "duplicate",
-        }
 
 
 def test_a_form_that_cannot_be_read(app: Atila, client: TestClient) -> None:
