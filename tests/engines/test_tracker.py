@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support import browser
 from support.servers import Server, serving
 
 from atila.testing.waits import PATIENCE
@@ -109,3 +110,34 @@ def test_bad_queries(client: httpx.Client) -> None:
         "due_before",
         "sort",
     }
+
+
+def test_the_page_to_try_it(server: Server, client: httpx.Client) -> None:
+    """In a browser: it loads under its policy, logs in, sends a request, and fits on a phone."""
+    path = browser.executable()
+    if path is None:
+        pytest.skip("there is no Chromium: apt install chromium")
+    token = client.headers["authorization"].removeprefix("Bearer ")
+    # The identifiers of its elements have a backslash before each dot.
+    operation = "[id*='open_issue']"
+    with browser.browsing(path) as page:
+        page.open(server.url("/docs"), width=390)
+        page.wait_for("document.querySelectorAll('.opblock').length > 5")
+        assert page.evaluate("document.title") == "Tracker"
+        page.click(".btn.authorize")
+        page.fill(".auth-container input", token)
+        page.click(".auth-btn-wrapper .authorize")
+        page.click(".auth-btn-wrapper .btn-done")
+        page.click(f"{operation} .opblock-summary-control")
+        page.fill(f"{operation} textarea.body-param__text", '{"title": "By the page"}')
+        page.click(f"{operation} .btn.execute")
+        selector = f"{operation} .live-responses-table .response .response-col_status"
+        status = page.wait_for(f'document.querySelector("{selector}")?.innerText')
+        assert status.split()[0] == "201"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        button = f'document.querySelector("{operation} .btn.execute").getBoundingClientRect()'
+        assert page.evaluate(f"{button}.right") <= 390
+        assert not page.complaints
+        others = [url for url in page.requested if not url.startswith((server.url("/"), "data:"))]
+        assert not [url for url in others if url != "about:blank"]
+    assert client.get("/issues?text=By the page").json()["total"] == 1

@@ -240,7 +240,11 @@ def test_other_bodies(app: Atila) -> None:
     content = paths["/list"]["put"]["requestBody"]["content"]
     assert content["application/json"]["schema"]["type"] == "array"
     query = paths["/search"]["get"]["parameters"]
-    assert [(p["name"], p.get("explode")) for p in query] == [("filter", True), ("more", True)]
+    assert [(p["name"], p.get("required"), p.get("explode")) for p in query] == [
+        ("item", True, None),
+        ("count", None, None),
+        ("more", None, True),
+    ]
 
 
 def test_inspections_are_there_too(app: Atila) -> None:

@@ -94,6 +94,8 @@ class TypedOperation:
                         "required": True,
                         "schema": self._of_path(parameter),
                     }
+            elif parameter.place == places.WHOLE_QUERY:
+                yield from self._query(parameter)
             elif parameter.place in _PLACES and not self._is_in_body(parameter):
                 yield self._other(parameter)
         if self._binding.parameters.takes_any and not self._has_body:
@@ -117,11 +119,25 @@ class TypedOperation:
             "in": _PLACES[parameter.place],
             "schema": self._schema(parameter),
         }
-        if parameter.place == places.WHOLE_QUERY:
-            made.update(style="form", explode=True)
         if parameter.is_required:
             made["required"] = True
         return made
+
+    def _query(self, parameter: Parameter) -> Iterator[dict[str, Any]]:
+        """Of a parameter that takes the whole query: each of its fields, if they are known."""
+        schema = self._schema(parameter)
+        model = self._components.resolved(schema)
+        if "properties" not in model:
+            yield {**self._other(parameter), "style": "form", "explode": True}
+            return
+        others = {p.key for p in self._all if p.place in (places.QUERY, places.ANY)}
+        for name, field in model["properties"].items():
+            if name in others:
+                continue
+            made: dict[str, Any] = {"name": name, "in": "query", "schema": field}
+            if parameter.is_required and name in model.get("required", ()):
+                made["required"] = True
+            yield made
 
     def _schema(self, parameter: Parameter) -> Schema:
         rules = [rule for rule in self._rules if rule.place.name == parameter.name]
