@@ -15,7 +15,10 @@ import tempfile
 from pathlib import Path
 
 VERSION = "5.35.0"
-INTEGRITY = "sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ=="
+INTEGRITY = (
+    "sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNN"
+    "HC3sU8yVUQ=="
+)
 FILES = (
     "LICENSE",
     "NOTICE",

@@ -38,7 +38,7 @@ class Page(HTMLParser):
         """Where the page for trying finds its document."""
         page = Page()
         page.feed(text)
-        return next(attributes["data-document"] for tag, attributes in page.tags if tag == "body")
+        return next(each["data-document"] for _, each in page.tags if "data-document" in each)
 
     def handle_data(self, data: str) -> None:
         self.text += data
