@@ -19,7 +19,7 @@ FIELD = "next"
 """The field of the query in which the login page gets the page that was wanted."""
 _LONGEST = 2000
 _SAFE = "/:@!$&'()*+,;=~-._"
-"""What a path may have as it is (RFC 3986, section 3.3)."""
+"""Characters that stand for themselves in a path (RFC 3986, section 3.3)."""
 # Browsers take "//" and "/\" for the beginning of a host, and leave out tabs and line ends.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x1f\x7f]*")
 

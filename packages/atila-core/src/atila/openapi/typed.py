@@ -10,6 +10,7 @@ from atila.http.uploads import MULTIPART_TYPE, Upload
 from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.serving.endpoint import Endpoint
 from atila.validation import parameters as places
+from atila.validation.answers import WITHOUT_CONTENT
 from atila.validation.binding import Binding
 from atila.validation.inspector import Rule
 from atila.validation.models import Model, with_default
@@ -225,6 +226,8 @@ def responses(endpoint: Endpoint, components: Components) -> dict[str, Any]:
     answer = endpoint.answer
     if answer is None:
         made["200"] = {"description": "The answer."}
+    elif answer.status in WITHOUT_CONTENT:
+        made[str(answer.status)] = {"description": "Done."}
     else:
         schema = answer.type.reader.schema(components)
         made[str(answer.status)] = {
