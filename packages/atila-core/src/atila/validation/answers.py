@@ -85,7 +85,7 @@ def of(route: Route) -> Answer | None:
         elif second is not int:
             return None
     try:
-        made = typed(hint, route.namespace)
+        made = typed(type(None) if hint is None else hint, route.namespace)
     except Unreadable:
         return None
     if not _is_data(made.reader) and status not in WITHOUT_CONTENT:
