@@ -1,8 +1,8 @@
-"""The tables, by SQLAlchemy 2; times are UTC."""
+"""The tables, by SQLAlchemy 2."""
 
 import datetime
 
-from sqlalchemy import JSON, ForeignKey
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 DEEPEST = 50
@@ -10,7 +10,19 @@ DEEPEST = 50
 
 
 def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    return datetime.datetime.now(datetime.UTC)
+
+
+class UtcTime(TypeDecorator[datetime.datetime]):
+    """SQLite keeps no time zones: times are stored as UTC, and are UTC when they are read."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_result_value(
+        self, value: datetime.datetime | None, dialect: Dialect
+    ) -> datetime.datetime | None:
+        return value and value.replace(tzinfo=datetime.UTC)
 
 
 class Base(DeclarativeBase):
@@ -27,7 +39,7 @@ class Issue(Base):
     __tablename__ = "issue"
     id: Mapped[int] = mapped_column(primary_key=True)
     author: Mapped[str] = mapped_column(ForeignKey(Account.name))
-    opened: Mapped[datetime.datetime] = mapped_column(default=now)
+    opened: Mapped[datetime.datetime] = mapped_column(UtcTime, default=now)
     title: Mapped[str]
     text: Mapped[str]
     state: Mapped[str] = mapped_column(default="open", index=True)
@@ -54,7 +66,7 @@ class Comment(Base):
     parent: Mapped[int | None] = mapped_column(ForeignKey("comment.id"))
     depth: Mapped[int] = mapped_column(default=1)
     author: Mapped[str] = mapped_column(ForeignKey(Account.name))
-    written: Mapped[datetime.datetime] = mapped_column(default=now)
+    written: Mapped[datetime.datetime] = mapped_column(UtcTime, default=now)
     text: Mapped[str]
     replies: list["Comment"]
     __allow_unmapped__ = True

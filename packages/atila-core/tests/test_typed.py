@@ -586,6 +586,18 @@ def test_a_form_that_cannot_be_read(app: Atila, client: TestClient) -> None:
         assert (error["in"], error["at"], error["rule"]) == ("body", "", "format")
 
 
+def test_a_form_without_fields_is_one(app: Atila, client: TestClient) -> None:
+    @dataclass
+    class Choice:
+        number: int = 5
+
+    app.route("/", methods=["POST"])(taking(Choice))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/", data=b"", headers=form).text.endswith("Choice(number=5)")
+    assert client.post("/", data=b"", headers=JSON).status_code == 400
+    assert client.post("/").status_code == 400
+
+
 def test_what_looks_like_a_key_that_comes_twice(app: Atila, client: TestClient) -> None:
     app.route("/", methods=["POST"])(taking(Comment))
     for text in ("a:b::c", '":{"a":', "\u2028:ä", "\\u003a", 'x"'):
