@@ -134,6 +134,7 @@ def test_what_is_right_runs(right: ModuleType) -> None:
         assert client.get("/mine").text == "hans's"
         assert client.get("/password").text in ("True", "False")
         assert client.get("/colour").text == "green box in red!"
+        assert client.get("/stock").json() == ["pens"]
         assert client.get("/pieces").text == "/mine/"
         page = client.get("/nowhere", headers={"Accept": "text/html"})
         assert page.text == "404 /nowhere"
