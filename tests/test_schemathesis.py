@@ -17,7 +17,7 @@ from atila.openapi import document as openapi
 from atila.testing import TestClient
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-TRIES = {"tracker": 8, "demo": 4, "myapp": 4}
+TRIES = {"tracker": 4, "demo": 2, "myapp": 2}
 """How many requests of each mode for each operation."""
 CHECKED = {
     "not_a_server_error",
