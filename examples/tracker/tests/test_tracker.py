@@ -156,7 +156,9 @@ def test_bad_bodies(client: TestClient, ada: Headers, name: str) -> None:
 @pytest.mark.parametrize("depth", [60, 2000, 100_000])
 def test_what_is_nested_too_deep(client: TestClient, ada: Headers, depth: int) -> None:
     answer = client.post("/issues", nested(depth), headers={**ada, **JSON})
-    assert answer.status_code == (409 if depth == 60 else 400), answer.text
+    # How deep JSON is read depends on the interpreter; how deep a thread goes, on the tracker.
+    expected = {60: (409,), 2000: (400, 409), 100_000: (400,)}
+    assert answer.status_code in expected[depth], answer.text
 
 
 def test_what_is_wrong_a_million_times(client: TestClient, ada: Headers) -> None:
