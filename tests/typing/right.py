@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 from atila import PROTOCOL, Atila, Event, EventStream, HTTPError, Layer, Was, made
@@ -92,6 +92,26 @@ def not_found(was: Was, error: HTTPError) -> str:
 @app.template_filter("shout")
 def shout(text: str) -> str:
     return text.upper()
+
+
+@app.provide(scope="app")
+def shelf() -> Iterator[dict[str, int]]:
+    yield {"pens": 3}
+
+
+@app.provide
+async def stock(shelf: dict[str, int]) -> AsyncIterator[list[str]]:
+    yield sorted(shelf)
+
+
+@app.route("/stock")
+async def show_stock(was: Was, stock: list[str]) -> list[str]:
+    return stock
+
+
+def with_another_stock() -> None:
+    with app.override(stock=["cups"], shelf=lambda: {"cups": 1}):
+        app.test_client().get("/stock")
 
 
 @app.on("sold")

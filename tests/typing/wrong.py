@@ -21,6 +21,19 @@ app.alias("@shop")  # error: arguments
 app.jinja_env.get_template()  # error: "name"
 
 
+@app.provide(scope="process")  # error: argument
+def shelf() -> dict[str, int]:
+    return {"pens": 3}
+
+
+@app.provide
+def stock() -> str:
+    return 5  # error: "str"
+
+
+app.override(["cups"])  # error: argument
+
+
 @app.route("/double/<int:number>")
 @app.permission_required(["user"])
 @app.rate_limit(10)

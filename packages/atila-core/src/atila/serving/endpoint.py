@@ -61,6 +61,7 @@ class Endpoint:
         is_unlogged: its requests are not written to the access log.
         params: the names of the parameters in the rule.
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
+        schemes: the same and more for the API's document; see `Steps`.
     """
 
     __slots__ = (
@@ -88,6 +89,7 @@ class Endpoint:
         "optional",
         "params",
         "route",
+        "schemes",
         "security",
         "streams_body",
         "websocket",
@@ -101,6 +103,9 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self.schemes = next((step.schemes for step in steps if step.schemes), {})
+        if self.security and not self.schemes:
+            self.schemes = {self.security: {"type": "http", "scheme": self.security}}
         self._required = frozenset(signature.required)
         # A route that names the types of its body has a handler that reads it.
         self._reads_any = signature.reads_any and not route.content_types
