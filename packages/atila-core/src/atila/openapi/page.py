@@ -36,16 +36,20 @@ def routes(app: Atila) -> Iterator[Route]:
 
 
 def _document(app: Atila) -> Callable[[Was], Any]:
-    made: dict[int, bytes] = {}
+    made: dict[tuple[int, str], bytes] = {}
 
     def show(was: Was) -> Any:
-        endpoints = app.endpoints
+        endpoints, prefix = app.endpoints, was.exchange.prefix_quoted
         # It is made when first asked for; routes may still be added while an app serves.
-        if len(endpoints) not in made:
+        key = len(endpoints), prefix
+        content = made.get(key)
+        if content is None:
+            info = openapi.info_of(app)
+            content = to_json(openapi.document(endpoints, info, prefix))
             made.clear()
-            made[len(endpoints)] = to_json(openapi.document(endpoints, openapi.info_of(app)))
+            made[key] = content
         was.response.set_header("content-type", "application/json")
-        return made[len(endpoints)]
+        return content
 
     return show
 
