@@ -6,8 +6,6 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-import jwt
-
 from atila import SetupError
 from atila.app import settings
 from atila.runtime.keeping import kept
@@ -107,6 +105,8 @@ def _pair(algorithm: str, key: Any, public: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _prepared(algorithm: str, key: Any, name: str) -> Any:
+    import jwt
+
     try:
         return jwt.get_algorithm_by_name(algorithm).prepare_key(key)
     except NotImplementedError:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
-
-import jwt
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from atila import HTTPError, SetupError
 from atila_auth import authorization_header
 
+if TYPE_CHECKING:
+    from jwt import InvalidTokenError
+
 ERRORS = {
     "no token": None,
-    "token expired": jwt.ExpiredSignatureError,
-    "token not valid yet": jwt.ImmatureSignatureError,
-    "wrong issuer": jwt.InvalidIssuerError,
-    "wrong audience": jwt.InvalidAudienceError,
-    "claim missing": jwt.MissingRequiredClaimError,
-    "algorithm not allowed": jwt.InvalidAlgorithmError,
-    "wrong signature": jwt.InvalidSignatureError,
+    "token expired": "ExpiredSignatureError",
+    "token not valid yet": "ImmatureSignatureError",
+    "wrong issuer": "InvalidIssuerError",
+    "wrong audience": "InvalidAudienceError",
+    "claim missing": "MissingRequiredClaimError",
+    "algorithm not allowed": "InvalidAlgorithmError",
+    "wrong signature": "InvalidSignatureError",
     "malformed token": None,
 }
-"""The values of "err", and which of PyJWT's errors they stand for."""
+"""The values of "err", and which of PyJWT's errors they stand for. Both that
+and cryptography are imported when first needed: they take 40 ms of each start."""
 
 
 class MissingClaim(HTTPError, KeyError):
@@ -60,6 +62,8 @@ class Signer:
 
     def encode(self, claims: Mapping[str, Any]) -> str:
         """A token; see `encode_jwt`."""
+        import jwt
+
         if self.private is None:
             raise SetupError("tokens cannot be made without a private key: app.config.JWT_KEY")
         own = {"iss": self.issuer, "aud": self.audience}
@@ -80,6 +84,8 @@ class Signer:
         return found
 
     def _decode(self, token: str, key: Any) -> Claims:
+        import jwt
+
         try:
             claims = jwt.decode(
                 token,
@@ -99,8 +105,6 @@ class Signer:
         return Claims(err="malformed token") if "err" in claims else Claims(claims)
 
 
-def _named(error: jwt.InvalidTokenError) -> str:
-    for name, kinds in ERRORS.items():
-        if kinds is not None and isinstance(error, kinds):
-            return name
-    return "malformed token"
+def _named(error: InvalidTokenError) -> str:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return next((name for name, kind in ERRORS.items() if kind in kinds), "malformed token")

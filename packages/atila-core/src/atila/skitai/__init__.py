@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wrapt
 
+from atila.skitai import lean_import
 from atila.skitai.names import add_names
 from atila.skitai.patch import install
 
@@ -15,6 +16,7 @@ def register() -> None:
     global _registered
     if not _registered:
         _registered = True
+        lean_import.install()
         wrapt.register_post_import_hook(install, "skitai")
 
 
