@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import gzip
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import brotli
 import pytest
 from support import servers
 from support.codings import unzstd
+from support.nginx import nginx
 from support.servers import serving
-from support.wire import Answer, Broken, Connection
+from support.wire import Answer, Connection
 
-from atila.testing.ports import free_port
-from atila.testing.waits import PATIENCE, wait_until
+from atila.testing.waits import PATIENCE
 
 pytestmark = pytest.mark.served
 
@@ -226,43 +225,6 @@ def test_a_domain_is_checked(project: Path) -> None:
         done = run(project, "-m", "atila", "nginx-conf", "serve.py", "--", domain)
         assert done.returncode == 2
         assert "is no domain" in done.stderr
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, conf: str) -> Iterator[int]:
-    """Nginx with a generated configuration, on a free port."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("needs nginx")
-    port = free_port()
-    (folder / "shop.conf").write_text(conf.replace("listen 80;", f"listen 127.0.0.1:{port};"))
-    user = "user root;" if os.geteuid() == 0 else ""
-    temporary = " ".join(
-        f"{kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"{user} daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
-        f"events {{}} http {{ access_log off; {temporary} include {folder}/shop.conf; }}\n"
-    )
-    base = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", "nginx.conf"]
-    checked = subprocess.run([*base, "-t"], capture_output=True, text=True, timeout=PATIENCE)
-    assert checked.returncode == 0, checked.stderr
-    assert "[warn]" not in checked.stderr
-    process = subprocess.Popen(base)
-    try:
-        wait_until(lambda: _answers(port), "nginx ready")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return get(port, "/").status > 0
-    except (OSError, Broken):
-        return False
 
 
 def get(port: int, path: str, headers: Sequence[tuple[str, str]] = ()) -> Answer:

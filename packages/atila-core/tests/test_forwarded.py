@@ -1,10 +1,13 @@
 """What trusted proxies tell of the client, and what nobody is believed."""
 
+import logging
+
 import pytest
 
 from atila import Atila, SetupError
 from atila.http.exchange import Exchange
 from atila.http.proxies import Proxies
+from atila.testing.waits import wait_until
 
 LOCAL = ("127.0.0.1", 0)
 
@@ -89,21 +92,22 @@ def test_what_a_handler_sees(trusted, addresses, protocols, expected) -> None:
     assert seen == expected
 
 
-def test_the_access_log_has_the_client(capsys, caplog) -> None:
+def test_the_access_log_has_the_client_and_its_path(caplog) -> None:
     app = Atila(__name__, layers=dict.fromkeys(("auth", "render", "tasks", "ws")))
     app.config.TRUSTED_PROXIES = ["127.0.0.1"]
     app.config.ACCESS_LOG = "combined"
     app.route("/")(lambda was: "x")
-    with caplog.at_level("INFO", "atila.access"), app.test_client() as client:
-        import logging
-
-        logger = logging.getLogger("atila.access")
-        logger.addHandler(caplog.handler)
-        try:
-            client.get("/", headers={"X-Forwarded-For": "9.9.9.9"})
-        finally:
-            logger.removeHandler(caplog.handler)
+    logger = logging.getLogger("atila.access")
+    logger.addHandler(caplog.handler)
+    told = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Prefix": "/shop"}
+    try:
+        with caplog.at_level("INFO", "atila.access"), app.test_client() as client:
+            client.get("/", headers=told)
+            wait_until(lambda: caplog.messages, "the line is written")
+    finally:
+        logger.removeHandler(caplog.handler)
     assert caplog.messages[0].startswith("9.9.9.9 - - [")
+    assert '"GET /shop/ HTTP/1.1"' in caplog.messages[0]
 
 
 def test_nothing_of_it_runs_without() -> None:

@@ -14,9 +14,11 @@ from typing import IO, TYPE_CHECKING, Any
 from atila import layers
 from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import events, files, forms
+from atila.http.authority import absolute
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
 from atila.http.exchange import Input
+from atila.http.prefixes import below
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
@@ -190,6 +192,7 @@ class Was(WasNames):
     baseurl = urls.baseurl
     static = urls.static
     media = urls.media
+    absolute = absolute
     pipe = pipe.pipe
     setlu = updates.setlu
     getlu = updates.getlu
@@ -245,15 +248,15 @@ class Was(WasNames):
 
     def Static(self, path: str) -> FileBody:
         """A file of the app's static folder as an answer, by its path there or by its URL."""
-        return self.site.static.of(self.app, "STATIC", path)
+        return self.site.static.of(self.app, "STATIC", below(path, self.exchange.prefix))
 
     def Media(self, path: str) -> FileBody:
         """A file of the app's media folder as an answer, by its path there or by its URL."""
-        return self.site.static.of(self.app, "MEDIA", path)
+        return self.site.static.of(self.app, "MEDIA", below(path, self.exchange.prefix))
 
     def Mounted(self, url: str) -> FileBody:
         """The static or media file at an URL of the site, of whichever app, as an answer."""
-        return self.site.static.at(url)
+        return self.site.static.at(below(url, self.exchange.prefix))
 
     MountedFile = Mounted
 

@@ -45,6 +45,22 @@ def test_the_example_of_the_specification(app: Atila, port: int) -> None:
         assert client.get("/").json()["target"] == "/"
 
 
+def test_the_path_that_stands_for_the_server_is_sent(app: Atila, port: int) -> None:
+    app.alias("@myupstream", "*http", f"127.0.0.1:{port}")
+    app.config.TRUSTED_PROXIES = ["127.0.0.1"]
+
+    @app.route("/in ner/<path:path>")
+    def proxy(was: Was, path: str) -> Any:
+        return was.ProxyPass("@myupstream", path)
+
+    with app.test_client() as client:
+        seen = client.get("/in%20ner/a/b").json()
+        assert (seen["target"], seen["headers"]["x-forwarded-prefix"]) == ("/a/b", "/in%20ner")
+        told = {"X-Forwarded-Prefix": "/outer"}
+        seen = client.get("/in%20ner/a/b", headers=told).json()
+        assert seen["headers"]["x-forwarded-prefix"] == "/outer/in%20ner"
+
+
 def test_what_is_asked_arrives(proxy: Any) -> None:
     headers = {
         "X-A": "1",
@@ -53,6 +69,7 @@ def test_what_is_asked_arrives(proxy: Any) -> None:
         "X-Forwarded-For": "10.0.0.1",
         "X-Forwarded-Host": "forged",
         "X-Forwarded-Proto": "forged",
+        "X-Forwarded-Prefix": "/forged",
         "Forwarded": "for=forged",
         "Connection": "keep-alive, X-Secret",
         "X-Secret": "1",
@@ -77,6 +94,8 @@ def test_what_is_asked_arrives(proxy: Any) -> None:
     assert got["via"] == "1.1 atila"
     for name in ("x-secret", "te", "upgrade", "proxy-authorization", "forwarded", "content-type"):
         assert name not in got
+    # This server stands at /base: no path of ours is that of the whole of it.
+    assert "x-forwarded-prefix" not in got
 
 
 def test_bodies(proxy: Any) -> None:

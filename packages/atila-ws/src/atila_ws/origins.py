@@ -46,7 +46,7 @@ def checker(route: Route, app: Atila, declared: Declaration) -> Callable[[Was], 
         origin = was.exchange.header("origin")
         if origin is None or ANY in allowed:
             return
-        if _spelled(origin) in allowed or _is_same(origin, was.exchange.header("host") or ""):
+        if _spelled(origin) in allowed or _is_same(origin, was.exchange.host or ""):
             return
         raise was.Error(403, f"pages of {origin} may not open a WebSocket here")
 

@@ -88,7 +88,7 @@ def _name(parameters: dict[str, str]) -> str:
 def is_for(uri: str, exchange: Exchange) -> bool:
     """Whether the uri of a digest is the target of the request (RFC 7616, section 3.4.6)."""
     path, _, query = _origin_form(authorization_header.utf8(uri)).partition("?")
-    return unquote(path) == exchange.path and query == exchange.query
+    return unquote(path) == exchange.full_path and query == exchange.query
 
 
 def _origin_form(uri: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from atila.engines import hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
-from atila.http import close_codes
+from atila.http import close_codes, prefixes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.fields import decoded
 from atila.http.methods import SAFE
@@ -53,6 +53,7 @@ class ASGIExchange(Exchange):
         "_send",
         "done",
         "is_websocket",
+        "prefix",
         "websocket",
     )
 
@@ -62,6 +63,10 @@ class ASGIExchange(Exchange):
         self.is_websocket = scope["type"] == "websocket"
         self.method = "GET" if self.is_websocket else scope["method"]
         self.path = _origin_form(scope["path"])
+        self.prefix = ""
+        if root := scope.get("root_path"):
+            self.prefix = prefixes.normal(root)
+            self.path = prefixes.below(self.path, self.prefix)
         self.query = scope["query_string"].decode("latin-1")
         self.body = b""
         self._scope = scope

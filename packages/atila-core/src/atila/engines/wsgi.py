@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
+from atila.http import prefixes
 from atila.http.bodies import PIECE
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.fields import as_latin_1, decoded_again, unreadable
@@ -61,15 +62,18 @@ class WSGIExchange(Exchange):
         answers: gets the one answer.
     """
 
-    __slots__ = ("_environ", "_incoming", "answers", "phrase")
+    __slots__ = ("_environ", "_incoming", "answers", "phrase", "prefix")
 
     can_upgrade = False
 
     def __init__(self, environ: Environ) -> None:
         self.method = environ["REQUEST_METHOD"]
         # Latin-1 is how PEP 3333 puts bytes into a str.
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        self.path = path.encode("latin-1").decode("utf-8", "replace") or "/"
+        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+        self.prefix = ""
+        if script := environ.get("SCRIPT_NAME"):
+            self.prefix = prefixes.normal(script.encode("latin-1").decode("utf-8", "replace"))
+        self.path = path or ("" if self.prefix else "/")
         self.query = environ.get("QUERY_STRING", "")
         self.body = b""
         self._environ = environ

@@ -102,8 +102,8 @@ def build(
 
 
 def default_path(was: Was) -> str:
-    """The path of a cookie that is given none: the mount point of the app."""
-    return quote(was.app.mount_prefix, safe="/:@!$&'()*+,=~-._") or "/"
+    """The path of a cookie that is given none: the mount point of the app, with the prefix."""
+    return quote(was.exchange.prefix + was.app.mount_prefix, safe="/:@!$&'()*+,=~-._") or "/"
 
 
 class Cookies(MutableMapping[str, str]):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _GIVEN: dict[str, Callable[[Any], str | None]] = {
     "REQUEST_METHOD": lambda was: was.exchange.method,
-    "SCRIPT_NAME": lambda was: was.app.mount_prefix,
+    "SCRIPT_NAME": lambda was: was.exchange.prefix + was.app.mount_prefix,
     "PATH_INFO": lambda was: was.exchange.path.removeprefix(was.app.mount_prefix),
     "QUERY_STRING": lambda was: was.exchange.query,
     "REQUEST_URI": lambda was: was.request.uri,

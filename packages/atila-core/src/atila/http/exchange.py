@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from atila.http.close_codes import NORMAL
+from atila.http.prefixes import quoted
 
 if TYPE_CHECKING:
     from atila.http.bodies import Body
@@ -96,7 +97,10 @@ class Exchange:
     method: str
     """Upper case: "GET"; also for a WebSocket handshake over HTTP/2."""
     path: str
-    """Percent-decoded, begins with a slash."""
+    """Below the prefix, percent-decoded; begins with a slash, or is "" for the prefix alone."""
+    prefix: str = ""
+    """The path under which a proxy or an outer application serves the site, percent-decoded: "" or
+    "/shop"."""
     query: str
     """As sent, without the question mark; "" if there is none."""
     body: Body
@@ -141,6 +145,21 @@ class Exchange:
     def server(self) -> Address:
         """Address that the client connected to: host and port."""
         raise NotImplementedError
+
+    @property
+    def full_path(self) -> str:
+        """The path that the client asked for: prefix and path."""
+        return self.prefix + self.path
+
+    @property
+    def prefix_quoted(self) -> str:
+        """The prefix as it stands in a URL."""
+        return quoted(self.prefix) if self.prefix else ""
+
+    @property
+    def host(self) -> str | None:
+        """The host that the client asked for, maybe with a port; None if it named none."""
+        return self.header("host")
 
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name; repeated ones are joined by ", "."""

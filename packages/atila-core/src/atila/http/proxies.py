@@ -1,4 +1,4 @@
-"""The client's address and scheme behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto.
+"""The word of trusted proxies about a request: X-Forwarded-For, -Proto, -Host and -Prefix.
 
 Anybody can send these headers. They count as far as proxies of the setting TRUSTED_PROXIES wrote
 them: read from the right, each entry was added by the address after it, the last one by the peer.
@@ -14,6 +14,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from atila.errors import SetupError
+from atila.http import prefixes
+from atila.http.authority import HOST
 from atila.http.exchange import Address, Exchange
 
 Kind = TypeVar("Kind", bound=Exchange)
@@ -97,6 +99,9 @@ def _address(text: str) -> Address | None:
         return None
 
 
+_SCHEMES = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
+
+
 class _Forwarded:
     """Mixed into an engine's exchange class."""
 
@@ -107,6 +112,33 @@ class _Forwarded:
     # Of the engine's exchange, for the type checker.
     if TYPE_CHECKING:
         header: Callable[[str], str | None]
+        path: str
+        prefix: str
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # The server's own, for a site within a site.
+        self.prefix = super().prefix  # type: ignore[misc]
+        if values := self._believed("x-forwarded-prefix"):
+            outer = "".join(map(prefixes.parse, values))
+            self.path = prefixes.below(self.path, outer)  # type: ignore[misc]
+            self.prefix = prefixes.joined(outer, self.prefix)  # type: ignore[misc]
+
+    def _believed(self, name: str) -> list[str]:
+        """The values of a header that believed proxies added, the outermost first."""
+        told = self.header(name)
+        if not told or not self.proxies.trusts(self.peer[0]):
+            return []
+        # Where each proxy adds one, those of the others are to the left.
+        values = [value.strip() for value in told.split(",")]
+        _, depth = self.proxies.client(self.peer, self.header("x-forwarded-for"))
+        return values[-max(depth, 1) :]
+
+    @property
+    def host(self) -> str | None:
+        given: str | None = super().host  # type: ignore[misc]
+        told = self._believed("x-forwarded-host")
+        return told[0] if told and HOST.fullmatch(told[0]) else given
 
     @property
     def peer(self) -> Address:
@@ -120,14 +152,8 @@ class _Forwarded:
     @property
     def scheme(self) -> str:
         given: str = super().scheme  # type: ignore[misc]
-        told = self.header("x-forwarded-proto")
-        if not told or not self.proxies.trusts(self.peer[0]):
-            return given
-        # Where each proxy adds one, that of the outermost counts which is believed.
-        values = [value.strip().lower() for value in told.split(",")]
-        _, depth = self.proxies.client(self.peer, self.header("x-forwarded-for"))
-        value = values[-min(max(depth, 1), len(values))]
-        return {"https": "https", "wss": "https", "http": "http", "ws": "http"}.get(value, given)
+        told = self._believed("x-forwarded-proto")
+        return _SCHEMES.get(told[0].lower(), given) if told else given
 
 
 def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:
@@ -137,5 +163,7 @@ def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:
         kind: the class for a site without any.
         proxies: the trusted proxies.
     """
-    members = {"__slots__": (), "proxies": proxies}
+    # An engine that has no prefix of its own leaves it to the class.
+    slots = ("prefix",) if kind.prefix == "" else ()
+    members = {"__slots__": slots, "proxies": proxies}
     return type(f"Forwarded{kind.__name__}", (_Forwarded, kind), members)

@@ -50,8 +50,8 @@ class Request(RequestNames):
 
     @property
     def path(self) -> str:
-        """Percent-decoded, with the mount point."""
-        return self._exchange.path
+        """Percent-decoded, with the mount point and the prefix of a proxy or an outer app."""
+        return self._exchange.full_path
 
     @property
     def query(self) -> str:
@@ -62,7 +62,12 @@ class Request(RequestNames):
     def uri(self) -> str:
         """Path and query as one."""
         query = self._exchange.query
-        return f"{self._exchange.path}?{query}" if query else self._exchange.path
+        return f"{self.path}?{query}" if query else self.path
+
+    @property
+    def host(self) -> str:
+        """The host that the client asked for, maybe with a port; "" if it named none."""
+        return self._exchange.host or ""
 
     @property
     def version(self) -> str:
@@ -229,7 +234,7 @@ class Request(RequestNames):
         Each with its leading sign; None for a missing part. Clients do not send fragments (RFC
         9110, section 7.1).
         """
-        script, sign, parameters = self._exchange.path.partition(";")
+        script, sign, parameters = self.path.partition(";")
         query = self._exchange.query
         return script, sign + parameters or None, f"?{query}" if query else None, None
 

@@ -179,7 +179,7 @@ _LINES: dict[str, Line] = {"combined": _combined, "json": _json}
 
 
 def _target(exchange: Observed) -> str:
-    path = quote(exchange.path, "/:@!$&'()*+,;=~-._", errors="replace")
+    path = quote(exchange.full_path, "/:@!$&'()*+,;=~-._", errors="replace")
     return f"{path}?{_safe(mask(exchange.query))}" if exchange.query else path
 
 

@@ -26,7 +26,7 @@ METHODS = frozenset(name.lower() for name in methods.ALL - {"CONNECT"})
 """The methods that OpenAPI has a place for; others are left out."""
 
 
-def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document:
+def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any], prefix: str = "") -> Document:
     """The document of some endpoints (OpenAPI Specification 3.1.0).
 
     Where two rules have one shape and one method, such as /users/<int:id> and /users/<name>, it has
@@ -35,6 +35,7 @@ def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document
     Args:
         endpoints: the endpoints of one or more apps.
         info: the Info Object; see `info_of`.
+        prefix: the path of the server that the paths are below, as it stands in a URL.
     """
     shown = [e for e in endpoints if not e.websocket and not e.route.automatic]
     schemas: dict[str, Schema] = {"Error": _error_schema()}
@@ -50,6 +51,7 @@ def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any]) -> Document
     return {
         "openapi": VERSION,
         "info": dict(info),
+        **({"servers": [{"url": prefix}]} if prefix else {}),
         "paths": dict(sorted(paths.items.items())),
         "components": all_components,
     }

@@ -49,17 +49,21 @@ def routes(app: Atila) -> Iterator[Route]:
 
 
 def _document(app: Atila) -> Callable[[Was], Any]:
-    made: dict[int, bytes] = {}
+    made: dict[tuple[int, str], bytes] = {}
 
     def show(was: Was) -> Any:
-        endpoints = app.endpoints
+        endpoints, prefix = app.endpoints, was.exchange.prefix_quoted
         # It is made when first asked for; routes may still be added while an app serves.
-        if len(endpoints) not in made:
+        key = len(endpoints), prefix
+        content = made.get(key)
+        if content is None:
+            info = openapi.info_of(app)
+            content = to_json(openapi.document(endpoints, info, prefix))
             made.clear()
-            made[len(endpoints)] = to_json(openapi.document(endpoints, openapi.info_of(app)))
+            made[key] = content
         was.response.set_header("content-type", "application/json")
-        was.response.set_etag(made[len(endpoints)], max_age=0)
-        return made[len(endpoints)]
+        was.response.set_etag(content, max_age=0)
+        return content
 
     return show
 

@@ -44,7 +44,7 @@ def urlfor(was: Was, resource: Resource, /, *args: Any, **params: Any) -> str:
             None leaves one out.
 
     Returns:
-        The path with the mount point, and the query.
+        The path with the mount point and the prefix of a proxy or an outer app, and the query.
 
     Raises:
         LookupError: there is no such resource, or no such app.
@@ -54,7 +54,7 @@ def urlfor(was: Was, resource: Resource, /, *args: Any, **params: Any) -> str:
     if isinstance(resource, str) and resource.startswith("/"):
         return _with_query(resource, _numbered(args, params, resource))
     app, found = resolve(was, resource)
-    return build(app, found, args, params)
+    return was.exchange.prefix_quoted + build(app, found, args, params)
 
 
 def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> str:
@@ -77,7 +77,7 @@ def urlpatch(was: Was, resource: Resource | None = None, /, **params: Any) -> st
     known = {name for shape in shapes for name in shape.names}
     if not any(shape.takes_any for shape in shapes):
         present = {name: value for name, value in present.items() if name in known}
-    return build(app, routes, (), {**present, **params})
+    return was.exchange.prefix_quoted + build(app, routes, (), {**present, **params})
 
 
 def baseurl(was: Was, resource: Resource) -> str:
@@ -89,7 +89,7 @@ def baseurl(was: Was, resource: Resource) -> str:
     if isinstance(resource, str) and resource.startswith("/"):
         return resource
     app, routes = resolve(was, resource)
-    path = _prefix(app)
+    path = was.exchange.prefix_quoted + _prefix(app)
     for segment in shape_of(routes[0]).segments:
         if segment.kind:
             return path + "/"
@@ -104,17 +104,21 @@ def static(was: Was, path: str = "") -> str:
         was: the context.
         path: below the setting STATIC_URL; one that begins with a slash is the URL itself.
     """
-    return _file_url(was.app.config.get("STATIC_URL", STATIC_URL), path)
+    return _file_url(was, was.app.config.get("STATIC_URL", STATIC_URL), path)
 
 
 def media(was: Was, path: str = "") -> str:
     """The URL of a media file; see `static`, with the setting MEDIA_URL."""
-    return _file_url(was.app.config.get("MEDIA_URL", MEDIA_URL), path)
+    return _file_url(was, was.app.config.get("MEDIA_URL", MEDIA_URL), path)
 
 
-def _file_url(base: str, path: str) -> str:
+def _file_url(was: Was, base: str, path: str) -> str:
     quoted = quote(path, safe="/" + _SAFE)
-    return quoted if path.startswith("/") else f"{base.rstrip('/')}/{quoted}"
+    if path.startswith("/"):
+        return quoted
+    # The files may be on another host.
+    ours = base.startswith("/") and not base.startswith("//")
+    return f"{was.exchange.prefix_quoted if ours else ''}{base.rstrip('/')}/{quoted}"
 
 
 def resolve(was: Was, resource: Resource) -> tuple[Atila, list[Route]]:

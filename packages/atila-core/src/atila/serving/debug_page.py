@@ -58,7 +58,7 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
         page = _PAGE.format(
             title=html.escape(_name(told)),
             method=html.escape(was.exchange.method),
-            url=html.escape(was.exchange.path),
+            url=html.escape(was.exchange.full_path),
             request_id=was.request_id,
             errors="\n".join(_errors(told)),
         )

@@ -28,8 +28,6 @@ Kind = TypeVar("Kind", bound=Exchange)
 NO_PARAMS: dict[str, Any] = {}
 """Shared by all requests to rules without parameters; never changed."""
 
-"""A client refused for overload may come again after a second."""
-
 
 class Dispatch:
     """Finds the endpoints for the requests of a site, and starts them.
@@ -81,6 +79,11 @@ class Dispatch:
         if compresses:
             self.open = compression.instrument(self.open, self.refusal)
 
+    @property
+    def has_proxies(self) -> bool:
+        """Whether there are trusted proxies."""
+        return self._proxies is not None
+
     def exchange_class(self, kind: type[Kind]) -> type[Kind]:
         """The class of exchanges that an engine is to make; it asks once, when it starts.
 
@@ -105,7 +108,7 @@ class Dispatch:
                 return was
         app = self._single
         if app is None:
-            apps = self._hosts.apps(exchange.header("host"))
+            apps = self._hosts.apps(exchange.host)
             found = app_at(path, apps)
             if found is None:
                 last = apps[-1][1] if apps else self.mounts[-1].app
@@ -245,7 +248,7 @@ class Dispatch:
 
 def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
     router = app.router
-    if not exchange.path.startswith("/"):
+    if not exchange.full_path.startswith("/"):
         return HTTPError(400, "the target of the request is no path")
     if not path and router.match("/", exchange.method) is not None:
         return moved(exchange)

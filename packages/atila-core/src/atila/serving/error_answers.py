@@ -59,7 +59,7 @@ def send(was: Was, error: HTTPError, endpoint: Endpoint) -> Awaitable[Any] | Non
     handler = endpoint.app.error_handler_for(error.code)
     if handler is None:
         return responders.send(was, error_pages.answer(was, error))
-    error.url, error.time = was.exchange.path, time.strftime("%Y-%m-%d %H:%M:%S %z")
+    error.url, error.time = was.exchange.full_path, time.strftime("%Y-%m-%d %H:%M:%S %z")
     value = handler(was, error)
     if hasattr(type(value), "__await__"):
         value = error_pages.suited_later(was, error, value)

@@ -54,7 +54,7 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
             code=error.code,
             message=html.escape(error.message),
             detail=_told(was, error),
-            url=html.escape(was.exchange.path),
+            url=html.escape(was.exchange.full_path),
             time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
             request_id=was.request_id,
         )

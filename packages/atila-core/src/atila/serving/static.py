@@ -214,7 +214,7 @@ class StaticFiles:
         """The endpoint for a request, if there is a file for it. Never blocks for long."""
         file = self.find(exchange.path)
         if file is not None and hosts.single is None:
-            apps = [app for _, app in hosts.apps(exchange.header("host"))]
+            apps = [app for _, app in hosts.apps(exchange.host)]
             file = self.find(exchange.path, apps)
         if file is None or exchange.is_websocket:
             return None
@@ -270,6 +270,6 @@ def _as_accepted(was: Was, file: File, body: FileBody) -> FileBody:
 def moved(exchange: Exchange) -> HTTPError:
     """To the same path with a slash at its end, the method kept (RFC 9110, section 15.4.9)."""
     # Relative, and of the last segment only: no path can make it lead to another host.
-    name = quote(exchange.path.rsplit("/", 1)[1], safe="")
+    name = quote(exchange.full_path.rsplit("/", 1)[1], safe="")
     query = f"?{exchange.query}" if exchange.query else ""
     return HTTPError(308, "", 0, [("location", f"./{name}/{query}")])

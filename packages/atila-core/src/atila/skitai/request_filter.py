@@ -34,6 +34,7 @@ class Front:
         self._prefixes: list[str] = []
         self._urls: set[str] = set()
         self._ready = False
+        self._has_proxies = worker.site.has_proxies
         self._http1 = worker.site.exchange_class(Http1Exchange)
         self._http2: type[Http2Exchange] | None = None
         for handler in vhost.handlers:
@@ -49,12 +50,19 @@ class Front:
         target = split_target(request.uri)
         if target is None and self._is_ours("/"):
             self._answer_odd(request)
-        elif target is None or not self._is_ours(target[0]) or self._is_static(request, target[0]):
+        elif target is None or not self._is_for_us(request, target):
             self._skitai.handle_request(request)
         elif not hasattr(request, "stream_id"):
             self._http1(self._worker, request, *target).begin()
         else:
             (self._http2 or self._http2_class())(self._worker, request, *target).begin()
+
+    def _is_for_us(self, request: Any, target: tuple[str, str]) -> bool:
+        path = target[0]
+        if self._has_proxies and request.get_header("x-forwarded-prefix"):
+            # Only the exchange knows whether this one is trusted.
+            path = self._http1(self._worker, request, *target).path
+        return self._is_ours(path) and not self._is_static(request, path)
 
     def _http2_class(self) -> type[Http2Exchange]:
         # Imported when needed: not everybody has h2.

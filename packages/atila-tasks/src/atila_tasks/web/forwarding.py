@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from atila.http.prefixes import quoted
 from atila.http.response import head
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _SAID_ANEW = frozenset(
         "host",
         "x-forwarded-for",
         "x-forwarded-host",
+        "x-forwarded-prefix",
         "x-forwarded-proto",
         "x-request-id",
     }
@@ -56,16 +58,23 @@ def _end_to_end(headers: Headers) -> Headers:
     ]
 
 
-def request_headers(was: Was) -> Headers:
-    """The headers that a passed request carries, but for the length of its body."""
+def request_headers(was: Was, prefix: str) -> Headers:
+    """The headers that a passed request carries, but for the length of its body.
+
+    Args:
+        was: the request.
+        prefix: the path here, decoded, that stands for the whole server; "" if none does.
+    """
     exchange = was.exchange
     headers = [pair for pair in _end_to_end(exchange.headers()) if pair[0] not in _SAID_ANEW]
     address = exchange.peer[0]
     if forwarded := [text for text in (exchange.header("x-forwarded-for"), address) if text]:
         headers.append(("x-forwarded-for", ", ".join(forwarded)))
-    if host := exchange.header("host"):
+    if host := exchange.host:
         headers.append(("x-forwarded-host", host))
     headers.append(("x-forwarded-proto", exchange.scheme))
+    if prefix := prefix.rstrip("/"):
+        headers.append(("x-forwarded-prefix", quoted(prefix)))
     headers.append(("x-request-id", was.request_id))
     headers.append(("via", f"{exchange.version} atila"))
     return headers

@@ -71,7 +71,7 @@ def proxy_pass(
         raise HTTPError(400, "the path leads elsewhere") from None
     if was.exchange.query:
         target += "?" + quote(was.exchange.query, safe=string.punctuation)
-    outer = was.exchange.path
+    outer = was.exchange.full_path
     place = (outer.removesuffix(path), base) if outer.endswith(path) else None
     return _Passing(was, found, timeout, place).answer(target)
 
@@ -124,7 +124,8 @@ class _Passing:
     async def answer(self, target: str) -> Any:
         was = self._was
         client = _ClientBody(was.exchange, self._timeout)
-        headers = forwarding.request_headers(was)
+        ours, theirs = self._place or ("", "")
+        headers = forwarding.request_headers(was, "" if theirs.strip("/") else ours)
         if client.length is not None:
             headers.append(("content-length", client.length))
         request = HttpRequest(was.exchange.method, target, headers, client.body)
