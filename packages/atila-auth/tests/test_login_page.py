@@ -51,6 +51,21 @@ def test_there_and_back(app, browser):
     assert browser.get(WANTED, headers=PAGE).text == "7 1 //x of hans"
 
 
+def test_behind_a_prefix(app):
+    app.config.TRUSTED_PROXIES = ["127.0.0.1"]
+
+    @app.route("/wanted")
+    def wanted(was):
+        return was.after_login()
+
+    headers = {**PAGE, "x-forwarded-prefix": "/shop"}
+    client = app.test_client()
+    page = client.get(WANTED, headers=headers).headers["location"]
+    assert page == "/shop/login?next=/shop/orders/7%3Fa%3D1%26b%3D%252F%252Fx"
+    assert client.get("/wanted", headers=headers).text == "/shop/"
+    assert client.get("/wanted").text == "/"
+
+
 def test_who_came_by_himself(app, browser):
     assert browser.post("/login", {"name": "hans"}).headers["location"] == "/home"
 

@@ -24,19 +24,19 @@ _SAFE = "/:@!$&'()*+,;=~-._"
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x1f\x7f]*")
 
 
-def after_login(was: Was, default: str = "/") -> str:
+def after_login(was: Was, default: str | None = None) -> str:
     """The page that a visitor wanted before the login: return was.redirect(was.after_login()).
 
     It is always a path of this server, so nobody can be sent elsewhere by a link to the login page.
 
     Args:
         was: the request for the login page, with the query that the visitor was sent there with.
-        default: the page of visitors who came by themselves.
+        default: the page of visitors who came by themselves; None for the root of the site.
     """
     wanted = was.request.URL_QUERY.get(FIELD)
     if isinstance(wanted, str) and len(wanted) <= _LONGEST and _OWN_PATH.fullmatch(wanted):
         return wanted
-    return default
+    return was.exchange.prefix_quoted + "/" if default is None else default
 
 
 class LoginPage:
@@ -56,7 +56,7 @@ class LoginPage:
         if exchange.method not in READING or not is_page:
             return None
         page = was.urlfor(self._resource)
-        here = quote(exchange.path, safe=_SAFE)
+        here = exchange.prefix_quoted + quote(exchange.path, safe=_SAFE)
         if exchange.query:
             here += f"?{exchange.query}"
         if len(here) <= _LONGEST and _OWN_PATH.fullmatch(here):
