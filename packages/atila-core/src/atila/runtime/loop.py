@@ -117,11 +117,11 @@ class TaskLoop(CallQueue):
             task.add_done_callback(self._ended)
             return
         task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)
-        if task.done():
-            self._ended(task)
-        else:
+        if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._ended)
+        elif not task.cancelled() and task.exception() is not None:
+            self._ended(task)
 
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""
