@@ -8,9 +8,9 @@
 `test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
 tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
 ones and, on Skitai and granian or those that --engine names, the tests of features that
-docs/status.md names, in an environment of that Python, for example 3.12, or with --create makes that
-alone. The exit code is that of pytest; `test-python` exits with 3 if there is no such interpreter
-in PATH or among those of pyenv.
+docs/status.md names, in an environment of that Python, for example 3.12; with --create it makes
+that and runs nothing. The exit code is that of pytest; `test-python` exits with 3 if there is no
+such interpreter in PATH or among those of pyenv.
 """
 
 from __future__ import annotations
