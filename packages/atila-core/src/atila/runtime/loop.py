@@ -113,10 +113,8 @@ class TaskLoop(CallQueue):
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         if sys.version_info < (3, 12):
             task = self.loop.create_task(coroutine)
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-            return
-        task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)
+        else:
+            task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)
         if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._ended)
