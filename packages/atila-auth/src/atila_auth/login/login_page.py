@@ -9,6 +9,7 @@ from urllib.parse import quote
 from atila import SetupError
 from atila.errors import nearest
 from atila.http.methods import READING
+from atila.http.prefixes import quoted
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 FIELD = "next"
 """The field of the query in which the login page gets the page that was wanted."""
 _LONGEST = 2000
-_SAFE = "/:@!$&'()*+,;=~-._"
-"""Characters that stand for themselves in a path (RFC 3986, section 3.3)."""
 # Browsers take "//" and "/\" for the beginning of a host, and leave out tabs and line ends.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x1f\x7f]*")
 
@@ -56,7 +55,7 @@ class LoginPage:
         if exchange.method not in READING or not is_page:
             return None
         page = was.urlfor(self._resource)
-        here = exchange.prefix_quoted + quote(exchange.path, safe=_SAFE)
+        here = quoted(exchange.full_path)
         if exchange.query:
             here += f"?{exchange.query}"
         if len(here) <= _LONGEST and _OWN_PATH.fullmatch(here):
