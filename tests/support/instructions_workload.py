@@ -81,7 +81,7 @@ def granian(path: str, query: str = "") -> SimpleNamespace:
 
 def make_app() -> Atila:
     """The five handlers."""
-    app = Atila(__name__, layers={})
+    app = Atila(__name__)
 
     @app.route("/plain")
     def plain(was):

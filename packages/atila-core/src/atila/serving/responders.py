@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
 from atila.http.fields import without
+from atila.http.forms import JSON_TYPE
 from atila.http.response import (
     ANSWERED,
     BINARY,
@@ -23,6 +24,7 @@ from atila.http.response import (
     status_beside,
 )
 from atila.serving import data_answers, streams
+from atila.values.models import to_json
 
 if TYPE_CHECKING:
     from atila import Was
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
+_JSON_ONLY: Headers = [("content-type", JSON_TYPE)]
 _CONVERSIONS = 8
 _OF_THE_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
@@ -53,6 +56,10 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
         return None
     if kind is bytes:
         _send(was, value, _BINARY_ONLY)
+        return None
+    if was.app.responders.get(kind) is data_answers.respond:
+        # As `convert` would have it, without a `Response` where nothing else needs one.
+        _send(was, to_json(value), _JSON_ONLY)
         return None
     value = convert(was, value)
     if isinstance(value, str):
