@@ -169,7 +169,7 @@ def serve(
             os.environ[name] = value
     with _mistakes_told():
         event_loops.asked()
-        settings = script.settle(target, options)
+        settings = script.settle(target, options, engine)
         if engine == "granian":
             from atila.launch.granian import serve as serve_with
         else:

@@ -79,6 +79,7 @@ def serve(settings: script.Settings) -> None:
             respawn_failed_workers=True,
             respawn_interval=RESPAWN_INTERVAL,
             **_encrypted(settings.tls),
+            **({"backlog": settings.backlog} if settings.backlog else {}),
             **_level(),
             **watching,
         ).serve()

@@ -36,6 +36,7 @@ DEFAULT_PORT = 5000
 LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
 PORTS = "ports of settings"
+GIVEN = "given options, and where"
 ACCESS_LOG = "ATILA_SERVE_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
 HOST = "ATILA_HOST"
@@ -50,11 +51,17 @@ class Launch:
         mounts: the apps, and packages whose apps are made in each worker.
         folders: of static files that no app has: mount point, path and host.
         options: the options of `skitai.run`: port, address, workers, threads, name, …
+        run_at: "file:line" of its call.
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
     folders: list[tuple[str, str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    run_at: str = ""
+
+    def given(self) -> list[str]:
+        """The names of the options that have a value."""
+        return [name for name, value in self.options.items() if value is not None]
 
 
 current = Launch()
@@ -185,6 +192,7 @@ def record_run(options: dict[str, Any]) -> bool:
     """
     if current.mounts:
         run_options.check(options, caller())
+    current.run_at = caller()
     options.update(overrides)
     current.options = options
     return _capturing
@@ -303,7 +311,8 @@ def load_app(target: str) -> Atila:
 
 def examine(target: str) -> dict[str, Any]:
     """Read a target in a process of its own, and give the options of its `run`, as PLACES where the
-    mounted packages are, and as PORTS where settings have further servers listen.
+    mounted packages are, as PORTS where settings have further servers listen, and as GIVEN which
+    options there are, and where.
 
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
     raised at once, and once.
@@ -340,7 +349,8 @@ def _examine(target: str) -> dict[str, Any]:
         raise failures.of(error) from None
     options = current.options
     plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
-    return plain | {PLACES: places, PORTS: sorted(wanted)}
+    more = {PLACES: places, PORTS: sorted(wanted), GIVEN: (current.given(), current.run_at)}
+    return plain | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +370,7 @@ class Settings:
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
             handlers, which it then runs in its own threads.
         tls: the certificate; None for plain HTTP.
+        backlog: connections that the system keeps waiting; None for the engine's number.
         uds: the Unix socket to listen on instead of host and port; None for none.
         others: where further servers of the workers listen, such as gRPC's.
     """
@@ -374,6 +385,7 @@ class Settings:
     access_log: str | None
     interface: str = "rsgi"
     tls: tls.TLS | None = None
+    backlog: int | None = None
     uds: Path | None = None
     others: tuple[ports.Place, ...] = ()
 
@@ -386,13 +398,15 @@ class Settings:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
-def settle(target: str, options: Mapping[str, Any]) -> Settings:
+def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
 
     Raises:
-        SetupError: see `examine` and `tls.settle`.
+        SetupError: see `examine`, `tls.settle` and `run_options.check_engine`.
     """
     asked = examine(target)
+    names, run_at = asked[GIVEN]
+    run_options.check_engine(names, engine, run_at)
     host = options["host"] or asked.get("address") or LOOPBACK
     if options["uds"] is not None and (options["host"] or options["port"]):
         raise SetupError("--uds listens on a Unix socket alone; leave out --host and --port")
@@ -407,6 +421,7 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         access_log=options["access_log"],
         interface=options["interface"],
         tls=tls.settle(options, asked),
+        backlog=int(asked["backlog"]) if asked.get("backlog") else None,
         uds=options["uds"].absolute() if options["uds"] is not None else None,
         others=tuple(_places_of(asked[PORTS], host)),
     )
