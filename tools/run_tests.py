@@ -3,13 +3,14 @@
     hatch run test [PYTEST OPTIONS AND PATHS]
     hatch run test-quick [PYTEST OPTIONS]
     hatch run test-engines [ENGINE] [PYTEST OPTIONS]
-    hatch run test-python VERSION [PYTEST OPTIONS]
+    hatch run test-python VERSION [--create | PYTEST OPTIONS]
 
 `test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
 tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
 ones and, on Skitai and granian or those that --engine names, the tests of features that
-docs/status.md names, in an environment of that Python, for example 3.12. The exit code is that of
-pytest; `test-python` exits with 3 if there is no such interpreter in PATH or among those of pyenv.
+docs/status.md names, in an environment of that Python, for example 3.12; with --create it makes
+that and runs nothing. The exit code is that of pytest; `test-python` exits with 3 if there is no
+such interpreter in PATH or among those of pyenv.
 """
 
 from __future__ import annotations
@@ -127,7 +128,10 @@ def with_python(version: str, arguments: list[str]) -> int:
     # Hatch looks for interpreters in PATH; its own variables are of the environment we are in.
     environment = {key: value for key, value in os.environ.items() if key != "HATCH_ENV_ACTIVE"}
     environment["PATH"] = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    command = ("hatch", "run", f"versions.py{version}:chosen", *arguments)
+    name = f"versions.py{version}"
+    command = ("hatch", "run", f"{name}:chosen", *arguments)
+    if arguments == ["--create"]:
+        command = ("hatch", "env", "create", name)
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -4,9 +4,11 @@ import hashlib
 import inspect
 import os
 import time
+from typing import Annotated, Literal
 
 import skitai
 import store
+from msgspec import Meta
 
 from atila import Atila
 
@@ -55,14 +57,9 @@ def hash_password(password):
 
 
 @app.route("/temperature", methods=["GET"])
-def temperature(was, celsius):
-    try:
-        degrees = float(celsius)
-    except (TypeError, ValueError):
-        raise was.Error(400, "celsius must be a number") from None
-    if not -273.15 <= degrees <= 1e6:
-        raise was.Error(400, "celsius must be between -273.15 and 1000000")
-    return was.API(fahrenheit=degrees * 9 / 5 + 32, kelvin=degrees + 273.15)
+def temperature(was, celsius: Annotated[float, Meta(ge=-273.15, le=1e6)]):
+    # Anything else than such a number is answered with 400 and the reason.
+    return {"fahrenheit": celsius * 9 / 5 + 32, "kelvin": celsius + 273.15}
 
 
 # A WebSocket ------------------------------------------------------------------------------------
@@ -83,23 +80,18 @@ def echo(was):
 
 @app.route("/guestbook", methods=["GET"])
 def guestbook(was):
-    return was.API(entries=store.entries())
+    return {"entries": store.entries()}
 
 
 # JSON only: a page of another site cannot send that here without asking (CORS), a form it could.
 @app.route("/guestbook", methods=["POST"], content_types=["application/json"])
-def sign(was, name, text):
-    store.add(
-        name=required(was, "name", name, longest=40),
-        text=required(was, "text", text, longest=200),
-    )
-    return was.API("201 Created", {"entries": store.entries()})
-
-
-def required(was, label, value, longest):
-    if not isinstance(value, str) or not 1 <= len(value.strip()) <= longest:
-        raise was.Error(400, f"{label} must be text of 1 to {longest} characters")
-    return value.strip()
+def sign(
+    was,
+    name: Annotated[str, Meta(min_length=1, max_length=40, pattern=r"\S")],
+    text: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")],
+) -> tuple[dict[str, list[dict[str, str]]], Literal[201]]:
+    store.add(name.strip(), text.strip())
+    return {"entries": store.entries()}, 201
 
 
 # The page ---------------------------------------------------------------------------------------
@@ -120,5 +112,5 @@ SOURCES = {
     "three": source(three, clocked, milliseconds, hash_password, store.mean_temperatures),
     "temperature": source(temperature),
     "echo": source(echo),
-    "guestbook": source(guestbook, sign, required, store.entries, store.add, store.connect),
+    "guestbook": source(guestbook, sign, store.entries, store.add, store.connect),
 }

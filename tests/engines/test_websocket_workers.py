@@ -1,4 +1,6 @@
-"""atila-ws with many worker processes: whoever sends, in whichever worker, reaches the client."""
+"""Many worker processes: whoever sends, in whichever worker, reaches the client of a WebSocket; and
+one of them runs the maintenance job that is to run once.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlencode
 
 import psutil
 import pytest
+from support.listeners import Listener, listening
 from support.servers import USUAL, Server, serving
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from atila.testing.waits import PATIENCE, patience
+from atila.testing.waits import PATIENCE, patience, wait_until
 
 engines = USUAL
 
@@ -25,6 +29,8 @@ SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
 WORKERS = 4
 CLIENTS = 200
 PUSHES = 1000
+LISTENERS = 20
+EVENTS = 100
 PUSHERS = 8
 """Pushes under way at a time."""
 WAIT = PATIENCE
@@ -228,3 +234,67 @@ def test_broadcasts_reach_the_room_in_all_workers_once(server: Server, name: str
     counts: set[str] = set()
     asyncio.run(run())
     assert counts == {str(members)}
+
+
+@pytest.mark.unable("hypercorn", "it replaces no worker that died, but ends")
+def test_events_while_a_worker_is_killed(server: Server, name: str) -> None:
+    async def said(text: str, listeners: list[Listener]) -> list[str]:
+        """Broadcast it until it is known to be sent; all that was."""
+        try:
+            await ask(server, f"/rooms/{name}/broadcast", text=text)
+        except OSError:
+            # The worker that was to answer was killed: was it kept before? A later message that has
+            # come tells, since they come in order.
+            after = await said(f"after {text}", listeners)
+            while not listeners[0].got[after[-1]]:  # noqa: ASYNC110 - it has no event of its own
+                await asyncio.sleep(0.05)
+            again = [text] if listeners[0].got[text] else await said(text, listeners)
+            return [*after, *again]
+        return [text]
+
+    async def run() -> None:
+        urls = [server.url(f"/rooms/{name}/updates")] * LISTENERS
+        async with listening(urls, WAIT, WORKERS) as listeners:
+            left, sent = list(range(EVENTS)), list[str]()
+
+            async def speaker() -> None:
+                while left:
+                    number = left.pop()
+                    if number == EVENTS // 2:
+                        psutil.Process(listeners[-1].pid).kill()
+                    sent.extend(await said(f"event {number}", listeners))
+
+            began, connections = time.monotonic(), listeners[-1].connections
+            await asyncio.gather(*(speaker() for _ in range(PUSHERS)))
+            expected = Counter(sent)
+            assert set(expected.values()) == {1}
+            deadline = time.monotonic() + patience()
+            while any(listener.got != expected for listener in listeners):
+                assert time.monotonic() < deadline, [x.got - expected for x in listeners]
+                await asyncio.sleep(0.05)
+            print(f"{len(sent)} events to {LISTENERS}: {time.monotonic() - began:.2f} s")
+            # All in one order, whichever worker they came from.
+            assert all(listener.order == listeners[0].order for listener in listeners)
+            assert listeners[-1].connections > connections
+            assert len(listeners[0].order) >= EVENTS
+
+    asyncio.run(run())
+
+
+def test_a_job_of_one_worker_goes_to_another_when_that_is_killed(server: Server) -> None:
+    seconds = 1.0
+
+    def digests() -> list[tuple[int, float]]:
+        lines = server.board.text("digests").split("\n")[:-1]
+        return [(int(pid), float(at)) for pid, at in map(str.split, lines)]
+
+    begun = len(digests())
+    wait_until(lambda: len(digests()) >= begun + 3, log=server.log)
+    holder, killed_at = digests()[-1][0], time.monotonic()
+    psutil.Process(holder).kill()
+    wait_until(lambda: digests()[-1][0] != holder, log=server.log)
+    assert digests()[-1][1] - killed_at < patience(2 * seconds)
+    wait_until(lambda: len(digests()) >= begun + 6, log=server.log)
+    times = [at for _, at in digests()]
+    # However many workers there are: not more often than one would.
+    assert all(b - a > 0.8 * seconds for a, b in pairwise(times))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
-from atila import PROTOCOL, Atila, HTTPError, Layer, Was, made
+from atila import PROTOCOL, Atila, Event, EventStream, HTTPError, Layer, Was, made
 from atila.was import generate_otp
 from atila_auth import User
 from atila_tasks import DB_SQLITE3, Result, Task
@@ -92,6 +92,26 @@ def not_found(was: Was, error: HTTPError) -> str:
 @app.template_filter("shout")
 def shout(text: str) -> str:
     return text.upper()
+
+
+@app.provide(scope="app")
+def shelf() -> Iterator[dict[str, int]]:
+    yield {"pens": 3}
+
+
+@app.provide
+async def stock(shelf: dict[str, int]) -> AsyncIterator[list[str]]:
+    yield sorted(shelf)
+
+
+@app.route("/stock")
+async def show_stock(was: Was, stock: list[str]) -> list[str]:
+    return stock
+
+
+def with_another_stock() -> None:
+    with app.override(stock=["cups"], shelf=lambda: {"cups": 1}):
+        app.test_client().get("/stock")
 
 
 @app.on("sold")
@@ -206,12 +226,35 @@ async def echo(was: Was, message: Any) -> None:
     await was.websocket.send({"echo": message})
 
 
+def send_mail(address: str, *, subject: str = "") -> None:
+    app.broadcast("mails", {"to": address, "subject": subject}, event="sent")
+
+
+async def send_later(address: str) -> None:
+    await app.broadcast("mails", Event(address))
+
+
+@app.route("/mails")
+def mails(was: Was) -> EventStream:
+    was.after(send_mail, "hans@example.com", subject="Hello")
+    was.after(send_later, "hans@example.com")
+    return was.EventStream(rooms=["mails"], retry=1000, heartbeat=5.0)
+
+
+@app.route("/ticks")
+async def ticks(was: Was) -> EventStream:
+    async def events() -> AsyncIterator[Event]:
+        yield was.Event({"n": 1}, event="tick", id=was.request.last_event_id)
+
+    return was.EventStream(events())
+
+
 @app.route("/pieces")
 async def pieces(was: Was) -> AsyncIterator[str]:
     yield was.urlfor(mine)
     yield was.baseurl(index)
 
 
-@app.maintain(10)
+@app.maintain(10, once=True)
 def clean(was: Was, now: float, count: int) -> None:
     app.emit("sold", count)

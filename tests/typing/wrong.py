@@ -21,6 +21,19 @@ app.alias("@shop")  # error: arguments
 app.jinja_env.get_template()  # error: "name"
 
 
+@app.provide(scope="process")  # error: argument
+def shelf() -> dict[str, int]:
+    return {"pens": 3}
+
+
+@app.provide
+def stock() -> str:
+    return 5  # error: "str"
+
+
+app.override(["cups"])  # error: argument
+
+
 @app.route("/double/<int:number>")
 @app.permission_required(["user"])
 @app.rate_limit(10)
@@ -45,6 +58,10 @@ def index(was: Was) -> Any:
     was.stub("@shop").get("/").fetched()  # error: "fetched"
     was.db("@shop", timeout="5")  # error: float
     was.verify_otp("123456", twice=True)  # error: twice
+    was.after(work, was)  # error: argument
+    was.after(work, was, 5)  # error: "str"
+    was.EventStream(5)  # error: argument
+    was.EventStream(rooms=["a"], retry=1.5)  # error: retry
     was.g.own = 5  # error: "own"
     was.own = User("hans", "Shop")  # error: "own"
     return double(was, "2")  # error: "int"
@@ -72,7 +89,7 @@ def hook(was: Was) -> None: ...
 @app.testpass_required(hook)
 @app.if_file_modified("prices.csv", work)
 @app.if_cache_updated(["prices"], work)
-@app.maintain(10, threading=True)
+@app.maintain(10, threading=True, once=True)
 @app.on("sold")
 @app.before_mount
 @app.mounted

@@ -27,6 +27,13 @@ def test_the_default_is_costly():
     assert not verify_password("1235", hashed)
 
 
+def test_nobody_has_a_password_and_it_costs_the_same(monkeypatch):
+    computed = []
+    monkeypatch.setattr(passwords._Hash, "of", lambda self, _: computed.append(self) or b"x" * 32)
+    assert not verify_password("1234", None)
+    assert [(each.cost, each.block, each.parallel) for each in computed] == [(15, 8, 3)]
+
+
 def test_it_is_scrypt_of_the_standard():
     # RFC 7914, section 12.
     digest = "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"

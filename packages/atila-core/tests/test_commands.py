@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from atila.launch import scaffold
 from atila.testing.ports import free_port
@@ -269,6 +271,24 @@ def test_a_new_project_passes_its_tests(
     assert "4 passed" in tested.stdout
     checked = atila(project, "check", "serve.py")
     assert checked.stdout == "serve.py: 2 routes, no problems\n", checked.stderr
+
+
+@pytest.mark.served
+def test_a_new_api_passes_its_tests(tmp_path: Path) -> None:
+    done = atila(tmp_path, "new", "--api", "notes")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "notes"
+    assert not any("NAME" in path.read_text() for path in project.rglob("*") if path.is_file())
+    tested = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert tested.returncode == 0, tested.stdout
+    assert "3 passed" in tested.stdout
+    checked = atila(project, "check", "serve.py")
+    assert checked.stdout == "serve.py: 4 routes, no problems\n", checked.stderr
+    document = json.loads(atila(project, "openapi", "serve.py").stdout)
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert list(document["paths"]["/notes/{number}"]["delete"]["responses"]["204"]) == [
+        "description"
+    ]
 
 
 def test_the_command_creates_a_project(tmp_path: Path) -> None:

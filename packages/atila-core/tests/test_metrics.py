@@ -492,3 +492,24 @@ def test_what_a_killed_process_left(tmp_path: Path) -> None:
         print("right")
     """
     assert run(program, tmp_path) == "right\n"
+
+
+def test_open_event_streams(app: Atila) -> None:
+    name = ("atila_open_event_streams",)
+
+    @app.route("/updates")
+    def updates(was):
+        def events():
+            yield 1
+            gate.wait(PATIENCE)
+
+        return was.EventStream(events())
+
+    gate, client = threading.Event(), app.test_client()
+    assert samples(client.get("/metrics").text)[name] == 0.0
+    with client.events("/updates") as events:
+        next(events)
+        assert samples(client.get("/metrics").text)[name] == 1.0
+        gate.set()
+    wait_until(lambda: samples(client.get("/metrics").text)[name] == 0.0)
+    client.close()

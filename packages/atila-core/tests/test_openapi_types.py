@@ -49,6 +49,11 @@ class Order(msgspec.Struct):
     note: str | int | None = None
 
 
+class Flat(msgspec.Struct):
+    name: str = ""
+    due: datetime.date | None = None
+
+
 class Comment(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, at.Len(1, 4)]
     replies: list[Comment] = []
@@ -140,11 +145,8 @@ def test_everything_has_its_place(app: Atila) -> None:
     assert [key for key, p in told.items() if p.get("required")] == [("path", "shop")]
     body = post["requestBody"]
     assert body["required"] is True
-    assert set(body["content"]) == {
-        "application/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    }
+    # No form, for the order has lines, which are objects.
+    assert list(body["content"]) == ["application/json"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["allOf"][0] == {"$ref": "#/components/schemas/Order"}
     assert list(schema["allOf"][1]["properties"]) == ["notify"]
@@ -224,6 +226,14 @@ def test_other_bodies(app: Atila) -> None:
     def lines(was: Was, lines: Annotated[list[Line], Body()]) -> list[Line]:
         return lines
 
+    @app.route("/flat", methods=["PUT"])
+    def flat(was: Was, flat: Flat) -> Flat:
+        return flat
+
+    @app.route("/due", methods=["GET"])
+    def due(was: Was, due: datetime.date | None = None) -> None:
+        pass
+
     @app.route("/search", methods=["GET"])
     def search(was: Was, filter: Annotated[Line, Query()], **x: int) -> dict[str, int]:
         return {}
@@ -239,8 +249,20 @@ def test_other_bodies(app: Atila) -> None:
     assert list(paths["/raw"]["put"]["requestBody"]["content"]) == ["application/octet-stream"]
     content = paths["/list"]["put"]["requestBody"]["content"]
     assert content["application/json"]["schema"]["type"] == "array"
+    content = paths["/flat"]["put"]["requestBody"]["content"]
+    as_json, *as_forms = (each["schema"] for each in content.values())
+    assert [*content][1:] == ["application/x-www-form-urlencoded", "multipart/form-data"]
+    assert as_json == {"$ref": "#/components/schemas/Flat"}
+    for schema in as_forms:
+        assert schema["properties"]["due"]["anyOf"][1:] == [{"const": ""}]
+    query = paths["/due"]["get"]["parameters"][0]["schema"]
+    assert query == {"anyOf": [{"type": "string", "format": "date"}, {"const": ""}]}
     query = paths["/search"]["get"]["parameters"]
-    assert [(p["name"], p.get("explode")) for p in query] == [("filter", True), ("more", True)]
+    assert [(p["name"], p.get("required"), p.get("explode")) for p in query] == [
+        ("item", True, None),
+        ("count", None, None),
+        ("more", None, True),
+    ]
 
 
 def test_inspections_are_there_too(app: Atila) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -379,3 +379,84 @@ def test_a_route_without_has_no_step(app: Atila) -> None:
         client.get("/")
         assert app.endpoint_of(app.routes[0]).handler is index
     assert log == []
+
+
+class _Base:
+    pass
+
+
+class _Derived(_Base):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "fits"),
+    [
+        (int, str, False),
+        (str, int, False),
+        (_Base, dict, False),
+        (dict[str, int], list[str], False),
+        (int, str | None, False),
+        (int, float, True),
+        (int, int | None, True),
+        (_Derived, _Base, True),
+        (_Base, _Derived, True),
+        (dict[str, int], Mapping[str, int], True),
+        (Any, int, True),
+        (int, Any, True),
+        (None, str, False),
+        (str | None, str, True),
+        (Annotated[int, "x"], int, True),
+    ],
+)
+@pytest.mark.parametrize("style", ["value", "generator", "async", "async generator"])
+def test_what_is_provided_is_of_the_type_that_is_taken(
+    app: Atila, made: Any, wanted: Any, fits: bool, style: str
+) -> None:
+    def value() -> Any:
+        return None
+
+    def generator() -> Any:
+        yield None
+
+    async def later() -> Any:
+        return None
+
+    async def generator_later() -> Any:
+        yield None
+
+    kinds = {"value": value, "async": later}
+    maker: Any = kinds.get(style)
+    if maker is not None:
+        maker.__annotations__["return"] = made
+    else:
+        maker = generator if style == "generator" else generator_later
+        outer = Iterator if style == "generator" else AsyncIterator
+        maker.__annotations__["return"] = outer[made]
+
+    def handler(was: Was, given: Any) -> str:
+        return repr(given)
+
+    handler.__annotations__["given"] = wanted
+    app.provide(name="given")(maker)
+    app.route("/")(handler)
+    if fits:
+        assert app.test_client().get("/").text == "None"
+    else:
+        with pytest.raises(
+            SetupError, match=r"the handler takes 'given' as .*test_providers\.py:\d+"
+        ):
+            app.test_client().get("/")
+
+
+def test_providers_of_wrong_types_for_each_other(app: Atila) -> None:
+    @app.provide
+    def name() -> str:
+        return "x"
+
+    @app.provide
+    def other(name: int) -> int:
+        return name
+
+    with pytest.raises(SetupError, match="the provider 'other' takes 'name' as int"):
+        app.test_client().get("/")

@@ -167,3 +167,60 @@ def test_a_descriptor_that_somebody_else_closed_ends_the_connection(world):
     broken.socket.close()
     poller(0, map)
     assert map == {}
+
+
+def test_a_connection_that_is_stirred_while_it_is_asked_is_asked_again(world):
+    poller, map, make = world
+    writer, _ = make()
+
+    def is_at_rest():
+        # Another thread has something to send just after it was asked.
+        writer.wants_to_write = True
+        poller.stir(writer)
+        return True
+
+    writer.is_at_rest = is_at_rest
+    poller(0, map)
+    del writer.is_at_rest
+    poller(0, map)
+    assert writer.wrote == 1
+
+
+def test_an_event_of_a_closed_connection_does_not_reach_the_next_under_its_descriptor(world):
+    poller, map, make = world
+    first, first_peer = make()
+    second, second_peer = make()
+    poller(0, map)
+    newcomers = []
+
+    def replaced(own, other):
+        """Reading ends the other connection, and a new one gets its descriptor."""
+
+        def handle_read():
+            Counting.handle_read(own)
+            if newcomers:
+                return
+            descriptor = other.socket.fileno()
+            poller.remove(other)
+            other.del_channel(map)
+            other.socket.close()
+            newcomers.append(make()[0])
+            assert newcomers[0].socket.fileno() == descriptor
+
+        return handle_read
+
+    first.handle_read = replaced(first, second)
+    second.handle_read = replaced(second, first)
+    first_peer.send(b"x")
+    second_peer.send(b"x")
+    reached = []
+    Counting.handle_read_event, kept = (
+        lambda self: (reached.append(self), kept(self))[1],
+        Counting.handle_read_event,
+    )
+    try:
+        poller(1, map)
+    finally:
+        del Counting.handle_read_event
+    assert len(newcomers) == 1
+    assert newcomers[0] not in reached

@@ -560,7 +560,42 @@ def test_pydantic_says_what_is_wrong(app: Atila, client: TestClient) -> None:
 )
 def test_malformed_json(app: Atila, client: TestClient, body: bytes) -> None:
     app.route("/", methods=["POST"])(taking(Comment))
-    assert client.post("/", data=body, headers=JSON).status_code == 400
+    answer = client.post("/", data=body, headers=JSON)
+    assert answer.status_code == 400
+    assert [each["in"] for each in answer.json()["errors"]] == ["body"]
+
+
+def test_the_place_of_a_key_that_comes_twice(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Comment))
+    for body, place in (
+        (b'{"text": "a", "text": "b"}', "text"),
+        (b'{"text": "a", "replies": [{"text": "x"}, {"text": 1, "text": 2}]}', "replies[1].text"),
+        (b'{"text": "a", "replies": [[{"x": {"y": [], "y": 1e9}}]]}', "replies[0][0].x.y"),
+    ):
+        (error,) = client.post("/", data=body, headers=JSON).json()["errors"]
+        assert (error["in"], error["at"], error["rule"]) == ("body", place, "duplicate")
+
+
+def test_a_form_that_cannot_be_read(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Comment))
+    forms = {"application/x-www-form-urlencoded": b"text=%FF", "multipart/form-data": b"--x"}
+    for kind, body in forms.items():
+        answer = client.post("/", data=body, headers={"content-type": kind})
+        assert answer.status_code == 400
+        (error,) = answer.json()["errors"]
+        assert (error["in"], error["at"], error["rule"]) == ("body", "", "format")
+
+
+def test_a_form_without_fields_is_one(app: Atila, client: TestClient) -> None:
+    @dataclass
+    class Choice:
+        number: int = 5
+
+    app.route("/", methods=["POST"])(taking(Choice))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/", data=b"", headers=form).text.endswith("Choice(number=5)")
+    assert client.post("/", data=b"", headers=JSON).status_code == 400
+    assert client.post("/").status_code == 400
 
 
 def test_what_looks_like_a_key_that_comes_twice(app: Atila, client: TestClient) -> None:

@@ -383,3 +383,31 @@ def test_anything_else_is_a_fault(body: bytes | str) -> None:
     data = body.encode() if isinstance(body, str) else b"<methodCall>" + body
     with pytest.raises(CallFault):
         parse(data)
+
+
+def test_work_after_calls(app: Atila) -> None:
+    done: list[str] = []
+
+    @app.route("/add")
+    def add(was, a: int, b: int):
+        was.after(done.append, f"add {a}")
+        if b < 0:
+            raise HTTPError(409)
+        return a + b
+
+    @app.route("/later")
+    async def later(was, a: int):
+        was.after(done.append, f"later {a}")
+        if a < 0:
+            raise HTTPError(409)
+        return a
+
+    calls = [("add", [1, 2]), ("add", [2, -1]), ("later", [3]), ("later", [-4]), ("add", [5, 0])]
+    batch = [
+        {"jsonrpc": "2.0", "id": n, "method": method, "params": params}
+        for n, (method, params) in enumerate(calls)
+    ]
+    answers = app.test_client().post("/rpc2", json=batch).json()
+    assert [answer.get("result") for answer in answers] == [3, None, 3, None, 5]
+    # Those of the failed calls are not among them.
+    assert done == ["add 1", "later 3", "add 5"]

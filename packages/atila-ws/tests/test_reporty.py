@@ -9,7 +9,7 @@ import atila
 import atila_ws
 from atila import Atila, SetupError
 from atila.testing.waits import wait_until
-from atila_ws import WS_NOPOOL, WS_REPORTY, WS_THREADSAFE
+from atila_ws import WS_CHATTY, WS_COROUTINE, WS_NOPOOL, WS_REPORTY, WS_THREADSAFE
 
 FLAGS = pytest.mark.parametrize("flags", [0, WS_NOPOOL, WS_THREADSAFE, WS_NOPOOL | WS_THREADSAFE])
 
@@ -171,3 +171,49 @@ def test_handlers_without_a_message(kind):
     app.route("/")(app.websocket(WS_REPORTY)(handler))
     with pytest.raises(SetupError, match="must take the client's message"):
         app.test_client().get("/")
+
+
+def test_work_after_each_answer(app):
+    done = []
+
+    @app.route("/reporty")
+    @app.websocket(WS_REPORTY, 60)
+    def reporty(was, message):
+        was.after(done.append, message)
+        if message == "fail":
+            raise RuntimeError("asked to fail")
+        return message
+
+    @app.route("/async")
+    @app.websocket(WS_CHATTY, 60)
+    async def chatty(was):
+        async for message in was.websocket:
+            was.after(done.append, message)
+            await was.websocket.send(message)
+
+    @app.route("/generator")
+    @app.websocket(WS_CHATTY, 60)
+    def generator(was):
+        while message := (yield):
+            was.after(done.append, message)
+            yield message
+
+    @app.route("/coroutine")
+    @app.websocket(WS_COROUTINE, 60)
+    def coroutine(was):
+        while message := (yield was.Input()):
+            was.after(done.append, message)
+            yield message
+
+    for path in ("/reporty", "/async", "/generator", "/coroutine"):
+        done.clear()
+        with app.test_client().websocket(path) as socket:
+            for text in ("a", "b"):
+                socket.send_message(text)
+                assert socket.receive_message() == text
+                # While the connection goes on.
+                wait_until(lambda text=text: done[-1:] == [text])
+            if path == "/reporty":
+                socket.send_message("fail")
+                assert socket.receive_message() is None
+        assert done == ["a", "b"]

@@ -103,6 +103,9 @@ class User:
 
 @app.permission_handler
 def permission_handler(was, perms):
+    if was.request.path.startswith("/pages"):
+        was.request.user = was.session.get("user")
+        return
     if role := was.request.get_header("x-role"):
         # Of apps whose lists are roles, one of which suffices.
         was.request.user = User("hans", role, "Hans")
@@ -196,6 +199,34 @@ def chatty(was):
 def talk(was):
     yield
     yield f"hello {was.request.user}"
+
+
+# Pages, whose visitors are sent to a login page.
+app.login_page = "page_login"
+
+
+@app.route("/pages/<name>", methods=["GET"], authenticate=None)
+@app.login_required
+def page(was, name, q=""):
+    return f"{name} {q} of {was.user}"
+
+
+@app.route("/page-login", methods=["GET", "POST"], authenticate=None)
+def page_login(was, user=""):
+    if not user:
+        return "<form method=post>"
+    was.session["user"] = user
+    return was.redirect(was.after_login(), "303 See Other")
+
+
+@app.api_key_handler(header="X-API-Key")
+def api_key(was, key):
+    was.request.user = {"k-1": "hans"}.get(key)
+
+
+@app.route("/by-key", methods=["GET"], authenticate="api_key")
+def by_key(was):
+    return str(was.user)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,31 @@ def events(was):
         board.note("events-finally")
 
 
+def work():
+    """It is given more time than a test has waited for anything else."""
+    board.pass_gate("after")
+    board.note("after-done")
+
+
+@app.route("/after")
+def after(was):
+    was.after(work)
+    return "answered"
+
+
+@app.route("/updates")
+def updates(was):
+    async def events():
+        board.note("updates-begun")
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            board.note("updates-finally")
+
+    return was.EventStream(events())
+
+
 @app.route("/socket")
 @app.websocket(skitai.WS_COROUTINE)
 async def socket(was):

@@ -57,6 +57,69 @@ def echo(was, **args):
     )
 
 
+def note_after(name, text):
+    """It is done when the client has its answer, which opens the gate."""
+    board.pass_gate(name)
+    board.write(f"{name}-done", f"{text} {skitai.was.request.args['name']} ")
+
+
+async def note_after_async(name, text):
+    await board.pass_gate_async(name)
+    board.write(f"{name}-done", f"{text} {skitai.was.request.args['name']} ")
+
+
+@app.route("/after")
+def after(was, name, fail=""):
+    was.after(note_after, name, "def")
+    was.after(note_after_async, name, text="async")
+    if fail:
+        raise was.Error("409 Conflict")
+    return "answered"
+
+
+@app.route("/after-stream")
+async def after_stream(was, name):
+    yield "answered"
+    was.after(note_after_async, name, "async")
+    was.after(note_after, name, "def")
+
+
+async def numbers(name, first):
+    try:
+        for number in range(first, 1_000_000):
+            yield event_of(number)
+            if number == first + 2:
+                await board.pass_gate_async(name)
+    finally:
+        board.note(f"{name}-finally")
+
+
+def blocking_numbers(name, first):
+    try:
+        for number in range(first, 1_000_000):
+            yield event_of(number)
+            if number == first + 2:
+                board.pass_gate(name)
+    finally:
+        board.note(f"{name}-finally")
+
+
+def event_of(number):
+    return atila.Event({"n": number}, event="number", id=str(number))
+
+
+@app.route("/updates")
+def updates(was, name):
+    first = int(was.request.last_event_id or 0) + 1
+    return was.EventStream(numbers(name, first), retry=200, heartbeat=0.2)
+
+
+@app.route("/blocking-updates")
+def blocking_updates(was, name):
+    first = int(was.request.last_event_id or 0) + 1
+    return was.EventStream(blocking_numbers(name, first), retry=200, heartbeat=0.2)
+
+
 @app.route("/users/<int:id>")
 def user(was, id):
     return as_json(was, {"id": id})

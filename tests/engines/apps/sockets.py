@@ -15,8 +15,14 @@ app = Atila(__name__)
 app.securekey = "for these tests only"
 app.config.WS_MAX_MESSAGE = 100_000
 app.config.WS_SEND_TIMEOUT = 2.0
+app.config.MAINTAIN_INTERVAL = 0.5
 if "ATILA_REDIS" in os.environ:
     app.shared = os.environ["ATILA_REDIS"]
+
+
+@app.maintain(2, once=True)
+def send_digest(was, now, count):
+    board.write("digests", f"{os.getpid()} {time.monotonic()}\n")
 
 
 @app.route("/")
@@ -253,6 +259,17 @@ def in_room(was, message, room):
         was.websocket.leave(room)
         return "left"
     app.websocket_broadcast(room, f"{message} to {room}")
+
+
+@app.route("/rooms/<room>/updates")
+def updates(was, room):
+    was.response.set_header("x-pid", str(os.getpid()))
+    return was.EventStream(rooms=[room], retry=50)
+
+
+@app.route("/rooms/<room>/broadcast")
+def broadcast(was, room, text):
+    return str(app.broadcast(room, text, event="said"))
 
 
 @app.route("/rooms/<room>/say")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atila import Steps
-from atila_auth.declarations import check_declared
-from atila_auth.login import authentication, permissions
+from atila_auth.declarations import check_declared, state_of
+from atila_auth.login import authentication, login_page, permissions, schemes
 from atila_auth.protection import cors, csrf, rate_limit
 from atila_auth.sealing import keys, revocations
 
@@ -37,9 +37,27 @@ def compile_route(route: Route, app: Atila) -> Steps:
         before=[*opening.before, *asking],
         headers=opening.headers,
         loop_safe=all(getattr(step, "loop_safe", False) for step in asking),
-        fields=_FIELDS,
+        fields=_fields(route, app, scheme),
         security=scheme,
+        schemes=_schemes(route, app, scheme),
     )
+
+
+def _fields(route: Route, app: Atila, scheme: str) -> frozenset[str]:
+    """Parameters that the handler need not take."""
+    fields = _FIELDS
+    if login_page.is_login_page(app, route):
+        fields |= {login_page.FIELD}
+    api_key = state_of(app).api_key
+    if scheme == "api_key" and api_key is not None and api_key.place.where == "query":
+        fields |= {api_key.place.name}
+    return fields
+
+
+def _schemes(route: Route, app: Atila, scheme: str) -> schemes.Schemes:
+    if scheme or not permissions.is_required(route):
+        return schemes.of_scheme(app, scheme)
+    return schemes.of_permissions(app)
 
 
 def _asking(route: Route, app: Atila, scheme: str) -> list[Before]:

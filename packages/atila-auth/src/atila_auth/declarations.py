@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from atila import Atila
     from atila.layers import Before
     from atila.routing.router import Router
+    from atila_auth.login.api_key import ApiKey
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class State:
         permission: (was, permissions).
         authorization: (was, username); gives a password.
         bearer: (was, token).
+        api_key: the step that checks API keys.
+        permission_source: the permission handler as it was written.
         declared: functions with a declaration that is not known yet to be of any use, each with the
             decorator's name.
     """
@@ -35,6 +38,8 @@ class State:
     permission: Callable[..., Any] | None = None
     authorization: Callable[..., Any] | None = None
     bearer: Callable[..., Any] | None = None
+    api_key: ApiKey | None = None
+    permission_source: Callable[..., Any] | None = None
     declared: list[tuple[Callable[..., Any], str]] = field(default_factory=list)
     steps: tuple[Router, dict[str, Before]] | None = None
     """The steps that routes share, of one mount: that with this router."""
@@ -65,7 +70,9 @@ def permission_handler(app: Atila, function: Function) -> Function:
     - False: the answer is 403.
     - anything else is the answer.
     """
-    state_of(app).permission = _checked(app, function, "permission_handler(was, permissions)")
+    state = state_of(app)
+    state.permission = checked(app, function, "permission_handler(was, permissions)")
+    state.permission_source = function
     return function
 
 
@@ -75,7 +82,7 @@ def authorization_handler(app: Atila, function: Function) -> Function:
     It returns the password, (password, encrypted), (password, encrypted, userinfo), or None for a
     user that there is not. See `atila_auth.login.users`.
     """
-    state_of(app).authorization = _checked(app, function, "authorization_handler(was, username)")
+    state_of(app).authorization = checked(app, function, "authorization_handler(was, username)")
     return function
 
 
@@ -85,11 +92,11 @@ def bearer_handler(app: Atila, function: Function) -> Function:
     It sets `was.request.user` or raises an error; its result means the same as that of a permission
     handler.
     """
-    state_of(app).bearer = _checked(app, function, "bearer_handler(was, token)")
+    state_of(app).bearer = checked(app, function, "bearer_handler(was, token)")
     return function
 
 
-def _checked(app: Atila, function: Callable[..., Any], form: str) -> Callable[..., Any]:
+def checked(app: Atila, function: Callable[..., Any], form: str) -> Callable[..., Any]:
     """A handler as it is called; an `async def` is waited for.
 
     Raises:

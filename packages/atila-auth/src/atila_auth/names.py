@@ -6,11 +6,12 @@ annotated is a setting that the app may have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from atila.layers import made
 from atila_auth import declarations
-from atila_auth.login import authentication, permissions
+from atila_auth.login import api_key, authentication, login_page, permissions
 from atila_auth.protection import csrf
 from atila_auth.protection import rate_limit as ratelimit
 from atila_auth.sessions.message_box import MessageBox
@@ -40,6 +41,7 @@ class WasOfAuth:
     dejwt = jwt.dejwt
     encode_jwt = jwt.encode_jwt
     encode_ott = one_time_token.encode
+    after_login = login_page.after_login
     generate_otp = one_time_password.generate
     remove_csrf = csrf.remove
     revoke_ott = one_time_token.revoke
@@ -86,6 +88,7 @@ class RequestOfAuth:
 class AppOfAuth:
     """Names of the app, and attributes that are set on it, or by `pref` in a launch script."""
 
+    api_key_handler = api_key.api_key_handler
     authorization_handler = declarations.authorization_handler
     authorization_required = authentication.authorization_required
     bearer_handler = declarations.bearer_handler
@@ -103,8 +106,14 @@ class AppOfAuth:
     session_timeout: float
     """Seconds without a change after which a session ends."""
     authenticate: str | None
-    """The scheme by which clients log in, unless a route has its own: "basic", "digest" or
-    "bearer".
+    """The scheme by which clients log in, unless a route has its own: "basic", "digest",
+    "bearer" or "api_key".
+    """
+    login_page: str
+    """The route, by name or path, to which visitors of pages are sent who have not logged in."""
+    oauth2_flows: Mapping[str, Mapping[str, Any]]
+    """The flows of OAuth 2 by which clients get bearer tokens, for the document of the API:
+    {"password": {"tokenUrl": "/token"}}.
     """
     authorization: str | None
     """The same as `authenticate`."""

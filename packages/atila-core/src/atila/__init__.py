@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.app.application import Atila
 from atila.errors import HTTPError, MissingLayer, SetupError, SharedUnavailable
+from atila.http.events import Event, EventStream
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.response import ANSWERED
 from atila.http.uploads import Upload
@@ -29,6 +30,8 @@ __all__ = [
     "ClientGone",
     "Cookie",
     "Endpoint",
+    "Event",
+    "EventStream",
     "Exchange",
     "HTTPError",
     "Header",

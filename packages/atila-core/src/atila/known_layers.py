@@ -37,12 +37,13 @@ KNOWN = {
     "auth": Known(
         "atila-auth",
         was=_names(
-            "csrf_token csrf_token_input decode_jwt decode_ott dejwt encode_jwt encode_ott "
-            "generate_otp mbox remove_csrf revoke_ott session user verify_csrf verify_otp"
+            "after_login csrf_token csrf_token_input decode_jwt decode_ott dejwt encode_jwt "
+            "encode_ott generate_otp mbox remove_csrf revoke_ott session user verify_csrf "
+            "verify_otp"
         ),
         request=_names("JWT mbox session"),
         app=_names(
-            "authorization_handler authorization_required bearer_handler "
+            "api_key_handler authorization_handler authorization_required bearer_handler "
             "csrf_verification_required identification_required login_required permission_handler "
             "permission_required rate_limit"
         ),
@@ -75,7 +76,7 @@ KNOWN = {
     "ws": Known(
         "atila-ws",
         was=_names("websocket"),
-        app=_names("websocket websocket_broadcast websocket_send"),
+        app=_names("broadcast websocket websocket_broadcast websocket_send"),
         exports=_names("WS_COROUTINE"),
     ),
 }

@@ -96,6 +96,8 @@ class Steps:
             that it does not take.
         security: the scheme of HTTP authentication that a client must use, in lower case: "basic",
             "digest", "bearer" (RFC 9110, section 11.1); "" for none. For the API's documents.
+        schemes: where that says too little for them, Security Scheme Objects of OpenAPI, by name; a
+            client needs one of them.
     """
 
     before: Sequence[Before] = ()
@@ -106,6 +108,7 @@ class Steps:
     loop_safe: bool = False
     fields: frozenset[str] = frozenset()
     security: str = ""
+    schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
 from atila.errors import CLIENT_LEFT, HTTPError
-from atila.http import files, forms
+from atila.http import events, files, forms
 from atila.http.authority import absolute
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -22,7 +22,7 @@ from atila.http.prefixes import below
 from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
-from atila.runtime import updates
+from atila.runtime import after_answer, updates
 
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Site
@@ -196,6 +196,7 @@ class Was(WasNames):
     pipe = pipe.pipe
     setlu = updates.setlu
     getlu = updates.getlu
+    after = after_answer.after
 
     @property
     def request_id(self) -> str:
@@ -258,6 +259,39 @@ class Was(WasNames):
         return self.site.static.at(below(url, self.exchange.prefix))
 
     MountedFile = Mounted
+
+    def EventStream(
+        self,
+        source: events.Source | None = None,
+        *,
+        rooms: Sequence[str] | None = None,
+        retry: int | None = None,
+        heartbeat: float | None = None,
+    ) -> events.EventStream:
+        """Events that are sent while they come, as an answer (text/event-stream).
+
+        Args:
+            source: a generator or asynchronous generator of them: data, or `was.Event(…)`.
+            rooms: in place of it, the rooms whose messages they are, `app.broadcast("orders", …)`.
+            retry: milliseconds after which a client that lost the connection comes again; None
+                leaves it to the client.
+            heartbeat: seconds after which a silent stream sends a comment; None for the setting
+                EVENT_HEARTBEAT.
+
+        Raises:
+            TypeError: there is not one of source and rooms, or it is of another type.
+            MissingLayer: the app has no layer with rooms.
+        """
+        if (source is None) == (rooms is None):
+            raise TypeError("was.EventStream takes a generator, or rooms=, and not both")
+        if rooms is None:
+            return events.EventStream(source or (), retry=retry, heartbeat=heartbeat)
+        if "ws" not in self.app.layers:
+            text = layers.missing("was", "websocket", self.app.layers)
+            raise layers.MissingLayer(f"was.EventStream(rooms=…) needs rooms: {text}")
+        return events.RoomEvents(rooms, retry=retry, heartbeat=heartbeat)
+
+    Event = events.Event
 
     def Input(self, size: int = 65536) -> Input:
         """The next piece of a streamed body, of at most `size` bytes; to be yielded or awaited."""

@@ -1,7 +1,8 @@
 """WebSocket for Atila: the layer "ws"."""
 
 from atila import PROTOCOL, Layer
-from atila_ws import names
+from atila.http.events import RoomEvents
+from atila_ws import listeners, names
 from atila_ws.compiler import compile_route
 from atila_ws.connection import WebSocket
 from atila_ws.flags import (
@@ -22,6 +23,7 @@ layer = Layer(
     config=SETTINGS,
     # The other numbers are Skitai's own.
     exports={"WS_COROUTINE": WS_COROUTINE},
+    responders={RoomEvents: listeners.respond},
     compile=compile_route,
 )
 

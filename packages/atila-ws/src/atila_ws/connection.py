@@ -23,6 +23,7 @@ from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
 if TYPE_CHECKING:
     from atila.app.settings import Config
     from atila.http.exchange import WebSocketTransport
+    from atila_ws.delivery.envelope import Envelope
     from atila_ws.delivery.hub import Hub
     from atila_ws.messages import Encoding
 
@@ -60,6 +61,7 @@ class WebSocket:
             waits for ever.
         encoding: the form of messages.
         protocol: the subprotocol that was chosen.
+        before_next: called when the next message is asked for: the last one is answered.
 
     Attributes:
         protocol: the subprotocol that route and client agreed on (RFC 6455, section 1.9); None if
@@ -69,6 +71,7 @@ class WebSocket:
     __slots__ = (
         "__weakref__",
         "_at_close",
+        "_before_next",
         "_client_id",
         "_closed",
         "_closer",
@@ -101,8 +104,10 @@ class WebSocket:
         timeout: float | None,
         encoding: Encoding,
         protocol: str | None = None,
+        before_next: Callable[[], object] = bool,
     ) -> None:
         self.protocol = protocol
+        self._before_next = before_next
         self._hub = hub
         self._space = space
         self._loop = hub.loop
@@ -187,6 +192,10 @@ class WebSocket:
         except Overflow:
             raise self._too_slow() from None
 
+    def take(self, envelope: Envelope, taken: asyncio.Future[bool] | None = None) -> bool:
+        """Send a message that comes from elsewhere; see `push`."""
+        return self.push(envelope.value, is_encoded=envelope.kind == "json", taken=taken)
+
     def push(self, message: Any, *, is_encoded: bool, taken: asyncio.Future[bool] | None) -> bool:
         """Send a message that does not come from the handler. On the task loop; never waits.
 
@@ -242,6 +251,7 @@ class WebSocket:
 
     async def next(self) -> Any:
         """Like `receive`, with `END` for the end."""
+        self._before_next()
         while not self._inbox:
             if self._has_ended:
                 return END

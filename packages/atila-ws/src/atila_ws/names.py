@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from atila.layers import made
 from atila_ws.connection import WebSocket
 from atila_ws.declaration import websocket
-from atila_ws.delivery.sending import websocket_broadcast, websocket_send
+from atila_ws.delivery.sending import broadcast, websocket_broadcast, websocket_send
 from atila_ws.flags import WS_COROUTINE
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class WasOfWebSocket:
 class AppOfWebSocket:
     """Names of the app."""
 
+    broadcast = broadcast
     websocket = websocket
     websocket_broadcast = websocket_broadcast
     websocket_send = websocket_send

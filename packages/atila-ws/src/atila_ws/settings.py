@@ -8,6 +8,8 @@ SETTINGS: dict[str, Setting] = {
     "WS_SEND_TIMEOUT": seconds(30.0),
     "WS_DELIVERY_TIMEOUT": seconds(5.0),
     "WS_GRACE": seconds(10.0),
+    "EVENT_HISTORY": number(1000, 0),
+    "EVENT_HISTORY_SECONDS": seconds(3600.0, is_positive=True),
 }
 """Settings and their defaults:
 
@@ -19,4 +21,7 @@ SETTINGS: dict[str, Setting] = {
   message that is not sent by then is withdrawn.
 - WS_GRACE: seconds that an `async def` handler or a coroutine has after its connection ended; then
   it is cancelled.
+- EVENT_HISTORY: messages of `app.broadcast` that are kept of each room, for event streams that were
+  interrupted; 0 for none.
+- EVENT_HISTORY_SECONDS: how long they are kept, after the last message of the room.
 """

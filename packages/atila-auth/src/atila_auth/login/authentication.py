@@ -1,4 +1,4 @@
-"""Decides which routes authenticate the client, and by which scheme: basic, digest or bearer."""
+"""Decides which routes authenticate the client: by basic, digest, bearer or an API key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from atila.app import settings
 from atila.routing import notes
 from atila.typevars import Function
 from atila_auth.declarations import declare, state_of
-from atila_auth.login import basic, bearer, digest
+from atila_auth.login import api_key, basic, bearer, digest
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -32,6 +32,7 @@ _SCHEMES: dict[str, Callable[[Atila, str, str], Before]] = {
     "basic": basic.compiled,
     "digest": digest.compiled,
     "bearer": bearer.compiled,
+    "api_key": api_key.compiled,
 }
 
 
@@ -45,7 +46,7 @@ def authorization_required(app: Atila, scheme: str) -> Callable[[Function], Func
 
     Args:
         app: the app.
-        scheme: "basic", "digest" or "bearer".
+        scheme: "basic", "digest", "bearer" or "api_key".
 
     Raises:
         SetupError: it comes too late for the handler's route. Faults of the scheme are raised when

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from atila import HTTPError
 from atila_auth import authorization_header
 from atila_auth.declarations import state_of
+from atila_auth.login import challenges
+from atila_auth.login.challenges import challenge_with
 from atila_auth.login.verdict import asked
 from atila_auth.tokens.jwt import claims_of
 from atila_auth.tokens.jwt_keys import signer_of
@@ -68,24 +70,12 @@ class Bearer:
         return HTTPError(401, why, 0, [("www-authenticate", self._challenge(why, code))])
 
     def _challenge(self, why: str, code: str) -> str:
-        text = challenge(self._realm)
+        text = challenges.bearer(self._realm)
         if not code:
             return text
         # The characters that RFC 6750, section 3, has for it.
         plain = "".join(c if " " <= c <= "~" and c not in '"\\' else " " for c in why)
         return f'{text}, error="{code}", error_description="{plain}"'
-
-
-def challenge(realm: str) -> str:
-    """The challenge to send a bearer token."""
-    return f"Bearer realm={authorization_header.quoted(realm)}"
-
-
-def challenge_with(error: HTTPError, text: str) -> None:
-    """Add a challenge to an error, if it is a 401 without one (RFC 9110, section 11.6.1)."""
-    has_one = any(name.lower() == "www-authenticate" for name, _ in error.headers)
-    if error.code == 401 and not has_one:
-        error.headers = [*error.headers, ("www-authenticate", text)]
 
 
 def compiled(app: Atila, realm: str, source: str) -> Bearer:

@@ -69,20 +69,27 @@ def hash_password(
     return f"{SCHEME}ln={cost},r={block},p={parallel}${_b64(hashed.salt)}${_b64(digest)}"
 
 
-def verify_password(password: str, hashed: str) -> bool:
+def verify_password(password: str, hashed: str | None) -> bool:
     """Whether a password is the one that was hashed.
 
-    Takes as long for a wrong one as for the right one, some tenths of a second.
+    Takes as long for a wrong one as for the right one, some tenths of a second; for a user that
+    there is not, too, so that the time does not show which names exist.
 
     Args:
         password: the password to check.
-        hashed: a hash of `hash_password`.
+        hashed: a hash of `hash_password`; None for a user that there is not.
 
     Raises:
         ValueError: `hashed` is no hash of `hash_password`; the message does not show it.
     """
-    stored = _parsed(hashed)
+    # Of a digest that is random, so it fits no password.
+    stored = _usual() if hashed is None else _parsed(hashed)
     return hmac.compare_digest(stored.of(password), stored.digest)
+
+
+def _usual() -> _Hash:
+    salt, digest = secrets.token_bytes(_SALT), secrets.token_bytes(_HASH)
+    return _Hash(_COST, _BLOCK, _PARALLEL, salt, digest)
 
 
 def is_hashed(text: str) -> bool:

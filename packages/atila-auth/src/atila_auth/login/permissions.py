@@ -13,14 +13,16 @@ from atila.routing.router import ALL_METHODS
 from atila.routing.signature import Signature
 from atila.typevars import Function
 from atila_auth.declarations import declare, state_of
+from atila_auth.login import challenges, login_page
 from atila_auth.login.authentication import realm_of
-from atila_auth.login.bearer import challenge, challenge_with
+from atila_auth.login.challenges import challenge_with
 from atila_auth.login.verdict import asked, is_about_nobody
 
 if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.layers import Before
     from atila.routing.router import Route
+    from atila_auth.login.login_page import LoginPage
 
 MINE = "me"
 """The value of a parameter that stands for the authenticated user."""
@@ -97,7 +99,14 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     if not required:
         return Identification(handler)
     demands = [_Compiler(route).demand(each) for each in required]
-    return Permission(handler, demands, challenge(realm_of(app)))
+    page = login_page.of(app, route)
+    return Permission(handler, demands, challenges.bearer(realm_of(app)), page)
+
+
+def is_required(route: Route) -> bool:
+    """Whether a route refuses clients by the permission handler."""
+    declared = notes.of(route.handler, _Declaration)
+    return not route.automatic and any(each.is_required for each in declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +149,17 @@ class Permission:
         handler: (was, permissions).
         demands: the requirements of each decorator, the uppermost first.
         challenge: the headers of a 401.
+        page: the page to which visitors are sent instead; None for none.
     """
 
     def __init__(
-        self, handler: Callable[..., Any], demands: Sequence[Demand], challenge: str
+        self,
+        handler: Callable[..., Any],
+        demands: Sequence[Demand],
+        challenge: str,
+        page: LoginPage | None,
     ) -> None:
+        self._page = page
         self._handler = handler
         self._demands = demands
         self._challenge = challenge
@@ -157,6 +172,10 @@ class Permission:
                 if answer is not None:
                     return answer
         except HTTPError as error:
+            if error.code == 401 and self._page is not None:
+                answer = self._page.sent_there(was)
+                if answer is not None:
+                    return answer
             challenge_with(error, self._challenge)
             raise
         return None

@@ -21,7 +21,7 @@ from atila.routing.resources import Resources
 from atila.routing.router import Route, Router
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import background_context, data_answers, maintenance
+from atila.serving import background_context, data_answers, event_streams, maintenance
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
@@ -40,7 +40,7 @@ else:
     AppNames = object
 
 
-_CORE_OPTIONS = frozenset({"input_stream"})
+_CORE_OPTIONS = frozenset({"blocking", "compress", "input_stream"})
 
 
 class Atila(AppNames):
@@ -112,6 +112,7 @@ class Atila(AppNames):
             list: data_answers.respond,
             Upload: send_back,
             FlashFile: send_back,
+            **event_streams.RESPONDERS,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
         self.parts: list[Parts] = []
@@ -154,8 +155,11 @@ class Atila(AppNames):
                 if the function has a default for it.
             methods: the HTTP methods; all but CONNECT and TRACE if not given.
             content_types: media types of bodies that it takes; others are refused with 415.
-            options: the options of the layers, and input_stream=True for a handler that reads the
-                body piece by piece.
+            options: the options of the layers; input_stream=True for a handler that reads the body
+                piece by piece; blocking=False for a `def` handler that never waits, which then runs
+                on the task loop and not in a worker thread. Waiting for a task raises there;
+                compress=False for answers that are never compressed and True for ones that are,
+                whatever the setting COMPRESS says.
 
         Raises:
             SetupError: an option is unknown, or belongs to a layer that is not there.

@@ -47,6 +47,14 @@ def flag(text: str) -> bool:
     raise ValueError(text)
 
 
+def flag_or_text(text: str) -> bool | str:
+    """A flag, or another text as it is."""
+    try:
+        return flag(text)
+    except ValueError:
+        return text
+
+
 def names(text: str) -> list[str]:
     """Texts separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

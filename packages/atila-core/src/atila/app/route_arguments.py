@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from atila import layers
 from atila.errors import SetupError, nearest, setup_step
@@ -30,7 +30,7 @@ def checked(
     app: Atila,
     methods: Sequence[str] | None,
     content_types: Sequence[str],
-    options: Iterable[str],
+    options: Mapping[str, Any],
     source: str,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The methods and media types of a route, each as a tuple.
@@ -39,7 +39,7 @@ def checked(
         app: the app.
         methods: as given to `@app.route`.
         content_types: the same.
-        options: names of all else that it was given.
+        options: all else that it was given.
         source: "file:line" of the handler.
 
     Raises:
@@ -50,6 +50,9 @@ def checked(
     for option in options:
         with setup_step():
             _check_option(app, option, source)
+    if not isinstance(compress := options.get("compress", False), bool):
+        with setup_step():
+            raise SetupError(f"compress is True or False, not {compress!r}", source)
     with setup_step():
         answered = _methods(methods, source)
     with setup_step():

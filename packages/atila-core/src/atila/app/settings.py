@@ -157,11 +157,21 @@ SETTINGS: dict[str, Setting] = {
     "STATIC_ROOT": folders(None),
     "STATIC_FOLDERS": mapping({}, '{"/docs": "/srv/docs"}'),
     "STATIC_MAX_AGE": seconds(None),
+    "COMPRESS": Setting(
+        False,
+        'True, False or "static"',
+        lambda value: isinstance(value, bool) or value == "static",
+        parse=environment.flag_or_text,
+    ),
+    "COMPRESS_MINIMUM": number(1024, 0),
     "MEDIA_URL": text("/media"),
     "MEDIA_ROOT": folders(None),
     "THREADS": number(32),
     "SPARE_THREADS": number(64, 0),
     "QUEUE_SIZE": number(1024),
+    "AFTER_THREADS": number(8),
+    "EVENT_HEARTBEAT": seconds(15.0, is_positive=True),
+    "EVENT_SEND_TIMEOUT": seconds(30.0, is_positive=True),
     "SHUTDOWN_TIMEOUT": seconds(30.0),
     "MAINTAIN_INTERVAL": seconds(60.0, is_positive=True),
     "ACCESS_LOG": choice(None, "combined", "json"),
@@ -171,6 +181,7 @@ SETTINGS: dict[str, Setting] = {
     "METRICS_PATH": path("/metrics"),
     "HEALTH_PATH": path("/health"),
     "HEALTH_TIMEOUT": seconds(5.0, is_positive=True),
+    "TRACES": flag(False),
     "OPENAPI_PATH": path("/openapi"),
     "OPENAPI_INFO": mapping(None, '{"title": "Shop", "version": "1.0"}'),
 }
@@ -187,11 +198,19 @@ SETTINGS: dict[str, Setting] = {
   several; None for no files.
 - STATIC_FOLDERS: more folders of static files, by their URL: {"/docs": "/srv/docs"}.
 - STATIC_MAX_AGE: seconds that caches may keep static and media files; None for not without asking.
+- COMPRESS: True to compress answers, as far as the client takes that, and to serve precompressed
+  static files; "static" for the latter alone.
+- COMPRESS_MINIMUM: bytes of a body from which on it is compressed.
 - MEDIA_URL, MEDIA_ROOT: the same for files that come from users.
 - THREADS: worker threads of a process that work at a time, started as they are needed.
 - SPARE_THREADS: further threads, in place of those that wait: for a task, a lock, a password hash.
 - QUEUE_SIZE: requests that may wait for a thread; a further one is refused with 503.
-- SHUTDOWN_TIMEOUT: seconds that running requests have to end when the server stops.
+- AFTER_THREADS: threads of a process for the functions of `was.after`.
+- EVENT_HEARTBEAT: seconds after which a silent event stream sends a comment, by which proxies keep
+  it open and clients that are gone are found.
+- EVENT_SEND_TIMEOUT: seconds that a client may take nothing of its event stream; then it is closed.
+- SHUTDOWN_TIMEOUT: seconds that running requests and the work after answers have to end when the
+  server stops.
 - MAINTAIN_INTERVAL: seconds that the counts of `@app.maintain` are in.
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
@@ -206,6 +225,8 @@ SETTINGS: dict[str, Setting] = {
 - HEALTH_PATH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as
   the process can, "/health/ready" 200 or 503, by the readiness checks of the app. None for neither.
 - HEALTH_TIMEOUT: seconds that each readiness check has.
+- TRACES: whether requests, calls of other servers, queries, WebSockets and calls of RPC make spans
+  of OpenTelemetry.
 - OPENAPI_PATH: a path below the app's mount point, "/openapi", for a page that shows the app's
   routes and lets users try them; the document itself is "/openapi.json". None for neither.
 - OPENAPI_INFO: title, version and other facts of the app in it: {"title": "Shop"}.

@@ -57,6 +57,8 @@ class ASGIExchange(Exchange):
         "websocket",
     )
 
+    hides_end = True
+
     def __init__(self, scope: Message, receive: Receive, send: Send, loop: TaskLoop) -> None:
         self.is_websocket = scope["type"] == "websocket"
         self.method = "GET" if self.is_websocket else scope["method"]

@@ -63,7 +63,8 @@ class Peer:
             pass  # The client was faster.
 
     async def take(self, size: int) -> None:
-        """Wait until the client has taken all but `AHEAD` of the bytes that it was sent.
+        """Wait until the client has taken all but `AHEAD` of the bytes that it was sent; before
+        more than that at once, all that it was sent before.
 
         Args:
             size: the number of bytes to send now.
@@ -72,8 +73,8 @@ class Peer:
             ClientGone: the client takes nothing any more.
         """
         self._sent += size
-        pause = _SHORTEST
-        while self._sent - self._acknowledged() > AHEAD:
+        pause, ahead = _SHORTEST, max(AHEAD, size)
+        while self._sent - self._acknowledged() > ahead:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MAX_RANGES = 100
 """Media ranges of an Accept header that are read; the rest is ignored."""
 
@@ -25,13 +27,22 @@ def parse_accept(header: str | None) -> dict[str, float]:
         main, slash, sub = media.partition("/")
         if not (main and slash and sub):
             continue
-        weight = 1.0
-        for parameter in parameters:
-            name, _, value = parameter.partition("=")
-            if name.strip().lower() == "q":
-                weight = _weight(value)
-        found[media] = max(weight, found.get(media, 0.0))
+        found[media] = max(weight_from(parameters), found.get(media, 0.0))
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
+def weight_from(parameters: Iterable[str]) -> float:
+    """The weight among the parameters of an item (RFC 9110, section 12.4.2): 1 without one.
+
+    Args:
+        parameters: of the item, without the semicolons: ["level=1", "q=0.5"].
+    """
+    weight = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            weight = _weight(value)
+    return weight
 
 
 def _weight(text: str) -> float:

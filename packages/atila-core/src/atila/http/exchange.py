@@ -111,6 +111,8 @@ class Exchange:
     """Whether the engine has WebSockets at all."""
     is_websocket: bool = False
     """Whether this is a WebSocket handshake (then `accept`, or `respond` to refuse it)."""
+    hides_end: bool = False
+    """Whether the server waits for answers when it stops, and does not say that it does."""
     accepts_headers: bool = True
     """Whether the answer to a WebSocket handshake can have headers of ours."""
 

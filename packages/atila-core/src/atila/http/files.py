@@ -60,7 +60,9 @@ def send(was: Was, file: FileBody) -> None:
     """
     info = _examine(file.path)
     response, exchange = was.response, was.exchange
-    etag = response.etag or f'"{info.st_mtime_ns:x}-{info.st_size:x}"'
+    # Each coding is another sequence of bytes, and so has another tag.
+    variant = f"-{file.coding}" if file.coding else ""
+    etag = response.etag or f'"{info.st_mtime_ns:x}-{info.st_size:x}{variant}"'
     mtime = info.st_mtime if response.mtime is None else response.mtime
     is_plain = response.status_code == 200
     part = None
@@ -70,6 +72,8 @@ def send(was: Was, file: FileBody) -> None:
         part = caching.find_range(exchange, info.st_size, etag, mtime)
     status = response.status_code
     headers = head(was, ("content-type", file.content_type or type_of(file.path)))
+    if file.coding:
+        headers.append(("content-encoding", file.coding))
     if file.filename:
         headers.append(attachment(file.filename))
     start, end = 0, info.st_size

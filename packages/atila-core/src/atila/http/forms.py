@@ -10,6 +10,7 @@ import orjson
 
 from atila.errors import HTTPError
 from atila.values import json
+from atila.values.places import place
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
@@ -111,18 +112,56 @@ def _has_all_keys(body: bytes, value: Any) -> bool:
         return False
 
 
-def _refuse_duplicates(body: bytes) -> None:
-    def check(pairs: list[tuple[str, Any]]) -> None:
-        seen = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise HTTPError(400, f"the body is not valid JSON: the key {key[:100]!r} twice")
-            seen.add(key)
+class _Pairs(list[tuple[str, Any]]):
+    """The keys and values of an object as they were sent."""
 
+
+def _refuse_duplicates(body: bytes) -> None:
     try:
-        standard_json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)
+        value = standard_json.loads(body, object_pairs_hook=_Pairs, parse_int=len, parse_float=len)
     except RecursionError:
         raise HTTPError(400, "the body is not valid JSON: nested too deep") from None
+    path = _duplicate(value)
+    if path:
+        told = str(path[-1])[:100]
+        raise HTTPError(
+            400,
+            f"the body is not valid JSON: the key {told!r} twice",
+            errors=[
+                {
+                    "in": "body",
+                    "at": place([*path[:-1], told]),
+                    "message": "is there twice",
+                    "rule": "duplicate",
+                }
+            ],
+        )
+
+
+def _duplicate(value: Any) -> list[str | int]:
+    """The path to a key that its object has twice; empty if there is none."""
+    parts: list[tuple[Any, Any]] = [(value, ())]
+    while parts:
+        value, above = parts.pop()
+        seen = set()
+        steps = value if isinstance(value, _Pairs) else enumerate(value)
+        for key, part in steps:
+            if key in seen:
+                return _steps((key, above))
+            if isinstance(value, _Pairs):
+                seen.add(key)
+            if isinstance(part, list):
+                parts.append((part, (key, above)))
+    return []
+
+
+def _steps(path: Any) -> list[str | int]:
+    """A path whose last step comes first, each with those above it."""
+    steps = []
+    while path:
+        step, path = path
+        steps.append(step)
+    return steps[::-1]
 
 
 def media_type(content_type: str | None) -> str:

@@ -32,6 +32,12 @@ class Observer:
     def opened(self, exchange: Observed) -> None:
         """A request has arrived."""
 
+    def routed(self, exchange: Observed) -> None:
+        """Its endpoint is known, and its context is there: `exchange.was`."""
+
+    def failed(self, exchange: Observed, error: BaseException) -> None:
+        """Its handler raised an unexpected error; its answer follows, unless that has begun."""
+
     def answered(self, exchange: Observed, status: int, size: int) -> None:
         """It has been answered, with so many bytes of body. A streamed answer: at its end."""
 
@@ -56,6 +62,8 @@ def instrument(opened: Opener) -> Opener:
     def open_observed(exchange: Any) -> Was:
         exchange.arrive()
         exchange.was = was = opened(exchange)
+        for observer in exchange.observers:
+            observer.routed(exchange)
         return was
 
     return open_observed
@@ -80,12 +88,16 @@ class Observed(Exchange):
         was: the context that was opened for it; None when it has been answered.
         arrived: seconds since the epoch.
         took: seconds from the head of the request to the answer.
+        span: of its trace, if there is one.
+        error: the unexpected error of its handler.
     """
 
     observers: ClassVar[tuple[Observer, ...]]
     was: Was | None
     arrived: float
     took: float
+    span: Any = None
+    error: BaseException | None = None
     _begun: float
     _is_over: bool
 
@@ -97,6 +109,12 @@ class Observed(Exchange):
         self._is_over = False
         for observer in self.observers:
             observer.opened(self)
+
+    def failed(self, error: BaseException) -> None:
+        """Its handler raised an unexpected error."""
+        self.error = error
+        for observer in self.observers:
+            observer.failed(self, error)
 
     def answered(self, status: int, size: int) -> None:
         """It was answered, with so many bytes of body."""

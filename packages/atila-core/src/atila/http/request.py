@@ -195,6 +195,13 @@ class Request(RequestNames):
         """The client's IP address."""
         return self._exchange.client[0]
 
+    @property
+    def last_event_id(self) -> str:
+        """The id of the last event that a client got which lost its event stream and connects anew
+        (Last-Event-ID; WHATWG HTML, section 9.2.4); "" for one that connects for the first time.
+        """
+        return self._exchange.header("last-event-id") or ""
+
     def get_user_agent(self) -> str:
         """The User-Agent header; "" if there is none."""
         return self._exchange.header("user-agent") or ""

@@ -224,16 +224,20 @@ class FileBody:
         path: its path.
         content_type: its media type; None to guess it from the name.
         filename: the name under which browsers save it; None to show it instead.
+        coding: the content coding that the file is in: "br"; "" for none. The media type is that of
+            the content, so it has to be given, too.
     """
 
-    __slots__ = ("content_type", "filename", "path")
+    __slots__ = ("coding", "content_type", "filename", "path")
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         content_type: str | None = None,
         filename: str | None = None,
+        coding: str = "",
     ) -> None:
+        self.coding = coding
         self.path = os.fspath(path)
         self.content_type = content_type
         self.filename = filename

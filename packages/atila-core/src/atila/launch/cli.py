@@ -229,13 +229,14 @@ def openapi(target: str, output: Path | None) -> None:
 @main.command()
 @click.argument("name")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where; ./NAME if not given.")
-def new(name: str, folder: Path | None) -> None:
+@click.option("--api", is_flag=True, help="An API: typed handlers, models and a database.")
+def new(name: str, folder: Path | None, api: bool) -> None:
     """Begin a project: the package NAME, its templates, static files, tests and serve.py."""
     from atila.launch import scaffold
 
     folder = folder or Path(name)
     with _mistakes_told():
-        for path in scaffold.create(name, folder):
+        for path in scaffold.create(name, folder, api=api):
             click.echo(f"  {path}")
     click.echo(f"Start it: cd {folder} && python serve.py --devel")
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from atila.errors import SetupError
+from atila.http import codings
+from atila.http.files import type_of
 from atila.http.paths import below, is_within
 from atila.launch import script as launch
+from atila.serving import compression
 from atila.serving.site import Site
 from atila.serving.static import Root
 
@@ -25,6 +28,8 @@ COLLECTED = Path("dep", "nginx", ".static_files")
 names another folder."""
 MARK = ".collected-by-atila"
 """A file in a folder that was collected, and may be replaced."""
+WORTH_IT = 256
+"""Bytes of a static file from which on it is compressed."""
 MARGIN = 10
 """Seconds that a server has to end, beside those for its requests."""
 
@@ -178,6 +183,11 @@ def _location(url: str, folder: Path) -> str:
         # A folder without its slash has to be sent to the one with it, which the server does.
         "        try_files $uri ${uri}index.html @app;\n"
         "        add_header X-Content-Type-Options nosniff;\n"
+        # What `collect_static` has compressed; br and zstd need modules that few builds have.
+        "        gzip_static on;\n"
+        "        gzip_vary on;\n"
+        "        # brotli_static on;\n"
+        "        # zstd_static on;\n"
         "    }\n"
     )
 
@@ -206,11 +216,12 @@ def _quoted(text: str) -> str:
 
 def collect_static(deployment: Deployment, folder: Path | None = None) -> tuple[Path, int]:
     """Copy all static files into one folder, each to the path of its URL; media are not copied.
+    Beside those that become shorter lie compressed ones: app.js.gz, app.js.br, app.js.zst.
 
     The folder is replaced at once, when everything has been copied.
 
     Returns:
-        The folder, and the number of files in it.
+        The folder, and the number of files that were copied to it.
 
     Raises:
         SetupError: the folder holds something that was not collected.
@@ -224,7 +235,10 @@ def collect_static(deployment: Deployment, folder: Path | None = None) -> tuple[
         for path, target in _servable(deployment.site):
             (fresh / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, fresh / target)
-        count = sum(path.is_file() for path in fresh.rglob("*"))
+        copied = [each for each in fresh.rglob("*") if each.is_file()]
+        for each in copied:
+            _precompress(each)
+        count = len(copied)
         (fresh / MARK).touch()
         fresh.chmod(0o755)  # Nginx reads it as another user.
         _replace(folder, fresh)
@@ -243,6 +257,20 @@ def _servable(site: Site) -> Iterator[tuple[str, str]]:
                 name = path.relative_to(folder).as_posix()
                 if path.is_file() and below(name) is not None and is_within(folder, str(path)):
                     yield str(path), root.url[1:] + name
+
+
+def _precompress(path: Path) -> None:
+    """Write the compressed forms of a file beside it, but for those that are there already."""
+    if not compression.is_compressible(type_of(str(path))) or path.stat().st_size < WORTH_IT:
+        return
+    data, info = path.read_bytes(), path.stat()
+    for coding in codings.installed().values():
+        beside = path.with_name(path.name + codings.SUFFIXES[coding.name])
+        if not beside.exists() and len(packed := coding.best(data)) < len(data):
+            beside.write_bytes(packed)
+            # Neither older than the file, nor another at each time that it is collected.
+            os.utime(beside, ns=(info.st_atime_ns, info.st_mtime_ns))
+            beside.chmod(info.st_mode & 0o777)
 
 
 def _replace(folder: Path, fresh: Path) -> None:

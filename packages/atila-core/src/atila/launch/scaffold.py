@@ -1,4 +1,4 @@
-"""`atila new NAME`: creates a project, laid out as a package app with tests."""
+"""`atila new NAME`: creates a project with tests: a site, laid out as a package app, or an API."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pathlib import Path
 
 from atila.errors import SetupError
 
-TEMPLATE = files("atila.launch") / "project_template"
+SITE, API = (files("atila.launch") / f"{kind}_template" for kind in ("project", "api"))
+"""The files of a project for people, with pages, and of one for programs."""
 PLAIN, RENDERED = ".plain", ".render"
 """Ends of the names of files that are for projects without, or with, the layer atila-render."""
 
 
-def create(name: str, folder: Path) -> list[Path]:
+def create(name: str, folder: Path, *, api: bool = False) -> list[Path]:
     """Write a project.
 
     Args:
         name: the name of its package.
         folder: the folder; made if missing.
+        api: an API, with typed handlers, models and a provider, in place of a site with pages.
 
     Returns:
         The files written.
@@ -36,7 +38,7 @@ def create(name: str, folder: Path) -> list[Path]:
     has_render = find_spec("atila_render") is not None
     unwanted, wanted = (PLAIN, RENDERED) if has_render else (RENDERED, PLAIN)
     written = []
-    for source, path in _files(TEMPLATE, Path()):
+    for source, path in _files(API if api else SITE, Path()):
         if path.name.endswith(unwanted):
             continue
         parts = [part.replace("NAME", name) for part in path.parts]

@@ -16,6 +16,7 @@ import functools
 import importlib.util
 import threading
 from collections import deque
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ class _Names:
     queued: Gauge
     threads: Gauge
     sockets: Gauge
+    streams: Gauge
 
 
 @functools.cache
@@ -103,6 +105,7 @@ def _names() -> _Names:
             gauge("atila_queued_requests", "Requests that wait for a worker thread."),
             gauge("atila_worker_threads", "Worker threads, busy and idle.", ("state",)),
             gauge("atila_open_websockets", "WebSockets that are open."),
+            gauge("atila_open_event_streams", "Event streams that are being sent."),
         )
     except ValueError as error:
         raise SetupError(
@@ -115,6 +118,7 @@ class Metrics(Observer):
 
     Args:
         workers: the worker threads of the site.
+        streams: its event streams that are being sent.
 
     Attributes:
         pool: the thread that makes pages.
@@ -123,10 +127,11 @@ class Metrics(Observer):
         SetupError: see `_names`; or the folder of the environment variable cannot be used.
     """
 
-    def __init__(self, workers: WorkerPool) -> None:
+    def __init__(self, workers: WorkerPool, streams: Sized) -> None:
         from atila.monitoring import metrics_files
 
         self._workers = workers
+        self._streams = streams
         folder = metrics_files.share()
         self._names = _names()
         self._registry = metrics_files.registry(folder)
@@ -196,6 +201,7 @@ class Metrics(Observer):
         names.threads.labels("idle").set(idle)
         names.threads.labels("waiting").set(waiting)
         names.sockets.set(len(self._sockets))
+        names.streams.set(len(self._streams))
 
     def _forget_closed(self) -> None:
         closed = [socket for socket in tuple(self._sockets) if socket.close_code is not None]

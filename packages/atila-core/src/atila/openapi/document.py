@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.http import methods
-from atila.openapi.operation import Document, Operation
+from atila.openapi.operation import Document, Operation, SecuritySchemes
 from atila.openapi.schema import CONVERTED, Schema
 from atila.openapi.typed import models_of
 from atila.routing.router import parse_rule
@@ -46,10 +46,8 @@ def document(endpoints: Iterable[Endpoint], info: Mapping[str, Any], prefix: str
     for endpoint in sorted(shown, key=_order):
         paths.add(endpoint)
     all_components: Document = {"schemas": {**schemas, **dict(sorted(components.schemas.items()))}}
-    if paths.schemes:
-        all_components["securitySchemes"] = {
-            name: {"type": "http", "scheme": name} for name in sorted(paths.schemes)
-        }
+    if paths.schemes.all:
+        all_components["securitySchemes"] = dict(sorted(paths.schemes.all.items()))
     return {
         "openapi": VERSION,
         "info": dict(info),
@@ -83,7 +81,7 @@ class _Paths:
     def __init__(self, components: Components) -> None:
         self._components = components
         self.items: dict[str, Document] = {}
-        self.schemes: set[str] = set()
+        self.schemes = SecuritySchemes()
         self._templates: dict[tuple[str, ...], tuple[str, list[str]]] = {}
         self._identifiers: set[str] = set()
 
@@ -99,9 +97,8 @@ class _Paths:
             for method in map(str.lower, endpoint.route.methods):
                 if method in METHODS and method not in item:
                     renamed = dict(zip(own, names, strict=True))
-                    operation = Operation(endpoint, method, renamed, self._components)
+                    operation = Operation(endpoint, method, renamed, self._components, self.schemes)
                     item[method] = operation.object(self._identifier(endpoint, method))
-                    self.schemes.update(*item[method].get("security", ()))
 
     def _identifier(self, endpoint: Endpoint, method: str) -> str:
         name = endpoint.route.name

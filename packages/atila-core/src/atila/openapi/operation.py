@@ -22,6 +22,21 @@ ERROR = "#/components/schemas/Error"
 Document = dict[str, Any]
 
 
+class SecuritySchemes:
+    """The security schemes of a document, by name."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Mapping[str, Any]] = {}
+
+    def named(self, name: str, scheme: Mapping[str, Any]) -> str:
+        """The name of a scheme in the document: its own, unless another one has that."""
+        base, count = name, 1
+        while self.all.setdefault(name, scheme) != scheme:
+            count += 1
+            name = f"{base}.{count}"
+        return name
+
+
 class Operation:
     """One method of one path.
 
@@ -30,6 +45,7 @@ class Operation:
         method: lower case.
         names: the parameters in this path, with their names in its template.
         components: takes the schemas of models.
+        schemes: takes the security schemes.
     """
 
     def __init__(
@@ -38,7 +54,9 @@ class Operation:
         method: str,
         names: Mapping[str, str],
         components: Components,
+        schemes: SecuritySchemes,
     ) -> None:
+        self._schemes = schemes
         self._endpoint = endpoint
         self._route = endpoint.route
         self._method = method
@@ -70,8 +88,9 @@ class Operation:
             made["requestBody"] = self._typed.body(self._route.content_types)
         elif self._has_body():
             made["requestBody"] = self._body()
-        if self._endpoint.security:
-            made["security"] = [{self._endpoint.security: []}]
+        if self._endpoint.schemes:
+            schemes = self._endpoint.schemes.items()
+            made["security"] = [{self._schemes.named(*each): []} for each in schemes]
         made["responses"] = {
             **responses(self._endpoint, self._components),
             "default": {

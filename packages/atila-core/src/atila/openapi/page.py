@@ -1,17 +1,14 @@
-"""Serves an app's OpenAPI document and the page to try it.
+"""Serves an app's OpenAPI document and the page to try it, which is Swagger UI.
 
-The page loads nothing but the document; its policy (Content Security Policy, level 3) allows no
-more than that.
+All files of the page come from this server; its policy (Content Security Policy, level 3) allows
+no others, and no inline scripts. `tools/swagger_ui.py` has fetched those of Swagger UI.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -23,7 +20,21 @@ from atila.routing.router import Route
 if TYPE_CHECKING:
     from atila import Atila, Was
 
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+_FOLDER = Path(__file__).parent
+_FILES = {
+    "page.css": ("page.css", "text/css"),
+    "page.js": ("page.js", "text/javascript"),
+    "swagger-ui.css": ("swagger_ui/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": ("swagger_ui/swagger-ui-bundle.js", "text/javascript"),
+}
+"""By the name below the page's path: the file, and its media type."""
+_KEPT = 3600
+"""Seconds that a browser keeps them; then it asks for changes."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page's policy: its own files, and requests to this server."""
 
 
 def routes(app: Atila) -> Iterator[Route]:
@@ -33,6 +44,8 @@ def routes(app: Atila) -> Iterator[Route]:
         return
     yield Route(path, _page(path, info), ("GET",), automatic=True)
     yield Route(f"{path}.json", _document(app), ("GET",), automatic=True)
+    for name, (file, media) in _FILES.items():
+        yield Route(f"{path}/{name}", _file(_FOLDER / file, media), ("GET",), automatic=True)
 
 
 def _document(app: Atila) -> Callable[[Was], Any]:
@@ -49,6 +62,7 @@ def _document(app: Atila) -> Callable[[Was], Any]:
             made.clear()
             made[key] = content
         was.response.set_header("content-type", "application/json")
+        was.response.set_etag(content, max_age=0)
         return content
 
     return show
@@ -60,27 +74,26 @@ def to_json(document: Document) -> bytes:
 
 
 def _page(path: str, info: Mapping[str, Any]) -> Callable[[Was], Any]:
-    text = resources.files("atila.openapi").joinpath("page.html").read_text("utf-8")
-    policy = _policy(text)
-    text = text.replace("{{title}}", html.escape(str(info.get("title", "API"))))
-    text = text.replace("{{document}}", html.escape(path.rpartition("/")[2] + ".json"))
+    own = path.rpartition("/")[2]
+    text = (_FOLDER / "page.html").read_text("utf-8")
+    values = {"title": str(info.get("title", "API")), "document": f"{own}.json", "files": own}
+    for name, value in values.items():
+        text = text.replace(f"{{{{{name}}}}}", html.escape(value))
 
     def show(was: Was) -> Any:
-        was.response.set_header("content-security-policy", policy)
+        was.response.set_header("content-security-policy", POLICY)
         was.response.set_header("x-content-type-options", "nosniff")
+        was.response.set_header("referrer-policy", "same-origin")
+        was.response.set_etag(text, max_age=0)
         return text
 
     return show
 
 
-def _policy(text: str) -> str:
-    """The policy of the page: run its own script and style, and send requests to this site."""
-    hashes: dict[str, str] = {}
-    for kind, content in _INLINE.findall(text):
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        hashes[kind] = f"'sha256-{digest}'"
-    return (
-        f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']};"
-        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    )
+def _file(path: Path, media: str) -> Callable[[Was], Any]:
+    def show(was: Was) -> Any:
+        was.response.set_header("x-content-type-options", "nosniff")
+        was.response.set_max_age(_KEPT)
+        return was.File(str(path), media)
+
+    return show

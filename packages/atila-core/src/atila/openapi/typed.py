@@ -10,11 +10,13 @@ from atila.http.uploads import MULTIPART_TYPE, Upload
 from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.serving.endpoint import Endpoint
 from atila.validation import parameters as places
+from atila.validation.answers import WITHOUT_CONTENT
 from atila.validation.binding import Binding
+from atila.validation.containers import Dict
 from atila.validation.inspector import Rule
 from atila.validation.models import Model, with_default
 from atila.validation.parameters import Parameter
-from atila.validation.readers import Reader
+from atila.validation.readers import Custom, Reader
 from atila.validation.schemas import Components
 
 INPUT_ERROR = "#/components/schemas/InputError"
@@ -94,6 +96,8 @@ class TypedOperation:
                         "required": True,
                         "schema": self._of_path(parameter),
                     }
+            elif parameter.place == places.WHOLE_QUERY:
+                yield from self._query(parameter)
             elif parameter.place in _PLACES and not self._is_in_body(parameter):
                 yield self._other(parameter)
         if self._binding.parameters.takes_any and not self._has_body:
@@ -117,11 +121,29 @@ class TypedOperation:
             "in": _PLACES[parameter.place],
             "schema": self._schema(parameter),
         }
-        if parameter.place == places.WHOLE_QUERY:
-            made.update(style="form", explode=True)
         if parameter.is_required:
             made["required"] = True
+        if made["in"] == "query" and _may_be_empty(made["schema"]):
+            made["schema"] = _or_empty(made["schema"])
         return made
+
+    def _query(self, parameter: Parameter) -> Iterator[dict[str, Any]]:
+        """Of a parameter that takes the whole query: each of its fields, if they are known."""
+        schema = self._schema(parameter)
+        model = self._components.resolved(schema)
+        if "properties" not in model:
+            yield {**self._other(parameter), "style": "form", "explode": True}
+            return
+        others = {p.key for p in self._all if p.place in (places.QUERY, places.ANY)}
+        for name, field in model["properties"].items():
+            if name in others:
+                continue
+            made: dict[str, Any] = {"name": name, "in": "query", "schema": field}
+            if parameter.is_required and name in model.get("required", ()):
+                made["required"] = True
+            if _may_be_empty(field):
+                made["schema"] = _or_empty(field)
+            yield made
 
     def _schema(self, parameter: Parameter) -> Schema:
         rules = [rule for rule in self._rules if rule.place.name == parameter.name]
@@ -152,8 +174,18 @@ class TypedOperation:
             kinds = self._media_of_whole(whole)
         return {
             "required": required,
-            "content": {kind: {"schema": schema} for kind in content_types or kinds},
+            "content": {
+                kind: {"schema": self._as_form(schema) if kind in _FORMS else schema}
+                for kind in content_types or kinds
+            },
         }
+
+    def _as_form(self, schema: Schema) -> Schema:
+        """The schema of a form, whose fields may be empty where JSON may have null."""
+        model = self._components.resolved(schema)
+        properties = model.get("properties", {})
+        empty = {name: _or_empty(each) for name, each in properties.items() if _may_be_empty(each)}
+        return {**model, "properties": {**properties, **empty}} if empty else schema
 
     def _fields(self) -> tuple[Schema, bool]:
         fields = [p for p in self._all if p.place in (places.ANY, places.BODY)]
@@ -182,9 +214,11 @@ class TypedOperation:
 
     def _media(self, readers: Iterable[Reader]) -> tuple[str, ...]:
         seen: set[int] = set()
+        readers = [*readers]
         if any(_has_file(reader, seen) for reader in readers):
             return (MULTIPART_TYPE,)
-        return (_JSON, *_FORMS)
+        # A form has texts and lists of them; there is no one way to write objects in it.
+        return (_JSON, *_FORMS) if all(map(_fits_form, readers)) else (_JSON,)
 
     def _media_of_whole(self, whole: Parameter) -> tuple[str, ...]:
         if whole.type is None:
@@ -194,6 +228,50 @@ class TypedOperation:
         if whole.type.is_model:
             return self._media([whole.type.reader])
         return (_JSON, "text/plain") if whole.type.reader.takes_text else (_JSON,)
+
+
+def _fits_form(reader: Reader) -> bool:
+    """Whether a form can have a value as one field, or all values of a model as its fields."""
+    fields = reader.parts() if isinstance(reader, Model) else [reader]
+    return not any(_has_objects(field, set()) for field in fields)
+
+
+def _has_objects(reader: Reader, seen: set[int]) -> bool:
+    if id(reader) in seen:
+        return False
+    seen.add(id(reader))
+    if isinstance(reader, Model | Dict | Custom):
+        return True
+    return any(_has_objects(part, seen) for part in reader.parts())
+
+
+def _may_be_empty(schema: Schema) -> bool:
+    """Whether an empty text is None: a value may be null, and no text is taken."""
+    options = _options(schema)
+    has_null = any(option.get("type") == "null" for option in options)
+    return has_null and not any(
+        option.get("type") == "string" and "format" not in option for option in options
+    )
+
+
+def _or_empty(schema: Schema) -> Schema:
+    """The same for a text, which is empty where JSON has null."""
+    options = [option for option in _options(schema) if option.get("type") != "null"]
+    made: Schema = {"anyOf": [*options, {"const": ""}]}
+    for key in ("description", "title"):
+        if key in schema:
+            made[key] = schema[key]
+    if schema.get("default") is not None:
+        made["default"] = schema["default"]
+    return made
+
+
+def _options(schema: Schema) -> list[Schema]:
+    """The schemas of which one must hold."""
+    if isinstance(schema.get("type"), list):
+        rest = {key: each for key, each in schema.items() if key not in ("type", "default")}
+        return [{"type": kind, **(rest if kind != "null" else {})} for kind in schema["type"]]
+    return list(schema.get("anyOf", ()))
 
 
 def _has_file(reader: Reader, seen: set[int]) -> bool:
@@ -209,6 +287,8 @@ def responses(endpoint: Endpoint, components: Components) -> dict[str, Any]:
     answer = endpoint.answer
     if answer is None:
         made["200"] = {"description": "The answer."}
+    elif answer.status in WITHOUT_CONTENT:
+        made[str(answer.status)] = {"description": "Done."}
     else:
         schema = answer.type.reader.schema(components)
         made[str(answer.status)] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -99,6 +100,28 @@ class TaskLoop(CallQueue):
             _ = self._create_task(coroutine, context)
         else:
             self.call(self._create_task, coroutine, context)
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine to its end, as `spawn` does, but on the loop begin at once, where Python
+        can (3.12): a coroutine that never waits costs no turn of the loop then.
+        """
+        if threading.get_ident() == self.thread_id:
+            self._begin(coroutine)
+        else:
+            self.call(self._begin, coroutine)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        if sys.version_info < (3, 12):
+            task = self.loop.create_task(coroutine)
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+            return
+        task = asyncio.Task(coroutine, loop=self.loop, eager_start=True)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        elif not task.cancelled() and task.exception() is not None:
+            self._ended(task)
 
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""

@@ -140,7 +140,7 @@ def wait_for(site: Site, coroutine: Coroutine[Any, Any, Any]) -> Any:
     loop = site.loop
     if not loop.loop.is_running():
         # That of a server which has stopped it already, or has not started it, as granian's.
-        return loop.loop.run_until_complete(_contained(coroutine))
+        return loop.loop.run_until_complete(contained(coroutine))
     if loop.is_current():
         coroutine.close()
         raise RuntimeError(f"{coroutine!r} cannot be waited for on the task loop")
@@ -153,10 +153,10 @@ def wait_for(site: Site, coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _with_context(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, Context]:
-    return await _contained(coroutine), copy_context()
+    return await contained(coroutine), copy_context()
 
 
-async def _contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def contained(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine; raises no error that would end the loop."""
     try:
         return await coroutine

@@ -6,10 +6,12 @@ second have the request of another context, with a response of their own that is
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atila.http.exchange import Exchange, Headers
 from atila.routing.router import Route
+from atila.runtime import after_answer
 from atila.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class NoRequest(Exchange):
 
 def context(app: Atila) -> Was:
     """A context of an app without a request."""
-    return app.was_class(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
+    was = app.was_class(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
+    was.__dict__["after"] = partial(after_answer.at_once, was)
+    return was
 
 
 def _idle(was: Was) -> None:
@@ -56,4 +60,5 @@ def observer(was: Was) -> Was:
     seen = type(was)(was.exchange, was.endpoint, was.path_params)
     seen._request = was.request
     seen._request_id = was.request_id
+    seen.__dict__["after"] = partial(after_answer.at_once, seen)
     return seen

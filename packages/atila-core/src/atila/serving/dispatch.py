@@ -14,7 +14,7 @@ from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
 from atila.runtime.pool import WorkerPool
-from atila.serving import departures
+from atila.serving import compression, departures
 from atila.serving.apps import Mount
 from atila.serving.static import StaticFiles, moved
 
@@ -42,6 +42,7 @@ class Dispatch:
         files: the static files that are served; None for none.
         observers: called for each request: the access log, the metrics.
         trusted: the setting TRUSTED_PROXIES.
+        compresses: whether there are routes whose answers are compressed.
 
     Attributes:
         open: open(exchange) finds the endpoint for a request, and gives its context. Never blocks,
@@ -61,6 +62,8 @@ class Dispatch:
         files: StaticFiles | None,
         observers: Sequence[Observer],
         trusted: Iterable[str],
+        *,
+        compresses: bool,
     ) -> None:
         self.pool = pool
         self.files = files
@@ -68,10 +71,13 @@ class Dispatch:
         self._single: Atila | None = hosts.single
         self._observers = tuple(observers)
         self._proxies = proxies.Proxies(trusted) if trusted else None
+        self._compresses = compresses
         # Chosen here, so that sites without observers do nothing for them.
         self.open: Callable[[Exchange], Was] = self._open
         if observers:
             self.open = observation.instrument(self._open)
+        if compresses:
+            self.open = compression.instrument(self.open, self.refusal)
 
     @property
     def has_proxies(self) -> bool:
@@ -88,6 +94,9 @@ class Dispatch:
             kind = proxies.with_trusted_proxies(kind, self._proxies)
         if self._observers:
             kind = observation.observed(kind, self._observers)
+        if self._compresses:
+            # Around them: they count the bytes that are sent.
+            kind = compression.compressing(kind, self)
         return kind
 
     def _open(self, exchange: Exchange) -> Was:

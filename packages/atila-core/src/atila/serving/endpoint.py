@@ -20,11 +20,11 @@ from atila.http.caching import NotModified
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
-from atila.runtime import forks
+from atila.runtime import after_answer, forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import error_answers, provision, responders
+from atila.serving import compression, error_answers, placement, provision, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
@@ -53,6 +53,7 @@ class Endpoint:
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have.
         max_upload: bytes that it may have if it is multipart/form-data.
+        compress: its answers are compressed, where the client takes that.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
         error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
@@ -60,6 +61,7 @@ class Endpoint:
         is_unlogged: its requests are not written to the access log.
         params: the names of the parameters in the rule.
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
+        schemes: the same and more for the API's document; see `Steps`.
     """
 
     __slots__ = (
@@ -76,6 +78,7 @@ class Endpoint:
         "app",
         "binding",
         "blocking",
+        "compress",
         "defaults",
         "error_writer",
         "headers",
@@ -86,6 +89,7 @@ class Endpoint:
         "optional",
         "params",
         "route",
+        "schemes",
         "security",
         "streams_body",
         "websocket",
@@ -99,6 +103,9 @@ class Endpoint:
         self.defaults = signature.defaults
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
+        self.schemes = next((step.schemes for step in steps if step.schemes), {})
+        if self.security and not self.schemes:
+            self.schemes = {self.security: {"type": "http", "scheme": self.security}}
         self._required = frozenset(signature.required)
         # A route that names the types of its body has a handler that reads it.
         self._reads_any = signature.reads_any and not route.content_types
@@ -143,10 +150,13 @@ class Endpoint:
         )
         self._teardown = tuple(app.hooks.teardown)
         self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
-        self.blocking = not (self._loop_safe and inspect.iscoroutinefunction(self._handler))
+        self.blocking = True
+        if self._loop_safe:
+            self._handler, self.blocking = placement.of(app, route, self._handler)
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
         self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
         self._with_uploads: Endpoint | None = None
+        self.compress = compression.is_on(app, route)
         self.websocket = any(step.websocket for step in steps)
         self.error_writer: Callable[[Was, HTTPError], object] | None = None
         self.is_unlogged = False
@@ -257,7 +267,7 @@ class Endpoint:
             # They know the request, as it knows them: kept longer, the two would keep each other.
             del was.variables
         else:
-            was.site.loop.spawn(rest)
+            was.site.loop.begin(rest)
 
     def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
@@ -291,6 +301,7 @@ class Endpoint:
                 was.cancels = None
                 if (made := provision.taken(was)) is not None:
                     made.end()
+                after_answer.start(was)
         except Exception as error:
             return self._fail(was, error)
         except BaseException as error:
@@ -392,8 +403,10 @@ class Endpoint:
                 self._hang_up(was, close_codes.NORMAL)
             if self._teardown:
                 await self._call(was, self._close, was)
-            if was.cancels is not None and (made := provision.taken(was)) is not None:
-                await run_in(context, made.end_later(), watch.begin)
+            if was.cancels is not None:
+                if (made := provision.taken(was)) is not None:
+                    await run_in(context, made.end_later(), watch.begin)
+                after_answer.start(was)
         finally:
             was.cancels = None
             del was.variables
@@ -426,6 +439,8 @@ class Endpoint:
             responders.send_not_modified(was)
             return self._closed(was)
         provision.note(was, error)
+        if not (was.headers_sent and _is_departure(error)):
+            after_answer.drop(was)
         reported = error_answers.reported(was, error)
         for hook in self.app.hooks.failed:
             _guarded(was, hook, was, (type(error), error, error.__traceback__))
@@ -445,11 +460,11 @@ class Endpoint:
         """Clean up after a request; gives what is left to do on the task loop."""
         self._close(was)
         made = provision.taken(was)
-        if made is None:
-            return None
-        if was.site.loop.is_current():
-            return made.end_later()
-        made.end()
+        if made is not None:
+            if was.site.loop.is_current():
+                return _ended_later(was, made)
+            made.end()
+        after_answer.start(was)
         return None
 
     async def _send_error_later(
@@ -470,6 +485,7 @@ class Endpoint:
             await self._call(was, self._close, was)
         if (made := provision.taken(was)) is not None:
             await made.end_later()
+        after_answer.start(was)
 
     def _hang_up(self, was: Was, code: int) -> None:
         """Close an accepted WebSocket whose handler has not."""
@@ -480,6 +496,16 @@ class Endpoint:
     def _close(self, was: Was) -> None:
         for hook in self._teardown:
             _guarded(was, hook, was)
+
+
+async def _ended_later(was: Was, made: provision.Provision) -> None:
+    await made.end_later()
+    after_answer.start(was)
+
+
+def _is_departure(error: BaseException) -> bool:
+    """Whether a request failed for no other reason than that its client has left."""
+    return isinstance(error, HTTPError) and error.code == CLIENT_LEFT
 
 
 def _checked_answer(answer: answers.Answer) -> After:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import HTTPError
 from atila.http.exchange import ClientGone
 from atila.http.fields import sendable
+from atila.http.observation import Observed
 from atila.serving import debug_page, error_pages, responders
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def reported(was: Was, error: BaseException) -> HTTPError:
         unexpected.__cause__ = error
     if not isinstance(error, ClientGone):
         log.error("request %s failed", was.request_id, exc_info=error)
+        if isinstance(was.exchange, Observed):
+            was.exchange.failed(error)
     return unexpected
 
 

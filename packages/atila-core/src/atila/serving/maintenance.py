@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import SetupError, source_of
+from atila.errors import SetupError, SharedUnavailable, source_of
 from atila.runtime.context import current
+from atila.runtime.leases import Lease
 from atila.serving import background_context
 from atila.serving.provision import called
 from atila.typevars import Function
@@ -23,6 +24,10 @@ Thread = threading.Thread
 INTERVAL = 60.0
 """Seconds of MAINTAIN_INTERVAL, if no setting says otherwise."""
 
+HELD = 0.9
+"""The part of a job's interval for which a worker has it to itself. Less than all of it, so that
+the same worker is next again, though it may come a little early."""
+
 log = logging.getLogger("atila.maintenance")
 
 
@@ -34,17 +39,19 @@ class Job:
         function: (was, now, count).
         every: at which intervals it is due: 10 for each 10th.
         threaded: it has a thread of its own, so that others do not wait for it.
+        once: one worker runs it, of all that share a state.
         running: held while it runs in that thread.
     """
 
     function: Callable[..., Any]
     every: int
     threaded: bool
+    once: bool = False
     running: threading.Lock = field(default_factory=threading.Lock)
 
 
 def maintain(
-    app: Atila, interval: int = 1, threading: bool = False
+    app: Atila, interval: int = 1, threading: bool = False, once: bool = False
 ) -> Callable[[Function], Function]:
     """Call a function from time to time: @app.maintain(10).
 
@@ -53,10 +60,13 @@ def maintain(
         interval: 10 for each 10th MAINTAIN_INTERVAL (a setting in seconds, 60 by default).
         threading: call it in a thread of its own, for long jobs. It is left out while its last run
             has not ended.
+        once: one worker of the host calls it, or with `app.shared` one of all hosts; not before
+            most of an interval has passed since the last call, in any worker. If that worker is
+            killed, another one does within two intervals.
 
     Functions get a context without a request, the time in seconds since the epoch, and the number
-    of the interval since the start, beginning with 1. Each worker process calls them. Errors are
-    logged.
+    of the interval since the start, beginning with 1. Each worker process calls them, unless `once`
+    is set. Errors are logged.
 
     Raises:
         SetupError: there is a job of this name already, or the interval is no positive number.
@@ -76,7 +86,7 @@ def maintain(
                 " give one of them another name",
                 source_of(function),
             )
-        app.jobs[name] = Job(function, interval, threading)
+        app.jobs[name] = Job(function, interval, threading, once)
         return function
 
     return decorate
@@ -135,18 +145,36 @@ def _interval(app: Atila) -> float:
 
 
 def _begin(app: Atila, job: Job, count: int) -> None:
+    work = _work_once if job.once else _work
     if not job.threaded:
-        _work(app, job, count)
+        work(app, job, count)
     elif job.running.acquire(blocking=False):
         name = f"atila-maintenance-{job.function.__name__}"
-        Thread(target=_work_alone, args=(app, job, count), name=name, daemon=True).start()
+        Thread(target=_work_alone, args=(work, app, job, count), name=name, daemon=True).start()
 
 
-def _work_alone(app: Atila, job: Job, count: int) -> None:
+def _work_alone(work: Callable[[Atila, Job, int], None], app: Atila, job: Job, count: int) -> None:
     try:
-        _work(app, job, count)
+        work(app, job, count)
     finally:
         job.running.release()
+
+
+def _work_once(app: Atila, job: Job, count: int) -> None:
+    """Do it, unless another worker does, or has just done it."""
+    name = f"{app.import_name} {app.site.place_of(app)} {job.function.__name__}"
+    try:
+        lease = Lease(app.site.shared, name, HELD * job.every * _interval(app))
+        if not lease.take():
+            return
+        try:
+            _work(app, job, count)
+        finally:
+            lease.give_back()
+    except SharedUnavailable as error:
+        # Perhaps another worker runs it.
+        text = "the maintenance job %s was left out, or its lease not given back: %s"
+        log.warning(text, source_of(job.function), error.report)
 
 
 def _work(app: Atila, job: Job, count: int) -> None:

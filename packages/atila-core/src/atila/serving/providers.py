@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
+from atila.serving import provided_types
 from atila.serving.made_values import AsyncValue, Made, SyncValue
 
 if TYPE_CHECKING:
@@ -191,6 +192,11 @@ class Providers:
                     provider.source,
                 )
             self._check(needed, (*above, provider))
+            if self.declared.get(provider.name) is provider:
+                maker = self.declared[name]
+                sources = provider.source, maker.source
+                title = f"the provider {provider.name!r}"
+                provided_types.check(provider.function, name, maker.function, title, sources, {})
 
     def _unknown(self, name: str) -> str:
         return f"nothing provides {name!r}{self._known(name)}"
@@ -205,7 +211,8 @@ class Providers:
         """The names of the app's providers that a handler takes, in the order of its parameters.
 
         Raises:
-            SetupError: a provided name is in the rule, so a client would give it.
+            SetupError: a provided name is in the rule, so a client would give it; or its value
+                is not of the type that the handler says.
         """
         if not self.declared:
             return ()
@@ -218,7 +225,14 @@ class Providers:
                     f" {self.declared[name].source}: rename one of the two",
                     route.source,
                 )
-        return tuple(p.name for p in parameters if p.name in self.declared and p.name in named)
+        names = tuple(p.name for p in parameters if p.name in self.declared and p.name in named)
+        for name in names:
+            maker = self.declared[name]
+            sources = route.source, maker.source
+            provided_types.check(
+                route.handler, name, maker.function, "the handler", sources, route.namespace
+            )
+        return names
 
     def names_in(self, function: Any, count: int, given: Iterable[str] = ()) -> tuple[str, ...]:
         """The names of the app's providers that a function takes besides its arguments.

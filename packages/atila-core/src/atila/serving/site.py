@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -16,7 +17,7 @@ from atila.http.close_codes import GOING_AWAY
 from atila.http.observation import Observer
 from atila.monitoring import logs
 from atila.routing import hosts
-from atila.runtime import shared, store, terminal
+from atila.runtime import after_answer, end_signals, shared, store, terminal
 from atila.runtime.loop import TaskLoop
 from atila.runtime.pool import WorkerPool
 from atila.runtime.store import SharedStore
@@ -28,9 +29,11 @@ from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
 if TYPE_CHECKING:
-    from atila.http.exchange import WebSocketTransport
+    from atila import Atila, Was
+    from atila.http.exchange import Exchange, WebSocketTransport
     from atila.monitoring.metrics import Metrics
     from atila.runtime.shared import Shared
+    from atila.serving.event_streams import OpenEventStream
 
 log = logging.getLogger("atila.site")
 
@@ -87,6 +90,9 @@ class Site(Dispatch):
         """Seconds that running requests have to end when the server stops."""
         self._ends_at: float | None = None
         self._sockets: WeakSet[WebSocketTransport] = WeakSet()
+        self.event_streams: set[OpenEventStream] = set()
+        """Those that are being sent."""
+        self._watches_signals = False
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
         self._is_trial = trial
@@ -121,6 +127,7 @@ class Site(Dispatch):
             self.static if is_served else None,
             self._find_observers(access_log or config.ACCESS_LOG),
             config.TRUSTED_PROXIES,
+            compresses=any(_compresses(mount.app) for mount in mounts),
         )
         # Not before: a request in another thread takes the site that it finds.
         for mount in mounts:
@@ -143,16 +150,22 @@ class Site(Dispatch):
             self._maintainer.start()
 
     def _find_observers(self, log_format: str | None) -> list[Observer]:
-        """The access log and the metrics, as far as settings ask for them."""
+        """The access log, the metrics and the traces, as far as settings ask for them."""
         found: list[Observer] = []
         if log_format:
             found.append(logs.AccessLog(log_format))
         if not self._is_trial and any(m.app.config.METRICS_PATH is not None for m in self.mounts):
             from atila.monitoring import metrics
 
-            self.metrics = metrics.Metrics(self.pool)
+            self.metrics = metrics.Metrics(self.pool, self.event_streams)
             self.on_shutdown(self.metrics.close)
             found.append(self.metrics)
+        if any(mount.app.config.TRACES for mount in self.mounts):
+            from atila.monitoring import tracing
+
+            traces = tracing.Traces()
+            self.on_shutdown(traces.close)
+            found.append(traces)
         return found
 
     def _serve_stores(self) -> None:
@@ -210,6 +223,13 @@ class Site(Dispatch):
             self.loop = self._loop = self._watched(TaskLoop(loop))
             self.begin()
         return self._loop
+
+    def start_on_loop(self, was: Was) -> None:
+        """Like `start`, for engines whose requests arrive on other threads than the loop's."""
+        if was.endpoint.blocking or self.loop.is_current():
+            self.start(was)
+        else:
+            self.loop.call(self.start, was)
 
     @property
     def has_loop(self) -> bool:
@@ -291,18 +311,37 @@ class Site(Dispatch):
         if self._ends_at is not None:
             self._say_goodbye(transport)
 
-    def _say_goodbye(self, transport: WebSocketTransport) -> None:
-        self.loop.spawn(transport.close(GOING_AWAY, "the server shuts down"))
+    def add_event_stream(self, stream: OpenEventStream) -> None:
+        """Note an event stream that is being sent, which is to be closed when the server ends."""
+        self.event_streams.add(stream)
+        if stream.hides_end and not self._watches_signals:
+            self._watches_signals = True
+            end_signals.before(lambda: self.loop.loop.call_soon_threadsafe(self.drain))
+        if self.is_draining:
+            self._say_goodbye(stream)
+
+    def _say_goodbye(self, endless: WebSocketTransport | OpenEventStream) -> None:
+        self.loop.spawn(endless.close(GOING_AWAY, "the server shuts down"))
+
+    def place_of(self, app: Atila) -> str:
+        """Host and prefix of an app, the same in all workers; "" if it is not here."""
+        return next((f"{m.host} {m.prefix}" for m in self.mounts if m.app is app), "")
+
+    def work_after(self, exchange: Exchange) -> Iterator[Future[None]]:
+        """The ends of the work after an answer, `was.after`, for a caller that waits for them."""
+        return after_answer.expected(self, exchange)
 
     def drain(self) -> None:
-        """The server is about to end: close WebSockets, which would go on for ever, and count the
-        time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
+        """The server is about to end: close WebSockets and event streams, which would go on for
+        ever, and count the time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
         """
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self.shutdown_timeout
             self.is_draining = True
             for transport in tuple(self._sockets):
                 self._say_goodbye(transport)
+            for stream in tuple(self.event_streams):
+                self._say_goodbye(stream)
 
     def time_left(self) -> float:
         """Seconds that running requests have to end."""
@@ -326,6 +365,7 @@ class Site(Dispatch):
             self._announce("before_umount")
         if not self.pool.close(max(0.0, deadline - time.monotonic())):
             log.warning("requests were still running when the server stopped")
+        after_answer.drain(self, max(CLOSING, deadline - time.monotonic()))
         for mount in self.mounts:
             mount.app.mounting.umount()
         if self._has_started:
@@ -344,6 +384,10 @@ class Site(Dispatch):
             mount.app.store.detach(self.shared)
             mount.app.bus.subscribers.clear()
         self.shared.close()
+
+
+def _compresses(app: Atila) -> bool:
+    return app.config.COMPRESS is True or any(each.compress for each in app.compiled.values())
 
 
 async def _awaited(awaitable: Awaitable[object]) -> None:

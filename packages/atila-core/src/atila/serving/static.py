@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from atila.errors import HTTPError, SetupError
+from atila.http import codings, files
 from atila.http.paths import below, is_within
 from atila.http.response import FileBody
 from atila.routing.router import Route
+from atila.serving import compression
 from atila.serving.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from atila import Atila, Was
+    from atila.http.codings import Accepted
     from atila.http.exchange import Exchange
     from atila.routing.hosts import Hosts
 
@@ -103,6 +106,25 @@ class File:
         if not is_within(self.folder, self.path):
             raise HTTPError(404)
         return FileBody(self.path)
+
+    def precompressed(self, wanted: Accepted) -> FileBody | None:
+        """The file as it is beside it, compressed and not older: "app.js.br"; None if there is none
+        that the client takes.
+
+        Args:
+            wanted: the codings that the client accepts.
+        """
+        for coding in wanted.names:
+            path = self.path + codings.SUFFIXES[coding]
+            try:
+                is_there = os.access(path, os.F_OK)
+                if not is_there or os.stat(path).st_mtime < os.stat(self.path).st_mtime:
+                    continue
+            except OSError:
+                continue
+            if os.path.isfile(path) and is_within(self.folder, path):
+                return FileBody(path, files.type_of(self.path), None, coding)
+        return None
 
 
 class StaticFiles:
@@ -225,12 +247,24 @@ def _serve(was: Was) -> FileBody:
         raise moved(was.exchange)
     body = file.body()
     response = was.response
+    # Not of media: a stranger's file could stand in for another.
+    if was.app.config.COMPRESS and file.root.kind != "MEDIA":
+        body = _as_accepted(was, file, body)
     age = was.app.config.STATIC_MAX_AGE
     # Else a browser guesses how long it may keep them (RFC 9111, section 4.2.2).
     response.set_max_age(age or 0)
     # Media may come from strangers: nothing is a script that does not say so.
     response.set_header("x-content-type-options", "nosniff")
     return body
+
+
+def _as_accepted(was: Was, file: File, body: FileBody) -> FileBody:
+    """A file, or the one beside it in a coding that the client prefers."""
+    if not compression.is_compressible(files.type_of(file.path)):
+        return body
+    was.response.set_header("vary", "Accept-Encoding")
+    found = file.precompressed(codings.accepted(was.exchange.header("accept-encoding")))
+    return body if found is None else found
 
 
 def moved(exchange: Exchange) -> HTTPError:

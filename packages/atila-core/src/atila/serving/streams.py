@@ -91,7 +91,7 @@ async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None =
     """
     stream: ResponseStream | None = None
     if not hasattr(chunks, "aclose"):
-        chunks = _closable(chunks)
+        chunks = closable(chunks)
     async with aclosing(chunks):  # type: ignore[type-var]  # it has aclose, seen above
         try:
             async for chunk in chunks:
@@ -113,7 +113,8 @@ async def send_async(was: Was, chunks: AsyncIterator[Any], kind: Header | None =
     return ANSWERED
 
 
-async def _closable(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def closable(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The same values from an iterator that can be closed."""
     async for chunk in chunks:
         yield chunk
 

@@ -215,7 +215,7 @@ class SkitaiExchange(Exchange):
         """Hand the request to the framework."""
         # `was` knows the exchange: kept here longer, the two would keep each other.
         was, self._was = self._was, None
-        self._worker.site.start(was)
+        self._worker.site.start_on_loop(was)
 
     # The end.
 

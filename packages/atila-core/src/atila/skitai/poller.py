@@ -74,11 +74,16 @@ class Poller:
             self._ask(other)
         # A copy, since an error closes connections; made at once, whatever threads stir.
         for connection in tuple(self._stirred):
+            # First, or a thread that stirs while it is asked would not be seen.
+            self._stirred.discard(connection)
             self._ask(connection)
-            if connection.is_at_rest():
-                self._stirred.discard(connection)
-        for descriptor, flags in self.epoll.poll(timeout):
-            ready = map.get(descriptor)
+            if not connection.is_at_rest():
+                self.stir(connection)
+        # What one event closes, the next may open: under the same descriptor, for another client.
+        events = [(map.get(each), each, flags) for each, flags in self.epoll.poll(timeout)]
+        for ready, descriptor, flags in events:
+            if ready is None or map.get(descriptor) is not ready:
+                continue
             if ready in self._connections:
                 self._stirred.add(ready)
             asyncore.readwrite(ready, flags)

@@ -121,7 +121,8 @@ class Worker:
 
     def drain(self) -> None:
         """Let requests end, then the site. New connections are no longer accepted by now."""
-        self.draining = self.site.is_draining = True
+        self.draining = True
+        self.site.drain()
         deadline = time.monotonic() + patience(self.site.mounts[0])
         for exchange in tuple(self.active):
             exchange.go_away()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.testing import exchange as engine
 from atila.testing.client_request import ClientRequest, Files, HeadersGiven, prepared
+from atila.testing.events import AsyncChunks, AsyncTestEvents, StreamEnd
 from atila.testing.exchange import TestExchange, TestResponse
 from atila.testing.sockets import AppEnd, AsyncTestWebSocket
 from atila.testing.verbs import Verbs, refusal
@@ -75,7 +76,9 @@ class AsyncTestClient(Verbs[Coroutine[Any, Any, TestResponse]]):
     async def send(self, request: ClientRequest) -> TestResponse:
         """Send one request, with the client's cookies, and wait for its answer."""
         site = await self._served()
-        answer: TestResponse = await _answer_to(site, self._exchange(self._with_cookies(request)))
+        exchange = self._exchange(self._with_cookies(request))
+        answer: TestResponse = await _answer_to(site, exchange)
+        await _wait_for_work(site, exchange)
         answer.url = request.url
         self.cookies.take(request.url, answer.header_list)
         return answer
@@ -97,6 +100,24 @@ class AsyncTestClient(Verbs[Coroutine[Any, Any, TestResponse]]):
             ConnectionRefusedError: the app answered the handshake with an error.
         """
         return Opening(lambda: self._open(self._handshake(url, headers, protocols)))
+
+    async def events(
+        self, url: str, headers: HeadersGiven | None = None, last_event_id: str = ""
+    ) -> AsyncTestEvents:
+        """Open an event stream: `async with await client.events("/updates") as events:`; see
+        `TestClient.events`.
+        """
+        site = await self._served()
+        exchange = self._exchange(self._of_events(url, headers, last_event_id))
+        chunks = AsyncChunks()
+        exchange.make_stream = lambda status, sent: AsyncTestEvents(
+            status, sent, chunks, lambda: site.loop.call(exchange.leave)
+        )
+        answer: TestResponse | AsyncTestEvents = await _answer_to(site, exchange)
+        self.cookies.take(url, answer.header_list)
+        if isinstance(answer, TestResponse):
+            raise refusal(answer)
+        return answer
 
     async def _open(self, request: ClientRequest) -> AsyncTestWebSocket:
         site, running = await self._served(), asyncio.get_running_loop()
@@ -158,10 +179,10 @@ class _Answer:
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self._loop.create_future()
 
-    def put(self, item: TestResponse | AppEnd, /) -> None:
+    def put(self, item: TestResponse | AppEnd | StreamEnd, /) -> None:
         self._loop.call_soon_threadsafe(self._set, item)
 
-    def _set(self, item: TestResponse | AppEnd) -> None:
+    def _set(self, item: TestResponse | AppEnd | StreamEnd) -> None:
         if not self.future.done():
             self.future.set_result(item)
 
@@ -179,3 +200,16 @@ async def _answer_to(site: Site, exchange: TestExchange) -> Any:
         if limit.expired():
             raise TimeoutError(f"no answer within {seconds:.0f} s") from None
         raise
+
+
+async def _wait_for_work(site: Site, exchange: TestExchange) -> None:
+    """Wait for the work that the request has left to `was.after`."""
+    seconds = patience(WAIT)
+    for ended in site.work_after(exchange):
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(asyncio.wrap_future(ended))
+        except TimeoutError:
+            raise TimeoutError(
+                f"the work after the answer (was.after) has not ended within {seconds:.0f} s"
+            ) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from atila.testing import exchange as engine
 from atila.testing.client_request import ClientRequest, Files, HeadersGiven, prepared
+from atila.testing.events import StreamEnd, TestEvents
 from atila.testing.exchange import TestExchange, TestResponse
 from atila.testing.sockets import AppEnd, TestWebSocket
 from atila.testing.verbs import Verbs, refusal
@@ -44,7 +45,7 @@ class TestClient(Verbs[TestResponse]):
         files: Files | None = None,
         follow_redirects: bool | None = None,
     ) -> TestResponse:
-        """Send a request and wait for its answer.
+        """Send a request and wait for its answer, and for the work after it (`was.after`).
 
         Args:
             method: "GET".
@@ -60,7 +61,7 @@ class TestClient(Verbs[TestResponse]):
                 setting.
 
         Raises:
-            TimeoutError: no answer came within `WAIT` seconds.
+            TimeoutError: no answer came within `WAIT` seconds, or the work after it took longer.
             RedirectError: a redirect cannot be followed.
             TypeError: there are two bodies, or a file is none.
         """
@@ -78,7 +79,9 @@ class TestClient(Verbs[TestResponse]):
 
     def send(self, request: ClientRequest) -> TestResponse:
         """Send one request, with the client's cookies, and wait for its answer."""
-        answer: TestResponse = self._answer_to(self._exchange(self._with_cookies(request)))
+        exchange = self._exchange(self._with_cookies(request))
+        answer: TestResponse = self._answer_to(exchange)
+        self._wait_for_work(exchange)
         answer.url = request.url
         self.cookies.take(request.url, answer.header_list)
         return answer
@@ -107,8 +110,32 @@ class TestClient(Verbs[TestResponse]):
             raise refusal(answer)
         return answer
 
+    def events(
+        self, url: str, headers: HeadersGiven | None = None, last_event_id: str = ""
+    ) -> TestEvents:
+        """Open an event stream: `with client.events("/updates") as events: event = next(events)`.
+
+        Args:
+            url: path and query.
+            headers: request headers: a dict, or pairs where one has several values.
+            last_event_id: the id of the last event that was received, if this is to go on there.
+
+        Raises:
+            ConnectionRefusedError: the app answered with something else.
+        """
+        exchange = self._exchange(self._of_events(url, headers, last_event_id))
+        site = self.app.site
+        exchange.make_stream = lambda status, sent: TestEvents(
+            status, sent, SimpleQueue(), lambda: site.loop.call(exchange.leave)
+        )
+        answer: TestResponse | TestEvents = self._answer_to(exchange)
+        self.cookies.take(url, answer.header_list)
+        if isinstance(answer, TestResponse):
+            raise refusal(answer)
+        return answer
+
     def _answer_to(self, exchange: TestExchange) -> Any:
-        answers: SimpleQueue[TestResponse | AppEnd] = SimpleQueue()
+        answers: SimpleQueue[TestResponse | AppEnd | StreamEnd] = SimpleQueue()
         exchange.answers = answers
         site = self.app.site
         if site.is_on_its_loop():
@@ -124,6 +151,17 @@ class TestClient(Verbs[TestResponse]):
         except Empty:
             site.loop.call(exchange.leave)
             raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+
+    def _wait_for_work(self, exchange: TestExchange) -> None:
+        """Wait for the work that the request has left to `was.after`."""
+        seconds = patience(WAIT)
+        for ended in self.app.site.work_after(exchange):
+            try:
+                ended.result(seconds)
+            except TimeoutError:
+                raise TimeoutError(
+                    f"the work after the answer (was.after) has not ended within {seconds:.0f} s"
+                ) from None
 
     def _start(self, exchange: TestExchange) -> None:
         self.app.site.start_up()

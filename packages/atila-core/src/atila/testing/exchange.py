@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from atila.errors import HTTPError, reason_phrase
-from atila.http.exchange import Address, Exchange, Header, Headers
+from atila.http.exchange import Address, Exchange, Header, Headers, ResponseStream
+from atila.testing.events import StreamEnd
 from atila.testing.sockets import AppEnd, TestWebSocket
 from atila.values import json as exact
 
@@ -87,7 +88,7 @@ class TestResponse:
 class Answers(Protocol):
     """The place of an answer."""
 
-    def put(self, item: TestResponse | AppEnd, /) -> None:
+    def put(self, item: TestResponse | AppEnd | StreamEnd, /) -> None:
         """Take it. From any thread."""
 
 
@@ -104,7 +105,15 @@ class TestExchange(Exchange):
 
     __test__ = False
 
-    __slots__ = ("_gone", "_headers", "_pieces", "answers", "is_websocket", "make_socket")
+    __slots__ = (
+        "_gone",
+        "_headers",
+        "_pieces",
+        "answers",
+        "is_websocket",
+        "make_socket",
+        "make_stream",
+    )
 
     def __init__(
         self, method: str, url: str, headers: Headers, body: bytes, pieces: Pieces | None
@@ -121,6 +130,8 @@ class TestExchange(Exchange):
         self.answers: Answers = SimpleQueue()
         """The answer, or the app's end of an accepted WebSocket."""
         self.make_socket: Callable[..., AppEnd] = TestWebSocket
+        self.make_stream: Callable[[int, Sequence[Header]], StreamEnd] | None = None
+        """Makes the app's end of an event stream; None for answers that are taken as a whole."""
 
     @property
     def scheme(self) -> str:
@@ -164,7 +175,11 @@ class TestExchange(Exchange):
             file.seek(offset)
             self.answers.put(TestResponse(status, headers, file.read(size)))
 
-    async def respond_stream(self, status: int, headers: Sequence[Header]) -> _TestStream:
+    async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
+        if self.make_stream is not None and status == 200:
+            stream = self.make_stream(status, headers)
+            self.answers.put(stream)
+            return stream
         return _TestStream(self, status, headers)
 
     @property
@@ -224,4 +239,4 @@ def start(site: Site, exchange: TestExchange) -> None:
             site.set_body(was, sink)
         except HTTPError as fault:
             was = site.refusal(exchange, was.app, fault)
-    site.start(was)
+    site.start_on_loop(was)

@@ -126,12 +126,20 @@ class Verbs(Generic[Answer]):
             pairs.append(("sec-websocket-protocol", ", ".join(protocols)))
         return self._with_cookies(ClientRequest("GET", url, pairs))
 
+    def _of_events(
+        self, url: str, headers: HeadersGiven | None, last_event_id: str
+    ) -> ClientRequest:
+        pairs = [("accept", "text/event-stream"), *header_pairs(headers)]
+        if last_event_id:
+            pairs.append(("last-event-id", last_event_id))
+        return self._with_cookies(ClientRequest("GET", url, pairs))
+
     def _exchange(self, request: ClientRequest) -> TestExchange:
         return request.exchange(self.app.site.exchange_class(TestExchange))
 
 
 def refusal(answer: TestResponse) -> ConnectionRefusedError:
-    """The error of a handshake that was answered with another."""
+    """The error of a WebSocket or event stream that was not opened."""
     return ConnectionRefusedError(f"{answer.status_code} {answer.reason}: {answer.text}")
 
 

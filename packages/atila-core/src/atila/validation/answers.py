@@ -17,6 +17,9 @@ from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.readers import Anything, Custom, Reader, Scalar
 from atila.values.models import to_plain
 
+WITHOUT_CONTENT = frozenset({204, 205, 304})
+"""Statuses of answers that never have content (RFC 9110, section 15)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -82,10 +85,10 @@ def of(route: Route) -> Answer | None:
         elif second is not int:
             return None
     try:
-        made = typed(hint, route.namespace)
+        made = typed(type(None) if hint is None else hint, route.namespace)
     except Unreadable:
         return None
-    if not _is_data(made.reader):
+    if not _is_data(made.reader) and status not in WITHOUT_CONTENT:
         return None
     name = getattr(route.handler, "__name__", "the handler")
     return Answer(made, status, name, getattr(hint, "__name__", None) or str(hint))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from atila.validation.converters import shown
-from atila.validation.issues import INVALID, Issue, Issues, Path, Reading, TooMany, place
+from atila.validation.issues import INVALID, Issue, Issues, Path, Reading, TooMany
 from atila.validation.readers import Reader, Schema
+from atila.values.places import place
 
 if TYPE_CHECKING:
     from atila.validation.schemas import Components

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from atila.errors import HTTPError
+from atila.values.places import place
 
 MOST = 100
 """The most issues that an answer lists; reading stops there."""
@@ -51,12 +51,6 @@ class Issue:
     def as_dict(self) -> dict[str, str]:
         """As an error answer has it."""
         return {"in": self.where, "at": self.at, "message": self.message, "rule": self.rule}
-
-
-def place(path: Iterable[str | int]) -> str:
-    """ "lines[2].count" of ("lines", 2, "count")."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
 
 
 class Issues:

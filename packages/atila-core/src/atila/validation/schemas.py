@@ -48,6 +48,12 @@ class Components:
             self.schemas[name] = make(self)
         return {"$ref": self.template.format(model=name)}
 
+    def resolved(self, schema: Schema) -> Schema:
+        """A schema itself, where one refers to it."""
+        while "$ref" in schema:
+            schema = self.schemas[schema["$ref"].rpartition("/")[2]]
+        return schema
+
     def adopt(self, module: str, schema: Schema, others: dict[str, Schema]) -> Schema:
         """Take over schemas that were made elsewhere, with their names there.
 

@@ -57,6 +57,14 @@ class _Sources:
         return _converted(parameter, value, issues, place, is_text=True, key=key)
 
 
+def _placed(error: HTTPError) -> HTTPError:
+    """An error about a body that cannot be read, in the list that other faults are in."""
+    if error.code == 400 and not error.errors:
+        told = error.detail.removeprefix("the body ")
+        error.errors = [{"in": places.BODY, "at": "", "message": told, "rule": "format"}]
+    return error
+
+
 class RequestSource(_Sources):
     """The parts of a request that parameters come from."""
 
@@ -77,8 +85,17 @@ class RequestSource(_Sources):
         self._data: Mapping[str, Any] = _NONE
         self._is_json = False
         self._body: Any = MISSING
-        if exchange.body and not was.endpoint.streams_body:
-            self._read_body()
+        if (exchange.body or self._is_empty_form()) and not was.endpoint.streams_body:
+            try:
+                self._read_body()
+            except HTTPError as error:
+                raise _placed(error) from None
+
+    def _is_empty_form(self) -> bool:
+        """Whether a body is missing because a form has no fields: it is written as no bytes."""
+        if self._plan.whole_body is None:
+            return False
+        return self._was.request.get_content_type() == forms.FORM_TYPE
 
     def _read_body(self) -> None:
         request = self._was.request
@@ -201,7 +218,7 @@ class RequestSource(_Sources):
 
     def _whole_body(self, parameter: Parameter, issues: Issues) -> Any:
         exchange = self._was.exchange
-        if not exchange.body:
+        if not exchange.body and (self._body is MISSING or not parameter.is_required):
             return _absent(parameter, issues, places.BODY, "")
         type = parameter.type
         if type is not None and type.takes_bytes:

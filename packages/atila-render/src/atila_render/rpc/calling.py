@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from inspect import isawaitable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
@@ -11,6 +12,7 @@ from atila.http.response import ANSWERED, FileBody, Response
 from atila.routing.pipe import finish
 from atila.routing.router import Match
 from atila.routing.urls import shape_of
+from atila.runtime import after_answer, spans
 from atila.runtime.context import current
 from atila.runtime.offload import in_worker
 from atila.serving.error_pages import log_report
@@ -82,15 +84,38 @@ def call(was: Was, name: str, params: Params) -> Any:
     """
     endpoint, in_path, values = find(was.app, name)
     given = _by_name(endpoint, params)
+    if spans.active is None:
+        return _called(was, endpoint, in_path, values, given)
+    span = spans.active.inner(name, {"rpc.method": name})
+    if iscoroutinefunction(endpoint.handler):
+        return _awaited_in(span, _called(was, endpoint, in_path, values, given))
+    with span:
+        return _called(was, endpoint, in_path, values, given)
+
+
+async def _awaited_in(span: AbstractContextManager[Any], made: Awaitable[Any]) -> Any:
+    with span:
+        return await made
+
+
+def _called(
+    was: Was,
+    endpoint: Endpoint,
+    in_path: Sequence[str],
+    values: Sequence[Any],
+    given: dict[str, Any],
+) -> Any:
     inner = _context(was, endpoint, dict(zip(in_path, values, strict=True)), given)
     current.set(inner)
     part = Part(inner) if endpoint.route.provided else None
+    works = after_answer.count(was)
     try:
         value, after = endpoint.call(inner, is_text=False)
         if hasattr(type(value), "__await__"):
-            return _later(was, inner, value, after, part)
+            return _later(was, inner, value, after, part, works)
         made = _plain(inner, finish(inner, value, after))
     except BaseException as error:
+        after_answer.drop(was, works)
         if part is not None:
             part.end(error)
         raise
@@ -140,7 +165,7 @@ def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict
 
 
 async def _later(
-    was: Was, inner: Was, value: Any, after: Sequence[After], part: Part | None
+    was: Was, inner: Was, value: Any, after: Sequence[After], part: Part | None, works: int
 ) -> Any:
     current.set(inner)
     error: BaseException | None = None
@@ -151,6 +176,7 @@ async def _later(
         return _plain(inner, value)
     except BaseException as raised:
         error = raised
+        after_answer.drop(was, works)
         raise
     finally:
         if part is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from atila.runtime.keeping import kept
 from atila_tasks.core.errors import Unreachable, UpstreamError
 from atila_tasks.upstream.interfaces import find
+from atila_tasks.upstream.query_spans import traced
 
 if TYPE_CHECKING:
     from atila import Site
@@ -54,7 +55,7 @@ class Upstream:
         if self._interface is None:
             self._interface = find(self._alias.kind, self._alias.name)(self._alias, self.member)
         try:
-            data = await self._interface.perform(request)
+            data = await traced(self._alias, self.member, request, self._interface.perform)
         except UpstreamError as error:
             self._rest(error)
             raise

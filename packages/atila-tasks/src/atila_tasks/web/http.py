@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
+from atila.runtime import spans
 from atila.runtime.keeping import kept
 from atila_tasks.core.errors import BadResponse, UpstreamStatus, UpstreamTimeout
 from atila_tasks.upstream.aliases import Alias, Member
@@ -128,6 +130,25 @@ class Http(Interface):
 
     async def _send(self, request: HttpRequest, *, raw: bool = False) -> Incoming:
         """Send a request that has its whole URL."""
+        if spans.active is None:
+            return await self._sent(request, raw=raw)
+        method, url = request.method, request.target
+        address = urlsplit(url)
+        attributes: dict[str, str | int] = {
+            "http.request.method": method,
+            "url.full": _without_secrets(url),
+            "server.address": address.hostname or "",
+        }
+        if address.port:
+            attributes["server.port"] = address.port
+        with spans.active.client(method, attributes) as span:
+            incoming = await self._sent(
+                replace(request, headers=_joined(request.headers, span.headers())), raw=raw
+            )
+            span.answered(incoming.head.code)
+        return incoming
+
+    async def _sent(self, request: HttpRequest, *, raw: bool) -> Incoming:
         if self._connections is None:
             self._connections = self._connect()
         name, method, url = request.server or self.name, request.method, request.target
@@ -185,6 +206,22 @@ def _made(site: Site) -> Web:
 def prepare_web() -> None:
     """Take slow first steps in advance, and not on the task loop."""
     http_setup.prepare(_WEB, "https")
+
+
+def _joined(headers: Headers, more: Headers) -> Headers:
+    """Headers with others in place of those of their names."""
+    names = {name for name, _ in more}
+    return [*(header for header in headers if header[0] not in names), *more]
+
+
+def _without_secrets(url: str) -> str:
+    """A URL for a trace: without user, password and query, which may hold tokens."""
+    return urlsplit(url)._replace(query="", fragment="").geturl().replace(_login_of(url), "", 1)
+
+
+def _login_of(url: str) -> str:
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    return login + at
 
 
 def _parse_leniently(name: str, head: Head, body: bytes) -> Any:

@@ -26,6 +26,9 @@ class Envelope:
         space: the name space of the app that the room is in.
         until: seconds since the epoch; later it is not delivered any more, so that a sender
             can rely on a report that it was not.
+        event: for event streams as well: the name of the event, "" for the usual one; None for
+            WebSockets alone.
+        mark: its place in the history of the room, see `Mark`; "" if none is kept.
     """
 
     to: str
@@ -34,6 +37,8 @@ class Envelope:
     is_room: bool = False
     space: str = ""
     until: float = 0.0
+    event: str | None = None
+    mark: str = ""
 
     @classmethod
     def of(cls, to: str, value: Any, **rest: Any) -> Envelope:
@@ -48,7 +53,8 @@ class Envelope:
 
     def pack(self) -> bytes:
         """As bytes."""
-        head = orjson.dumps([self.to, self.kind, self.is_room, self.space, self.until])
+        fields = [self.to, self.kind, self.is_room, self.space, self.until, self.event, self.mark]
+        head = orjson.dumps(fields)
         value = self.value if isinstance(self.value, bytes) else self.value.encode()
         return len(head).to_bytes(_HEAD, "big") + head + value
 
@@ -56,6 +62,6 @@ class Envelope:
     def unpack(cls, data: bytes) -> Envelope:
         """The parcel that some bytes are."""
         end = _HEAD + int.from_bytes(data[:_HEAD], "big")
-        to, kind, is_room, space, until = orjson.loads(data[_HEAD:end])
+        to, kind, *rest = orjson.loads(data[_HEAD:end])
         value = data[end:]
-        return cls(to, kind, value if kind == "bytes" else value.decode(), is_room, space, until)
+        return cls(to, kind, value if kind == "bytes" else value.decode(), *rest)

@@ -7,10 +7,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from atila.runtime.keeping import kept
+from atila.runtime.pool import WorkerPool
 from atila.runtime.spare_threads import waiting
 from atila_ws.delivery import messengers
 from atila_ws.delivery.envelope import Envelope
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from atila.serving.site import Site
     from atila_ws.connection import WebSocket
     from atila_ws.delivery.messengers import Messenger
+
+
+class Member(Protocol):
+    """A client in a room."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be sent to it."""
+
+    def take(self, envelope: Envelope) -> bool:
+        """Send it a message; whether that is on its way. On the task loop; never waits."""
+
 
 Room = tuple[str, str]
 """The space of an app, and the name of a room in it."""
@@ -35,7 +48,7 @@ def hub_of(site: Site) -> Hub:
 
 def space_of(app: Atila) -> str:
     """The prefix that separates the rooms of apps; the same in all workers."""
-    return next((f"{m.host} {m.prefix}" for m in app.site.mounts if m.app is app), "")
+    return app.site.place_of(app)
 
 
 class Hub:
@@ -55,7 +68,8 @@ class Hub:
         self._site = site
         self._lock = threading.Lock()
         self._clients: dict[str, WebSocket] = {}
-        self._rooms: dict[Room, set[WebSocket]] = {}
+        self._rooms: dict[Room, set[Member]] = {}
+        self._keeping: WorkerPool | None = None
         self._messenger: Messenger | None = None
         self._is_listening = False
         self._sending: set[asyncio.Task[Any]] = set()
@@ -79,22 +93,22 @@ class Hub:
                     self._clients[client_id] = socket
         return socket._client_id
 
-    def join(self, socket: WebSocket, room: Room) -> None:
+    def join(self, member: Member, room: Room) -> None:
         """Add a connection to a room."""
         self._listen()
         with self._lock:
-            if not socket.closed:
-                self._rooms.setdefault(room, set()).add(socket)
+            if not member.closed:
+                self._rooms.setdefault(room, set()).add(member)
 
-    def leave(self, socket: WebSocket, room: Room) -> None:
+    def leave(self, member: Member, room: Room) -> None:
         """Take a connection out of a room, if it is in it."""
         with self._lock:
-            self._leave(socket, room)
+            self._leave(member, room)
 
-    def _leave(self, socket: WebSocket, room: Room) -> None:
+    def _leave(self, member: Member, room: Room) -> None:
         members = self._rooms.get(room)
         if members is not None:
-            members.discard(socket)
+            members.discard(member)
             if not members:
                 del self._rooms[room]
 
@@ -130,13 +144,47 @@ class Hub:
         """
         return self._wait(self._send(client_id, envelope, patience), patience)
 
-    def broadcast(self, envelope: Envelope, patience: float) -> Any:
+    def broadcast(
+        self, envelope: Envelope, patience: float, keep: Callable[[], None] | None = None
+    ) -> Any:
         """Send to all in a room, in all workers.
+
+        Args:
+            envelope: the message.
+            patience: seconds that it may take.
+            keep: called before, in a thread; it may block.
 
         Returns:
             To how many; like `send`.
+
+        Raises:
+            Exception: whatever `keep` raises.
         """
+        if keep is not None:
+            if self.loop.is_current():
+                return self._wait(self._keep_and_broadcast(keep, envelope, patience), patience)
+            keep()
         return self._wait(self._broadcast(envelope, patience), patience)
+
+    async def _keep_and_broadcast(
+        self, keep: Callable[[], None], envelope: Envelope, patience: float
+    ) -> int:
+        if self._keeping is None:
+            # One thread, for the order.
+            self._keeping = WorkerPool(1, name="atila-rooms", one_thread_per_job=True)
+        loop, is_kept = self.loop, self.loop.loop.create_future()
+
+        def work() -> None:
+            try:
+                keep()
+            except Exception as error:
+                loop.call(_settle, is_kept, error)
+            else:
+                loop.call(_settle, is_kept, None)
+
+        self._keeping.resubmit(work)
+        await is_kept
+        return await self._broadcast(envelope, patience)
 
     async def _send(self, client_id: object, envelope: Envelope, patience: float) -> bool:
         if not isinstance(client_id, str):
@@ -172,12 +220,12 @@ class Hub:
             return 0
         if envelope.is_room:
             members = tuple(self._rooms.get((envelope.space, envelope.to), ()))
-            return sum(_push(socket, envelope, None) for socket in members)
+            return sum(member.take(envelope) for member in members)
         socket = self._clients.get(envelope.to)
         if socket is None:
             return 0
         taken: asyncio.Future[bool] = self.loop.loop.create_future()
-        if not _push(socket, envelope, taken):
+        if not socket.take(envelope, taken):
             return 0
         return _taken_within(taken, left)
 
@@ -212,8 +260,13 @@ class Pending:
         raise RuntimeError("whether it was delivered is not known yet: await it")
 
 
-def _push(socket: WebSocket, envelope: Envelope, taken: asyncio.Future[bool] | None) -> bool:
-    return socket.push(envelope.value, is_encoded=envelope.kind == "json", taken=taken)
+def _settle(future: asyncio.Future[None], error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 async def _taken_within(taken: asyncio.Future[bool], seconds: float) -> int:

@@ -1,10 +1,14 @@
-"""`app.websocket_send` and `app.websocket_broadcast`: messages to clients from anywhere."""
+"""`app.broadcast`, `app.websocket_send` and `app.websocket_broadcast`: messages to clients from
+anywhere.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atila import Event
 from atila_ws.delivery.envelope import Envelope
+from atila_ws.delivery.history import history_of
 from atila_ws.delivery.hub import hub_of, space_of
 
 if TYPE_CHECKING:
@@ -54,3 +58,47 @@ def websocket_broadcast(app: Atila, room: str, message: Any) -> Any:
     """
     envelope = Envelope.of(room, message, is_room=True, space=space_of(app))
     return hub_of(app.site).broadcast(envelope, app.config.WS_DELIVERY_TIMEOUT)
+
+
+def broadcast(app: Atila, room: str, message: Any, *, event: str = "") -> Any:
+    """Send a message to all clients in a room of this app, in all workers: to WebSockets, and to
+    event streams, `was.EventStream(rooms=[room])`.
+
+    An event stream that is interrupted gets what it has missed when it is connected again, as far
+    as the settings EVENT_HISTORY and EVENT_HISTORY_SECONDS go.
+
+    Args:
+        app: the app.
+        room: its name.
+        message: text; dict, list, a number or a model, which are sent as JSON; or an `Event` of
+            these.
+        event: the name of the event for event streams; "" for "message".
+
+    Returns:
+        The number of clients that it is on its way to; in a thread a number, on the task loop an
+        awaitable of it, which need not be awaited.
+
+    Raises:
+        TypeError: the message is nothing that can be sent.
+        ValueError: it is an event with an id, a time to retry or a comment, which are the stream's.
+        SharedUnavailable: it could not be kept for those who come again, and was not sent.
+    """
+    made = message if isinstance(message, Event) else Event(message, event)
+    if made.text is None or (made.id, made.retry, made.comment) != (None, None, None):
+        raise ValueError("an event for a room has data and a name, and nothing else")
+    envelope = Envelope(
+        room,
+        "text" if isinstance(made.data, str) else "json",
+        made.text,
+        is_room=True,
+        space=space_of(app),
+        event=made.event,
+    )
+    history = history_of(app)
+
+    def keep() -> None:
+        if history is not None:
+            envelope.mark = str(history.add(room, envelope.pack()))
+
+    patience: float = app.config.WS_DELIVERY_TIMEOUT
+    return hub_of(app.site).broadcast(envelope, patience, keep if history is not None else None)

@@ -7,11 +7,13 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone
 from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
+from atila.runtime import after_answer, spans
 from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
@@ -56,7 +58,13 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
     if declared.protocols:
         protocol = choose(was.exchange.header(HEADER), declared.protocols)
     socket = WebSocket(
-        hub_of(was.site), space_of(app), app.config, declared.timeout, encoding, protocol
+        hub_of(was.site),
+        space_of(app),
+        app.config,
+        declared.timeout,
+        encoding,
+        protocol,
+        partial(after_answer.start, was),
     )
     was.__dict__["websocket"] = socket
     # In place of the method of core, which reads the body of a request.
@@ -78,7 +86,12 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
         socket.start(transport)
         if greeting and isinstance(greeting, str | bytes):
             await socket.send(greeting)
-        await talk(socket)
+        if spans.active is None:
+            await talk(socket)
+        else:
+            route = was.app.mount_prefix + was.endpoint.route.rule
+            with spans.active.inner(f"websocket {route}", {"http.route": route}):
+                await talk(socket)
         code = NORMAL
     except ClientGone:
         # Of another connection it is an error like any other.

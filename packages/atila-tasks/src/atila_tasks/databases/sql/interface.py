@@ -16,6 +16,7 @@ from atila_tasks.databases.sql.sessions import Session
 from atila_tasks.databases.sql.statements import Query, Script
 from atila_tasks.databases.sql.transactions import Transaction
 from atila_tasks.upstream.interfaces import Interface
+from atila_tasks.upstream.query_spans import traced
 
 if TYPE_CHECKING:
     from atila_tasks.databases.pool import Pool
@@ -254,7 +255,8 @@ class HeldLease:
         for query in queries:
             if self._interface.leaves_traces(query.sql):
                 self._has_traces = True
-            rows = await self._run(query)
+            alias, member = self._interface.alias, self._interface.member
+            rows = await traced(alias, member, query, self._run)
         return rows
 
     async def stream(self, request: Query) -> Batches:

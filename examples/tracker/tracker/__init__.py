@@ -1,0 +1,1 @@
+"""An issue tracker: models, tables, and handlers that take and give them."""

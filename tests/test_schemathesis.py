@@ -1,0 +1,93 @@
+"""Whether handlers keep to their OpenAPI documents, as schemathesis tries it on the examples."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CHECKS
+
+from atila.openapi import document as openapi
+from atila.testing import TestClient
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+TRIES = {"tracker": 4, "demo": 2, "myapp": 2}
+"""How many requests of each mode for each operation."""
+CHECKED = {
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "positive_data_acceptance",
+    "missing_required_header",
+    "unsupported_method",
+}
+
+
+@pytest.fixture(params=TRIES)
+def example(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, TestClient]]:
+    """The site of an example, with data of its own."""
+    name = request.param
+    monkeypatch.setenv("TRACKER_DATA", str(tmp_path))
+    monkeypatch.setenv("ATILA_DEMO_DATA", str(tmp_path))
+    monkeypatch.chdir(EXAMPLES / name)
+    known = set(sys.modules)
+    with TestClient.of(EXAMPLES / name / "serve.py") as client:
+        yield name, client
+    for module in set(sys.modules) - known:
+        if str(EXAMPLES / name) in str(getattr(sys.modules[module], "__file__", "")):
+            del sys.modules[module]
+
+
+def test_schemathesis_finds_nothing(example: tuple[str, TestClient]) -> None:
+    name, client = example
+    if name == "demo":
+        import store
+
+        store.prepare()
+    made = openapi.of_site(client.app.site, {"title": name, "version": "1"})
+    schema = schemathesis.openapi.from_dict(made)
+    schema.app = client.app
+    headers = {}
+    if name == "tracker":
+        account = {"name": "ada", "password": "correct horse"}
+        token = client.post("/accounts", json=account).json()["token"]
+        headers = {"authorization": f"Bearer {token}"}
+    checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]
+    tried = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        takes = [*operation.definition.raw.get("parameters", ())]
+        takes += [*operation.definition.raw.get("requestBody", ())]
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            if mode is GenerationMode.NEGATIVE and not takes:
+                continue  # Nothing can be wrong.
+            tried += 1
+            _try(operation.as_strategy(generation_mode=mode), TRIES[name], checks, headers)
+    assert tried >= len(made["paths"])
+
+
+def _try(strategy: Any, times: int, checks: list[Any], headers: dict[str, str]) -> None:
+    @settings(
+        max_examples=times,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=strategy)
+    def compare(case: Case) -> None:
+        case.call_and_validate(checks=checks, headers=headers)
+
+    compare()
