@@ -70,7 +70,7 @@ def hash_password(
     Raises:
         ValueError: the password has a NUL character, which would not count at its end.
     """
-    if _NUL in password:
+    if password.count(_NUL):
         raise ValueError("a password cannot have a NUL character: scrypt would not see it")
     hashed = _Hash(cost, block, parallel, secrets.token_bytes(_SALT), bytes(_HASH))
     digest = hashed.of(password)
@@ -93,7 +93,7 @@ def verify_password(password: str, hashed: str | None) -> bool:
     # Of a digest that is random, so it fits no password.
     stored = _usual() if hashed is None else _parsed(hashed)
     is_right = hmac.compare_digest(stored.of(password), stored.digest)
-    return is_right and _NUL not in password
+    return is_right and not password.count(_NUL)
 
 
 def _usual() -> _Hash:
