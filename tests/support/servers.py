@@ -41,9 +41,11 @@ def by_atila(
     return [str(Path(sys.executable).with_name("atila")), "serve", script.name, *options]
 
 
-def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
-    """How to serve a launch script, whose app is called `app`, on an engine."""
-    target, python = f"{script.stem}:app", sys.executable
+def command(engine: str, script: Path, port: int, workers: int, target: str = "") -> list[str]:
+    """How to serve a launch script, whose app is called `app`, on an engine; or another target, on
+    one that is not started by us.
+    """
+    target, python = target or f"{script.stem}:app", sys.executable
     address = f"127.0.0.1:{port}"
     match engine:
         case "skitai":
@@ -74,6 +76,7 @@ class Server:
         environment: variables besides those of this process.
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
         stdin: a descriptor that it reads from.
+        target: for an engine that is not started by us; "" for the script's app.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -90,6 +93,7 @@ class Server:
         environment: Mapping[str, str] | None = None,
         options: Sequence[str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        target: str = "",
     ) -> None:
         self.engine = engine
         _note_start(f"{engine} {script.parent.name}/{script.name}")
@@ -114,7 +118,7 @@ class Server:
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command(engine, script, self.port, workers)
+                command(engine, script, self.port, workers, target)
                 if options is None
                 else by_atila(engine, script, self.port, workers, options),
                 cwd=script.parent,

@@ -27,7 +27,6 @@ from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
 from atila.serving.site import Site
 
 TARGET = "ATILA_TARGET"
-THREADS = "ATILA_THREADS"
 INTERFACE = "ATILA_INTERFACE"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
@@ -85,8 +84,7 @@ class Service:
 def make_service() -> Service:
     """The service of a worker process; granian calls this by its name."""
     script.read(os.environ[TARGET])
-    threads = os.environ.get(THREADS)
-    site = script.build_site(int(threads) if threads else None)
+    site = script.build_site()
     files = None
     if started := os.environ.get(STARTED):
         files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))

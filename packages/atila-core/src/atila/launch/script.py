@@ -11,15 +11,16 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from atila.app import environment
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
-from atila.launch import failures, reloading, run_options, targets, tls, wsgi_mount
+from atila.launch import failures, ports, reloading, run_options, targets, tls, wsgi_mount
 from atila.launch.apart import call_apart
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
@@ -34,7 +35,9 @@ _MOUNT_OPTIONS = ("appname", "host", "name", "path", "pref", "subscribe")
 DEFAULT_PORT = 5000
 LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
-ACCESS_LOG = "ATILA_ACCESS_LOG"
+PORTS = "ports of settings"
+GIVEN = "given options, and where"
+ACCESS_LOG = "ATILA_SERVE_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
 HOST = "ATILA_HOST"
 """That by which layers with ports of their own get to know at which address the server listens."""
@@ -48,11 +51,17 @@ class Launch:
         mounts: the apps, and packages whose apps are made in each worker.
         folders: of static files that no app has: mount point, path and host.
         options: the options of `skitai.run`: port, address, workers, threads, name, …
+        run_at: "file:line" of its call.
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
     folders: list[tuple[str, str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    run_at: str = ""
+
+    def given(self) -> list[str]:
+        """The names of the options that have a value."""
+        return [name for name, value in self.options.items() if value is not None]
 
 
 current = Launch()
@@ -63,6 +72,9 @@ overrides: dict[str, Any] = {}
 
 source = ""
 """The target that this process serves, see `read`; "" for the launch script that started it."""
+
+is_commanded = False
+"""Whether `atila serve` serves, and not a launch script by itself."""
 
 _capturing = False
 _takes_all = False
@@ -180,6 +192,7 @@ def record_run(options: dict[str, Any]) -> bool:
     """
     if current.mounts:
         run_options.check(options, caller())
+    current.run_at = caller()
     options.update(overrides)
     current.options = options
     return _capturing
@@ -297,8 +310,9 @@ def load_app(target: str) -> Atila:
 
 
 def examine(target: str) -> dict[str, Any]:
-    """Read a target in a process of its own, and give the options of its `run`, and
-    as PLACES where the mounted packages are.
+    """Read a target in a process of its own, and give the options of its `run`, as PLACES where the
+    mounted packages are, as PORTS where settings have further servers listen, and as GIVEN which
+    options there are, and where.
 
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
     raised at once, and once.
@@ -329,12 +343,14 @@ def _examine(target: str) -> dict[str, Any]:
     try:
         with trial(target) as site:
             places = reloading.places_of(site)
+            wanted = {port for mount in site.mounts for port in mount.app.config.ports()}
     except Exception as error:
         # As text: it need not be one that can be sent to another process.
         raise failures.of(error) from None
     options = current.options
     plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
-    return plain | {PLACES: places}
+    more = {PLACES: places, PORTS: sorted(wanted), GIVEN: (current.given(), current.run_at)}
+    return plain | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +370,9 @@ class Settings:
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
             handlers, which it then runs in its own threads.
         tls: the certificate; None for plain HTTP.
+        backlog: connections that the system keeps waiting; None for the engine's number.
+        uds: the Unix socket to listen on instead of host and port; None for none.
+        others: where further servers of the workers listen, such as gRPC's.
     """
 
     target: str
@@ -366,24 +385,34 @@ class Settings:
     access_log: str | None
     interface: str = "rsgi"
     tls: tls.TLS | None = None
+    backlog: int | None = None
+    uds: Path | None = None
+    others: tuple[ports.Place, ...] = ()
 
     @property
     def url(self) -> str:
         """Where it can be asked."""
+        if self.uds is not None:
+            return f"unix:{self.uds}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
-def settle(target: str, options: Mapping[str, Any]) -> Settings:
+def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
 
     Raises:
-        SetupError: see `examine` and `tls.settle`.
+        SetupError: see `examine`, `tls.settle` and `run_options.check_engine`.
     """
     asked = examine(target)
+    names, run_at = asked[GIVEN]
+    run_options.check_engine(names, engine, run_at)
+    host = options["host"] or asked.get("address") or LOOPBACK
+    if options["uds"] is not None and (options["host"] or options["port"]):
+        raise SetupError("--uds listens on a Unix socket alone; leave out --host and --port")
     return Settings(
         target=os.path.abspath(target) if target.endswith(".py") else target,
-        host=options["host"] or asked.get("address") or LOOPBACK,
+        host=host,
         port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],
@@ -392,17 +421,42 @@ def settle(target: str, options: Mapping[str, Any]) -> Settings:
         access_log=options["access_log"],
         interface=options["interface"],
         tls=tls.settle(options, asked),
+        backlog=int(asked["backlog"]) if asked.get("backlog") else None,
+        uds=options["uds"].absolute() if options["uds"] is not None else None,
+        others=tuple(_places_of(asked[PORTS], host)),
     )
+
+
+def _places_of(wanted: Iterable[tuple[str, bool]], host: str) -> Iterator[ports.Place]:
+    # A port of the environment is at the address of the server, one of the code at loopback.
+    for text, is_of_environment in wanted:
+        yield ports.place_of(text, host if is_of_environment else LOOPBACK)
+
+
+def other_places() -> list[ports.Place]:
+    """Where the apps that the script has mounted listen besides; those of packages are not there
+    yet.
+
+    Raises:
+        SetupError: a setting has a mistake in it.
+    """
+    apps = [mount.app for mount in current.mounts if isinstance(mount, Mount)]
+    for app in apps:
+        app.config.check()
+    host = os.environ.get(HOST) or LOOPBACK
+    return sorted({place for app in apps for place in _places_of(app.config.ports(), host)})
 
 
 def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     """The site of all mounts.
 
     Args:
-        threads: the most worker threads; None for the script's number, or else the setting.
+        threads: the most worker threads; None for the number of the environment, or that of the
+            script, or else the setting.
         trial: see `Site`.
     """
-    threads = threads or current.options.get("threads")
+    if not threads and not environment.given("THREADS"):
+        threads = current.options.get("threads")
     access_log = os.environ.get(ACCESS_LOG) or None
     mounts: list[Mount] = []
     for each in current.mounts:

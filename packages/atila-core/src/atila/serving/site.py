@@ -135,7 +135,7 @@ class Site(Dispatch):
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:
-            logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
+            logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT, level=config.LOG_LEVEL)
             terminal.take_back()
             try:
                 self._announce("mounted")
