@@ -59,6 +59,13 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def postgresql(folder: Path) -> Iterator[dict[str, str]]:
+    """PostgreSQL alone."""
+    with PostgreSQLServer() as server:
+        yield {"user:pass@localhost/mydb": server.address}
+
+
+@contextmanager
 def upstream(folder: Path) -> Iterator[dict[str, str]]:
     """A server of our own in place of s1.myserver.com."""
     with serving("granian", TESTS / "engines" / "apps" / "upstream.py") as server:
@@ -106,6 +113,7 @@ def task_services(folder: Path) -> Iterator[dict[str, str]]:
 SERVICES: dict[str, Services] = {
     "docs/databases.md": databases,
     "docs/calling-servers.md": upstreams,
+    "docs/guide/jobs.md": postgresql,
     "docs/guide/tasks.md": task_services,
 }
 
