@@ -114,6 +114,7 @@ SERVICES: dict[str, Services] = {
     "docs/databases.md": databases,
     "docs/calling-servers.md": upstreams,
     "docs/guide/jobs.md": postgresql,
+    "docs/guide/sqlalchemy.md": postgresql,
     "docs/guide/tasks.md": task_services,
 }
 
