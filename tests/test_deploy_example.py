@@ -1,5 +1,6 @@
 """examples/deploy without Docker: its files are read, and the commands in them run as processes,
-with a real PostgreSQL, Redis and Nginx with TLS."""
+with a real PostgreSQL, Redis and Nginx with TLS. docs/guide/docker.md is about them.
+"""
 
 from __future__ import annotations
 

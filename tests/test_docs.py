@@ -31,7 +31,10 @@ PAGES = sorted(
         *ROOT.glob("docs/**/*.md"),
     ]
 )
-ELSEWHERE = {"docs/rpc.md": "tests/test_rpc_guide.py"}
+ELSEWHERE = {
+    "docs/guide/docker.md": "tests/test_deploy_example.py",
+    "docs/rpc.md": "tests/test_rpc_guide.py",
+}
 """Pages whose blocks are run by another test, on real servers."""
 NO_CODE = frozenset({"docs/decisions.md", "docs/status.md", "docs/guide/README.md"})
 
