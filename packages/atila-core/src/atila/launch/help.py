@@ -61,5 +61,5 @@ class Group(click.Group):
 def complete_target(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """What a shell completes a TARGET with: files, among which a launch script is."""
+    """The completions of a TARGET in a shell: files, among which a launch script is."""
     return [CompletionItem(incomplete, type="file")]
