@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -23,11 +23,12 @@ class Formatter(click.HelpFormatter):
         """Write the first line: "Usage: atila serve [OPTIONS] TARGET"."""
         super().write_usage(_styled(prog, fg="cyan"), args, prefix)
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], *args: Any, **options: Any) -> None:
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
         """Write terms, such as options, and beside each its explanation."""
-        super().write_dl(
-            [(_styled(term, fg="cyan"), text) for term, text in rows], *args, **options
-        )
+        coloured = [(_styled(term, fg="cyan"), text) for term, text in rows]
+        super().write_dl(coloured, col_max, col_spacing)
 
 
 def _styled(text: str, **style: Any) -> str:
