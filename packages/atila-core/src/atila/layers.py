@@ -98,6 +98,8 @@ class Steps:
             "digest", "bearer" (RFC 9110, section 11.1); "" for none. For the API's documents.
         schemes: where that says too little for them, Security Scheme Objects of OpenAPI, by name; a
             client needs one of them.
+        scopes: gives, for a method of HTTP, the scopes that a token needs if one of these schemes
+            is of OAuth 2.
     """
 
     before: Sequence[Before] = ()
@@ -109,6 +111,7 @@ class Steps:
     fields: frozenset[str] = frozenset()
     security: str = ""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: Callable[[str], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
