@@ -187,8 +187,9 @@ def test_what_has_begun_ends_with_the_time_of_the_group(run: Run, co_run: Run) -
             connection, _ = hanging.accept()
             with connection:
                 connection.settimeout(PATIENCE)
-                received = list(iter(lambda: connection.recv(65536), b""))
-                assert b"GET / HTTP/1.1" in received[0]
+                with connection.makefile("rb") as stream:
+                    # To its end.
+                    assert stream.read().startswith(b"GET / HTTP/1.1")
             wait_until(lambda: not _programs(), "the program has ended")
 
 
