@@ -18,13 +18,14 @@ from atila.app import environment
 from atila.errors import SetupError
 from atila.launch import failures, ports, reloading, script, tls
 from atila.launch.failures import ProjectFailed
+from atila.launch.help import Command, Group, complete_target
 from atila.monitoring import logs
 from atila.runtime import event_loops
 from atila.serving import static
 
 OPTIONS = "atila.serve_options"
 """The group of entry points that name options of layers for `atila serve`."""
-TARGET = click.argument("target")
+TARGET = click.argument("target", shell_complete=complete_target)
 FILE = click.Path(path_type=Path)
 OUTPUT = click.option("--output", type=FILE, help="A file; else it is shown.")
 
@@ -53,7 +54,7 @@ def _project() -> Iterator[None]:
         raise failures.of(error) from None
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(package_name="atila-core")
 def main() -> None:
     """Atila, a web framework of plain functions."""
@@ -65,7 +66,7 @@ def _load_environment(context: click.Context, option: click.Parameter, path: Pat
         dotenv.load_dotenv(path)
 
 
-class _Serve(click.Command):
+class _Serve(Command):
     """`atila serve`, with the options that installed layers add to it.
 
     Each is a `click.Option` without a value for the command: its callback does the work.
@@ -77,7 +78,7 @@ class _Serve(click.Command):
 
 
 @main.command(cls=_Serve)
-@click.argument("target")
+@TARGET
 @click.option(
     "--engine",
     type=click.Choice(["granian", "skitai"]),

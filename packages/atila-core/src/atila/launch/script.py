@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from atila.app import environment
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
-from atila.launch import failures, ports, reloading, run_options, targets, tls, wsgi_mount
+from atila.launch import failures, named, ports, reloading, run_options, targets, tls, wsgi_mount
 from atila.launch.apart import call_apart
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
-
-if TYPE_CHECKING:
-    from atila.app.application import Atila
-
 
 _MOUNT_OPTIONS = ("appname", "host", "name", "path", "pref", "subscribe")
 
@@ -37,6 +32,7 @@ LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
 PORTS = "ports of settings"
 GIVEN = "given options, and where"
+WRAPPED = "interface of a middleware"
 ACCESS_LOG = "ATILA_SERVE_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
 HOST = "ATILA_HOST"
@@ -52,12 +48,14 @@ class Launch:
         folders: of static files that no app has: mount point, path and host.
         options: the options of `skitai.run`: port, address, workers, threads, name, …
         run_at: "file:line" of its call.
+        wrapped: in place of all that, an application of ASGI or WSGI with an app in it.
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
     folders: list[tuple[str, str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     run_at: str = ""
+    wrapped: Any = None
 
     def given(self) -> list[str]:
         """The names of the options that have a value."""
@@ -170,6 +168,12 @@ def _record_wsgi(point: str, target: object, name: str, host: str) -> bool:
     """Take a WSGI application, which on Skitai is Skitai's own business."""
     if not callable(target):
         raise SetupError(f"{target!r} cannot be mounted: it is no application", caller())
+    if named.interface_of(target) == "asgi":
+        raise SetupError(
+            f"{target!r} is an application of ASGI, which cannot be mounted. Mend: mount the app"
+            " that is in it, or serve it by itself: atila serve package.module:app",
+            caller(),
+        )
     app = wsgi_mount.app_of(target, "__main__")
     current.mounts.append(Mount(point, app, name or f"wsgi {point}", host))
     return True
@@ -207,13 +211,18 @@ def read(target: str) -> Launch:
     Raises:
         SetupError: there is no such script, module or app, or it mounts nothing.
     """
+    from atila.app.application import Atila
+
     global current
     current = Launch()
     reloading.prepare()
     if target.endswith(".py"):
         _capture(target)
+    elif isinstance(app := named.load(target), Atila):
+        current.mounts.append(Mount("/", app))
     else:
-        current.mounts.append(Mount("/", load_app(target)))
+        current.wrapped = app
+        return current
     if not current.mounts:
         raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
     return current
@@ -237,7 +246,7 @@ def reread(files: reloading.Files) -> None:
             if target.endswith(".py"):
                 run_script(target)
             else:
-                current.mounts.append(Mount("/", load_app(target)))
+                current.mounts.append(Mount("/", named.load_app(target)))
     finally:
         current.options = options
 
@@ -284,31 +293,6 @@ def run_script(path: str) -> None:
     exec(compile(Path(path).read_bytes(), path, "exec"), main.__dict__)  # noqa: S102 - it is asked for
 
 
-def load_app(target: str) -> Atila:
-    """The app at "package.module:app".
-
-    Raises:
-        SetupError: there is no such module, or no app in it.
-    """
-    from atila.app.application import Atila
-
-    module_name, _, attribute = target.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise
-        raise SetupError(
-            f'there is no module {module_name!r}; a target is "serve.py" or "package.module:app"'
-        ) from None
-    app = getattr(module, attribute or "app", None)
-    if not isinstance(app, Atila):
-        raise SetupError(f"{module_name}:{attribute or 'app'} is no Atila app")
-    return app
-
-
 def examine(target: str) -> dict[str, Any]:
     """Read a target in a process of its own, and give the options of its `run`, as PLACES where the
     mounted packages are, as PORTS where settings have further servers listen, and as GIVEN which
@@ -331,7 +315,8 @@ def trial(target: str) -> Iterator[Site]:
     Raises:
         SetupError: as `read`, or an app has a mistake in it.
     """
-    read(target)
+    if read(target).wrapped is not None:
+        named.load_app(target)
     site = build_site(trial=True)
     try:
         yield site
@@ -341,6 +326,10 @@ def trial(target: str) -> Iterator[Site]:
 
 def _examine(target: str) -> dict[str, Any]:
     try:
+        if (app := read(target).wrapped) is not None:
+            # The app in it is nobody's to find: it shows its mistakes when it starts.
+            found = named.interface_of(app)
+            return {WRAPPED: found, PLACES: (), PORTS: (), GIVEN: ((), "")}
         with trial(target) as site:
             places = reloading.places_of(site)
             wanted = {port for mount in site.mounts for port in mount.app.config.ports()}
@@ -368,7 +357,7 @@ class Settings:
         access_log: the format of a line for each request, "combined" or "json"; None for the
             target's.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
-            handlers, which it then runs in its own threads.
+            handlers, which it then runs in its own threads; "asgi" for apps within middleware.
         tls: the certificate; None for plain HTTP.
         backlog: connections that the system keeps waiting; None for the engine's number.
         uds: the Unix socket to listen on instead of host and port; None for none.
@@ -405,6 +394,8 @@ def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
         SetupError: see `examine`, `tls.settle` and `run_options.check_engine`.
     """
     asked = examine(target)
+    if WRAPPED in asked and engine != "granian":
+        named.load_app(target)
     names, run_at = asked[GIVEN]
     run_options.check_engine(names, engine, run_at)
     host = options["host"] or asked.get("address") or LOOPBACK
@@ -419,7 +410,7 @@ def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
         reload=options["reload"] or reloading.is_on(),
         places=tuple(asked[PLACES]),
         access_log=options["access_log"],
-        interface=options["interface"],
+        interface=asked.get(WRAPPED) or options["interface"],
         tls=tls.settle(options, asked),
         backlog=int(asked["backlog"]) if asked.get("backlog") else None,
         uds=options["uds"].absolute() if options["uds"] is not None else None,

@@ -35,6 +35,11 @@ class Served:
     def __init__(self, target: str) -> None:
         self._target = target
         launch = script.read(target)
+        if launch.wrapped is not None:
+            raise SetupError(
+                f"{target} is an application of its own, within which an app is. Mend: name it to"
+                f" the server: uvicorn {target}"
+            )
         run_options.check_engine(launch.given(), run_options.OTHERS, launch.run_at)
         self._engines: dict[str, Any] = {}
         self._making = threading.RLock()

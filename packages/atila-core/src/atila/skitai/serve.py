@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from atila.errors import SetupError
-from atila.launch import script
+from atila.launch import named, script
 
 
 def serve(settings: script.Settings) -> None:
@@ -30,7 +30,7 @@ def serve(settings: script.Settings) -> None:
     if is_script:
         script.run_script(target)
         return
-    app = script.load_app(target)
+    app = named.load_app(target)
     import skitai
 
     skitai.mount("/", app)
