@@ -1,4 +1,4 @@
-"""Load and faults on real servers, for as long as one likes: `hatch run soak`, `hatch run chaos`."""
+"""Load and faults on real servers, as long as one likes: `hatch run soak`, `hatch run chaos`."""
 
 import sys
 from pathlib import Path

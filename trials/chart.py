@@ -18,7 +18,9 @@ Line = tuple[str, Sequence[tuple[float, float]]]
 """A name and points: seconds, value."""
 
 
-def draw(title: str, panels: Sequence[tuple[str, Sequence[Line]]], marks: Sequence[float] = ()) -> str:
+def draw(
+    title: str, panels: Sequence[tuple[str, Sequence[Line]]], marks: Sequence[float] = ()
+) -> str:
     """The whole picture.
 
     Args:
@@ -62,7 +64,9 @@ def _panel(
         yield f'<line class="range" x1="{x:.1f}" x2="{x:.1f}" y1="{first}" y2="{bottom}"/>'
     for number, (label, points) in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
-        drawn = " ".join(f"{LEFT + x * across:.1f},{bottom - y / most * PANEL:.1f}" for x, y in points)
+        drawn = " ".join(
+            f"{LEFT + x * across:.1f},{bottom - y / most * PANEL:.1f}" for x, y in points
+        )
         yield f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{drawn}"/>'
         if len(lines) > 1:
             x = WIDTH - RIGHT - 110 * (len(lines) - number)

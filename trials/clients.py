@@ -1,4 +1,4 @@
-"""Clients of the soak: of each kind of request, some of them slow, some that leave without a word."""
+"""Clients of the soak: all kinds of requests, some slow, some that leave without a word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -101,7 +101,13 @@ class Clients:
                 due += 1 / rate
             return due
 
+        async def count() -> int:
+            await asyncio.sleep(seconds)
+            return self.tally.done.total() - before
+
         async with asyncio.TaskGroup() as group:
+            # Slow ones come to an end later.
+            counted = group.create_task(count())
             for number in range(self._count):
                 share = number / self._count
                 if share < SLOW:
@@ -110,7 +116,7 @@ class Clients:
                     group.create_task(self._vanish(end))
                 else:
                     group.create_task(self._client(began, end, next_due if rate else None))
-        return (self.tally.done.total() - before) / (time.monotonic() - began)
+        return counted.result() / seconds
 
     async def _client(self, began: float, end: float, next_due: Callable[[], float] | None) -> None:
         async with aiohttp.ClientSession(self._url, timeout=TIMEOUT) as session:
@@ -192,6 +198,8 @@ class Clients:
                     while piece := await asyncio.wait_for(reader.read(65536), 60):
                         got += len(piece)
                         await asyncio.sleep(0.05)
+                        if time.monotonic() > end:
+                            return
                     expect(got > 1 << 20, f"{got} bytes")
                 finally:
                     writer.close()
@@ -228,7 +236,7 @@ class Clients:
         return raw
 
     @contextlib.contextmanager
-    def _counting(self, kind: str):  # type: ignore[no-untyped-def] # of a private helper
+    def _counting(self, kind: str) -> Iterator[None]:
         try:
             yield
         except (Wrong, TimeoutError, OSError) as error:

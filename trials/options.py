@@ -13,7 +13,9 @@ def parser(name: str, doc: str | None, minutes: float) -> argparse.ArgumentParse
     """A command line with `--engine`, `--minutes`, `--short` and `--report`."""
     made = argparse.ArgumentParser(prog=f"hatch run {name}", description=(doc or "").split("\n")[0])
     made.add_argument("--engine", choices=ENGINES, action="append", help="one of them; repeatable")
-    made.add_argument("--minutes", type=float, default=minutes, help=f"each, by default {minutes:g}")
+    made.add_argument(
+        "--minutes", type=float, default=minutes, help=f"each, by default {minutes:g}"
+    )
     made.add_argument("--report", type=Path, help="a folder for the report, such as docs/reports")
     made.add_argument("--note", default="", help="a sentence for the report: what ran beside it")
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class Slope:
 def slope(times: Sequence[float], values: Sequence[float]) -> Slope:
     """The slope of values over times in seconds.
 
-    Samples that follow each other are alike, so that they say less than as many independent ones: the
-    standard error is that of `n (1 - r) / (1 + r)` samples, `r` being the correlation of neighbouring
-    residuals.
+    Samples that follow each other are alike, and say less than as many independent ones: the
+    standard error is that of `n (1 - r) / (1 + r)` samples, `r` being the correlation of
+    neighbouring residuals.
 
     Raises:
         ValueError: there are less than three samples.
@@ -49,7 +50,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> Slope:
     rise = sum((time - middle) * (value - level) for time, value in pairs) / spread
     rest = [value - level - rise * (time - middle) for time, value in pairs]
     variance = sum(one * one for one in rest)
-    alike = sum(a * b for a, b in zip(rest, rest[1:], strict=False)) / variance if variance else 0.0
+    alike = sum(a * b for a, b in pairwise(rest)) / variance if variance else 0.0
     alike = min(max(alike, 0.0), 0.99)
     independent = max(n * (1 - alike) / (1 + alike), 3.0)
     error = math.sqrt(variance / n * independent / (independent - 2) / (spread / n * independent))

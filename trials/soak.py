@@ -1,4 +1,4 @@
-"""Serve all kinds of requests for long, and see whether memory, descriptors, threads or tasks rise.
+"""Serve all kinds of requests for long, and see whether memory or anything else rises.
 
     hatch run soak --engine granian --minutes 30
     hatch run soak --minutes 0.1                    all engines, without a verdict on memory
@@ -20,10 +20,10 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.machine import describe
 from support.servers import Server
 
 from atila.testing.waits import wait_until
+from benchmarks.machine import describe
 from trials.chart import draw
 from trials.options import parser, save
 from trials.probe import Sample, sample
@@ -176,13 +176,15 @@ def picture(outcome: Outcome) -> str:
         return [(one.at, float(getattr(one, name))) for one in outcome.samples]
 
     over = windows(outcome)
+    halves = [(at, half) for at, half, _ in over]
+    tails = [(at, tail) for at, _, tail in over]
     return draw(
         f"Soak of {outcome.engine}: {outcome.rate:.0f} requests/s",
         [
             ("memory, MiB", [("resident", line("resident")), ("unique", line("unique"))]),
             ("descriptors", [("descriptors", line("descriptors"))]),
             ("threads and tasks", [("threads", line("threads")), ("tasks", line("tasks"))]),
-            ("latency, ms", [("p50", [(a, b) for a, b, _ in over]), ("p99", [(a, c) for a, _, c in over])]),
+            ("latency, ms", [("p50", halves), ("p99", tails)]),
         ],
     )
 
@@ -197,7 +199,8 @@ def section(outcome: Outcome) -> str:
         f" Peak of the mix {outcome.peak:.0f}/s, load {outcome.rate:.0f}/s"
         f" ({100 * outcome.rate / outcome.peak:.0f} %)."
         f" Latency from when a request was due: p50 {1e3 * percentile(takes, 0.5):.1f} ms,"
-        f" p99 {1e3 * percentile(takes, 0.99):.1f} ms, longest {1e3 * max(takes, default=0):.0f} ms.\n",
+        f" p99 {1e3 * percentile(takes, 0.99):.1f} ms,"
+        f" longest {1e3 * max(takes, default=0):.0f} ms.\n",
         "| figure | before | after | slope ± standard error | may rise by |",
         "|---|---|---|---|---|",
     ]
@@ -224,7 +227,7 @@ def main() -> int:
     for engine in options.engine or ENGINES:
         outcome = run(engine, 60 * options.minutes, options.rate)
         outcomes.append(outcome)
-        name = f"soak-{engine}.svg"
+        name = f"{options.name}-{engine}.svg"
         pictures[name] = picture(outcome)
         parts += [section(outcome), f"![{engine}]({name})\n" if options.report else ""]
     save(options.report, options.name, "\n".join(parts), pictures)
@@ -241,11 +244,12 @@ def _options() -> argparse.Namespace:
 def _machine(options: argparse.Namespace) -> str:
     about = describe()
     return (
-        f"{time.strftime('%Y-%m-%d')}, {about['processor']}, {about['cores']} cores, {about['python']}, load average at"
-        f" the beginning {about['load']}. {options.note}\n\n"
-        f"One worker; {CLIENTS} clients in another process on the same machine, of which a tenth read slowly and a"
-        " tenth vanish without a word. Memory is of all processes of the server; unique (USS) is what would be free"
-        f" without it. Slopes are of the last {100 * (1 - WARM):.0f} % of the run.\n"
+        f"{time.strftime('%Y-%m-%d')}, {about['processor']}, {about['cores']} cores,"
+        f" {about['python']}, load average at the beginning {about['load']}. {options.note}\n\n"
+        f"One worker; {CLIENTS} clients in another process on the same machine, of which a tenth"
+        " read slowly and a tenth vanish without a word. Memory is of all processes of the server;"
+        " unique (USS) is what would be free without it. Slopes are of the last"
+        f" {100 * (1 - WARM):.0f} % of the run.\n"
     )
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atila_tasks.testing import PostgreSQLServer, RedisServer
 from support.faults import Faults, failing
 from support.servers import Server, serving
+
+from atila_tasks.testing import PostgreSQLServer, RedisServer
 
 SCRIPT = Path(__file__).parent / "apps" / "serve.py"
 BLOB_SIZE = 1 << 20
