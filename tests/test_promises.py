@@ -1,4 +1,4 @@
-"""docs/promises.md: each test and report that it names exists, and all of docs/security.md is there."""
+"""docs/promises.md: what it names exists, and all of docs/security.md is there."""
 
 from __future__ import annotations
 

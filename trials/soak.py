@@ -3,9 +3,9 @@
     hatch run soak --engine granian --minutes 30
     hatch run soak --minutes 0.1                    all engines, without a verdict on memory
 
-First the peak of this mix is measured, with as many requests as the clients manage; then the engine
-is loaded with 80 % of it, or with `--rate`. The exit code is 1 if an answer was wrong or missing, or
-if a figure rises beyond its error.
+First the peak of this mix is measured, with as many requests as the clients manage; then the
+engine is loaded with 80 % of it, or with `--rate`. The exit code is 1 if an answer was wrong or
+missing, or if a figure rises beyond its error.
 """
 
 from __future__ import annotations
