@@ -1,4 +1,4 @@
-"""The same requests to all engines: the same status and the same body, or a difference that is known."""
+"""The same requests to all engines: the same status and body, or a difference that is known."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from trials.requests import Request
 
 TABLE = Path(__file__).with_name("differences.md")
 ROW = re.compile(r"^\| `([^`]+)` \| (\w+) \| ([\d ]+) \| ([^|]+) \|$", re.MULTILINE)
-ID = re.compile(rb"[0-9a-f]{32}")
-"""The id of a request, which error answers show."""
+OWN = re.compile(rb"[0-9a-f]{32}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+"""The id of a request and its time, which error answers show."""
 
 
 def known() -> list[tuple[re.Pattern[str], str, set[int]]]:
-    """The table of differences: what method and target look like, the engine, the statuses it may give."""
+    """The table: what method and target look like, the engine, the statuses that it may give."""
     return [
         (re.compile(pattern), engine, {int(status) for status in statuses.split()})
         for pattern, engine, statuses, _ in ROW.findall(TABLE.read_text())
@@ -34,7 +34,7 @@ def ask(server: Server, request: Request) -> tuple[int, bytes]:
             answer: Answer = connection.read(request.method)
         except (Broken, OSError):
             return 0, b""
-    return answer.status, ID.sub(b"ID", answer.body)
+    return answer.status, OWN.sub(b"OWN", answer.body)
 
 
 def difference(servers: Mapping[str, Server], request: Request) -> str:

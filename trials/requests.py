@@ -1,4 +1,4 @@
-"""Requests by chance, the same for the same number: targets, headers, cookies and bodies of all kinds."""
+"""Requests by chance, the same for the same number: targets, headers, cookies and bodies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import random
 from dataclasses import dataclass
 from urllib.parse import quote
 
-PATHS = ("/echo", "/digest", "/names/", "/users/", "/below/", "/add", "/post-only", "/folder", "/text")
+PATHS = ("/echo", "/digest", "/names/", "/users/", "/below/", "/post-only", "/folder", "/text")
 METHODS = ("GET", "GET", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")
 PIECES = (
     "a", "0", "-1", "ü", "日本", "\U0001f600", "%", "%zz", "%00", "%2F", "%2e%2e", "..", "//", ";", "&", "=", "+",
-    "[]", "a[b]", "null", "true", "1e999", "\\", "'", '"', "<b>", "{", "}", "\t",
+    "[]", "a[b]", "null", "true", "1e999",
+    "\\", "'", '"', "<b>", "{", "}", "\t",
 )  # fmt: skip
 TYPES = (
     "application/json",
@@ -27,7 +28,7 @@ VALUES = (None, True, 0, -1, 2**63, 1.5, "", "ü", "\ud83d\ude00", [], {}, [[1]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, with a well-formed head: what HTTP's grammar refuses, each parser refuses its way."""
+    """One request. Its head is well-formed: what is not, each parser refuses in its own way."""
 
     method: str
     target: str
