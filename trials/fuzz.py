@@ -4,8 +4,8 @@
     hatch run fuzz --first 1000000          other requests
 
 Each must be answered, by less than 500, and alike on all engines; `differences.md` has what is
-known to differ. The exit code is 1 if something was found; `corpus/numbers.txt` keeps the numbers of
-requests that found something once, which are sent first.
+known to differ. The exit code is 1 if something was found; `corpus/numbers.txt` keeps the numbers
+of requests that found something once, which are sent first.
 """
 
 from __future__ import annotations
