@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.version import Version
+from support.repository import ROOT, load_tool
 from support.wire import Connection
 
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
-ROOT = Path(__file__).resolve().parents[1]
 FIRST_PROGRAM = ROOT / "tests" / "engines" / "first_program.txt"
 THIRD_PARTY = ROOT / "tests" / "third_party_layer"
 
@@ -27,6 +33,15 @@ def run(*command: str | Path, cwd: Path, **environ: str) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def answer_of(port: int) -> str:
+    """What the server there answers at "/"; "" while there is none."""
+    try:
+        with Connection(port) as connection:
+            return connection.get("/").text
+    except OSError:
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +92,7 @@ def test_core_alone_serves_the_first_program(python: Path, tmp_path: Path) -> No
         start_new_session=True,
     )
     try:
-
-        def answers() -> bool:
-            try:
-                with Connection(port) as connection:
-                    return connection.get("/").text == "Hello, World"
-            except OSError:
-                return False
-
-        wait_until(answers, "Hello, World")
+        wait_until(lambda: answer_of(port) == "Hello, World", "Hello, World")
     finally:
         process.terminate()
         process.wait(PATIENCE)
@@ -163,3 +170,122 @@ print(client.get("/", headers={"X-Permissions": "user staff"}).text)
 def test_the_layers_example_is_fifty_lines_at_most() -> None:
     source = THIRD_PARTY / "src" / "strict_auth" / "__init__.py"
     assert len(source.read_text().splitlines()) <= 50
+
+
+# One distribution upgraded, the others not --------------------------------------------------------
+
+NAMES = ("atila-auth", "atila-core", "atila-render", "atila-tasks", "atila-ws")
+USES_EACH = """
+from skitai import WS_REPORTY
+from atila import Atila
+
+app = Atila("tried")
+app.securekey = "a key of the test, of more than 32 characters"
+
+@app.route("/", coroutine=True)
+def index(was):
+    was.session["seen"] = True
+    yield was.Tasks([was.Thread(len, args=("abc",))])
+    return was.API(layers=sorted(app.layers))
+
+@app.route("/echo")
+@app.websocket(WS_REPORTY)
+def echo(was, message):
+    return message
+"""
+ANSWERED = '{"layers":["auth","render","tasks","ws"]}'
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with the wheels of three releases, those that are needed of the later ones; and
+    their versions: old, new, next.
+    """
+    folder = tmp_path_factory.mktemp("releases")
+    bump = load_tool("bump")
+    now = Version(bump.current())
+    versions = {
+        "old": str(now),
+        "new": f"{now.major}.{now.minor + 1}.0",
+        "next": f"{now.major + 1}.0.0",
+    }
+    for name in NAMES:
+        copy = folder / "packages" / name
+        shutil.copytree(
+            ROOT / "packages" / name, copy, ignore=shutil.ignore_patterns("tests", "__pycache__")
+        )
+    needed = (NAMES, ("atila-core", "atila-ws"), ("atila-ws",))
+    for version, wanted in zip(versions.values(), needed, strict=True):
+        bump.write(version, folder)
+        for name in wanted:
+            builder = WheelBuilder(str(folder / "packages" / name))
+            list(builder.build(directory=str(folder), versions=["standard"]))
+    return folder, versions
+
+
+def test_one_distribution_is_upgraded_beside_older_ones(
+    releases: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    folder, versions = releases
+    run(sys.executable, "-m", "virtualenv", "-q", "env", cwd=tmp_path)
+    python = tmp_path / "env" / "bin" / "python"
+    (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    add_what_they_need(packages, tmp_path / "needed")
+    (tmp_path / "program.py").write_text(USES_EACH)
+    old, new = dict.fromkeys(NAMES, versions["old"]), versions["new"]
+    # As pip does it, but for the record of the installer.
+    for name, version in old.items():
+        with ZipFile(folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl") as wheel:
+            wheel.extractall(packages)
+
+    def install(*wanted: str) -> dict[str, str]:
+        pip = (python, "-m", "pip", "install", "-q", "--no-compile", "--no-index", "-f", folder)
+        run(*pip, *wanted, cwd=tmp_path)
+        found = (each.stem.split("-") for each in packages.glob("atila_*.dist-info"))
+        return {name.replace("_", "-"): version for name, version in found}
+
+    assert install(f"atila-ws=={new}") == {**old, "atila-ws": new}
+    code = "from program import app; print(app.test_client().get('/').text)"
+    assert evaluate(python, code, tmp_path) == ANSWERED
+    back = f"atila-ws=={versions['old']}"
+    assert install(back, f"atila-core=={new}") == {**old, "atila-core": new}
+    answers_when_served(python, tmp_path)
+    with ZipFile(folder / f"atila_ws-{versions['next']}-py3-none-any.whl") as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        text = wheel.read(metadata).decode()
+    wanted = [
+        Requirement(found) for found in re.findall("(?m)^Requires-Dist: (atila-core.*)$", text)
+    ]
+    assert [each.specifier.contains(new, prereleases=True) for each in wanted] == [False]
+
+
+def add_what_they_need(packages: Path, needed: Path) -> None:
+    """Have an environment find what is installed here, but for our distributions.
+
+    Args:
+        packages: the environment's folder of packages.
+        needed: a folder to make.
+    """
+    needed.mkdir()
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if not each.name.startswith(("atila", "_atila")):
+            (needed / each.name).symlink_to(each)
+    (packages / "needed.pth").write_text(str(needed))
+
+
+def answers_when_served(python: Path, folder: Path) -> None:
+    port = free_port()
+    serve = "from atila.launch.cli import main; main()"
+    process = subprocess.Popen(
+        (python, "-c", serve, "serve", "program:app", "--engine=granian", f"--port={port}"),
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: answer_of(port) == ANSWERED, ANSWERED)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)

@@ -31,7 +31,10 @@ PAGES = sorted(
         *ROOT.glob("docs/**/*.md"),
     ]
 )
-ELSEWHERE = {"docs/rpc.md": "tests/test_rpc_guide.py"}
+ELSEWHERE = {
+    "docs/guide/docker.md": "tests/test_deploy_example.py",
+    "docs/rpc.md": "tests/test_rpc_guide.py",
+}
 """Pages whose blocks are run by another test, on real servers."""
 NO_CODE = frozenset({"docs/decisions.md", "docs/status.md", "docs/guide/README.md"})
 
@@ -56,6 +59,13 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
             }
     finally:
         memcached.stop()
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[dict[str, str]]:
+    """PostgreSQL alone."""
+    with PostgreSQLServer() as server:
+        yield {"user:pass@localhost/mydb": server.address}
 
 
 @contextmanager
@@ -106,6 +116,8 @@ def task_services(folder: Path) -> Iterator[dict[str, str]]:
 SERVICES: dict[str, Services] = {
     "docs/databases.md": databases,
     "docs/calling-servers.md": upstreams,
+    "docs/guide/jobs.md": postgresql,
+    "docs/guide/sqlalchemy.md": postgresql,
     "docs/guide/tasks.md": task_services,
 }
 

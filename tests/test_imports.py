@@ -13,7 +13,14 @@ import pytest
 PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 FOLDERS = sorted(path.parent for path in PACKAGES.glob("*/pyproject.toml"))
 
-PROVIDES = {"setuptools": set(), "grpcio": {"grpc"}, "pyjwt": {"jwt"}, "protobuf": {"google"}}
+PROVIDES = {
+    "setuptools": set(),
+    "grpcio": {"grpc"},
+    "jsonrpclib-pelix": {"jsonrpclib"},
+    "pyjwt": {"jwt"},
+    "protobuf": {"google"},
+}
+PROVIDES["python-dotenv"] = {"dotenv"}
 """Import names of distributions whose own name is another."""
 
 ALSO = {

@@ -65,7 +65,13 @@ INSIDE = {"app": {"engines", "openapi", "testing"}, "testing": {"face"}, "face":
 SKITAI_LAUNCH = {"", "master", "names", "patch", "preferences", "serve", "worker"}
 """The modules of the folder skitai that belong to launch; the others are its connections."""
 
-DOORS = {"": "face", "__main__": "launch", "json_logs": "monitoring", "pytest_hooks": "testing"}
+DOORS = {
+    "": "face",
+    "__main__": "launch",
+    "json_logs": "monitoring",
+    "pytest_hooks": "testing",
+    "site": "launch",
+}
 """Public paths of what is in a room."""
 
 

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from atila import Atila, Was
 from atila.runtime import spans
-from atila.testing.waits import wait_until
+from atila.testing.waits import PATIENCE, wait_until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 ASKED = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
@@ -308,3 +308,58 @@ def test_it_ends_with_its_site(app: Atila) -> None:
     assert app.site is not None
     app.site.shutdown()
     assert spans.active is None
+
+
+def test_an_event_stream_is_in_the_span_of_its_request(
+    app: Atila, exporter: InMemorySpanExporter
+) -> None:
+    seen, gate = [], threading.Event()
+
+    @app.route("/updates")
+    def updates(was: Was) -> Any:
+        def events() -> Iterator[int]:
+            for number in range(3):
+                seen.append(trace.get_current_span().get_span_context().span_id)
+                yield number
+                gate.wait(PATIENCE)
+
+        return was.EventStream(events())
+
+    with app.test_client().events("/updates") as stream:
+        assert next(stream).data == "0"
+        # The span lasts as long as the stream.
+        assert not exporter.get_finished_spans()
+        gate.set()
+        assert [event.data for event in stream] == ["1", "2"]
+    (span,) = ended(exporter, 1)
+    assert span.name == "GET /updates"
+    assert set(seen) == {span.context.span_id}
+    assert (span.attributes or {})["http.response.status_code"] == 200
+
+
+@pytest.mark.parametrize("style", ["def", "async def"])
+def test_work_after_the_answer_belongs_to_the_trace(
+    app: Atila, exporter: InMemorySpanExporter, style: str
+) -> None:
+    tracer = trace.get_tracer(__name__)
+
+    def blocking() -> None:
+        with tracer.start_as_current_span("mail"):
+            pass
+
+    async def waiting() -> None:
+        blocking()
+
+    @app.route("/order")
+    def order(was: Was) -> str:
+        was.after(blocking if style == "def" else waiting)
+        return "taken"
+
+    app.test_client().get("/order", headers=ASKED)
+    found = {span.name: span for span in ended(exporter, 2)}
+    request, mail = found["GET /order"], found["mail"]
+    assert mail.context.trace_id == request.context.trace_id
+    assert mail.parent is not None
+    assert mail.parent.span_id == request.context.span_id
+    assert request.end_time is not None
+    assert mail.start_time is not None

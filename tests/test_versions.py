@@ -1,24 +1,17 @@
 """All five distributions carry one version: see tools/bump.py."""
 
-import importlib.util
 import shutil
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from support.repository import ROOT, load_tool
 
 
 @pytest.fixture(scope="module")
 def bump() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bump", ROOT / "tools" / "bump.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("bump")
 
 
 @pytest.fixture
@@ -50,13 +43,42 @@ def test_every_distribution_carries_the_licence() -> None:
         assert path.with_name("LICENSE").read_text() == licence
 
 
-def test_bump_writes_every_version_and_pin(bump: ModuleType, copy: Path) -> None:
-    bump.write("7.8.9", copy)
-    assert bump.current(copy) == "7.8.9"
+def ranges(bump: ModuleType, root: Path) -> set[str]:
+    """What the distributions require of each other, without the names."""
+    found = set()
+    for name in bump.NAMES:
+        for sister in bump.SISTER.finditer(bump.pyproject(name, root).read_text()):
+            found.add(sister[0].strip('"').removeprefix(sister[1]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("versions", "apart", "expected"),
+    [
+        (["7.8.9"], False, ">=7.8.9,<8"),
+        (["7.8.9", "7.9.0"], False, ">=7.8.9,<8"),
+        (["7.8.9", "7.9.0"], True, ">=7.9.0,<8"),
+        (["7.8.9", "8.0.0a1"], False, ">=8.0.0a1,<9"),
+        (["7.8.9", "7.8.8"], False, ">=7.8.8,<8"),
+    ],
+)
+def test_bump_writes_every_version_and_range(
+    bump: ModuleType, copy: Path, versions: list[str], apart: bool, expected: str
+) -> None:
+    for each in versions:
+        bump.write(each, copy, apart=apart)
+    assert bump.current(copy) == versions[-1]
     assert bump.disagreements(copy) == []
+    assert ranges(bump, copy) == {expected}
+
+
+def test_bump_writes_nothing_else(bump: ModuleType, copy: Path) -> None:
+    bump.write("7.8.9", copy)
     for name in bump.NAMES:
         old, new = bump.pyproject(name).read_text(), bump.pyproject(name, copy).read_text()
-        assert new == old.replace(bump.current(), "7.8.9")
+        (now,) = ranges(bump, ROOT)
+        now_version = f'version = "{bump.current()}"'
+        assert new == old.replace(now, ">=7.8.9,<8").replace(now_version, 'version = "7.8.9"')
 
 
 @pytest.mark.parametrize("name", ["atila-core", "atila-tasks"])
@@ -66,8 +88,12 @@ def test_a_stray_version_is_found(bump: ModuleType, copy: Path, name: str) -> No
     assert bump.disagreements(copy)
 
 
-def test_a_stray_pin_is_found(bump: ModuleType, copy: Path) -> None:
+@pytest.mark.parametrize(
+    "range_", ["==7.8.9", ">=7.8.9", ">=7.8.9,<9", ">=7.8.10,<8", ">=6.0,<8", "~=7.8.9", ""]
+)
+def test_a_stray_range_is_found(bump: ModuleType, copy: Path, range_: str) -> None:
+    bump.write("7.8.9", copy)
     path = bump.pyproject("atila-ws", copy)
-    path.write_text(path.read_text().replace("atila-core==", "atila-core>="))
+    path.write_text(path.read_text().replace("atila-core>=7.8.9,<8", f"atila-core{range_}"))
     (line,) = bump.disagreements(copy)
-    assert line.startswith("atila-ws requires atila-core>=")
+    assert line.startswith(f"atila-ws requires atila-core{range_}, it must be atila-core>=7.8.9,<8")

@@ -3,14 +3,15 @@
     hatch run test [PYTEST OPTIONS AND PATHS]
     hatch run test-quick [PYTEST OPTIONS]
     hatch run test-engines [ENGINE] [PYTEST OPTIONS]
-    hatch run test-python VERSION [--create | PYTEST OPTIONS]
+    hatch run test-python VERSION [--create | --without-packages] [PYTEST OPTIONS]
 
 `test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
 tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
 ones and, on Skitai and granian or those that --engine names, the tests of features that
 docs/status.md names, in an environment of that Python, for example 3.12; with --create it makes
-that and runs nothing. The exit code is that of pytest; `test-python` exits with 3 if there is no
-such interpreter in PATH or among those of pyenv.
+that and runs nothing, with --without-packages it leaves out what `hatch run test-package` runs. The
+exit code is that of pytest; `test-python` exits with 3 if there is no such interpreter in PATH or
+among those of pyenv.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ FEW = 5
 NOTHING_SELECTED = 5
 """An exit code of pytest."""
 NO_INTERPRETER = 3
+WITHOUT_PACKAGES = "--without-packages"
 
 
 def pytest(*arguments: str) -> int:
@@ -80,9 +82,14 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
     return worst([beside, pytest("-m", f"measures{also}", *arguments)])
 
 
+def between_packages() -> list[str]:
+    """The tests that belong to no distribution, but those of tests/engines."""
+    return [str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py")]
+
+
 def without_engines() -> list[str]:
     """All tests but those of tests/engines, none of which is quick."""
-    return ["packages", *(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))]
+    return ["packages", *between_packages()]
 
 
 def of_specification() -> list[str]:
@@ -119,11 +126,18 @@ def works(python: Path, version: str) -> bool:
     return done.stdout.strip() == version
 
 
-def with_python(version: str, arguments: list[str]) -> int:
-    """Run the tests of `test-python` in the environment of a version of Python."""
+def interpreter(version: str) -> Path | None:
+    """That Python; None if it is not on this machine, which is printed."""
     python = next((path for path in interpreters(version) if works(path, version)), None)
     if python is None:
         print(f"there is no Python {version} in PATH or among those of pyenv", file=sys.stderr)
+    return python
+
+
+def with_python(version: str, arguments: list[str]) -> int:
+    """Run the tests of `test-python` in the environment of a version of Python."""
+    python = interpreter(version)
+    if python is None:
         return NO_INTERPRETER
     # Hatch looks for interpreters in PATH; its own variables are of the environment we are in.
     environment = {key: value for key, value in os.environ.items() if key != "HATCH_ENV_ACTIVE"}
@@ -154,7 +168,11 @@ def main(arguments: list[str]) -> int:
             limits = ("-m", "not measures and not slow")
             named = any(option.startswith("--engine") for option in rest)
             engines = limits if named else ("--engine=skitai", "--engine=granian", *limits)
-            quick = pytest_beside(*QUICK, *rest, *without_engines())
+            paths = without_engines()
+            if WITHOUT_PACKAGES in rest:
+                rest.remove(WITHOUT_PACKAGES)
+                paths = between_packages()
+            quick = pytest_beside(*QUICK, *rest, *paths)
             return worst([quick, pytest_beside(*BESIDE, *engines, *rest, *of_specification())])
     print(__doc__, file=sys.stderr)
     return 2

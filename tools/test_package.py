@@ -1,12 +1,14 @@
 """Test one distribution as its users get it: from its wheel, beside core and nothing else.
 
-    hatch run test-package atila-tasks [PYTEST OPTIONS]
+    hatch run test-package atila-tasks [--python VERSION] [PYTEST OPTIONS]
     hatch run test-package tasks -k http
+    hatch run test-package tasks --python 3.12
 
 Builds an sdist of core and of the named distribution and a wheel from each sdist, installs the
 wheels with their declared dependencies and the extra `test` into a new virtual environment, and
-runs the folder's tests there, from a working directory outside of the source tree. The exit code is
-pytest's; it is 2 as well when a step before pytest failed.
+runs the folder's tests there, from a working directory outside of the source tree. The environment
+is of the Python that runs this, or of --python, where `run_tests.py` finds it. The exit code is
+pytest's; it is 2 as well when a step before pytest failed, and 3 if there is no such interpreter.
 """
 
 import os
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from run_tests import NO_INTERPRETER, interpreter
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "packages"
@@ -80,6 +84,13 @@ def main(arguments: list[str]) -> int:
     if name not in known():
         print(f"unknown package: {arguments[0]}; known: {', '.join(known())}", file=sys.stderr)
         return 2
+    base, options = Path(sys.executable), arguments[1:]
+    if options[:1] == ["--python"]:
+        version, options = options[1], options[2:]
+        found = interpreter(version)
+        if found is None:
+            return NO_INTERPRETER
+        base = found
     tests = PACKAGES / name / "tests"
     if not tests.is_dir():
         print(f"{name} has no tests: {tests} is missing", file=sys.stderr)
@@ -95,7 +106,7 @@ def main(arguments: list[str]) -> int:
         python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         try:
             wheels = {each: build(each, work) for each in sorted({"atila-core", name})}
-            run(sys.executable, "-m", "virtualenv", "--quiet", environment, cwd=work)
+            run(sys.executable, "-m", "virtualenv", "--quiet", "-p", base, environment, cwd=work)
             # Only the package under test brings its extra; a layer gets nothing of core's.
             requirements = [
                 f"{each}{'[test]' if each == name else ''} @ {wheel.as_uri()}"
@@ -113,7 +124,7 @@ def main(arguments: list[str]) -> int:
             (
                 *(python, "-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pytest.ini"),
                 # The conftest.py of the repository is for the tests of all folders together.
-                *(f"--rootdir={tests.parent}", f"--confcutdir={tests}", tests, *arguments[1:]),
+                *(f"--rootdir={tests.parent}", f"--confcutdir={tests}", tests, *options),
             ),
             cwd=elsewhere,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},

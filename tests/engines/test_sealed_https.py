@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -73,8 +74,8 @@ def secure_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     certificate, key = map(str, make_certificate(folder))
     plain = servers.command
 
-    def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
-        given = plain(engine, script, port, workers)
+    def command(engine: str, script: Path, port: int, *more: Any) -> list[str]:
+        given = plain(engine, script, port, *more)
         match engine:
             case "granian":
                 options = ["--interface", "rsgi", "--port", str(port)]

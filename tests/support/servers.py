@@ -32,24 +32,26 @@ USUAL = ("skitai", "granian", "uvicorn")
 
 
 def by_atila(
-    engine: str, script: Path, port: int, workers: int, more: Sequence[str] = ()
+    engine: str, target: str, port: int, workers: int, more: Sequence[str] = ()
 ) -> list[str]:
-    """How `atila serve` serves a launch script on one of its engines."""
+    """How `atila serve` serves a target, such as a launch script, on one of its engines."""
     name, _, interface = engine.partition("-")
     options = ["--engine", name, "--port", str(port), "--workers", str(workers), *more]
     options += ["--interface", interface] if interface else []
-    return [str(Path(sys.executable).with_name("atila")), "serve", script.name, *options]
+    return [str(Path(sys.executable).with_name("atila")), "serve", target, *options]
 
 
-def command(engine: str, script: Path, port: int, workers: int) -> list[str]:
-    """How to serve a launch script, whose app is called `app`, on an engine."""
-    target, python = f"{script.stem}:app", sys.executable
+def command(engine: str, script: Path, port: int, workers: int, given: str = "") -> list[str]:
+    """How to serve a launch script, whose app is called `app`, on an engine; or another target, on
+    one that is not started by us.
+    """
+    target, python = given or f"{script.stem}:app", sys.executable
     address = f"127.0.0.1:{port}"
     match engine:
         case "skitai":
             return [python, script.name, f"--port={port}", f"--workers={workers}"]
         case "granian" | "granian-wsgi":
-            return by_atila(engine, script, port, workers)
+            return by_atila(engine, given or script.name, port, workers)
         case "uvicorn":
             # Its two parsers differ in what they refuse; this is the one that is mostly used.
             options = ["--http", "httptools", "--port", str(port), "--workers", str(workers)]
@@ -74,6 +76,7 @@ class Server:
         environment: variables besides those of this process.
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
         stdin: a descriptor that it reads from.
+        target: for an engine other than Skitai by itself; "" for the script's app.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -90,6 +93,7 @@ class Server:
         environment: Mapping[str, str] | None = None,
         options: Sequence[str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        target: str = "",
     ) -> None:
         self.engine = engine
         _note_start(f"{engine} {script.parent.name}/{script.name}")
@@ -114,9 +118,9 @@ class Server:
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command(engine, script, self.port, workers)
+                command(engine, script, self.port, workers, target)
                 if options is None
-                else by_atila(engine, script, self.port, workers, options),
+                else by_atila(engine, target or script.name, self.port, workers, options),
                 cwd=script.parent,
                 env=variables,
                 stdin=stdin,

@@ -126,15 +126,28 @@ def test_schemes_of_all_kinds_are_in_the_document(app):
     }
 
 
+SCOPES = {"read": "to read", "write": "to write"}
+
+
 def test_oauth2(app):
     app.securekey = KEY
-    app.oauth2_flows = {"password": {"tokenUrl": "/token", "scopes": {"read": "to read"}}}
+    app.oauth2_flows = {"password": {"tokenUrl": "/token", "scopes": SCOPES}}
 
     @app.route("/token", methods=["POST"])
     def token(was, username, password, **more):
         return {"access_token": was.encode_jwt({"uid": username}), "token_type": "bearer"}
 
     app.route("/x", methods=["GET"], authenticate="bearer")(lambda was: was.user["uid"])
+
+    @app.permission_handler
+    def permit(was, permissions):
+        was.request.user = was.request.JWT.get("uid")
+
+    @app.route("/y", methods=["GET", "PUT", "DELETE"])
+    @app.permission_required(["read", "undeclared"], PUT=["write", "read"], DELETE=["admin"])
+    def y(was):
+        return "y"
+
     client = app.test_client()
     form = {"grant_type": "password", "username": "hans", "password": "x"}
     given = client.post("/token", form).json()["access_token"]
@@ -142,7 +155,14 @@ def test_oauth2(app):
     made = document(app)
     assert made["paths"]["/x"]["get"]["security"] == [{"oauth2": []}]
     (flow,) = made["components"]["securitySchemes"]["oauth2"]["flows"].values()
-    assert flow == {"tokenUrl": "/token", "scopes": {"read": "to read"}}
+    assert flow == {"tokenUrl": "/token", "scopes": SCOPES}
+    operations = made["paths"]["/y"]
+    needed = {method: operations[method]["security"] for method in ("get", "put", "delete")}
+    assert needed == {
+        "get": [{"oauth2": ["read"]}],
+        "put": [{"oauth2": ["write", "read"]}],
+        "delete": [{"oauth2": []}],
+    }
 
 
 @pytest.mark.parametrize(

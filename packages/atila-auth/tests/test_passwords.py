@@ -12,12 +12,23 @@ from atila_auth.login import passwords, users
 QUICK = {"cost": 4, "block": 1, "parallel": 1}
 
 
-@given(st.text(), st.text())
+WITHOUT_NUL = st.text(st.characters(exclude_characters="\0"))
+
+
+@given(WITHOUT_NUL, st.text())
 def test_only_the_password_itself_is_right(password, other):
     hashed = hash_password(password, **QUICK)
     assert verify_password(password, hashed)
     assert verify_password(other, hashed) == (other == password)
     assert hash_password(password, **QUICK) != hashed
+
+
+@pytest.mark.parametrize("password", ["", "1234", "x" * 64])
+def test_nul_characters_at_the_end_count(password):
+    # RFC 2104 fills a short key with them.
+    assert not verify_password(password + "\0", hash_password(password, **QUICK))
+    with pytest.raises(ValueError, match="NUL"):
+        hash_password(password + "\0", **QUICK)
 
 
 def test_the_default_is_costly():

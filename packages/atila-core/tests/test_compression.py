@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from atila import Atila, SetupError, Was
 from atila.http import codings
 from atila.serving import compression
 from atila.testing import TestClient
+from atila.testing.waits import PATIENCE
 
 LONG = "so long a text " * 200
 
@@ -243,3 +245,25 @@ def test_files_of_strangers_stand_in_for_nothing(app: Atila, folder: Path) -> No
     app.config.MEDIA_ROOT = folder
     client: TestClient = app.test_client()
     assert client.get("/media/a.css", headers={"accept-encoding": "gzip"}).text == LONG
+
+
+def test_an_event_is_there_before_the_next_one(app: Atila) -> None:
+    gate = threading.Event()
+
+    def events() -> Any:
+        yield "one " * 300
+        gate.wait(PATIENCE)
+        yield "two"
+
+    app.route("/")(lambda was: was.EventStream(events()))
+    client = app.test_client()
+    # They are many and open for long, so they are gzip alone, which takes the least memory.
+    with client.events("/", headers={"accept-encoding": "zstd, br, gzip"}) as stream:
+        assert stream.headers["content-encoding"] == "gzip"
+        assert stream.headers["vary"] == "Accept-Encoding"
+        parse, decode = stream._parser.feed, zlib.decompressobj(31).decompress
+        stream._parser.feed = lambda chunk: parse(decode(chunk))  # type: ignore[method-assign]
+        # Unless the packer was flushed it would wait for more, which waits for this.
+        assert next(stream).data == "one " * 300
+        gate.set()
+        assert [event.data for event in stream] == ["two"]

@@ -81,6 +81,8 @@ def test_a_layer_is_given_as_a_value() -> None:
         ("colour", "layer = 7", PROTOCOL, "is no atila.Layer but int"),
         ("colour", "layer = Layer('other', 2)", PROTOCOL, "calls itself 'other'"),
         ("colour", "import nowhere", PROTOCOL, "cannot be imported: No module named 'nowhere'"),
+        ("colour", "import atila.gone", PROTOCOL, "Mend: pip install -U colour-one atila-core"),
+        ("colour", "from atila.was import Gone", PROTOCOL, " (colour-one 1.0 beside atila-core "),
     ],
 )
 def test_a_bad_layer_is_told(install, layer: str, code: str, protocol: int, words: str) -> None:

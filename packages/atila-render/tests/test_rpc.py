@@ -358,6 +358,15 @@ def echoing() -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.parametrize("version", [{"jsonrpc": "2.0"}, {}])
+def test_a_class_that_a_client_names_is_not_made(echoing: TestClient, version: Any) -> None:
+    named = {"__jsonclass__": ["decimal.Decimal", ["1"]]}
+    call = {**version, "method": "echo", "params": [named], "id": "a"}
+    headers = {"Content-Type": "application/json-rpc"}
+    reply = {**(version or {"error": None}), "result": named, "id": "a"}
+    assert echoing.post("/", json.dumps(call).encode(), headers=headers).json() == reply
+
+
 @given(JSON | st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": st.just("echo")}))
 def test_any_json_has_a_regular_reply(echoing: TestClient, value: Any) -> None:
     headers = {"Content-Type": "application/json-rpc"}

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from atila import HTTPError, Was
+from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
 
 Run = Callable[..., Any]
@@ -160,6 +163,39 @@ def test_time_of_the_group(run: Run, co_run: Run, gate: threading.Event) -> None
         assert statuses == [STA_TIMEOUT, STA_TIMEOUT, STA_NORMAL]
         with pytest.raises(TimeoutError, match=re.escape("0.05")):
             group.fetch()
+
+
+def test_what_has_begun_ends_with_the_time_of_the_group(run: Run, co_run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+
+        def make(was: Was) -> Any:
+            # Limits of their own, which the backends know, are longer.
+            program = was.Subprocess("sleep 3599.75", timeout=7200)
+            return was.Tasks(was.get(url, timeout=7200), program, timeout=0.2)
+
+        def use(was: Was) -> Any:
+            return (yield make(was))
+
+        def wait(was: Was) -> Any:
+            group = make(was)
+            group.dispatch()
+            return group
+
+        for group in (run(wait), co_run(use)):
+            assert [result.status for result in group.dispatch()] == [STA_TIMEOUT] * 2
+            connection, _ = hanging.accept()
+            with connection:
+                connection.settimeout(PATIENCE)
+                with connection.makefile("rb") as stream:
+                    # To its end.
+                    assert stream.read().startswith(b"GET / HTTP/1.1")
+            wait_until(lambda: not _programs(), "the program has ended")
+
+
+def _programs() -> list[Any]:
+    running = psutil.process_iter(["cmdline"])
+    return [each for each in running if each.info["cmdline"] == ["sleep", "3599.75"]]
 
 
 def test_tasks_of_these_names_are_members(run: Run) -> None:

@@ -116,7 +116,8 @@ def test_error_after_the_end(app: Atila, caplog: pytest.LogCaptureFixture) -> No
     response = answer(app, produce)
     assert (response.text, response.complete) == ("whole", True)
     app.site.shutdown()
-    assert failing.is_set()
+    # The answer is whole before the producer runs on.
+    wait_until(failing.is_set, "the producer runs on")
     wait_until(lambda: "while cleaning up" in caplog.text, "it is in the log")
 
 

@@ -7,10 +7,13 @@ from os import environ
 from typing import Any
 from wsgiref.validate import validator
 
+import skitai
+from support.board import Board
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from atila import Atila, Was
 
+board = Board(environ["ATILA_BOARD"])
 inner = Atila(__name__)
 
 
@@ -33,6 +36,22 @@ def pieces(was: Was) -> Iterator[str]:
 @inner.route("/echo", methods=["POST"])
 async def echo(was: Was) -> bytes:
     return bytes(was.request.body)
+
+
+@inner.on("startup")
+def began(was: Was) -> None:
+    board.note("began")
+
+
+@inner.on("shutdown")
+def ended(was: Was) -> None:
+    board.note("ended")
+
+
+@inner.route("/socket")
+@inner.websocket(skitai.WS_REPORTY, 300)
+def socket(was: Was, message: str) -> str:
+    return message
 
 
 app: Any

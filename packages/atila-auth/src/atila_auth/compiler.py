@@ -33,13 +33,15 @@ def compile_route(route: Route, app: Atila) -> Steps:
     opening = cors.compile_route(route, app) or Steps()
     scheme = authentication.scheme_of(route, app)
     asking = _asking(route, app, scheme)
+    made = _schemes(route, app, scheme)
     return Steps(
         before=[*opening.before, *asking],
         headers=opening.headers,
         loop_safe=all(getattr(step, "loop_safe", False) for step in asking),
         fields=_fields(route, app, scheme),
         security=scheme,
-        schemes=_schemes(route, app, scheme),
+        schemes=made,
+        scopes=schemes.scopes_of(made, permissions.of_method(route)) if made else None,
     )
 
 

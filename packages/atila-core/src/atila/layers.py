@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator,
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -98,6 +98,8 @@ class Steps:
             "digest", "bearer" (RFC 9110, section 11.1); "" for none. For the API's documents.
         schemes: where that says too little for them, Security Scheme Objects of OpenAPI, by name; a
             client needs one of them.
+        scopes: gives, for a method of HTTP, the scopes that a token needs if one of these schemes
+            is of OAuth 2.
     """
 
     before: Sequence[Before] = ()
@@ -109,6 +111,7 @@ class Steps:
     fields: frozenset[str] = frozenset()
     security: str = ""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    scopes: Callable[[str], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +264,31 @@ def _load(entry: EntryPoint) -> Layer:
     try:
         layer = entry.load()
     except ImportError as error:
-        raise SetupError(f"the layer {entry.name!r} of {origin} cannot be imported: {error}") from (
-            error
-        )
+        problem = f"the layer {entry.name!r} of {origin} cannot be imported: {error}"
+        raise SetupError(problem + _newer(entry, error)) from error
     if not isinstance(layer, Layer):
         raise SetupError(f"{origin} is no atila.Layer but {type(layer).__name__}")
     if layer.name != entry.name:
         raise SetupError(f"{origin} calls itself {layer.name!r}; the two names must agree")
     return _checked(layer, origin)
+
+
+def _newer(entry: EntryPoint, error: ImportError) -> str:
+    if (error.name or "").partition(".")[0] != __name__.partition(".")[0]:
+        return ""
+    # One of the two is older than the name that is missed.
+    distribution = _distribution(entry)
+    return (
+        f" ({distribution} {_version(distribution)} beside atila-core {_version('atila-core')})."
+        f" Mend: pip install -U {distribution} atila-core"
+    )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
 
 
 def _checked(layer: Layer, origin: str) -> Layer:

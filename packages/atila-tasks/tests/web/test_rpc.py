@@ -143,6 +143,8 @@ def _answered(call: dict[str, Any]) -> dict[str, Any]:
             pass
         case "null":
             answered["result"] = None
+        case "echo":
+            (answered["result"],) = params
         case name:
             error = {"code": -32601, "message": f"no {name}", "data": [1]}
             answered["error"] = error
@@ -206,7 +208,17 @@ def test_a_batch(run: Fixture, json: str) -> None:
     assert isinstance(error, RpcError)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b'{"result": 1}', b'{"error": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"1", b"0", b"null", b"{", b"{}", b'{"result": 1}', b'{"error": 1}'),
+        b'{"error": {}, "id": 1}',
+        b'{"error": {"code": "x"}}',
+        b'{"error": {"code": null, "message": "m"}}',
+        b'{"jsonrpc": "3.0", "result": 1, "id": 1}',
+        b'{"jsonrpc": [], "result": 1, "id": 1}',
+    ],
+)
 def test_answers_that_are_no_json_rpc(
     app: Atila, ask: Fixture, answer: Callable[[bytes], int], body: bytes
 ) -> None:
@@ -215,6 +227,33 @@ def test_answers_that_are_no_json_rpc(
     result = ask(lambda was: was.jsonrpc("@bad").add(1))
     assert result.status == STA_REQFAIL
     assert type(result.error) is BadResponse
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "data"),
+    [
+        (b'{"code": -32602, "message": "wrong", "data": {"a": 1}}', -32602, "wrong", {"a": 1}),
+        (b'{"code": 7, "message": "taken", "data": 2}', 7, "taken", 2),
+        (b'{"code": 7}', 7, "<no error message>", None),
+        (b'{"message": "none"}', 0, "none", None),
+        # Of version 1.0 an error is any value.
+        (b'"in words"', 0, "in words", None),
+    ],
+)
+def test_errors_as_servers_have_them(
+    app: Atila, ask: Fixture, answer: Fixture, error: bytes, code: int, reason: str, data: Any
+) -> None:
+    body = b'{"result": null, "error": %s, "id": 1}' % error
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    app.alias("@failing", "*http", f"127.0.0.1:{answer(head + body)}")
+    result = ask(lambda was: was.jsonrpc("@failing").add(1))
+    assert isinstance(result.error, RpcError)
+    assert (result.error.fault, result.error.reason, result.error.data) == (code, reason, data)
+
+
+def test_a_class_that_a_server_names_is_not_made(run: Fixture, json: str) -> None:
+    named = {"__jsonclass__": ["decimal.Decimal", ["1"]]}
+    assert run(lambda was: was.jsonrpc("@json/rpc").echo(named).fetch()) == named
 
 
 def test_a_server_that_is_not_there(app: Atila, ask: Fixture, answer: Fixture) -> None:

@@ -25,6 +25,9 @@ _HASHED = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
 )
 
+_NUL = "\0"
+"""HMAC, and so scrypt, fills a short key with it (RFC 2104): "x" and "x\\0" have one hash."""
+
 _at_once = Gate(os.cpu_count() or 1)
 """More hashes at a time would be no faster, and need their memory each."""
 
@@ -63,7 +66,12 @@ def hash_password(
 
     Returns:
         "$scrypt$ln=15,r=8,p=3$SALT$HASH", for `verify_password`.
+
+    Raises:
+        ValueError: the password has a NUL character, which would not count at its end.
     """
+    if password.count(_NUL):
+        raise ValueError("a password cannot have a NUL character: scrypt would not see it")
     hashed = _Hash(cost, block, parallel, secrets.token_bytes(_SALT), bytes(_HASH))
     digest = hashed.of(password)
     return f"{SCHEME}ln={cost},r={block},p={parallel}${_b64(hashed.salt)}${_b64(digest)}"
@@ -84,7 +92,8 @@ def verify_password(password: str, hashed: str | None) -> bool:
     """
     # Of a digest that is random, so it fits no password.
     stored = _usual() if hashed is None else _parsed(hashed)
-    return hmac.compare_digest(stored.of(password), stored.digest)
+    is_right = hmac.compare_digest(stored.of(password), stored.digest)
+    return is_right and not password.count(_NUL)
 
 
 def _usual() -> _Hash:

@@ -103,6 +103,20 @@ def compile_route(route: Route, app: Atila) -> Before | None:
     return Permission(handler, demands, challenges.bearer(realm_of(app)), page)
 
 
+def of_method(route: Route) -> Callable[[str], list[str]]:
+    """A function that gives the permissions that a method needs, without those that are for a
+    parameter alone.
+    """
+    declared = notes.of(route.handler, _Declaration)
+    demands = [_Compiler(route).demand(each) for each in declared if each.is_required]
+
+    def needed(method: str) -> list[str]:
+        lists = (demand.by_method.get(method, demand.general) for demand in demands)
+        return list(dict.fromkeys(permission for each in lists for permission in each))
+
+    return needed
+
+
 def is_required(route: Route) -> bool:
     """Whether a route refuses clients by the permission handler."""
     declared = notes.of(route.handler, _Declaration)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila import SetupError
@@ -58,6 +58,25 @@ def of_permissions(app: Atila) -> Schemes:
     if names_used(handler, _JWT):
         found.update(_bearer(app))
     return found
+
+
+def scopes_of(
+    made: Schemes, permissions: Callable[[str], Sequence[str]]
+) -> Callable[[str], Sequence[str]] | None:
+    """The scopes of OAuth 2 that a method needs: its permissions that `app.oauth2_flows` declares.
+
+    Args:
+        made: the schemes of the route.
+        permissions: the permissions that a method needs.
+
+    Returns:
+        A function of the method; None where no scope is declared.
+    """
+    flows = made.get("oauth2", {}).get("flows", {}).values()
+    declared = {scope for flow in flows for scope in flow["scopes"]}
+    if not declared:
+        return None
+    return lambda method: [name for name in permissions(method) if name in declared]
 
 
 def _bearer(app: Atila) -> Schemes:

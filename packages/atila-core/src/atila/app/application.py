@@ -21,7 +21,7 @@ from atila.routing.resources import Resources
 from atila.routing.router import Route, Router
 from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
-from atila.serving import background_context, data_answers, event_streams, maintenance
+from atila.serving import background_context, data_answers, event_streams, gunicorn, maintenance
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
@@ -98,6 +98,7 @@ class Atila(AppNames):
         # look at the instance, while calling the app goes to the class.
         self.__dict__["__call__"] = self._asgi
         self._attributes = Attributes(self)
+        gunicorn.watch()
 
     def _take_layers(self) -> None:
         self.layers: dict[str, Layer] = layers.find(self._layers_choice)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from atila.app import environment
 from atila.errors import SetupError, caller, setup_step
 
 ALIKE = 0.85
@@ -24,17 +25,24 @@ class Setting:
         must_be: the rule of its values, for the error: "a number from 1".
         fits: whether a value obeys it.
         is_secret: its value is shown in no error.
+        parse: makes a value of the text of its environment variable, see `environment`; None if it
+            has none.
+        is_port: a server of its own listens there: 50051, or "0.0.0.0:50051".
     """
 
     default: Any
     must_be: str = "anything"
     fits: Callable[[Any], bool] = lambda value: True
     is_secret: bool = False
+    parse: environment.Parse | None = None
+    is_port: bool = False
 
 
 def number(default: int | None, least: int = 1) -> Setting:
     """A setting that is an integer, or None if that is its default."""
-    return _or_none(default, f"a number from {least}", lambda v: _is_int(v) and v >= least)
+    return _or_none(
+        default, f"a number from {least}", lambda v: _is_int(v) and v >= least, environment.number
+    )
 
 
 def seconds(default: float | None, *, is_positive: bool = False) -> Setting:
@@ -45,24 +53,24 @@ def seconds(default: float | None, *, is_positive: bool = False) -> Setting:
         is_number = _is_int(value) or isinstance(value, float)
         return is_number and (value > 0 or (value == 0 and not is_positive))
 
-    return _or_none(default, must_be, fits)
+    return _or_none(default, must_be, fits, environment.number)
 
 
 def flag(default: bool | None) -> Setting:
     """A setting that is True or False, or None if that is its default."""
-    return _or_none(default, "True or False", lambda v: isinstance(v, bool))
+    return _or_none(default, "True or False", lambda v: isinstance(v, bool), environment.flag)
 
 
 def text(default: str | None, *, is_secret: bool = False) -> Setting:
     """A setting that is a str, or None if that is its default."""
-    return _or_none(default, "a str", lambda v: isinstance(v, str), is_secret=is_secret)
+    return _or_none(default, "a str", lambda v: isinstance(v, str), str, is_secret=is_secret)
 
 
 def choice(default: str | None, *values: str) -> Setting:
     """A setting that is one of some texts, or None if that is its default."""
     quoted = [f'"{value}"' for value in values]
     must_be = " or ".join(quoted) if len(quoted) < 4 else f"one of {', '.join(quoted)}"
-    return _or_none(default, must_be, lambda v: isinstance(v, str) and v in values)
+    return _or_none(default, must_be, lambda v: isinstance(v, str) and v in values, str)
 
 
 def path(example: str) -> Setting:
@@ -75,12 +83,14 @@ def path(example: str) -> Setting:
     def fits(value: Any) -> bool:
         return isinstance(value, str) and re.fullmatch(r"(/[\w.\-]+)+", value) is not None
 
-    return _or_none(None, f'a path: "{example}"', fits)
+    return _or_none(None, f'a path: "{example}"', fits, str)
 
 
 def folder(default: str | None) -> Setting:
     """A setting that is the path of a folder, or None if that is its default."""
-    return _or_none(default, "the path of a folder", lambda v: isinstance(v, str | os.PathLike))
+    return _or_none(
+        default, "the path of a folder", lambda v: isinstance(v, str | os.PathLike), str
+    )
 
 
 def folders(default: Any) -> Setting:
@@ -90,7 +100,8 @@ def folders(default: Any) -> Setting:
         each = value if isinstance(value, list | tuple) else [value]
         return all(isinstance(v, str | os.PathLike) for v in each)
 
-    return _or_none(None, "the path of a folder, or a list", fits, default)
+    must_be = "the path of a folder, or a list"
+    return _or_none(None, must_be, fits, environment.folders, default)
 
 
 def names(default: tuple[str, ...]) -> Setting:
@@ -100,17 +111,18 @@ def names(default: tuple[str, ...]) -> Setting:
         is_list = isinstance(value, list | tuple | set | frozenset)
         return is_list and all(isinstance(v, str) for v in value)
 
-    return _or_none(None, "a list of str", fits, default)
+    return _or_none(None, "a list of str", fits, environment.names, default)
 
 
 def mapping(default: Mapping[str, Any] | None, example: str) -> Setting:
     """A setting that is a dict, or None if that is its default."""
-    return _or_none(default, f"a dict: {example}", lambda v: isinstance(v, Mapping))
+    must_be = f"a dict: {example}"
+    return _or_none(default, must_be, lambda v: isinstance(v, Mapping), environment.mapping)
 
 
 def function(default: Callable[..., Any] | None, must_be: str) -> Setting:
     """A setting that can be called, or None if that is its default."""
-    return _or_none(default, must_be, callable)
+    return _or_none(default, must_be, callable, None)
 
 
 _REQUIRED: Any = object()
@@ -120,6 +132,7 @@ def _or_none(
     default: Any,
     must_be: str,
     fits: Callable[[Any], bool],
+    parse: environment.Parse | None,
     given: Any = _REQUIRED,
     *,
     is_secret: bool = False,
@@ -127,7 +140,7 @@ def _or_none(
     if default is None:
         inner, must_be = fits, f"{must_be}, or None"
         fits = lambda value: value is None or inner(value)  # noqa: E731 - a part of this one
-    return Setting(default if given is _REQUIRED else given, must_be, fits, is_secret)
+    return Setting(default if given is _REQUIRED else given, must_be, fits, is_secret, parse)
 
 
 def _is_int(value: Any) -> bool:
@@ -145,7 +158,10 @@ SETTINGS: dict[str, Setting] = {
     "STATIC_FOLDERS": mapping({}, '{"/docs": "/srv/docs"}'),
     "STATIC_MAX_AGE": seconds(None),
     "COMPRESS": Setting(
-        False, 'True, False or "static"', lambda value: isinstance(value, bool) or value == "static"
+        False,
+        'True, False or "static"',
+        lambda value: isinstance(value, bool) or value == "static",
+        parse=environment.flag_or_text,
     ),
     "COMPRESS_MINIMUM": number(1024, 0),
     "MEDIA_URL": text("/media"),
@@ -161,6 +177,7 @@ SETTINGS: dict[str, Setting] = {
     "ACCESS_LOG": choice(None, "combined", "json"),
     "TRUSTED_PROXIES": names(()),
     "LOG_FORMAT": choice(None, "json", "text"),
+    "LOG_LEVEL": choice(None, "debug", "info", "warning", "error", "critical"),
     "METRICS_PATH": path("/metrics"),
     "HEALTH_PATH": path("/health"),
     "HEALTH_TIMEOUT": seconds(5.0, is_positive=True),
@@ -198,9 +215,11 @@ SETTINGS: dict[str, Setting] = {
 - ACCESS_LOG: "combined" or "json", a line for each request on the logger "atila.access"; None for
   none.
 - TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; their
-  X-Forwarded-For and X-Forwarded-Proto are trusted. "unix" stands for peers of a Unix socket.
+  X-Forwarded-For, -Proto, -Host and -Prefix are trusted. "unix" stands for peers of a Unix socket.
 - LOG_FORMAT: "json" for one object of JSON per record of apps and framework, or "text"; unless
-  logging is configured already. The environment variable ATILA_LOG_FORMAT goes before.
+  logging is configured already.
+- LOG_LEVEL: the least level of the records of apps and framework that are written; None for "info",
+  or "debug" in development.
 - METRICS_PATH: a path below the app's mount point, "/metrics", where the metrics of the whole site
   are, for Prometheus; None for none, and nothing is counted.
 - HEALTH_PATH: a path below the app's mount point, "/health": "/health/live" answers 200 as long as
@@ -278,12 +297,33 @@ class Config(dict[str, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self._settings, dict(self), dict(self._sources))
 
+    def take_environment(self) -> None:
+        """Take the values of environment variables, which go before all others.
+
+        Raises:
+            SetupError: one is not of the kind of its setting.
+        """
+        for name, setting in self._settings.items():
+            text = environment.given(name)
+            if text is not None:
+                with setup_step():
+                    super().__setitem__(name, _from_text(name, setting, text))
+
+    def ports(self) -> Iterator[tuple[str, bool]]:
+        """The ports where servers of its own listen, "50051" or "0.0.0.0:50051", and whether the
+        environment says so.
+        """
+        for name, setting in self._settings.items():
+            if setting.is_port and self[name]:
+                yield str(self[name]), environment.given(name) is not None
+
     def check(self) -> None:
-        """Find invalid values, and misspelt names.
+        """Take the values of environment variables; find invalid values, and misspelt names.
 
         Raises:
             SetupError: there is one. If errors are collected, wrong values become the defaults.
         """
+        self.take_environment()
         for name, value in list(self.items()):
             source = self._sources.get(name, "")
             with setup_step():
@@ -306,6 +346,33 @@ class Config(dict[str, Any]):
         elif not setting.fits(value):
             shown = f"a {type(value).__name__}" if setting.is_secret else repr(value)
             raise SetupError(f"app.config.{name} is {shown}; it must be {setting.must_be}", source)
+
+
+def _from_text(name: str, setting: Setting, text: str) -> Any:
+    """The value of an environment variable.
+
+    Raises:
+        SetupError: the setting cannot have it.
+    """
+    variable = environment.variable(name)
+    parse = setting.parse or environment.parser_for(setting.default)
+    if parse is None and setting.default is None and setting.must_be == "anything":
+        parse = str
+    if text.lower() == environment.NONE and setting.fits(None):
+        return None
+    if parse is None:
+        raise SetupError(f"{variable} is set, but app.config.{name} is no text: set it in the code")
+    try:
+        value = parse(text)
+        fits = setting.fits(value)
+    except ValueError:
+        fits = False
+    if not fits:
+        shown = "a text" if setting.is_secret else repr(text)
+        raise SetupError(
+            f"the environment variable {variable} is {shown}; it must be {setting.must_be}"
+        )
+    return value
 
 
 def _restored(settings: Any, values: Any, sources: Any) -> Config:

@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+import dotenv
 
+from atila.app import environment
 from atila.errors import SetupError
 from atila.launch import failures, ports, reloading, script, tls
 from atila.launch.failures import ProjectFailed
+from atila.launch.help import Command, Group, complete_target
 from atila.monitoring import logs
 from atila.runtime import event_loops
 from atila.serving import static
 
 OPTIONS = "atila.serve_options"
 """The group of entry points that name options of layers for `atila serve`."""
-TARGET = click.argument("target")
+TARGET = click.argument("target", shell_complete=complete_target)
 FILE = click.Path(path_type=Path)
 OUTPUT = click.option("--output", type=FILE, help="A file; else it is shown.")
 
@@ -51,13 +54,19 @@ def _project() -> Iterator[None]:
         raise failures.of(error) from None
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(package_name="atila-core")
 def main() -> None:
     """Atila, a web framework of plain functions."""
 
 
-class _Serve(click.Command):
+def _load_environment(context: click.Context, option: click.Parameter, path: Path | None) -> None:
+    """Take the variables of a file before the other options are read."""
+    if path is not None and not context.resilient_parsing:
+        dotenv.load_dotenv(path)
+
+
+class _Serve(Command):
     """`atila serve`, with the options that installed layers add to it.
 
     Each is a `click.Option` without a value for the command: its callback does the work.
@@ -69,14 +78,23 @@ class _Serve(click.Command):
 
 
 @main.command(cls=_Serve)
-@click.argument("target")
+@TARGET
 @click.option(
     "--engine",
     type=click.Choice(["granian", "skitai"]),
     help="The server; granian if it is installed, else skitai.",
 )
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_load_environment,
+    help="A file of environment variables, NAME=value; those that are set stay.",
+)
 @click.option("--host", help="Address to listen on; 127.0.0.1 if not given.")
 @click.option("--port", type=click.IntRange(1, 65535), help="TCP port; 5000 if not given.")
+@click.option("--uds", type=FILE, help="A Unix socket to listen on instead; with granian alone.")
 @click.option("--certfile", type=FILE, help="Speak TLS, with this certificate (PEM).")
 @click.option("--keyfile", type=FILE, help="Its private key (PEM), if that is another file.")
 @click.option(
@@ -85,7 +103,13 @@ class _Serve(click.Command):
     help=f"The password of the key; better in the environment variable {tls.KEYFILE_PASSWORD}.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; 1 if not given.")
-@click.option("--threads", type=click.IntRange(1), help="The most worker threads in a process.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    envvar=environment.variable("THREADS"),
+    show_envvar=True,
+    help="The most worker threads in a process.",
+)
 @click.option("--reload", is_flag=True, help="Start anew when a file of the app changes.")
 @click.option("--devel", is_flag=True, help="Development mode: --reload, and errors in full.")
 @click.option(
@@ -113,6 +137,11 @@ class _Serve(click.Command):
     type=click.Choice(["json", "text"]),
     help="How all other messages are written.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error", "critical"]),
+    help="The least level of messages that are written; info if not given.",
+)
 @click.option("--disable-static", is_flag=True, help="Leave static files to another server.")
 def serve(
     target: str,
@@ -120,6 +149,7 @@ def serve(
     disable_static: bool,
     devel: bool,
     log_format: str | None,
+    log_level: str | None,
     loop: str | None,
     **options: Any,
 ) -> None:
@@ -130,21 +160,25 @@ def serve(
     if engine is None:
         engine = "granian" if importlib.util.find_spec("granian") is not None else "skitai"
     reloading.ask(development=devel, reload=options["reload"])
-    if loop:
-        # By the environment: workers are processes of their own.
-        os.environ[event_loops.LOOP] = loop
+    # By the environment: workers are processes of their own.
+    for name, value in (
+        (event_loops.LOOP, loop),
+        (logs.LOG_FORMAT, log_format),
+        (logs.LOG_LEVEL, log_level),
+    ):
+        if value:
+            os.environ[name] = value
     with _mistakes_told():
         event_loops.asked()
-        settings = script.settle(target, options)
+        settings = script.settle(target, options, engine)
         if engine == "granian":
             from atila.launch.granian import serve as serve_with
         else:
             from atila.skitai.serve import serve as serve_with
-        if log_format:
-            os.environ[logs.LOG_FORMAT] = log_format
         if disable_static:
             os.environ[static.DISABLE] = "1"
-        ports.check(settings.host, settings.port)
+        if settings.uds is None:
+            ports.check(settings.host, settings.port)
         os.environ[script.HOST] = settings.host
         # Emptied too: it may come of the server that started this one.
         os.environ[script.ACCESS_LOG] = settings.access_log or ""
@@ -152,7 +186,7 @@ def serve(
             f"Serving {target} with {engine}: {settings.url} (Ctrl-C ends it)",
             err=True,
         )
-        with ports.others_claimed(settings.host):
+        with ports.all_claimed(settings.others):
             serve_with(settings)
 
 

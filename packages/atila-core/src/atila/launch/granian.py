@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from atila.app import environment
 from atila.errors import SetupError
 from atila.launch import granian_worker, ports, reloading, script, tls
 from atila.monitoring import logs
@@ -45,7 +47,7 @@ def serve(settings: script.Settings) -> None:
     os.environ[granian_worker.TARGET] = settings.target
     os.environ[granian_worker.INTERFACE] = settings.interface
     if settings.threads:
-        os.environ[granian_worker.THREADS] = str(settings.threads)
+        os.environ[environment.variable("THREADS")] = str(settings.threads)
     blocking_threads, protocols = None, HTTPModes.auto
     if settings.interface == "wsgi":
         blocking_threads = settings.threads or WSGI_THREADS
@@ -60,13 +62,14 @@ def serve(settings: script.Settings) -> None:
         places = (reloading.folder_of(settings.target), *settings.places)
         watching["reload_paths"] = [Path(place) for place in places]
         watching["reload_filter"] = _python_filter()
-    with ports.claimed(settings.host, settings.port), server_run.running() as folder:
+    with _claimed(settings), server_run.running() as folder:
         Master(
             folder,
             target=f"{granian_worker.__name__}:{granian_worker.make_service.__name__}",
             factory=True,
             address=settings.host,
             port=settings.port,
+            uds=settings.uds,
             interface=Interfaces(settings.interface),
             http=protocols,
             # granian's own choice is rloop wherever that happens to be installed.
@@ -76,8 +79,24 @@ def serve(settings: script.Settings) -> None:
             respawn_failed_workers=True,
             respawn_interval=RESPAWN_INTERVAL,
             **_encrypted(settings.tls),
+            **({"backlog": settings.backlog} if settings.backlog else {}),
+            **_level(),
             **watching,
         ).serve()
+
+
+def _claimed(settings: script.Settings) -> AbstractContextManager[None]:
+    if settings.uds is not None:
+        return ports.claimed_socket(settings.uds)
+    return ports.claimed(settings.host, settings.port)
+
+
+def _level() -> dict[str, Any]:
+    """The option of granian for the level of its own messages."""
+    from granian.log import LogLevels
+
+    level = os.environ.get(logs.LOG_LEVEL)
+    return {"log_level": LogLevels(level)} if level else {}
 
 
 def _encrypted(certificate: tls.TLS | None) -> dict[str, Any]:

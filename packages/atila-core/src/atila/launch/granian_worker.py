@@ -21,13 +21,12 @@ from multiprocessing import util
 from typing import Any
 
 from atila.engines import rsgi, wsgi
-from atila.launch import reloading, script
+from atila.launch import reloading, script, wrapped
 from atila.runtime import server_run
 from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
-from atila.serving.site import Site
+from atila.serving.site import Site, serving
 
 TARGET = "ATILA_TARGET"
-THREADS = "ATILA_THREADS"
 INTERFACE = "ATILA_INTERFACE"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
@@ -66,8 +65,7 @@ class Service:
     def start_up(self) -> None:
         """Have the site start, and note that this worker has come up."""
         self.site.start_up()
-        site = self.site
-        server_run.note_up(site.shutdown_timeout + END_SECONDS)
+        server_run.note_up(self.end.patience())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._shut_down()
@@ -82,11 +80,11 @@ class Service:
         return self._wsgi(environ, start_response)
 
 
-def make_service() -> Service:
+def make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
     """The service of a worker process; granian calls this by its name."""
-    script.read(os.environ[TARGET])
-    threads = os.environ.get(THREADS)
-    site = script.build_site(int(threads) if threads else None)
+    if (app := script.read(os.environ[TARGET]).wrapped) is not None:
+        return _make_wrapped(app)
+    site = script.build_site()
     files = None
     if started := os.environ.get(STARTED):
         files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
@@ -102,15 +100,24 @@ def make_service() -> Service:
     return service
 
 
+def _make_wrapped(app: Any) -> wrapped.Asgi | wrapped.Wsgi:
+    end = End()
+    end.take_signals()
+    server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    util.Finalize(None, end.shut_down, exitpriority=100)
+    make = wrapped.Wsgi if os.environ.get(INTERFACE) == "wsgi" else wrapped.Asgi
+    return make(app, lambda: server_run.note_up(end.patience()))
+
+
 class End:
     """The end of a worker, from the signal on.
 
     Args:
-        site: the site that it serves.
+        sites: the sites that it serves; none for those that have started by then.
     """
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, *sites: Site) -> None:
+        self._given = sites
         self._has_begun = False
         self._is_idle = threading.Event()
         self._is_over = threading.Event()
@@ -148,22 +155,37 @@ class End:
         signalled.set()
 
     def shut_down(self) -> None:
-        """All connections are through: let the site end. Not on the running loop."""
+        """All connections are through: let the sites end. Not on the running loop."""
         self._is_idle.set()
-        self._site.shutdown()
+        for site in self._sites():
+            site.shutdown()
         self._is_over.set()
 
+    def patience(self) -> float:
+        """Seconds after which the master may kill the worker."""
+        return self._timeout() + END_SECONDS
+
+    def _sites(self) -> tuple[Site, ...]:
+        return self._given or tuple(serving)
+
+    def _timeout(self) -> float:
+        return max((site.shutdown_timeout for site in self._sites()), default=0.0)
+
     def _enforce(self) -> None:
-        site = self._site
-        site.drain()
-        if not self._is_idle.wait(site.shutdown_timeout):
+        sites = self._sites()
+        for site in sites:
+            # By ASGI granian drops WebSockets itself, and may panic if they are closed meanwhile.
+            site.drain(closes_sockets=bool(self._given))
+        if not self._is_idle.wait(self._timeout()):
             log.warning("requests are broken off by the shut-down")
-            site.loop.cancel(CANCEL_SECONDS)
+            for site in sites:
+                site.loop.cancel(CANCEL_SECONDS)
         is_forced = not self._is_idle.wait(CANCEL_SECONDS)
         if is_forced:
             # Handlers in threads cannot be interrupted; their clients lose the connection.
             threading.Thread(target=self.shut_down, name="atila-close", daemon=True).start()
-        self._is_over.wait(site.time_left() + CLOSE_SECONDS)
+        left = max((site.time_left() for site in sites), default=0.0)
+        self._is_over.wait(left + CLOSE_SECONDS)
         if is_forced or not self._is_over.is_set():
             logging.shutdown()
             sys.stdout.flush()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from atila.errors import SetupError
 
-wanted: list[int] = []
-"""Ports besides the server's own that options of `atila serve` ask for, at its address."""
+Place = tuple[str, int]
+"""Host and port."""
 
 
 class PortError(SetupError):
@@ -54,15 +56,51 @@ def check(host: str, port: int) -> None:
 
 
 @contextlib.contextmanager
-def others_claimed(host: str) -> Iterator[None]:
-    """The same for all `wanted` ports.
+def all_claimed(places: Iterable[Place]) -> Iterator[None]:
+    """The same as `claimed` for several places.
 
     Raises:
         PortError: see `check`.
     """
     with contextlib.ExitStack() as stack:
-        for port in wanted:
+        for host, port in places:
             stack.enter_context(claimed(host, port))
+        yield
+
+
+def place_of(text: str, host: str) -> Place:
+    """The place that "50051" or "0.0.0.0:50051" names.
+
+    Args:
+        text: as it is set.
+        host: that of a port alone.
+    """
+    named, _, port = text.rpartition(":")
+    return named.strip("[]") or host, int(port)
+
+
+@contextlib.contextmanager
+def claimed_socket(path: Path) -> Iterator[None]:
+    """Make sure that no other server listens on a Unix socket, or begins to. One that a server left
+    behind is removed.
+
+    Raises:
+        PortError: another listens there, or it cannot be made.
+    """
+    taken = PortError(f"{path} is in use. Mend: end the program that listens there, or use --uds")
+    if not path.parent.is_dir():
+        raise PortError(f"there is no folder {path.parent} for the socket. Mend: make it")
+    with _locked(f"atila {path}", taken):
+        if path.exists() or path.is_symlink():
+            if not path.is_socket():
+                raise PortError(f"{path} is there, and no socket. Mend: use another --uds")
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(os.fspath(path))
+                except OSError:
+                    path.unlink(missing_ok=True)
+                else:
+                    raise taken
         yield
 
 

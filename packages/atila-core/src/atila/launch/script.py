@@ -8,33 +8,32 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from atila.app import environment
 from atila.app.mounting import located
 from atila.errors import SetupError, caller, nearest, setup_step
-from atila.launch import failures, reloading, run_options, targets, tls, wsgi_mount
+from atila.launch import failures, named, ports, reloading, run_options, targets, tls, wsgi_mount
 from atila.launch.apart import call_apart
 from atila.launch.packages import Package, configure, prefer
 from atila.serving.apps import Mount
 from atila.serving.site import Site
-
-if TYPE_CHECKING:
-    from atila.app.application import Atila
-
 
 _MOUNT_OPTIONS = ("appname", "host", "name", "path", "pref", "subscribe")
 
 DEFAULT_PORT = 5000
 LOOPBACK = "127.0.0.1"
 PLACES = "mounted packages"
-ACCESS_LOG = "ATILA_ACCESS_LOG"
+PORTS = "ports of settings"
+GIVEN = "given options, and where"
+WRAPPED = "interface of a middleware"
+ACCESS_LOG = "ATILA_SERVE_ACCESS_LOG"
 """The environment variable by which workers get to know `Settings.access_log`."""
 HOST = "ATILA_HOST"
 """That by which layers with ports of their own get to know at which address the server listens."""
@@ -48,11 +47,19 @@ class Launch:
         mounts: the apps, and packages whose apps are made in each worker.
         folders: of static files that no app has: mount point, path and host.
         options: the options of `skitai.run`: port, address, workers, threads, name, …
+        run_at: "file:line" of its call.
+        wrapped: in place of all that, an application of ASGI or WSGI with an app in it.
     """
 
     mounts: list[Mount | Package] = field(default_factory=list)
     folders: list[tuple[str, str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    run_at: str = ""
+    wrapped: Any = None
+
+    def given(self) -> list[str]:
+        """The names of the options that have a value."""
+        return [name for name, value in self.options.items() if value is not None]
 
 
 current = Launch()
@@ -63,6 +70,9 @@ overrides: dict[str, Any] = {}
 
 source = ""
 """The target that this process serves, see `read`; "" for the launch script that started it."""
+
+is_commanded = False
+"""Whether `atila serve` serves, and not a launch script by itself."""
 
 _capturing = False
 _takes_all = False
@@ -158,6 +168,12 @@ def _record_wsgi(point: str, target: object, name: str, host: str) -> bool:
     """Take a WSGI application, which on Skitai is Skitai's own business."""
     if not callable(target):
         raise SetupError(f"{target!r} cannot be mounted: it is no application", caller())
+    if named.interface_of(target) == "asgi":
+        raise SetupError(
+            f"{target!r} is an application of ASGI, which cannot be mounted. Mend: mount the app"
+            " that is in it, or serve it by itself: atila serve package.module:app",
+            caller(),
+        )
     app = wsgi_mount.app_of(target, "__main__")
     current.mounts.append(Mount(point, app, name or f"wsgi {point}", host))
     return True
@@ -180,6 +196,7 @@ def record_run(options: dict[str, Any]) -> bool:
     """
     if current.mounts:
         run_options.check(options, caller())
+    current.run_at = caller()
     options.update(overrides)
     current.options = options
     return _capturing
@@ -194,13 +211,18 @@ def read(target: str) -> Launch:
     Raises:
         SetupError: there is no such script, module or app, or it mounts nothing.
     """
+    from atila.app.application import Atila
+
     global current
     current = Launch()
     reloading.prepare()
     if target.endswith(".py"):
         _capture(target)
+    elif isinstance(app := named.load(target), Atila):
+        current.mounts.append(Mount("/", app))
     else:
-        current.mounts.append(Mount("/", load_app(target)))
+        current.wrapped = app
+        return current
     if not current.mounts:
         raise SetupError(f'{target} mounts no app; write skitai.mount("/", app)')
     return current
@@ -224,7 +246,7 @@ def reread(files: reloading.Files) -> None:
             if target.endswith(".py"):
                 run_script(target)
             else:
-                current.mounts.append(Mount("/", load_app(target)))
+                current.mounts.append(Mount("/", named.load_app(target)))
     finally:
         current.options = options
 
@@ -271,34 +293,10 @@ def run_script(path: str) -> None:
     exec(compile(Path(path).read_bytes(), path, "exec"), main.__dict__)  # noqa: S102 - it is asked for
 
 
-def load_app(target: str) -> Atila:
-    """The app at "package.module:app".
-
-    Raises:
-        SetupError: there is no such module, or no app in it.
-    """
-    from atila.app.application import Atila
-
-    module_name, _, attribute = target.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise
-        raise SetupError(
-            f'there is no module {module_name!r}; a target is "serve.py" or "package.module:app"'
-        ) from None
-    app = getattr(module, attribute or "app", None)
-    if not isinstance(app, Atila):
-        raise SetupError(f"{module_name}:{attribute or 'app'} is no Atila app")
-    return app
-
-
 def examine(target: str) -> dict[str, Any]:
-    """Read a target in a process of its own, and give the options of its `run`, and
-    as PLACES where the mounted packages are.
+    """Read a target in a process of its own, and give the options of its `run`, as PLACES where the
+    mounted packages are, as PORTS where settings have further servers listen, and as GIVEN which
+    options there are, and where.
 
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
     raised at once, and once.
@@ -317,7 +315,8 @@ def trial(target: str) -> Iterator[Site]:
     Raises:
         SetupError: as `read`, or an app has a mistake in it.
     """
-    read(target)
+    if read(target).wrapped is not None:
+        named.load_app(target)
     site = build_site(trial=True)
     try:
         yield site
@@ -327,14 +326,20 @@ def trial(target: str) -> Iterator[Site]:
 
 def _examine(target: str) -> dict[str, Any]:
     try:
+        if (app := read(target).wrapped) is not None:
+            # The app in it is nobody's to find: it shows its mistakes when it starts.
+            found = named.interface_of(app)
+            return {WRAPPED: found, PLACES: (), PORTS: (), GIVEN: ((), "")}
         with trial(target) as site:
             places = reloading.places_of(site)
+            wanted = {port for mount in site.mounts for port in mount.app.config.ports()}
     except Exception as error:
         # As text: it need not be one that can be sent to another process.
         raise failures.of(error) from None
     options = current.options
     plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
-    return plain | {PLACES: places}
+    more = {PLACES: places, PORTS: sorted(wanted), GIVEN: (current.given(), current.run_at)}
+    return plain | more
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +357,11 @@ class Settings:
         access_log: the format of a line for each request, "combined" or "json"; None for the
             target's.
         interface: how granian calls us: "rsgi", or "wsgi" for sites of nothing but short `def`
-            handlers, which it then runs in its own threads.
+            handlers, which it then runs in its own threads; "asgi" for apps within middleware.
         tls: the certificate; None for plain HTTP.
+        backlog: connections that the system keeps waiting; None for the engine's number.
+        uds: the Unix socket to listen on instead of host and port; None for none.
+        others: where further servers of the workers listen, such as gRPC's.
     """
 
     target: str
@@ -366,43 +374,80 @@ class Settings:
     access_log: str | None
     interface: str = "rsgi"
     tls: tls.TLS | None = None
+    backlog: int | None = None
+    uds: Path | None = None
+    others: tuple[ports.Place, ...] = ()
 
     @property
     def url(self) -> str:
         """Where it can be asked."""
+        if self.uds is not None:
+            return f"unix:{self.uds}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
-def settle(target: str, options: Mapping[str, Any]) -> Settings:
+def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
 
     Raises:
-        SetupError: see `examine` and `tls.settle`.
+        SetupError: see `examine`, `tls.settle` and `run_options.check_engine`.
     """
     asked = examine(target)
+    if WRAPPED in asked and engine != "granian":
+        named.load_app(target)
+    names, run_at = asked[GIVEN]
+    run_options.check_engine(names, engine, run_at)
+    host = options["host"] or asked.get("address") or LOOPBACK
+    if options["uds"] is not None and (options["host"] or options["port"]):
+        raise SetupError("--uds listens on a Unix socket alone; leave out --host and --port")
     return Settings(
         target=os.path.abspath(target) if target.endswith(".py") else target,
-        host=options["host"] or asked.get("address") or LOOPBACK,
+        host=host,
         port=options["port"] or int(asked.get("port") or DEFAULT_PORT),
         workers=options["workers"] or int(asked.get("workers") or 1),
         threads=options["threads"],
         reload=options["reload"] or reloading.is_on(),
         places=tuple(asked[PLACES]),
         access_log=options["access_log"],
-        interface=options["interface"],
+        interface=asked.get(WRAPPED) or options["interface"],
         tls=tls.settle(options, asked),
+        backlog=int(asked["backlog"]) if asked.get("backlog") else None,
+        uds=options["uds"].absolute() if options["uds"] is not None else None,
+        others=tuple(_places_of(asked[PORTS], host)),
     )
+
+
+def _places_of(wanted: Iterable[tuple[str, bool]], host: str) -> Iterator[ports.Place]:
+    # A port of the environment is at the address of the server, one of the code at loopback.
+    for text, is_of_environment in wanted:
+        yield ports.place_of(text, host if is_of_environment else LOOPBACK)
+
+
+def other_places() -> list[ports.Place]:
+    """Where the apps that the script has mounted listen besides; those of packages are not there
+    yet.
+
+    Raises:
+        SetupError: a setting has a mistake in it.
+    """
+    apps = [mount.app for mount in current.mounts if isinstance(mount, Mount)]
+    for app in apps:
+        app.config.check()
+    host = os.environ.get(HOST) or LOOPBACK
+    return sorted({place for app in apps for place in _places_of(app.config.ports(), host)})
 
 
 def build_site(threads: int | None = None, *, trial: bool = False) -> Site:
     """The site of all mounts.
 
     Args:
-        threads: the most worker threads; None for the script's number, or else the setting.
+        threads: the most worker threads; None for the number of the environment, or that of the
+            script, or else the setting.
         trial: see `Site`.
     """
-    threads = threads or current.options.get("threads")
+    if not threads and not environment.given("THREADS"):
+        threads = current.options.get("threads")
     access_log = os.environ.get(ACCESS_LOG) or None
     mounts: list[Mount] = []
     for each in current.mounts:

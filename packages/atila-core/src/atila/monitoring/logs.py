@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 LOG_FORMAT = "ATILA_LOG_FORMAT"
-"""The environment variable that goes before the setting LOG_FORMAT."""
+LOG_LEVEL = "ATILA_LOG_LEVEL"
+"""The environment variables that go before the settings LOG_FORMAT and LOG_LEVEL."""
 
 _log = logging.getLogger("atila.access")
 
@@ -49,14 +50,16 @@ class _LastResort(_Own):
 
 
 def configure() -> None:
-    """Write all log records from the level INFO on to stderr, where we start the server.
+    """Write all log records from the level INFO on, or that of the environment variable
+    ATILA_LOG_LEVEL, to stderr, where we start the server.
 
     Raises:
         SetupError: see `formatter`.
     """
     handler = _Own(sys.stderr)
     handler.setFormatter(formatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    level = (os.environ.get(LOG_LEVEL) or "info").upper()
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def formatter(form: str | None = None) -> logging.Formatter:
@@ -74,12 +77,14 @@ def formatter(form: str | None = None) -> logging.Formatter:
     return JSONFormatter() if form == "json" else _TextFormatter()
 
 
-def ensure(*, debug: bool = False, form: str | None = None) -> None:
+def ensure(*, debug: bool = False, form: str | None = None, level: str | None = None) -> None:
     """Write the logs of apps to stderr, if logging is not configured.
 
     Args:
         debug: messages of the level DEBUG too.
         form: see `formatter`.
+        level: the least level that is written, "warning"; however logging is configured. None for
+            "info", or "debug", where it is not.
 
     Raises:
         SetupError: see `formatter`.
@@ -89,6 +94,8 @@ def ensure(*, debug: bool = False, form: str | None = None) -> None:
     for handler in handlers:
         if isinstance(handler, _Own) and form:
             handler.setFormatter(chosen)
+    if level:
+        logger.setLevel(level.upper())
     if handlers:
         return
     handler = _LastResort(sys.stderr)

@@ -74,6 +74,15 @@ class Operation:
             has_body = method.upper() in WITH_BODY
             self._typed = TypedOperation(binding, components, self._rules, has_body)
 
+    def _security(self) -> Iterator[Document]:
+        """The Security Requirement Objects, of which a client fulfils one."""
+        scopes = self._endpoint.scopes
+        for name, scheme in self._endpoint.schemes.items():
+            needed: list[str] = []
+            if scopes is not None and scheme.get("type") == "oauth2":
+                needed.extend(scopes(self._method.upper()))
+            yield {self._schemes.named(name, scheme): needed}
+
     def object(self, identifier: str) -> Document:
         """The Operation Object."""
         summary, _, description = (inspect.getdoc(self._route.handler) or "").partition("\n")
@@ -89,8 +98,7 @@ class Operation:
         elif self._has_body():
             made["requestBody"] = self._body()
         if self._endpoint.schemes:
-            schemes = self._endpoint.schemes.items()
-            made["security"] = [{self._schemes.named(*each): []} for each in schemes]
+            made["security"] = [*self._security()]
         made["responses"] = {
             **responses(self._endpoint, self._components),
             "default": {

@@ -62,6 +62,7 @@ class Endpoint:
         params: the names of the parameters in the rule.
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
         schemes: the same and more for the API's document; see `Steps`.
+        scopes: those of OAuth 2, by method; see `Steps`.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Endpoint:
         "params",
         "route",
         "schemes",
+        "scopes",
         "security",
         "streams_body",
         "websocket",
@@ -104,6 +106,7 @@ class Endpoint:
         self.params = names_of(parse_rule(route.rule))
         self.security = next((step.security for step in steps if step.security), "")
         self.schemes = next((step.schemes for step in steps if step.schemes), {})
+        self.scopes = next((step.scopes for step in steps if step.scopes is not None), None)
         if self.security and not self.schemes:
             self.schemes = {self.security: {"type": "http", "scheme": self.security}}
         self._required = frozenset(signature.required)

@@ -44,6 +44,10 @@ CLOSING = 0.5
 """Seconds that a part of the site has to close at least, when requests have used up the time."""
 
 
+serving: WeakSet[Site] = WeakSet()
+"""The sites of this process that have started."""
+
+
 class Site(Dispatch):
     """The apps of a server process, its worker threads and its task loop.
 
@@ -135,7 +139,7 @@ class Site(Dispatch):
         if trial:
             logs.formatter(config.LOG_FORMAT)
         else:
-            logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT)
+            logs.ensure(debug=mounts[0].app.debug, form=config.LOG_FORMAT, level=config.LOG_LEVEL)
             terminal.take_back()
             try:
                 self._announce("mounted")
@@ -275,6 +279,7 @@ class Site(Dispatch):
                 self._close_providers()
                 raise
             self._has_started = True
+            serving.add(self)
 
     @property
     def has_started(self) -> bool:
@@ -331,14 +336,17 @@ class Site(Dispatch):
         """The ends of the work after an answer, `was.after`, for a caller that waits for them."""
         return after_answer.expected(self, exchange)
 
-    def drain(self) -> None:
+    def drain(self, *, closes_sockets: bool = True) -> None:
         """The server is about to end: close WebSockets and event streams, which would go on for
         ever, and count the time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
+
+        Args:
+            closes_sockets: False where the server itself ends WebSockets.
         """
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self.shutdown_timeout
             self.is_draining = True
-            for transport in tuple(self._sockets):
+            for transport in tuple(self._sockets) if closes_sockets else ():
                 self._say_goodbye(transport)
             for stream in tuple(self.event_streams):
                 self._say_goodbye(stream)

@@ -120,12 +120,18 @@ class Launcher:
             # Skitai's choice, select, ends the worker with the 1024th connection, and when a
             # connection is lost in the middle of a poll. "--poll" still wins.
             kwargs.setdefault("poll", "epoll")
+        from atila.launch import ports
         from atila.runtime import server_run
 
+        # `atila serve` has claimed them.
+        others = [] if script.is_commanded else script.other_places()
         Watch()
         try:
-            with server_run.running():
+            with ports.all_claimed(others), server_run.running():
                 return run(**kwargs)
+        except ports.PortError as error:
+            sys.stderr.write(f"atila: {error}\n")
+            raise SystemExit(error.exit_status) from None
         except SystemExit as end:
             if self._started[0] == FAILED and not end.code:
                 raise SystemExit(2) from None

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from atila.launch import script
+from atila.errors import SetupError
+from atila.launch import named, script
 
 
 def serve(settings: script.Settings) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        SetupError: Skitai cannot do what is asked for.
+    """
+    if settings.uds is not None:
+        raise SetupError("Skitai cannot listen on a Unix socket. Mend: --engine granian")
     target = settings.target
     is_script = target.endswith(".py")
     switches = [f"--port={settings.port}", f"--workers={settings.workers}"]
@@ -19,11 +26,11 @@ def serve(settings: script.Settings) -> None:
     script.overrides["address"] = settings.host
     if settings.tls:
         script.overrides.update(settings.tls.options())
-    script.source = target
+    script.source, script.is_commanded = target, True
     if is_script:
         script.run_script(target)
         return
-    app = script.load_app(target)
+    app = named.load_app(target)
     import skitai
 
     skitai.mount("/", app)

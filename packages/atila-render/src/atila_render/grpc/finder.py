@@ -29,7 +29,9 @@ SETTINGS: dict[str, Setting] = {
     "GRPC_MAX_MESSAGE": number(4 * 1024 * 1024),
     "GRPC_HEALTH": flag(True),
     "GRPC_REFLECTION": flag(False),
-    "GRPC_PORT": Setting(None, 'a port: 50051 or "0.0.0.0:50051", or None', _is_port),
+    "GRPC_PORT": Setting(
+        None, 'a port: 50051 or "0.0.0.0:50051", or None', _is_port, parse=str, is_port=True
+    ),
 }
 """Settings:
 

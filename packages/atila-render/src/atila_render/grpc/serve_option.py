@@ -7,7 +7,6 @@ import os
 
 import click
 
-from atila.launch import ports
 from atila_render.grpc.finder import ADVICE, VARIABLE
 
 
@@ -18,7 +17,6 @@ def _ask(context: click.Context, option: click.Parameter, port: int | None) -> N
         raise click.UsageError(ADVICE)
     # By the environment: workers are processes of their own.
     os.environ[VARIABLE] = str(port)
-    ports.wanted.append(port)
 
 
 GRPC_PORT = click.Option(

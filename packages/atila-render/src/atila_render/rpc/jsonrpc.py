@@ -6,6 +6,8 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from jsonrpclib.jsonrpc import Payload
+
 from atila.http.forms import JSON_TYPE
 from atila.values import json
 from atila_render.data.json import to_json
@@ -30,14 +32,14 @@ def answer(was: Was) -> Any:
     try:
         calls = json.loads(bytes(was.exchange.body))
     except json.NotJSON as error:
-        return _respond(was, _reply_fault(CallFault(PARSE_ERROR, str(error)), None, "2.0"))
+        return _respond(was, _reply_fault(CallFault(PARSE_ERROR, str(error)), None, 2.0))
     if not isinstance(calls, list):
         outcome = _one(was, calls)
         return _answer_later(was, outcome) if isawaitable(outcome) else _respond(was, outcome)
     most = was.app.config.RPC_MAX_BATCH
     if not 0 < len(calls) <= most:
         fault = CallFault(INVALID_REQUEST, f"a batch has 1 to {most} calls")
-        return _respond(was, _reply_fault(fault, None, "2.0"))
+        return _respond(was, _reply_fault(fault, None, 2.0))
     outcomes = calling.in_order(was, calls, _one)
     if isawaitable(outcomes):
         return _answer_batch_later(was, outcomes)
@@ -60,7 +62,7 @@ def _batch(replies: list[bytes]) -> bytes:
 def answer_error(was: Was, error: HTTPError) -> None:
     """Answer with an error of the request as a whole."""
     head = [("content-type", JSON_TYPE), *error.headers]
-    body = _reply_fault(of_error(was, error), None, "2.0")
+    body = _reply_fault(of_error(was, error), None, 2.0)
     was.exchange.respond(http_status(error), head, body)
 
 
@@ -68,7 +70,7 @@ class _Call:
     """One call, checked.
 
     Attributes:
-        version: "2.0", or "" for 1.0.
+        version: 2.0 or 1.0.
         id: the id of its reply.
         is_notification: it has no reply.
 
@@ -77,7 +79,7 @@ class _Call:
     """
 
     def __init__(self) -> None:
-        self.version = "2.0"
+        self.version = 2.0
         self.id: Any = None
         self.is_notification = False
         self.method = ""
@@ -87,8 +89,7 @@ class _Call:
         """Take the members of a call."""
         if not isinstance(value, dict):
             raise CallFault(INVALID_REQUEST, "a call is an object")
-        version = value.get("jsonrpc", "")
-        if version not in ("2.0", ""):
+        if value.get("jsonrpc", "") not in ("2.0", ""):
             raise CallFault(INVALID_REQUEST, 'jsonrpc must be "2.0"')
         number = value.get("id")
         if isinstance(number, bool | list | dict):
@@ -97,13 +98,13 @@ class _Call:
         method, params = value.get("method"), value.get("params")
         if not isinstance(method, str):
             raise CallFault(INVALID_REQUEST, "method must be a string")
-        self.version = version
-        if params is None and not (version and "params" in value):
+        self.version = 2.0 if value.get("jsonrpc") else 1.0
+        if params is None and not (self.version == 2 and "params" in value):
             params = ()
         if not isinstance(params, list | dict | tuple):
             raise CallFault(INVALID_REQUEST, "params must be an array or an object")
         # In 1.0 the id of a notification is null.
-        self.is_notification = "id" not in value or (not version and number is None)
+        self.is_notification = "id" not in value or (self.version < 2 and number is None)
         self.method, self.params = method, params
 
 
@@ -131,9 +132,9 @@ async def _later(was: Was, checked: _Call, value: Any) -> bytes:
 def _succeeded(was: Was, checked: _Call, value: Any) -> bytes:
     if checked.is_notification:
         return b""
-    head = {"jsonrpc": checked.version} if checked.version else {"error": None}
+    reply = Payload(checked.id, checked.version).response(value)
     try:
-        return settings_of(was.app).to_json({**head, "result": value, "id": checked.id})
+        return settings_of(was.app).to_json(reply)
     except TypeError as error:
         return _failed(was, checked, error)
 
@@ -146,16 +147,12 @@ def _failed(was: Was, checked: _Call, error: Exception) -> bytes:
     return _reply_fault(fault, checked.id, checked.version)
 
 
-def _reply_fault(fault: CallFault, id: Any, version: str) -> bytes:
+def _reply_fault(fault: CallFault, id: Any, version: float) -> bytes:
     data = fault.data or ({"detail": fault.detail} if fault.detail else None)
-    error = {"code": fault.code, "message": fault.title or "Error"}
-    if data:
-        error["data"] = data
-    head = {"jsonrpc": version} if version else {"result": None}
-    reply = {**head, "error": error, "id": id}
+    reply = Payload(id, version).error(fault.code, fault.title or "Error", data)
     try:
         return to_json(reply)
     except TypeError:
         # A lone surrogate out of the call's text.
-        error.pop("data", None)
+        reply["error"].pop("data", None)
         return to_json(reply)

@@ -220,6 +220,9 @@ class Task(Waitable):
     def _expire(self) -> None:
         error = TaskTimeout(self.timeout or 0.0)
         self._conclude(Result(status_of(error), None, error))
+        if self._begun:
+            # The limit of a group, or of an executor's task, is not known where the work runs.
+            self._backend.cancel(self)
 
     def _conclude(self, result: Result) -> None:
         with self._lock:

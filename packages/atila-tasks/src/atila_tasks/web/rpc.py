@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xmlrpc import client as xmlrpc
 
 from defusedxml.xmlrpc import DefusedExpatParser
+from jsonrpclib.jsonrpc import Payload, ProtocolError, check_for_errors
 
 from atila.values import json
 from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
@@ -180,9 +181,7 @@ def _from_xml(server: str, name: str, body: bytes) -> Any:
 def _json_call(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     if args and kwargs:
         raise TypeError("methods of JSON-RPC take arguments by position or by name, not both")
-    call = {"jsonrpc": "2.0", "method": name, "id": next(_ids)}
-    if args or kwargs:
-        call["params"] = kwargs or list(args)
+    call: dict[str, Any] = Payload(next(_ids), 2.0).request(name, kwargs or list(args))
     return call
 
 
@@ -194,15 +193,25 @@ def _json(server: str, body: bytes) -> Any:
 
 
 def _result(server: str, call: dict[str, Any], answer: Any) -> Any:
-    """The result of a call, from its answer (JSON-RPC 2.0, section 5)."""
-    if isinstance(answer, dict):
-        error = answer.get("error")
-        if isinstance(error, dict):
-            code, text = error.get("code", 0), str(error.get("message", ""))
-            raise RpcError(f"{call['method']}() failed at {server}", code, text, error.get("data"))
-        if "result" in answer and answer.get("id") == call["id"]:
-            return answer["result"]
-    raise BadResponse(f"{server} answered no JSON-RPC, or not to this call")
+    """The result of a call, from its answer (JSON-RPC 2.0, section 5; or 1.0)."""
+    try:
+        check_for_errors(answer)
+    except ProtocolError as error:
+        raise _failed(f"{call['method']}() failed at {server}", answer["error"], error) from None
+    except Exception:
+        # No object, none of its members, a version to come, a code that is no number.
+        answer = None
+    if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != call["id"]:
+        raise BadResponse(f"{server} answered no JSON-RPC, or not to this call")
+    return answer["result"]
+
+
+def _failed(text: str, answered: Any, error: Exception) -> RpcError:
+    (fault,) = error.args
+    code, reason = fault[:2] if isinstance(fault, tuple) else (0, fault)
+    # Of the codes that the protocol reserves, the exception has no data.
+    data = answered.get("data") if isinstance(answered, dict) else None
+    return RpcError(text, code, str(reason), data)
 
 
 def _results(server: str, calls: Sequence[dict[str, Any]], answers: Any) -> list[Any]:
