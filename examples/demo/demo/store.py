@@ -1,6 +1,7 @@
 """What the demo stores: an SQLite file, used by Python's own sqlite3 as in any other program."""
 
 import os
+import secrets
 import sqlite3
 import tempfile
 from contextlib import contextmanager
@@ -73,6 +74,18 @@ def add(name, text):
     with connect() as db:
         db.execute("INSERT INTO entry (name, text) VALUES (?, ?)", (name, text))
         db.execute("DELETE FROM entry WHERE id <= (SELECT max(id) FROM entry) - ?", (ENTRIES,))
+
+
+def secret():
+    """The key of sessions and forms: made once, and the same for all workers."""
+    path = PATH.with_name("secret")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with open(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32))
+    return path.read_text()
 
 
 def _folder():
