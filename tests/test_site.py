@@ -1,0 +1,120 @@
+"""The documentation site: what can be seen of it without the generator, which is run by
+`hatch run docs:build`, strictly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import documentation  # noqa: E402
+
+DOCS = ROOT / "docs"
+EDITED = [DOCS / "index.md", DOCS / "guide" / "was.md", *sorted(DOCS.glob("how-to/*.md"))]
+"""Pages that are held to: no sentence over thirty words, and for whom the page is."""
+TASKS = {
+    "upload a file": "how-to/upload-a-file.md",
+    "run code after the response": "guide/after.md",
+    "log in": "how-to/log-in.md",
+    "middleware": "how-to/middleware.md",
+    "dependency injection": "guide/providers.md",
+    "pagination": "how-to/pagination.md",
+    "server-sent events": "guide/event-streams.md",
+    "HTTPS": "guide/serving.md#tls",
+    "Docker": "guide/docker.md",
+    "OpenTelemetry": "guide/tracing.md",
+    "lifespan": "how-to/startup-and-shutdown.md",
+    "environment variables": "guide/settings.md#in-the-environment",
+}
+"""What newcomers look for: two clicks from the start, "How do I …" and the line with that word."""
+
+
+def pages_of(nav: Any) -> Iterator[str]:
+    match nav:
+        case str(page):
+            yield page
+        case list(entries):
+            for entry in entries:
+                yield from pages_of(entry)
+        case dict(named):
+            yield from pages_of(list(named.values()))
+
+
+def test_each_page_is_in_the_navigation() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    listed = list(pages_of(nav))
+    assert len(listed) == len(set(listed))
+    expected = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    # Those of reports are led to by the page of promises.
+    expected = {page for page in expected if not page.startswith("reports/")}
+    expected |= {f"examples/{page.parent.name}.md" for page in ROOT.glob("examples/*/README.md")}
+    expected |= {f"reference/{name}.md" for name in documentation.REFERENCE} | {"changelog.md"}
+    assert set(listed) == expected
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_newcomers_look_for_is_two_clicks_away(task: str) -> None:
+    assert "](how-to/README.md)" in (DOCS / "index.md").read_text()
+    lines = (DOCS / "how-to" / "README.md").read_text().splitlines()
+    table = [line.split("|") for line in lines if line.startswith("|")]
+    (line,) = [page for _, words, page, _ in table if task.lower() in words.lower()]
+    (target,) = re.findall(r"\]\(([^)]+)\)", line)
+    path = (DOCS / "how-to" / target.partition("#")[0]).resolve()
+    assert path.exists()
+    anchor = target.partition("#")[2]
+    assert TASKS[task] == path.relative_to(DOCS).as_posix() + (f"#{anchor}" if anchor else "")
+
+
+@pytest.mark.parametrize("name", ["Atila", "Was"])
+def test_the_reference_names_what_there_is(name: str) -> None:
+    shown = [each for _, objects in documentation.REFERENCE.values() for each in objects]
+    assert f"atila.{name}" in shown
+    for each in shown:
+        module, _, attribute = each.rpartition(".")
+        assert getattr(importlib.import_module(module), attribute).__doc__, each
+
+
+def test_links_lead_to_the_pages_of_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documentation, "SOURCE", tmp_path)
+    (tmp_path / "guide").mkdir()
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "chat.md").touch()
+    text = "[a](after.md#x) [b](../../examples/chat) [c](../../tools/documentation.py) [d](https://x.org/)"
+    bent = documentation.bent(tmp_path / "guide" / "page.md", text)
+    assert bent == "[a](after.md#x) [b](../examples/chat.md) c [d](https://x.org/)"
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documentation, "SITE", tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "index.html").write_text('<p id="here"><a href="../#there">x</a></p>')
+    links = "".join(
+        f'<a href="{each}">x</a>' for each in ("one/#here", "one/", "one/#gone", "two/", "#", "")
+    )
+    (tmp_path / "index.html").write_text(f'<p id="there">{links}</p><img src="https://x.org/a">')
+    broken = ["index.html: loads https://x.org/a", "index.html: one/#gone", "index.html: two/"]
+    assert documentation.broken_links() == broken
+
+
+@pytest.mark.parametrize("page", EDITED, ids=lambda page: page.name)
+def test_sentences_are_short_and_the_page_says_for_whom_it_is(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "#"))]
+    paragraphs = re.split(r"\n\s*\n|\n- ", "\n".join(lines))
+    for paragraph in paragraphs:
+        plain = re.sub(r"\]\([^)]*\)", "", paragraph)
+        for sentence in re.split(r"(?<=[.?!:;])\s+", plain):
+            assert len(sentence.split()) <= 30, sentence
+    first = next(each for each in paragraphs if each.strip())
+    assert page.name == "index.md" or first.strip().startswith("For whoever")
