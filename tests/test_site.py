@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 import tomllib
@@ -17,25 +18,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import documentation  # noqa: E402
+import layer_names  # noqa: E402
 
 DOCS = ROOT / "docs"
 EDITED = [DOCS / "index.md", DOCS / "guide" / "was.md", *sorted(DOCS.glob("how-to/*.md"))]
 """Pages that are held to: no sentence over thirty words, and for whom the page is."""
-TASKS = {
-    "upload a file": "how-to/upload-a-file.md",
-    "run code after the response": "guide/after.md",
-    "log in": "how-to/log-in.md",
-    "middleware": "how-to/middleware.md",
-    "dependency injection": "guide/providers.md",
-    "pagination": "how-to/pagination.md",
-    "server-sent events": "guide/event-streams.md",
-    "HTTPS": "guide/serving.md#tls",
-    "Docker": "guide/docker.md",
-    "OpenTelemetry": "guide/tracing.md",
-    "lifespan": "how-to/startup-and-shutdown.md",
-    "environment variables": "guide/settings.md#in-the-environment",
-}
-"""What newcomers look for: two clicks from the start, "How do I …" and the line with that word."""
 
 
 def pages_of(nav: Any) -> Iterator[str]:
@@ -61,7 +48,7 @@ def test_each_page_is_in_the_navigation() -> None:
     assert set(listed) == expected
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", documentation.TASKS)
 def test_what_newcomers_look_for_is_two_clicks_away(task: str) -> None:
     assert "](how-to/README.md)" in (DOCS / "index.md").read_text()
     lines = (DOCS / "how-to" / "README.md").read_text().splitlines()
@@ -71,7 +58,8 @@ def test_what_newcomers_look_for_is_two_clicks_away(task: str) -> None:
     path = (DOCS / "how-to" / target.partition("#")[0]).resolve()
     assert path.exists()
     anchor = target.partition("#")[2]
-    assert TASKS[task] == path.relative_to(DOCS).as_posix() + (f"#{anchor}" if anchor else "")
+    page = path.relative_to(DOCS).as_posix()
+    assert documentation.TASKS[task] == page + (f"#{anchor}" if anchor else "")
 
 
 @pytest.mark.parametrize("name", ["Atila", "Was"])
@@ -118,3 +106,40 @@ def test_sentences_are_short_and_the_page_says_for_whom_it_is(page: Path) -> Non
             assert len(sentence.split()) <= 30, sentence
     first = next(each for each in paragraphs if each.strip())
     assert page.name == "index.md" or first.strip().startswith("For whoever")
+
+
+def test_the_names_of_layers_are_in_the_reference() -> None:
+    some = {"was": ["Tasks", "API", "session"], "app": ["websocket", "users"]}
+    for kind, expected in some.items():
+        text = layer_names.sections(kind)
+        assert all(re.search(rf"{kind}\.{name}$", text, re.MULTILINE) for name in expected)
+        for path in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
+            parent, _, name = path.rpartition(".")
+            module, _, owner = parent.rpartition(".")
+            holder = (
+                getattr(importlib.import_module(module), owner)
+                if owner[0].isupper()
+                else importlib.import_module(parent)
+            )
+            assert getattr(holder, name).__doc__, path
+
+
+@pytest.mark.parametrize(
+    ("title", "found"), [("Middleware and hooks", True), ("Nothing of it", False)]
+)
+def test_what_no_search_finds_is_a_problem(
+    title: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documentation, "SITE", tmp_path)
+    monkeypatch.setattr(documentation, "TASKS", {"middleware": "how-to/middleware.md#there"})
+    items = [{"location": "how-to/middleware/#x", "title": title, "path": [], "text": ""}]
+    (tmp_path / "search.json").write_text(json.dumps({"items": items}))
+    assert (documentation.unfound_tasks() == []) == found
+
+
+def test_figures_are_those_of_the_last_run() -> None:
+    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    rates = [figures["rps"] for figures in run["cases"]["plain"]["figures"].values()]
+    table = documentation.figures()
+    assert all(f"{rate:,.0f}" in table for rate in rates)
+    assert "<!-- benchmarks -->" in (DOCS / "index.md").read_text()

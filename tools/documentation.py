@@ -9,6 +9,7 @@ they are in the repository, those of examples and the changelog beside them, lin
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
+
+import layer_names
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / ".site-source", ROOT / ".site"
@@ -55,6 +58,26 @@ REFERENCE = {
 """Pages of the reference: title, and names whose docstrings they show."""
 
 
+TASKS = {
+    "upload a file": "how-to/upload-a-file.md",
+    "run code after the response": "guide/after.md",
+    "log in": "how-to/log-in.md",
+    "middleware": "how-to/middleware.md",
+    "dependency injection": "guide/providers.md",
+    "pagination": "how-to/pagination.md",
+    "server-sent events": "guide/event-streams.md",
+    "HTTPS": "guide/serving.md#tls",
+    "Docker": "guide/docker.md",
+    "OpenTelemetry": "guide/tracing.md",
+    "lifespan": "how-to/startup-and-shutdown.md",
+    "environment variables": "guide/settings.md#in-the-environment",
+}
+"""What newcomers look for: two clicks from the start, "How do I …" and the line with that word."""
+
+FIRST_RESULTS = 5
+"""So many results of a search are looked at."""
+
+
 def assemble() -> None:
     """Put the sources together."""
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -64,9 +87,35 @@ def assemble() -> None:
         write(f"examples/{page.parent.name}.md", page.read_text())
     for name, (title, objects) in REFERENCE.items():
         body = "\n\n".join(f"::: {each}" for each in objects)
+        if name in ("app", "was"):
+            body += f"\n\n{layer_names.sections(name)}"
         write(f"reference/{name}.md", f"# {title}\n\n{body}\n")
+    start = (SOURCE / "index.md").read_text()
+    write("index.md", start.replace("<!-- benchmarks -->", figures()))
     for page in SOURCE.rglob("*.md"):
         page.write_text(bent(page, page.read_text()))
+
+
+def figures() -> str:
+    """The table of requests per second, out of the last full run of the benchmarks."""
+    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    cases = {name: case["figures"] for name, case in run["cases"].items()}
+    cases = {name: cases[name] for name in ("plain", "params", "json")}
+    lines = [
+        f"| requests per second, one worker | {' | '.join(cases)} |",
+        "|---|" + "--:|" * len(cases),
+    ]
+    for name in sorted(cases["plain"], key=lambda name: -cases["plain"][name]["rps"]):
+        made = run["contestants"][name]
+        label = f"**{made['label']}**" if made["kind"] == "ours" else made["label"]
+        rates = [f"{case[name]['rps']:,.0f}" if name in case else "" for case in cases.values()]
+        lines.append(f"| {label} | {' | '.join(rates)} |")
+    machine, load = run["machine"], run["load"]
+    said = (
+        f"{run['started'][:10]}: {machine['cores']} cores, {machine['python']},"
+        f" {load['connections']} connections, {load['rounds']} rounds of {load['seconds']:g} s."
+    )
+    return "\n".join([*lines, "", said])
 
 
 def write(name: str, text: str) -> None:
@@ -154,14 +203,39 @@ def broken_links() -> list[str]:
     return found
 
 
+def unfound_tasks() -> list[str]:
+    """Tasks whose page is not among the first results of a search for their words.
+
+    The index is the site's own; the order is simpler than that of its pages' script: titles first.
+    """
+    items = json.loads((SITE / "search.json").read_text())["items"]
+    found = []
+    for task, page in TASKS.items():
+        words = [word for word in re.findall(r"\w+", task.lower()) if len(word) > 2 or word == "in"]
+        scores: dict[str, int] = {}
+        for item in items:
+            title = " ".join((item["title"], *item["path"])).lower()
+            text = item["text"].lower()
+            score = sum(10 * (word in title) + (word in text) for word in words)
+            url = urldefrag(item["location"]).url
+            scores[url] = max(score, scores.get(url, 0))
+        first = sorted(scores, key=lambda url: -scores[url])[:FIRST_RESULTS]
+        url = page.partition("#")[0].replace(".md", "/")
+        if url not in first or not scores[url]:
+            found.append(f"a search for {task!r} finds {first}, not {url}")
+    return found
+
+
 def build() -> int:
     """Build the site; return the exit code."""
     assemble()
     shutil.rmtree(SITE, ignore_errors=True)
     done = subprocess.run(("zensical", "build", "--strict", "--clean"), cwd=ROOT, check=False)
-    broken = broken_links()
+    if done.returncode:
+        return done.returncode
+    broken = broken_links() + unfound_tasks()
     print(*broken, sep="\n", file=sys.stderr)
-    return done.returncode or bool(broken)
+    return bool(broken)
 
 
 def main(arguments: list[str]) -> int:
