@@ -4,8 +4,8 @@
     hatch run soak --minutes 0.1                    all engines, without a verdict on memory
 
 First the peak of this mix is measured, with as many requests as the clients manage; then the
-engine is loaded with 80 % of it, or with `--rate`. The exit code is 1 if an answer was wrong or
-missing, or if a figure rises beyond its error.
+engine is loaded with 80 % of it, or with `--share` or `--rate`. The exit code is 1 if an answer was
+wrong or missing, or if a figure rises beyond its error.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
-def run(engine: str, seconds: float, rate: float | None) -> Outcome:
+def run(engine: str, seconds: float, rate: float | None, share: float = LOAD) -> Outcome:
     """One engine, with one worker."""
     with stage() as found, found.server(engine, 1) as server:
         # Connections of databases and threads are there after that.
         load(server, min(2.0, seconds), None)
         peak = load(server, min(PEAK_SECONDS, seconds), None)["rps"]
-        wanted = min(LOAD * peak, rate) if rate else LOAD * peak
+        wanted = min(share * peak, rate) if rate else share * peak
         before = sample(server, 0.0)
         samples: list[Sample] = []
         over = threading.Event()
@@ -225,7 +225,7 @@ def main() -> int:
     pictures = {}
     parts = ["# Soak\n", _machine(options)]
     for engine in options.engine or ENGINES:
-        outcome = run(engine, 60 * options.minutes, options.rate)
+        outcome = run(engine, 60 * options.minutes, options.rate, options.share)
         outcomes.append(outcome)
         name = f"{options.name}-{engine}.svg"
         pictures[name] = picture(outcome)
@@ -236,6 +236,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     made = parser("soak", __doc__, 30)
+    made.add_argument("--share", type=float, default=LOAD, help="of the peak that is loaded")
     made.add_argument("--rate", type=float, help="requests a second at most")
     made.add_argument("--name", default="soak", help="of the report's file")
     return made.parse_args()

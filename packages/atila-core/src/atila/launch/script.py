@@ -323,7 +323,7 @@ def trial(target: str) -> Iterator[Site]:
 
 @contextlib.contextmanager
 def _tried() -> Iterator[Site]:
-    """The same of what has been read; a script may not bear to be run twice."""
+    """The same of a script that was read already, and may not bear to be run twice."""
     site = build_site(trial=True)
     try:
         yield site

@@ -20,7 +20,8 @@ _NAME = (
 )
 _IS_SECRET = re.compile(_NAME, re.IGNORECASE)
 _INSIDE = re.compile(
-    rf"""(?P<name>[\w-]*(?:{_NAME})[\w-]*["']?\s*[:=]\s*)"""
+    # A name is tried from its beginning alone, and once: the time grows with the text.
+    rf"""(?P<name>(?<![\w-])(?=[\w-]*(?:{_NAME}))[\w-]++["']?\s*+[:=]\s*+)"""
     r"""(?P<value>b?'(?:\\.|[^'\\])*'?|b?"(?:\\.|[^"\\])*"?|[^\s,;&)}\]]+)""",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,7 @@ def _start_app(
     start_app: Callable[..., Any], module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     if type(module.get_callable()).__module__.startswith("django."):
-        from django.conf import settings
-
+        settings: Any = sys.modules["django.conf"].settings
         if not hasattr(settings, "BASE_DIR"):
             # Skitai looks there for changes in development.
             settings.BASE_DIR = module.directory
