@@ -217,6 +217,13 @@ CONTESTANTS = (
         needs="postgresql",
     ),
     Contestant(
+        "fastapi-def-db",
+        "FastAPI def + psycopg's pool · uvicorn",
+        f"{UVICORN} benchmarks.apps.database.fastapi_def_app:app",
+        ("fastapi", *ON_UVICORN, "psycopg"),
+        needs="postgresql",
+    ),
+    Contestant(
         "sanic-db",
         "Sanic + asyncpg",
         SANIC.format(app="benchmarks.apps.database.sanic_app:app"),

@@ -89,7 +89,7 @@ class Report:
         )
         loads = self.machine_loads
         if loads:
-            yield f"load of the machine in the last minute, round by round: {min(loads)} to {max(loads)}"
+            yield f"load of the machine while it was measured: {min(loads)} to {max(loads)}"
         yield "µs is processor time of the server for one answer; so are the columns of ratios"
 
     def _tables(self) -> Iterator[str]:
@@ -97,7 +97,8 @@ class Report:
             bases = "".join(f"{_column_of(base):>20}" for base in case.bases)
             yield ""
             yield f"{case.name}: {case.title}, {case.method} {case.path}"
-            yield f"  {'':22}{'µs':>8}{'requests/s':>12}{'spread':>8}{'p50 ms':>8}{'p99 ms':>8}{bases}"
+            heads = f"{'µs':>8}{'requests/s':>12}{'spread':>8}{'p50 ms':>8}{'p99 ms':>8}"
+            yield f"  {'':22}{heads}{bases}"
             for name, one in self.figures.get(case.name, {}).items():
                 ratios = "".join(f"{_ratio(one.cpu_ratios.get(base)):>20}" for base in case.bases)
                 yield (
@@ -136,7 +137,10 @@ class Report:
         if self.options.rounds < FEWEST_ROUNDS:
             yield f"fewer than {FEWEST_ROUNDS} rounds: not figures to quote"
         if self.machine["load"] > 0.25 * self.machine["cores"]:
-            yield f"the machine was busy when the run began (load {self.machine['load']})"
+            yield (
+                f"the machine was busy when the run began (load {self.machine['load']}):"
+                " rely on processor time, not on requests per second"
+            )
         figures = [one for figures in self.figures.values() for one in figures.values()]
         unsteady = sum(one.spread > STEADY for one in figures)
         if unsteady:

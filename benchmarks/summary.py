@@ -107,9 +107,7 @@ def _median_cpu(series: Series) -> float:
     return median(load.cpu_us for load in series.loads)
 
 
-def _figure(
-    series: Series, ratios: dict[str, float], cpu_ratios: dict[str, float]
-) -> Figure:
+def _figure(series: Series, ratios: dict[str, float], cpu_ratios: dict[str, float]) -> Figure:
     loads = series.loads
     rates = [load.rps for load in loads]
     shares = [load.client_cpu for load in loads if load.client_cpu is not None]
