@@ -9,11 +9,11 @@ from statistics import mean
 from benchmarks.chart import STYLE
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.options import RESULTS
-from benchmarks.recorded import Recorded, read
+from benchmarks.recorded import Recorded, loads_of, read
 
 CASES = ("plain", "params", "json")
-PANEL = 500
-LABELS = 218
+PANEL = 530
+LABELS = 248
 VALUES = 44
 ROW = 23
 BAR = 15
@@ -87,8 +87,8 @@ def _footer(pythons: list[Recorded]) -> str:
     run = pythons[0].runs[0]
     machine, load = run["machine"], run["load"]
     return (
-        f"{run['started'][:10]} · {machine['processor']}, {machine['cores']} cores ·"
-        f" one worker process, {load['connections']} connections"
+        f"{run['started'][:10]} · {machine['processor']}, {machine['cores']} cores,"
+        f" {loads_of(pythons)} · one worker process, {load['connections']} connections"
         f" · medians of {load['rounds']} interleaved rounds of {load['seconds']:g} s"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.recorded import Recorded, read
+from benchmarks.recorded import Recorded, loads_of, read
 
 README = Path(__file__).resolve().parent / "README.md"
 BEGIN, END = "<!-- reach: begin -->\n", "<!-- reach: end -->\n"
@@ -105,7 +105,23 @@ def table(pythons: list[Recorded]) -> str:
     lines += [
         _row(w, a, bar, ["–"] * len(heads), "–", "not measured") for w, a, bar in NOT_MEASURED
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *map(_conditions, pythons)]) + "\n"
+
+
+def _conditions(one: Recorded) -> str:
+    """On what machine it was measured, and how busy that was."""
+    run = one.runs[0]
+    machine, load = run["machine"], run["load"]
+    return (
+        f"- {one.python}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"
+        f" {loads_of([one])} while it was measured; {load['tool']}, {load['connections']}"
+        f" connections; {_versions(one)}."
+    )
+
+
+def _versions(one: Recorded) -> str:
+    versions = {name: version for run in one.runs for name, version in run["versions"].items()}
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
 
 
 def _row_of(bar: Bar, pythons: list[Recorded]) -> str:

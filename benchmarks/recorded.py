@@ -51,5 +51,11 @@ def read(folder: Path = RESULTS) -> list[Recorded]:
     return sorted(found.values(), key=lambda one: _numbers(one.python))
 
 
+def loads_of(pythons: list[Recorded]) -> str:
+    """How busy the machine was."""
+    loads = [load for one in pythons for run in one.runs for load in run["load"]["machine_load"]]
+    return f"load {min(loads):.1f} to {max(loads):.1f}" if loads else "load unknown"
+
+
 def _numbers(python: str) -> list[int]:
     return [int(part) for part in python.split()[-1].split(".")]
