@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, print the table, write results/latest.json and .svg."""
+"""``python -m benchmarks``: measure, print the table, write the files of results."""
 
 import json
 import os
@@ -39,6 +39,7 @@ def main() -> int:
         summary.memory_of(results),
         routing,
         failures,
+        results.machine_loads,
     )
     print(report.to_text())
     _write(options, report)
@@ -68,8 +69,8 @@ def _measure_routing(failures: list[dict[str, Any]]) -> list[Routing]:
 def _write(options: Options, report: Report) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
-    (options.output / "latest.json").write_text(text + "\n", encoding="utf-8")
-    (options.output / "latest.svg").write_text(draw(report), encoding="utf-8")
+    (options.output / f"{options.name}.json").write_text(text + "\n", encoding="utf-8")
+    (options.output / f"{options.name}.svg").write_text(draw(report), encoding="utf-8")
 
 
 if __name__ == "__main__":

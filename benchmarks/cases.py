@@ -20,7 +20,9 @@ from benchmarks.contestants import BASES, CONTESTANTS
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One GET request; ``is_right`` says whether a body is the expected answer.
+    """One request; ``is_right`` says whether a body is the expected answer.
+
+    With a ``body`` it is a POST of that JSON, else a GET.
 
     ``among`` are the contestants that have the page, if it is empty all that need no server beside
     them; ``bases`` those with whom the others are compared.
@@ -32,6 +34,16 @@ class Case:
     is_right: Callable[[bytes], bool]
     among: frozenset[str] = frozenset()
     bases: tuple[str, ...] = BASES
+    body: bytes = b""
+
+    @property
+    def method(self) -> str:
+        return "POST" if self.body else "GET"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the body, without its length."""
+        return {"content-type": "application/json"} if self.body else {}
 
     def is_for(self, contestant: str) -> bool:
         """Whether a contestant takes part."""
@@ -78,6 +90,18 @@ def _is_page(body: bytes) -> bool:
 
 _OURS = frozenset({"atila-granian", "atila-granian-wsgi", "atila-skitai"})
 _API = _OURS | {"atila-granian-async", "fastapi-def", "fastapi-async"}
+_TYPED = _OURS | {
+    "atila-granian-async",
+    "atila-granian-inline",
+    "django-bolt",
+    "fastapi-async",
+    "fastapi-def",
+    "fastapi-granian",
+    "litestar-granian",
+    "litestar-uvicorn",
+    "raw-rsgi",
+    "raw-wsgi",
+}
 _PAGE = _OURS | {"flask-gunicorn", "django-gunicorn"}
 
 CASES = (
@@ -98,6 +122,15 @@ CASES = (
         "a small JSON object",
         "/json",
         _is_items,
+    ),
+    Case(
+        "typed",
+        "a typed body of 1 KB, checked and answered",
+        "/typed",
+        _is_rows(ROWS_1K),
+        _TYPED,
+        ("fastapi-async", "litestar-granian", "django-bolt", "raw-rsgi"),
+        json.dumps({"title": TITLE, "rows": ROWS_1K}, separators=(",", ":")).encode(),
     ),
     Case(
         "api-1k",

@@ -49,7 +49,7 @@ def draw(report: Report) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}"'
         f' width="{WIDTH}" height="{height:.0f}" role="img" aria-labelledby="title">',
-        '<title id="title">Requests per second of Atila and its peers</title>',
+        '<title id="title">Processor time per request of Atila and its peers</title>',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height:.0f}" rx="8"/>',
         *_heading(report),
@@ -61,7 +61,7 @@ def draw(report: Report) -> str:
 
 
 def _heading(report: Report) -> Iterator[str]:
-    yield _text(MARGIN, 34, "Requests per second, one worker process", "title")
+    yield _text(MARGIN, 34, "Processor time of the server per request: shorter is better", "title")
     x = MARGIN
     for kind, label in (("ours", "Atila"), ("peer", "peers"), ("limit", "no framework")):
         yield f'<rect class="{kind}" x="{x}" y="47" width="12" height="12" rx="2"/>'
@@ -71,12 +71,12 @@ def _heading(report: Report) -> Iterator[str]:
 
 def _panel(title: str, figures: dict[str, Figure], top: float) -> Iterator[str]:
     yield _text(MARGIN, top + 28, title, "case")
-    base = next((base for one in figures.values() for base in one.ratios), None)
+    base = next((base for one in figures.values() for base in one.cpu_ratios), None)
     if base is not None:
         told = f"1.00x = {_CONTESTANTS[base].label}"
         yield _text(WIDTH - MARGIN, top + 28, told, "soft", "end")
     left = MARGIN + LABELS
-    most = max((one.rps_max for one in figures.values()), default=0.0)
+    most = max((max(one.cpu_rounds) for one in figures.values()), default=0.0)
     scale = (WIDTH - left - VALUES - MARGIN) / most if most else 0.0
     first = top + TITLE - 6
     for row, (name, one) in enumerate(figures.items()):
@@ -89,16 +89,16 @@ def _bar(name: str, one: Figure, left: float, top: float, scale: float) -> Itera
     contestant = _CONTESTANTS[name]
     middle = top + ROW / 2
     bold = "bold" if contestant.kind == "ours" else ""
-    end = left + one.rps * scale
-    low, high = left + one.rps_min * scale, left + one.rps_max * scale
+    end = left + one.cpu_us * scale
+    low, high = left + min(one.cpu_rounds) * scale, left + max(one.cpu_rounds) * scale
     yield _text(left - 10, middle + 4.5, contestant.label, bold, "end")
     yield (
         f'<rect class="{contestant.kind}" x="{left}" y="{middle - BAR / 2:.1f}"'
         f' width="{end - left:.1f}" height="{BAR}" rx="2"/>'
     )
     yield f'<line class="range" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>'
-    figures = f"{one.rps:,.0f}"
-    ratio = next(iter(one.ratios.values()), None)
+    figures = f"{one.cpu_us:.1f} µs"
+    ratio = next(iter(one.cpu_ratios.values()), None)
     if ratio is not None:
         figures += f"  ·  {ratio:.2f}x"
     yield _text(max(end, high) + 8, middle + 4.5, figures, bold)

@@ -39,6 +39,7 @@ UVICORN = (
 GUNICORN = "python -m gunicorn --bind 127.0.0.1:{port} --workers 1"
 ATILA_SERVE = "atila serve --host 127.0.0.1 --port {port} --workers 1"
 
+GRANIAN_ASGI = f"{GRANIAN} --interface asgi"
 SANIC = "sanic {app} --host=127.0.0.1 --port={{port}} --single-process --no-access-logs --no-motd"
 
 OURS = ("atila-core", "atila-render")
@@ -64,6 +65,13 @@ CONTESTANTS = (
         "atila-granian-async",
         "Atila async def · granian",
         f"{ATILA_SERVE} --engine granian benchmarks.apps.atila_async_app:app",
+        (*OURS, "granian"),
+        "ours",
+    ),
+    Contestant(
+        "atila-granian-inline",
+        "Atila blocking=False · granian",
+        f"{ATILA_SERVE} --engine granian benchmarks.apps.atila_inline_app:app",
         (*OURS, "granian"),
         "ours",
     ),
@@ -123,6 +131,55 @@ CONTESTANTS = (
         ("starlette", *ON_UVICORN),
     ),
     Contestant(
+        "fastapi-granian",
+        "FastAPI async def · granian",
+        f"{GRANIAN_ASGI} benchmarks.apps.fastapi_async_app:app",
+        ("fastapi", "granian"),
+    ),
+    Contestant(
+        "litestar-granian",
+        "Litestar async def · granian",
+        f"{GRANIAN_ASGI} benchmarks.apps.litestar_app:app",
+        ("litestar", "granian"),
+    ),
+    Contestant(
+        "starlette-granian",
+        "Starlette async def · granian",
+        f"{GRANIAN_ASGI} benchmarks.apps.starlette_app:app",
+        ("starlette", "granian"),
+    ),
+    Contestant(
+        "blacksheep-granian",
+        "BlackSheep async def · granian",
+        f"{GRANIAN_ASGI} benchmarks.apps.blacksheep_app:app",
+        ("blacksheep", "granian"),
+    ),
+    Contestant(
+        "emmett55-granian",
+        "emmett55 async def · granian RSGI",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.emmett55_app:app",
+        ("emmett55", "granian"),
+    ),
+    Contestant(
+        "django-bolt",
+        "django-bolt async def",
+        "python -m django runbolt --settings benchmarks.apps.bolt.settings"
+        " --host 127.0.0.1 --port {port} --processes 1 --no-admin",
+        ("django-bolt", "django"),
+    ),
+    Contestant(
+        "robyn",
+        "Robyn async def",
+        "python benchmarks/apps/robyn_app.py {port} --log-level ERROR --disable-openapi",
+        ("robyn",),
+    ),
+    Contestant(
+        "sanic",
+        "Sanic async def",
+        SANIC.format(app="benchmarks.apps.sanic_app:app"),
+        ("sanic",),
+    ),
+    Contestant(
         RAW_LIMIT,
         "WSGI function · granian",
         f"{GRANIAN_WSGI} benchmarks.apps.raw_wsgi:app",
@@ -157,6 +214,13 @@ CONTESTANTS = (
         "FastAPI + asyncpg · uvicorn",
         f"{UVICORN} benchmarks.apps.database.fastapi_app:app",
         ("fastapi", *ON_UVICORN, "asyncpg"),
+        needs="postgresql",
+    ),
+    Contestant(
+        "fastapi-def-db",
+        "FastAPI def + psycopg's pool · uvicorn",
+        f"{UVICORN} benchmarks.apps.database.fastapi_def_app:app",
+        ("fastapi", *ON_UVICORN, "psycopg"),
         needs="postgresql",
     ),
     Contestant(

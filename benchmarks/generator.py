@@ -42,14 +42,27 @@ class Connection:
 
 
 class Generator:
-    """Asks one address for one path, over and over, for a given time."""
+    """Sends one request to one address, over and over, for a given time.
 
-    def __init__(self, address: tuple[str, int], path: str, body: bytes, connections: int) -> None:
+    ``body`` is the answer's; ``sent`` the request's, which makes it a POST of JSON.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        path: str,
+        body: bytes,
+        connections: int,
+        sent: bytes = b"",
+    ) -> None:
         self.address = address
         self.body = body
         self.connections = connections
         host, port = address
-        self.request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
+        head = f"{'POST' if sent else 'GET'} {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        if sent:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
+        self.request = head.encode() + b"\r\n" + sent
         self.usual_size = -1
         """Length of a whole answer seen before: one of this length needs no parsing."""
 

@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,17 +24,27 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests per second, latencies in milliseconds; ``errors`` is empty when all went well.
+    """Answers counted, requests per second, latencies in milliseconds.
+
+    ``errors`` is empty when all went well. ``cpu`` are the processor seconds which all processes
+    of the server used meanwhile.
 
     ``client_cpu`` is the share of one core which the generator itself used, if it can tell:
     near 1.0 it is the generator that was measured.
     """
 
+    answered: int
     rps: float
     p50_ms: float
     p99_ms: float
     errors: str = ""
     client_cpu: float | None = None
+    cpu: float = 0.0
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time of the server for one answer, in microseconds."""
+        return 1e6 * self.cpu / self.answered if self.answered else 0.0
 
 
 class Tool(Protocol):
@@ -51,7 +63,7 @@ def fetch_right_answer(port: int, case: Case) -> bytes:
     """Ask once and return the body, or raise WrongAnswer."""
     connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
     try:
-        connection.request("GET", case.path)
+        connection.request(case.method, case.path, case.body or None, case.headers)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
@@ -74,11 +86,12 @@ class BuiltIn:
         return "builtin (benchmarks/generator.py)"
 
     def run(self, port: int, case: Case, body: bytes, connections: int, seconds: float) -> Load:
-        tally = Generator((HOST, port), case.path, body, connections).run(seconds)
+        tally = Generator((HOST, port), case.path, body, connections, case.body).run(seconds)
         ordered = sorted(tally.latencies)
         if not ordered:
-            return Load(0.0, 0.0, 0.0, _join(tally.errors) or "no answer at all")
+            return Load(0, 0.0, 0.0, 0.0, _join(tally.errors) or "no answer at all")
         return Load(
+            tally.right,
             tally.right / tally.elapsed,
             1000 * ordered[len(ordered) // 2],
             1000 * ordered[len(ordered) * 99 // 100],
@@ -98,14 +111,12 @@ class Wrk:
         return " ".join(output.split()[:2])
 
     def run(self, port: int, case: Case, body: bytes, connections: int, seconds: float) -> Load:
-        output = _output_of(
-            ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"],
-            port,
-            case,
-            seconds,
-        )
+        command = ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+        with _script_of(case) as script:
+            output = _output_of([*command, *script], port, case, seconds)
         errors = re.findall(r"Socket errors: .*|Non-2xx or 3xx responses: \d+", output)
         return Load(
+            int(_first(r"(\d+) requests in", output)),
             float(_first(r"Requests/sec:\s+([\d.]+)", output)),
             _milliseconds(_first(r"50%\s+([\d.]+\w+)", output)),
             _milliseconds(_first(r"99%\s+([\d.]+\w+)", output)),
@@ -127,10 +138,14 @@ class Autocannon:
     def run(self, port: int, case: Case, body: bytes, connections: int, seconds: float) -> Load:
         command = ["autocannon", "--json", "--expectBody", body.decode()]
         command += ["-c", str(connections), "-d", str(max(1, round(seconds)))]
+        if case.body:
+            command += ["-m", "POST", "-b", case.body.decode()]
+            command += [f"-H{name}={value}" for name, value in case.headers.items()]
         result = json.loads(_output_of(command, port, case, seconds))
         names = ("errors", "timeouts", "mismatches", "non2xx")
         errors = {name: result[name] for name in names if result.get(name)}
         return Load(
+            result["requests"]["total"],
             result["requests"]["total"] / result["duration"],
             float(result["latency"]["p50"]),
             float(result["latency"]["p99"]),
@@ -148,6 +163,20 @@ def choose_tool(name: str | None = None) -> Tool:
         if name in (None, tool.name) and (tool.name == "builtin" or shutil.which(tool.name)):
             return tool
     raise LookupError(f"the load generator {name!r} is not on the PATH")
+
+
+@contextmanager
+def _script_of(case: Case) -> Iterator[list[str]]:
+    """The arguments for wrk which make it send the body of ``case``, if it has one."""
+    if not case.body:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(f'wrk.method = "{case.method}"\nwrk.body = [=[{case.body.decode()}]=]\n')
+        for name, value in case.headers.items():
+            script.write(f'wrk.headers["{name}"] = "{value}"\n')
+        script.flush()
+        yield ["-s", script.name]
 
 
 def _output_of(command: Sequence[str], port: int, case: Case, seconds: float) -> str:

@@ -1,18 +1,20 @@
 """The run itself: rounds over all contestants, one server alive at a time."""
 
+import os
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 
 from benchmarks import memory
 from benchmarks.cases import Case
 from benchmarks.contestants import Contestant
-from benchmarks.load import Load, WrongAnswer, fetch_right_answer
+from benchmarks.load import BuiltIn, Load, WrongAnswer, fetch_right_answer
 from benchmarks.options import Options
 from benchmarks.servers import Server, ServerFailed, running
 
+WARMER = BuiltIn()
 SETTLE_SECONDS = 0.5
 """Between the last answer and a look at a server's memory."""
 
@@ -32,6 +34,8 @@ class Results:
     series: dict[str, dict[str, Series]]
     memory: dict[str, list[memory.Memory]]
     server_failures: dict[str, list[str]]
+    machine_loads: list[float] = field(default_factory=list)
+    """The machine's load average of the last minute, at the start of each round and at the end."""
 
 
 def run(options: Options) -> Results:
@@ -46,6 +50,7 @@ def run(options: Options) -> Results:
         {name: [] for name in names},
     )
     for number in range(1, options.rounds + 1):
+        results.machine_loads.append(round(os.getloadavg()[0], 2))
         for contestant in options.contestants:
             if not results.series[contestant.name]:
                 continue
@@ -56,6 +61,7 @@ def run(options: Options) -> Results:
             except ServerFailed as error:
                 results.server_failures[contestant.name].append(str(error))
                 _progress(f"  FAILED: {error}")
+    results.machine_loads.append(round(os.getloadavg()[0], 2))
     return results
 
 
@@ -91,11 +97,17 @@ def _look_at(server: Server) -> memory.Snapshot:
 def _measure_case(
     options: Options, case: Case, server: Server, body: bytes, series: Series
 ) -> None:
-    """Warm up, measure, and make sure that the answer is still the right one afterwards."""
-    ask = options.tool.run
+    """Warm up, measure, and make sure that the answer is still the right one afterwards.
+
+    Warming up is left to our own generator, which compares every answer's body.
+    """
     try:
-        ask(server.port, case, body, options.connections, options.warm_up)
-        load = ask(server.port, case, body, options.connections, options.duration)
+        warmed = WARMER.run(server.port, case, body, options.connections, options.warm_up)
+        if warmed.errors:
+            raise WrongAnswer(f"while it warmed up: {warmed.errors}")
+        before = _look_at(server)
+        load = options.tool.run(server.port, case, body, options.connections, options.duration)
+        load = replace(load, cpu=memory.seconds_between(before, _look_at(server)))
         fetch_right_answer(server.port, case)
     except (OSError, WrongAnswer) as error:
         _fail(series, case, f"{error}\n{server.log_tail()}".strip())
@@ -105,7 +117,7 @@ def _measure_case(
         return
     series.loads.append(load)
     busy = "" if load.client_cpu is None else f"  (generator {load.client_cpu:.0%} of a core)"
-    _progress(f"  {case.name:8} {load.rps:9.0f} requests/s{busy}")
+    _progress(f"  {case.name:8} {load.rps:9.0f} requests/s {load.cpu_us:7.1f} µs{busy}")
 
 
 def _fail(series: Series, case: Case, reason: str) -> None:

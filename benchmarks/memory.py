@@ -1,4 +1,4 @@
-"""Resident memory of a server, of the process that serves and of all its processes."""
+"""Memory and processor time of a server: of the process that serves, and of all of them."""
 
 from dataclasses import dataclass
 
@@ -44,6 +44,12 @@ def snapshot(pid: int) -> Snapshot:
         except psutil.NoSuchProcess:
             continue
     return usages
+
+
+def seconds_between(before: Snapshot, after: Snapshot) -> float:
+    """Processor seconds, of user and kernel, which all processes used between two snapshots."""
+    nothing = Usage(0, 0.0)
+    return sum(usage.cpu - before.get(pid, nothing).cpu for pid, usage in after.items())
 
 
 def compare(before: Snapshot, after: Snapshot) -> Memory:

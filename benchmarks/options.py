@@ -29,6 +29,7 @@ class Options:
     connections: int
     tool: Tool
     output: Path
+    name: str
 
     @property
     def warm_up(self) -> float:
@@ -64,6 +65,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--output", type=Path, default=RESULTS, metavar="FOLDER", help="default benchmarks/results"
     )
+    parser.add_argument(
+        "--name", default="latest", help="of the files of results; default latest (.json, .svg)"
+    )
     given = parser.parse_args(arguments)
     try:
         only = _pick("contestant", given.only, {one.name: one for one in CONTESTANTS})
@@ -72,7 +76,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     except LookupError as error:
         parser.error(str(error.args[0]))
     duration = given.duration or (QUICK_SECONDS if given.quick else 5.0)
-    return Options(only, cases, duration, given.rounds, given.connections, tool, given.output)
+    return Options(
+        only, cases, duration, given.rounds, given.connections, tool, given.output, given.name
+    )
 
 
 def _pick(kind: str, wanted: str | None, known: dict[str, T]) -> tuple[T, ...]:

@@ -10,7 +10,7 @@ from benchmarks.options import Options
 from benchmarks.routing import Routing
 from benchmarks.summary import Figures, MemoryFigure
 
-SCHEMA = 1
+SCHEMA = 2
 SATURATED = 0.85
 """Share of a core from which on the load generator may be what limits a figure."""
 FEWEST_ROUNDS = 3
@@ -30,9 +30,10 @@ class Report:
     memory: dict[str, MemoryFigure]
     routing: list[Routing]
     failures: list[dict[str, Any]]
+    machine_loads: list[float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for results/latest.json."""
+        """Plain data for the file of results."""
         options = self.options
         return {
             "schema": SCHEMA,
@@ -44,6 +45,7 @@ class Report:
                 "seconds": options.duration,
                 "warm_up_seconds": options.warm_up,
                 "rounds": options.rounds,
+                "machine_load": self.machine_loads,
             },
             "versions": self.versions,
             "contestants": {
@@ -85,17 +87,22 @@ class Report:
             f" {options.duration:g} s a measurement, median of {options.rounds} rounds,"
             " one worker process each"
         )
+        loads = self.machine_loads
+        if loads:
+            yield f"load of the machine while it was measured: {min(loads)} to {max(loads)}"
+        yield "µs is processor time of the server for one answer; so are the columns of ratios"
 
     def _tables(self) -> Iterator[str]:
         for case in self.options.cases:
             bases = "".join(f"{_column_of(base):>20}" for base in case.bases)
             yield ""
-            yield f"{case.name}: {case.title}, GET {case.path}"
-            yield f"  {'':22}{'requests/s':>12}{'spread':>8}{'p50 ms':>8}{'p99 ms':>8}{bases}"
+            yield f"{case.name}: {case.title}, {case.method} {case.path}"
+            heads = f"{'µs':>8}{'requests/s':>12}{'spread':>8}{'p50 ms':>8}{'p99 ms':>8}"
+            yield f"  {'':22}{heads}{bases}"
             for name, one in self.figures.get(case.name, {}).items():
-                ratios = "".join(f"{_ratio(one.ratios.get(base)):>20}" for base in case.bases)
+                ratios = "".join(f"{_ratio(one.cpu_ratios.get(base)):>20}" for base in case.bases)
                 yield (
-                    f"{_mark(name)} {name:22}{one.rps:12,.0f}{one.spread:8.0%}"
+                    f"{_mark(name)} {name:22}{one.cpu_us:8.1f}{one.rps:12,.0f}{one.spread:8.0%}"
                     f"{one.p50_ms:8.2f}{one.p99_ms:8.2f}{ratios}"
                 )
 
@@ -130,7 +137,10 @@ class Report:
         if self.options.rounds < FEWEST_ROUNDS:
             yield f"fewer than {FEWEST_ROUNDS} rounds: not figures to quote"
         if self.machine["load"] > 0.25 * self.machine["cores"]:
-            yield f"the machine was busy when the run began (load {self.machine['load']})"
+            yield (
+                f"the machine was busy when the run began (load {self.machine['load']}):"
+                " rely on processor time, not on requests per second"
+            )
         figures = [one for figures in self.figures.values() for one in figures.values()]
         unsteady = sum(one.spread > STEADY for one in figures)
         if unsteady:

@@ -3,6 +3,8 @@
 import ast
 import contextlib
 import html
+import importlib
+import json
 import os
 import re
 import signal
@@ -19,6 +21,7 @@ import psutil
 import pytest
 import websocket
 
+from atila.testing import TestClient
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
 
@@ -26,7 +29,22 @@ pytestmark = pytest.mark.served
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "examples" / "demo"
-HANDLERS = ("hello", "three", "temperature", "echo", "guestbook", "sign")
+HANDLERS = (
+    "hello",
+    "live",
+    "three",
+    "clocked",
+    "speak",
+    "listen",
+    "post",
+    "order",
+    "refused",
+    "account",
+    "log_in",
+    "sign",
+    "entries",
+)
+HTML = {"accept": "text/html"}
 ENGINES = [
     pytest.param(name, marks=pytest.mark.engine(name), id=name) for name in ("granian", "skitai")
 ]
@@ -113,37 +131,106 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     server.kill()
 
 
-def code_of(name: str) -> str:
-    text = (DEMO / "app.py").read_text()
-    (found,) = (
-        node
-        for node in ast.parse(text).body
-        if isinstance(node, ast.FunctionDef) and node.name == name
-    )
-    return "\n".join(text.splitlines()[found.decorator_list[0].lineno - 1 : found.end_lineno])
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client in this process."""
+    data = str(tmp_path_factory.mktemp("inside"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATILA_DEMO_DATA", data)
+        client = TestClient.of(DEMO / "serve.py")
+        with client:
+            yield client
 
 
-@pytest.mark.parametrize("name", HANDLERS)
-def test_the_page_shows_the_source(demo: str, name: str) -> None:
-    page = httpx.get(demo).text
-    shown = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
-    assert any(code_of(name) in code for code in shown)
+def code_of(function: str) -> str:
+    """A function with its decorators, as its module has it."""
+    for module in (DEMO / "demo").glob("*.py"):
+        text = module.read_text()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function:
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+    raise AssertionError(function)
 
 
-def test_the_page_needs_nothing_from_elsewhere(demo: str) -> None:
-    answer = httpx.get(demo)
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert not re.search(r"""(src|href)\s*=\s*["']?(\w+:)?//|@import|url\(""", answer.text)
+def shown_code(page: str) -> list[str]:
+    blocks = re.findall(r"<code>(.*?)</code>", page, re.DOTALL)
+    return [html.unescape(re.sub(r"</?span[^>]*>", "", block)) for block in blocks]
 
 
-def test_a_plain_function(demo: str) -> None:
-    assert "Hi, Ada!" in httpx.get(demo + "/hello/Ada", params={"greeting": "Hi"}).text
-    assert "Hello, Ada!" in httpx.get(demo + "/hello/Ada").text
+@pytest.mark.parametrize("function", HANDLERS)
+def test_the_page_shows_the_source(inside: TestClient, function: str) -> None:
+    assert any(code_of(function) in code for code in shown_code(inside.get("/").text))
 
 
-def test_what_a_visitor_sends_is_escaped(demo: str) -> None:
-    answer = httpx.get(demo + "/hello/%3Cb%3E", params={"greeting": "<script>"})
+def test_the_links_lead_somewhere(inside: TestClient) -> None:
+    page = inside.get("/").text
+    paths = set(re.findall(r'(?:href|src)="(/[^"#]*)"', page)) - {"/account"}
+    assert {"/docs", "/metrics", "/health/ready", "/guide/tasks"} <= paths
+    found = {path: inside.get(path).status_code for path in paths}
+    assert set(found.values()) == {200}, found
+
+
+def test_the_policy_is_on_every_page(inside: TestClient) -> None:
+    refused = inside.post("/order", {"seats": "9"}, headers=HTML)
+    for answer in (inside.get("/"), inside.get("/login"), inside.get("/hello/Ada"), refused):
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not re.search(
+            r"""(src|href)\s*=\s*["']?(\w+:)?//|<style|style=|onclick""", answer.text
+        )
+
+
+def test_what_a_visitor_sends_is_escaped(inside: TestClient) -> None:
+    answer = inside.get("/hello/%3Cb%3E?greeting=%3Cscript%3E")
     assert "&lt;script&gt;, &lt;b&gt;!" in answer.text
+    wrong = inside.post("/order", {"name": "<script>"}, headers=HTML)
+    assert "&lt;script&gt;" in wrong.text
+    assert "<script>" not in wrong.text
+
+
+def test_a_form_comes_back_with_its_faults_in_place(inside: TestClient) -> None:
+    fields = {"name": "A", "seats": "12", "day": "soon", "meal": "breakfast"}
+    page = inside.post("/order", fields, headers=HTML)
+    assert page.status_code == 400
+    for field in fields:
+        fault = re.search(rf'id="{field}-fault">([^<]+)<', page.text)
+        assert fault, field
+    assert 'name="seats" value="12"' in page.text
+    right = {"name": "Ada", "seats": "2", "day": "2030-01-31", "meal": "lunch"}
+    assert "A table for 2 on 2030-01-31" in inside.post("/order", right, headers=HTML).text
+    assert inside.post("/order", right, headers={"accept": "application/json"}).json() == {
+        "name": "Ada",
+        "seats": 2,
+        "day": "2030-01-31",
+        "meal": "lunch",
+    }
+    refused = inside.post("/order", fields, headers={"accept": "application/json"}).json()
+    assert {each["at"] for each in refused["errors"]} == set(fields)
+
+
+def test_the_guide_has_no_other_files(inside: TestClient) -> None:
+    for name in ("nothing", "..%2Fdecisions", "*", "%2Fetc%2Fpasswd"):
+        assert inside.get(f"/guide/{name}").status_code == 404, name
+
+
+def test_figures_are_those_of_the_time_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DEMO))
+    figures = importlib.import_module("demo.figures")
+    before, after = (object.__new__(figures.Sample) for _ in range(2))
+    for sample, at, count in ((before, 10.0, 0), (after, 12.0, 40)):
+        sample.time, sample.gauges, sample.buckets = at, {}, {}
+        sample.requests, sample.seconds = count, count * 0.02
+        # 20 of 40 within 10 ms, the others between 10 and 50 ms.
+        for bound, share in ((0.01, 0.5), (0.05, 1.0), (float("inf"), 1.0)):
+            sample.buckets[bound] = count * share
+    told = after.since(before)
+    assert (told["rate"], told["mean"], told["slow"]) == (20.0, 20.0, 46.0)
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="_csrf_token"[^>]*value="([^"]+)"', page)
+    assert found, page
+    return found[1]
 
 
 def test_three_tasks_run_at_once(demo: str) -> None:
@@ -154,87 +241,78 @@ def test_three_tasks_run_at_once(demo: str) -> None:
     assert max(took) <= total < sum(took)
 
 
-def test_the_api(demo: str) -> None:
-    answer = httpx.get(demo + "/temperature", params={"celsius": "100"})
-    assert answer.headers["content-type"].partition(";")[0] == "application/json"
-    assert answer.json() == {"fahrenheit": 212.0, "kelvin": 373.15}
+def test_login_and_out(demo: str) -> None:
+    with httpx.Client(
+        base_url=demo, headers=HTML, follow_redirects=True, timeout=PATIENCE
+    ) as visitor:
+        asked = visitor.get("/account")
+        assert asked.url.path == "/login"
+        form = {"name": "ada", "password": "wrong", "_csrf_token": token_of(asked.text)}
+        wrong = visitor.post(str(asked.url), data=form)
+        assert (wrong.status_code, "No account has this" in wrong.text) == (403, True)
+        form |= {"password": "analytical engine", "_csrf_token": token_of(wrong.text)}
+        page = visitor.post(str(asked.url), data=form)
+        assert (page.url.path, "Welcome, ada" in page.text) == ("/account", True)
+        assert visitor.post("/logout", data={}).status_code == 400
+        visitor.post("/logout", data={"_csrf_token": token_of(page.text)})
+        assert visitor.get("/account").url.path == "/login"
 
 
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ("", "celsius"),
-        ("celsius=warm", "celsius"),
-        ("celsius=nan", "celsius"),
-        ("celsius=-300", "celsius"),
-        ("celsius=1&celsius=2", "celsius"),
-        ("celsius=20&wind=3", "wind"),
-    ],
-)
-def test_the_api_names_what_is_wrong(demo: str, query: str, named: str) -> None:
-    answer = httpx.get(f"{demo}/temperature?{query}", headers={"accept": "application/json"})
-    assert answer.status_code == 400
-    assert named in answer.json()["detail"]
+def test_a_chat_reaches_both_ways(demo: str) -> None:
+    socket = connect(demo)
+    try:
+        with httpx.stream("GET", demo + "/chat/events", timeout=PATIENCE) as events:
+            lines = events.iter_lines()
+            next(lines)  # It listens.
+            socket.send('{"name": "Ada", "text": "by socket"}')
+            assert json.loads(socket.recv())["text"] == "by socket"
+            answer = httpx.post(demo + "/chat", json={"name": "Grace", "text": "by request"})
+            assert answer.status_code == 202
+            assert json.loads(socket.recv())["text"] == "by request"
+            data = (json.loads(line[6:]) for line in lines if line.startswith("data: "))
+            assert [next(data)["text"], next(data)["text"]] == ["by socket", "by request"]
+        assert httpx.post(demo + "/chat", json={"name": "", "text": "x"}).status_code == 400
+    finally:
+        socket.close()
 
 
 def connect(url: str) -> websocket.WebSocket:
-    return websocket.create_connection(url.replace("http", "ws") + "/echo", timeout=PATIENCE)
+    return websocket.create_connection(url.replace("http", "ws") + "/chat/socket", timeout=PATIENCE)
 
 
-def test_the_websocket_echoes(demo: str) -> None:
-    client = connect(demo)
-    try:
-        for message in ("hello", "höchst erfreut", "x" * 1000):
-            client.send(message)
-            assert client.recv() == "ECHO: " + message
-    finally:
-        client.close()
+def sign(url: str, text: str, signer: str = "Grace") -> int:
+    with httpx.Client(base_url=url, headers=HTML, timeout=PATIENCE) as visitor:
+        form = {"signer": signer, "text": text, "_csrf_token": token_of(visitor.get("/").text)}
+        return visitor.post("/guestbook", data=form).status_code
 
 
 def test_the_guest_book_keeps_what_is_written(demo: str) -> None:
-    entry = {"name": "Grace", "text": "<i>It runs.</i>"}
-    answer = httpx.post(demo + "/guestbook", json=entry)
-    assert answer.status_code == 201
+    assert sign(demo, "<i>It runs.</i>") == 303
     (first, *_) = httpx.get(demo + "/guestbook").json()["entries"]
-    assert {name: first[name] for name in entry} == entry
-
-
-@pytest.mark.parametrize(
-    ("entry", "named"),
-    [
-        ({"name": "Grace"}, "text"),
-        ({"name": " ", "text": "x"}, "name"),
-        ({"name": 5, "text": "x"}, "name"),
-        ({"name": "Grace", "text": "x" * 201}, "text"),
-    ],
-)
-def test_the_guest_book_names_what_is_wrong(
-    demo: str, entry: dict[str, object], named: str
-) -> None:
-    answer = httpx.post(demo + "/guestbook", json=entry)
-    assert answer.status_code == 400
-    assert named in answer.json()["detail"]
-
-
-def test_the_guest_book_takes_no_form(demo: str) -> None:
-    answer = httpx.post(demo + "/guestbook", data={"name": "Grace", "text": "x"})
-    assert answer.status_code == 415
+    assert (first["name"], first["text"]) == ("Grace", "<i>It runs.</i>")
+    assert sign(demo, " ") == 400
+    assert sign(demo, "x" * 201) == 400
+    assert httpx.post(demo + "/guestbook", data={"signer": "a", "text": "b"}).status_code == 400
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_several_workers_share_the_guest_book(engine: str, tmp_path: Path) -> None:
+def test_several_workers_are_one(engine: str, tmp_path: Path) -> None:
+    """They share guest book, forms, metrics, and what is live."""
     server = start(engine, tmp_path, "--workers", "2")
-    texts = [f"text {number}" for number in range(24)]
-
-    def sign(text: str) -> int:
-        entry = {"name": "Grace", "text": text}
-        return httpx.post(server.url + "/guestbook", json=entry, timeout=PATIENCE).status_code
-
+    texts = [f"text {number}" for number in range(12)]
     try:
-        with ThreadPoolExecutor(8) as executor:
-            assert set(executor.map(sign, texts)) == {201}
+        with ThreadPoolExecutor(4) as executor:
+            assert set(executor.map(lambda text: sign(server.url, text), texts)) == {303}
         entries = httpx.get(server.url + "/guestbook").json()["entries"]
         assert sorted(entry["text"] for entry in entries) == sorted(texts)
+        with httpx.stream("GET", server.url + "/live", timeout=PATIENCE) as live:
+            events = (json.loads(x[6:]) for x in live.iter_lines() if x.startswith("data: "))
+            assert next(events)["total"] >= 2 * len(texts)
+            sign(server.url, "one more")
+            shown = next(each for each in events if each["rate"])
+            assert shown["mean"] > 0
+            assert shown["slow"] > 0
+            assert shown["streams"] == 1
     finally:
         server.kill()
 

@@ -36,7 +36,11 @@ ELSEWHERE = {
     "docs/rpc.md": "tests/test_rpc_guide.py",
 }
 """Pages whose blocks are run by another test, on real servers."""
-NO_CODE = frozenset({"docs/decisions.md", "docs/status.md", "docs/guide/README.md"})
+NO_CODE = frozenset(
+    {"docs/decisions.md", "docs/promises.md", "docs/status.md"}
+    | {"docs/guide/README.md", "docs/how-to/README.md"}
+    | {page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/reports/*.md")}
+)
 
 MEMCACHED = ROOT / "packages" / "atila-tasks" / "tests" / "test_own_interface.py"
 

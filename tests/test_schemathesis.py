@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS
 
@@ -19,6 +21,10 @@ from atila.testing import TestClient
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 TRIES = {"tracker": 4, "demo": 2, "myapp": 2}
 """How many requests of each mode for each operation."""
+GUARDED = {("POST", "/guestbook"), ("POST", "/login"), ("POST", "/logout")}
+"""Forms whose token against forgery only a page that was shown before can know."""
+ENDLESS = {("GET", "/live"), ("GET", "/chat/events")}
+"""Event streams."""
 CHECKED = {
     "not_a_server_error",
     "status_code_conformance",
@@ -52,7 +58,7 @@ def example(
 def test_schemathesis_finds_nothing(example: tuple[str, TestClient]) -> None:
     name, client = example
     if name == "demo":
-        import store
+        from demo import store
 
         store.prepare()
     made = openapi.of_site(client.app.site, {"title": name, "version": "1"})
@@ -67,14 +73,22 @@ def test_schemathesis_finds_nothing(example: tuple[str, TestClient]) -> None:
     tried = 0
     for found in schema.get_all_operations():
         operation = found.ok()
+        if (operation.method.upper(), operation.path) in GUARDED | ENDLESS:
+            continue
         takes = [*operation.definition.raw.get("parameters", ())]
         takes += [*operation.definition.raw.get("requestBody", ())]
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             if mode is GenerationMode.NEGATIVE and not takes:
                 continue  # Nothing can be wrong.
             tried += 1
-            _try(operation.as_strategy(generation_mode=mode), TRIES[name], checks, headers)
-    assert tried >= len(made["paths"])
+            # Of a text in a path no value is wrong.
+            none_is_wrong = (
+                suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext()
+            )
+            with none_is_wrong:
+                _try(operation.as_strategy(generation_mode=mode), TRIES[name], checks, headers)
+    left_out = GUARDED | ENDLESS if name == "demo" else set()
+    assert tried >= sum(len(each) for each in made["paths"].values()) - len(left_out)
 
 
 def _try(strategy: Any, times: int, checks: list[Any], headers: dict[str, str]) -> None:

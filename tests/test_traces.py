@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import skitai
 from opentelemetry import trace
@@ -17,10 +19,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from support.protos import generated
 
 from atila import Atila, Was
 from atila.runtime import spans
 from atila.testing.waits import PATIENCE, wait_until
+from atila_tasks.testing import PostgreSQLServer, RedisServer
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 ASKED = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
@@ -227,6 +231,64 @@ def test_calls_of_other_servers(app: Atila, exporter: InMemorySpanExporter) -> N
     assert calls[1].status.status_code is StatusCode.ERROR
 
 
+def test_calls_of_grpc(app: Atila, exporter: InMemorySpanExporter) -> None:
+    pb2, pb2_grpc = generated()["route_guide"]
+    asked: list[dict[str, Any]] = []
+
+    class Guide(pb2_grpc.RouteGuideServicer):  # type: ignore[name-defined, misc]
+        def GetFeature(self, point: Any, context: Any) -> Any:
+            asked.append(dict(context.invocation_metadata()))
+            if point.latitude:
+                context.abort(grpc.StatusCode.NOT_FOUND, "nothing there")
+            return pb2.Feature(name="here")
+
+        def ListFeatures(self, area: Any, context: Any) -> Iterator[Any]:
+            asked.append(dict(context.invocation_metadata()))
+            yield from (pb2.Feature(name=name) for name in "ab")
+
+    with futures.ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        pb2_grpc.add_RouteGuideServicer_to_server(Guide(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        skitai.alias("@guide", skitai.PROTO_HTTP, f"127.0.0.1:{port}")
+
+        @app.route("/<int:latitude>")
+        def ask(was: Was, latitude: int) -> str:
+            stub = was.grpc("@guide/routeguide.RouteGuide")
+            result = stub.GetFeature(pb2.Point(latitude=latitude)).dispatch()
+            return str(result.status)
+
+        @app.route("/list")
+        async def listed(was: Was) -> str:
+            features = was.grpc("@guide/routeguide.RouteGuide").ListFeatures.stream(pb2.Rectangle())
+            return "".join([feature.name async for feature in features])
+
+        client = app.test_client()
+        client.get("/0", headers=ASKED)
+        client.get("/1", headers=ASKED)
+        assert client.get("/list", headers=ASKED).text == "ab"
+        server.stop(None).wait()
+    calls = [span for span in ended(exporter, 6) if span.kind is SpanKind.CLIENT]
+    methods = ["GetFeature", "GetFeature", "ListFeatures"]
+    codes = ["OK", "NOT_FOUND", "OK"]
+    for span, method, code, metadata in zip(calls, methods, codes, asked, strict=True):
+        assert span.name == f"routeguide.RouteGuide/{method}"
+        assert dict(span.attributes or {}) == {
+            "rpc.system.name": "grpc",
+            "rpc.method": f"routeguide.RouteGuide/{method}",
+            "rpc.response.status_code": code,
+            "server.address": "127.0.0.1",
+            "server.port": port,
+            **({} if code == "OK" else {"error.type": "atila_tasks.core.errors.RpcError"}),
+        }
+        assert metadata["traceparent"].split("-")[1:3] == [
+            TRACE,
+            format(span.context.span_id, "016x"),
+        ]
+    assert calls[1].status.status_code is StatusCode.ERROR
+
+
 def test_queries(app: Atila, exporter: InMemorySpanExporter, tmp_path: Path) -> None:
     skitai.alias("@traced", skitai.DB_SQLITE3, str(tmp_path / "a.db"))
 
@@ -253,6 +315,37 @@ def test_queries(app: Atila, exporter: InMemorySpanExporter, tmp_path: Path) -> 
         assert "secret" not in str(dict(span.attributes or {}))
     assert calls[0].name == "SELECT @traced"
     assert calls[2].status.status_code is StatusCode.ERROR
+
+
+def test_queries_of_servers(app: Atila, exporter: InMemorySpanExporter, tmp_path: Path) -> None:
+    redis = RedisServer(tmp_path)
+    with PostgreSQLServer() as postgresql:
+        skitai.alias("@traced_redis", skitai.DB_REDIS, f"127.0.0.1:{redis.port}/0")
+        skitai.alias("@traced_pg", skitai.DB_PGSQL, postgresql.address)
+
+        @app.route("/")
+        async def ask(was: Was) -> str:
+            with was.db("@traced_redis") as db:
+                await db.set("name", "secret")
+            with was.db("@traced_pg") as db:
+                await db.execute("SELECT $1::text", ("secret",))
+            return "asked"
+
+        with app.test_client() as client:
+            assert client.get("/").text == "asked"
+    redis.stop()
+    calls = [span for span in ended(exporter, 3) if span.kind is SpanKind.CLIENT]
+    assert [span.name for span in calls] == ["SET @traced_redis", "SELECT @traced_pg"]
+    names = {"db.system.name", "db.operation.name", "db.namespace", "server.address", "server.port"}
+    for span, system, port in zip(
+        calls, ("redis", "postgresql"), (redis.port, postgresql.port), strict=True
+    ):
+        attributes = dict(span.attributes or {})
+        assert attributes["db.system.name"] == system
+        assert attributes["server.port"] == port
+        assert names <= attributes.keys()
+        assert "secret" not in str(attributes)
+        assert postgresql.password not in str(attributes)
 
 
 def test_websockets_and_methods(app: Atila, exporter: InMemorySpanExporter) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from atila import Atila
+from benchmarks.apps.models import Stock
 from benchmarks.apps.payload import GREETING, ITEMS, ROWS, ROWS_1K, ROWS_100K, TITLE, posts_line
 
 app = Atila(__name__)
@@ -37,3 +38,8 @@ def api_100k(was: Any) -> Any:
 @app.route("/page")
 def page(was: Any) -> Any:
     return was.render("page.html", title=TITLE, rows=ROWS)
+
+
+@app.route("/typed", methods=["POST"])
+def typed(was: Any, stock: Stock) -> Stock:
+    return stock

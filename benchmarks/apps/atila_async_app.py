@@ -3,6 +3,7 @@
 from typing import Any
 
 from atila import Atila
+from benchmarks.apps.models import Stock
 from benchmarks.apps.payload import GREETING, ITEMS, ROWS_1K, ROWS_100K, TITLE, posts_line
 
 app = Atila(__name__)
@@ -32,3 +33,8 @@ async def api_1k(was: Any) -> Any:
 @app.route("/api/100k")
 async def api_100k(was: Any) -> Any:
     return was.API(title=TITLE, rows=ROWS_100K)
+
+
+@app.route("/typed", methods=["POST"])
+async def typed(was: Any, stock: Stock) -> Stock:
+    return stock

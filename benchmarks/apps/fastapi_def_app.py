@@ -4,10 +4,23 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
 
 from benchmarks.apps.payload import GREETING, ITEMS, ROWS_1K, ROWS_100K, TITLE, posts_line
 
 app = FastAPI()
+
+
+class Row(BaseModel):
+    id: int
+    name: str
+    price: float
+    stock: int
+
+
+class Stock(BaseModel):
+    title: str
+    rows: list[Row]
 
 
 @app.get("/plain", response_class=PlainTextResponse)
@@ -33,3 +46,8 @@ def api_1k() -> dict[str, Any]:
 @app.get("/api/100k")
 def api_100k() -> dict[str, Any]:
     return {"title": TITLE, "rows": ROWS_100K}
+
+
+@app.post("/typed")
+def typed(stock: Stock) -> Stock:
+    return stock

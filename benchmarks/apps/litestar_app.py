@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from litestar import Litestar, MediaType, get
+from litestar import Litestar, MediaType, get, post
 
+from benchmarks.apps.models import Stock
 from benchmarks.apps.payload import GREETING, ITEMS, posts_line
 
 
@@ -22,4 +23,9 @@ async def items() -> dict[str, Any]:
     return {"message": GREETING, "items": ITEMS}
 
 
-app = Litestar([plain, posts, items])
+@post("/typed", status_code=200)
+async def typed(data: Stock) -> Stock:
+    return data
+
+
+app = Litestar([plain, posts, items, typed])

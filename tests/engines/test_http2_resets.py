@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,8 @@ STREAMS = 90
 FLOOD = 5000
 PING = b"\0\0\x08\x06\0\0\0\0\0" + b"ping ack"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
+CONTINUED = 8_000_000
+"""Bytes of a head."""
 ALLOWED = 2 * 1024 * 1024
 """Bytes of memory."""
 
@@ -134,6 +136,35 @@ def test_the_last_word_is_read_by_a_client_that_stops_then(server: Server, name:
                     codes.append(event.error_code)
     server.board.open(name)
     assert codes == [ErrorCodes.ENHANCE_YOUR_CALM]
+
+
+@pytest.mark.measures
+@pytest.mark.parametrize("size", [0, 8000], ids=["empty", "long"])
+def test_a_head_that_goes_on_for_ever(server: Server, size: int) -> None:
+    """HEADERS that do not end, and CONTINUATION without end (CVE-2024-27316 and its kind)."""
+    wire = Wire(server)
+    assert wire.get("/") == "200"
+    before, stream = server.resident(), struct.pack(">I", 3)
+    # A header that is not to be remembered: "x", and a value.
+    field = b"\0\x01x\x7f" + _integer(size - 127) + b"a" * size if size else b""
+    piece = struct.pack(">I", len(field))[1:] + b"\x09\0" + stream + field
+    wire.connection.socket.settimeout(1)
+    # :method GET, :scheme http, :path /, :authority a.
+    wire.connection.send(b"\0\0\x06\x01\x01" + stream + b"\x82\x86\x84\x41\x01a")
+    with pytest.raises((TimeoutError, ConnectionError)):
+        _send_all(wire, [piece * (CONTINUED // 50 // len(piece))] * 50)
+    assert server.resident() - before < ALLOWED
+    assert server.get("/").text == "ready"
+
+
+def _send_all(wire: Wire, pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        wire.connection.send(piece)
+
+
+def _integer(rest: int) -> bytes:
+    """What follows a full prefix of an integer of HPACK (RFC 7541, section 5.1)."""
+    return bytes((rest % 128 | 128, rest // 128))
 
 
 @pytest.mark.measures

@@ -5,6 +5,7 @@ and all is as before without anybody's doing.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,18 @@ def client_of(store: RedisServer) -> Any:
     return redis.Redis(port=store.port)
 
 
+def fail_to_save(store: RedisServer) -> None:
+    """MISCONF: what is written could not be saved."""
+    client = client_of(store)
+    with tempfile.TemporaryDirectory() as gone:
+        client.config_set("dir", gone)
+    client.config_set("save", "3600 1")
+    client.bgsave()
+    wait_until(
+        lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "it cannot be saved"
+    )
+
+
 FAULTS: dict[str, tuple[Callable[[RedisServer], object], Callable[[RedisServer], object], bool]] = {
     # How it is broken, how mended, and whether it still can be read.
     "down": (RedisServer.stop, RedisServer.start, False),
@@ -58,6 +71,7 @@ FAULTS: dict[str, tuple[Callable[[RedisServer], object], Callable[[RedisServer],
         lambda store: client_of(store).replicaof("no", "one"),
         True,
     ),
+    "not saved": (fail_to_save, lambda store: client_of(store).config_set("save", ""), True),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -43,7 +45,8 @@ def test_the_page_shows_source_and_escapes_it() -> None:
     assert "<script>" not in answer.text
     assert "# the line that failed &lt;b&gt;</mark>" in answer.text
     assert "test_debug_page.py, line " in answer.text
-    # Source, but no values.
+    # The variable is there, its value is masked.
+    assert '<th scope="row">password</th><td>••••••</td>' in answer.text
     assert "hunter2" not in answer.text
 
 
@@ -104,3 +107,128 @@ def test_the_page_is_for_this_machine_alone(
         answer = fail(True, accept)
         assert answer.status_code == 500
         assert ("ValueError" in answer.text) is is_shown
+
+
+class Account:
+    """A value whose representation has a secret."""
+
+    def __repr__(self) -> str:
+        return "Account(name='ada', api_key='in-an-object', size=5)"
+
+
+class Broken:
+    """A value that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def variables(debug: bool) -> TestResponse:
+    app = Atila("variables")
+    app.debug = debug
+
+    @app.route("/<int:number>")
+    def index(was: Any, number: int, wanted: str = "", token: str = "") -> str:
+        shown = "plain-value"
+        account, broken = Account(), Broken()
+        config = {"nested": {"db_password": "in-a-dict"}, "colour": "blue"}
+        copied = ["a", token]
+        url = "postgresql://ada:in-a-url@host/db"
+        used = [shown, account, config, copied, url]
+        raise ValueError(f"{wanted} and {token}", broken is None, len(used))
+
+    headers = {
+        "accept": "text/html",
+        "authorization": "Bearer in-a-header",
+        "cookie": "sid=in-a-cookie",
+        "x-colour": "<green>",
+    }
+    return app.test_client().get("/7?wanted=this&token=in-the-query", headers=headers)
+
+
+SECRETS = (
+    "in-a-header",
+    "in-a-cookie",
+    "in-the-query",
+    "in-an-object",
+    "in-a-dict",
+    "in-a-url",
+)
+
+
+def test_variables_and_the_request_are_shown_and_secrets_are_masked() -> None:
+    text = variables(True).text
+    for shown in (
+        "plain-value",
+        "blue",
+        "Account(name=",
+        "size=5",
+        "this and ••••••",
+        "ada:••••••@",
+    ):
+        assert shown in html.unescape(text), shown
+    for shown in ("whose repr() failed: RuntimeError", "x-colour", "<green>", "number"):
+        assert shown in html.unescape(text), shown
+    assert "<green>" not in text
+    # The source has literals in it; those of variables that are secrets are masked there, too.
+    assert "in-a-dict" not in text
+    values = re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+    assert [secret for secret in SECRETS if secret in values] == []
+
+
+def test_no_variables_without_debug() -> None:
+    text = variables(False).text
+    for word in ("plain-value", "number", "Variables", "x-colour", *SECRETS):
+        assert word not in text, word
+
+
+def routed(debug: bool, path: str, method: str = "GET", accept: str = "text/html") -> TestResponse:
+    app = Atila("routed")
+    app.debug = debug
+
+    @app.route("/orders/<int:number>", methods=["GET"])
+    def order(was: Any, number: int) -> str:
+        raise app.was_class.Error(404, "sold out")
+
+    @app.route("/customers", methods=["POST"])
+    def customers(was: Any) -> str:
+        return ""
+
+    return app.test_client().request(method, path, headers={"accept": accept})
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "near"),
+    [
+        ("/order/7", "GET", "/orders/<int:number>"),
+        ("/orders/seven", "GET", "/orders/<int:number>"),
+        ("/costumers", "POST", "/customers"),
+        ("/customers", "GET", "/customers"),
+    ],
+)
+def test_the_routes_that_nearly_fit(path: str, method: str, near: str) -> None:
+    answer = routed(True, path, method)
+    assert answer.status_code in (404, 405)
+    page = html.unescape(answer.text)
+    nearly = page[page.index("nearly fit") : page.index("<details>")]
+    assert near in nearly
+    assert ("Allowed here: <b>" in page) is (answer.status_code == 405)
+    assert nearly.count("<tr>") == 1
+
+
+def test_no_routes_for_others() -> None:
+    """Without debug, to programs, and where a handler has answered 404."""
+    for answer in (
+        routed(False, "/order/7"),
+        routed(False, "/customers"),
+        routed(True, "/order/7", accept="application/json"),
+        routed(True, "/orders/7"),
+    ):
+        assert answer.status_code in (404, 405)
+        assert "int:number" not in html.unescape(answer.text)
+        assert "test_debug_page" not in answer.text
+
+
+def test_a_path_of_any_length_is_compared_quickly() -> None:
+    answer = routed(True, "/" + "orders/" * 1000)
+    assert answer.status_code == 404

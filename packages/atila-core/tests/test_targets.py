@@ -201,3 +201,15 @@ def test_a_folder_without_an_app(launched: Path) -> None:
     skitai.mount("/", "files", host="files.example.com")
     with pytest.raises(SetupError, match=r"files\.example\.com, where there is no app"):
         script.build_site(trial=True)
+
+
+def test_a_script_is_run_once_in_a_process(launched: Path) -> None:
+    serve = launched / "serve.py"
+    serve.write_text(
+        "import skitai\nfrom atila import Atila\n"
+        "from pathlib import Path\n"
+        "with Path(__file__).with_name('runs').open('a') as runs:\n    runs.write('x')\n"
+        "app = Atila(__name__)\nskitai.mount('/', app)\nskitai.run(port=5007)\n"
+    )
+    assert script.examine(str(serve))["port"] == 5007
+    assert (launched / "runs").read_text() == "x"

@@ -91,6 +91,8 @@ class Steps:
             as the handler would be: (was, **parameters). Its own first parameter should be
             positional-only, (was, /, **parameters): else a client cannot use that name.
         websocket: the route answers WebSocket handshakes, and nothing else.
+        max_message: bytes of a message of its WebSockets, for engines that can refuse a longer one
+            while it still comes; None for MAX_BODY_SIZE.
         loop_safe: none of `before` and `after` ever blocks, so they may run on the task loop.
         fields: names of parameters that are for the layer; the handler is called without those
             that it does not take.
@@ -107,6 +109,7 @@ class Steps:
     headers: Callable[[Was], Sequence[Header]] | None = None
     wrap: Callable[[Handler], Handler] | None = None
     websocket: bool = False
+    max_message: int | None = None
     loop_safe: bool = False
     fields: frozenset[str] = frozenset()
     security: str = ""

@@ -42,6 +42,7 @@ def compile_route(route: Route, app: Atila) -> Steps | None:
         before=[checker(route, app, declared)],
         wrap=lambda handler: _answering(handler, lead, declared, encoding),
         websocket=True,
+        max_message=app.config.WS_MAX_MESSAGE,
         loop_safe=True,
     )
 

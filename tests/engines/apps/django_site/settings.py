@@ -1,9 +1,7 @@
-"""Settings of Django: the database is named by the environment."""
+"""Settings of Django: the database is named by the environment. Without BASE_DIR."""
 
 import os
-from pathlib import Path
 
-BASE_DIR = Path(__file__).resolve().parent
 TIME_ZONE = "UTC"
 SECRET_KEY = "for tests only"
 DEBUG = False

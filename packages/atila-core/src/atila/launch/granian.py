@@ -24,6 +24,11 @@ WSGI_THREADS = 4
 RESPAWN_INTERVAL = 0.1
 """Seconds after which a worker that died is replaced."""
 
+HEAD_SIZE = 400 * 1024
+"""Bytes of the head of a request over HTTP/2, about as many as granian takes over HTTP/1.1; its own
+default is 16 MiB, which any client could make it hold.
+"""
+
 
 def serve(settings: script.Settings) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests end.
@@ -33,6 +38,7 @@ def serve(settings: script.Settings) -> None:
     """
     try:
         from granian.constants import HTTPModes, Interfaces, Loops
+        from granian.http import HTTP2Settings
 
         from atila.launch.granian_master import Master
     except ImportError as error:
@@ -72,6 +78,7 @@ def serve(settings: script.Settings) -> None:
             uds=settings.uds,
             interface=Interfaces(settings.interface),
             http=protocols,
+            http2_settings=HTTP2Settings(max_headers_size=HEAD_SIZE),
             # granian's own choice is rloop wherever that happens to be installed.
             loop=Loops(event_loops.of_server()),
             blocking_threads=blocking_threads,

@@ -317,6 +317,13 @@ def trial(target: str) -> Iterator[Site]:
     """
     if read(target).wrapped is not None:
         named.load_app(target)
+    with _tried() as site:
+        yield site
+
+
+@contextlib.contextmanager
+def _tried() -> Iterator[Site]:
+    """The same of a script that was read already, and may not bear to be run twice."""
     site = build_site(trial=True)
     try:
         yield site
@@ -330,7 +337,7 @@ def _examine(target: str) -> dict[str, Any]:
             # The app in it is nobody's to find: it shows its mistakes when it starts.
             found = named.interface_of(app)
             return {WRAPPED: found, PLACES: (), PORTS: (), GIVEN: ((), "")}
-        with trial(target) as site:
+        with _tried() as site:
             places = reloading.places_of(site)
             wanted = {port for mount in site.mounts for port in mount.app.config.ports()}
     except Exception as error:

@@ -1,45 +1,46 @@
-"""The page that shows a developer a failed handler's traceback with its source.
+"""The page that shows a developer a failed handler's traceback with its source and variables.
 
-Only where `app.debug` is set, which development mode does, and only to clients on this machine. It
-shows source, not the values of variables, and escapes all of it: a message may contain parts of the
-request.
+Only where `app.debug` is set, which development mode does, and only to clients on this machine.
+Values that are secrets are masked (`masking.py`), and all of it is escaped: a message may contain
+parts of the request.
 """
 
 from __future__ import annotations
 
 import html
 import linecache
+import logging
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import orjson
 
 from atila.http.loopback import is_local
 from atila.http.response import HTML, JSON
+from atila.serving import page_look
+from atila.serving.masking import Masking
 
 if TYPE_CHECKING:
     from atila import Was
     from atila.http.exchange import Header
 
+log = logging.getLogger("atila.app")
+
 AROUND = 4
 """Lines of source shown before and after that of a frame."""
+VARIABLES = 40
+"""Variables that are shown of a frame."""
 _OWN = str(Path(__file__).parents[1])
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
-pre{{background:#f6f6f6;color:#222;padding:.7em;overflow:auto;font-size:13px;line-height:1.4}}
-mark{{background:#fd8;display:block}}h1{{font-size:1.4em;overflow-wrap:anywhere}}
-.own pre{{display:none}}.own,small{{color:#777}}</style></head>
-<body><small>{method} {url} &middot; request {request_id}</small>
-{errors}
-<p><small>This page is for development. Without --devel or app.debug nobody sees it, nor does any
-client on another machine.</small></p></body></html>
-"""
+_NOTE = (
+    '<p class="soft">This page is for development. Without --devel or app.debug nobody sees it,'
+    " nor does any client on another machine. Secrets are masked by their names.</p>"
+)
 
 
 def is_for(was: Was) -> bool:
@@ -55,14 +56,13 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
     """
     told = traceback.TracebackException.from_exception(error)
     if "text/html" in (was.exchange.header("accept") or "").lower():
-        page = _PAGE.format(
-            title=html.escape(_name(told)),
-            method=html.escape(was.exchange.method),
-            url=html.escape(was.exchange.full_path),
-            request_id=was.request_id,
-            errors="\n".join(_errors(told)),
-        )
-        return HTML, page.encode("utf-8", "replace")
+        try:
+            page = _Failure(was, error).shown()
+        except Exception:
+            # Variables may be of any kind; without them there is still the traceback.
+            log.exception("the debug page of request %s failed", was.request_id)
+            page = f"<h1>{html.escape(_name(told))}</h1><p>The traceback is in the log.</p>{_NOTE}"
+        return HTML, page_look.page(_name(told), page, debug=True)
     body = {
         "code": code,
         "message": _name(told),
@@ -84,33 +84,109 @@ def _text(told: traceback.TracebackException) -> str:
     return lines.encode("utf-8", "replace").decode()
 
 
-def _errors(told: traceback.TracebackException) -> Iterator[str]:
-    """The error after its causes."""
-    if told.__cause__ is not None:
-        yield from _errors(told.__cause__)
-        yield f"<p>{_CAUSE}</p>"
-    elif told.__context__ is not None and not told.__suppress_context__:
-        yield from _errors(told.__context__)
-        yield f"<p>{_CONTEXT}</p>"
-    yield f"<h1>{html.escape(_text(told))}</h1>"
-    # The frame that failed first: the one to look at.
-    yield from map(_frame, reversed(told.stack))
+class _Failure:
+    """An error and its request, as the page shows them."""
+
+    def __init__(self, was: Was, error: BaseException) -> None:
+        self._was = was
+        self._masking = Masking()
+        self._chain = list(_chain(error))
+        self._request = list(_request(was))
+        for _, values in self._request:
+            self._masking.learn(dict(values))
+        for _, each in self._chain:
+            for frame in _frames(each):
+                self._masking.learn(frame.f_locals)
+
+    def shown(self) -> str:
+        """As HTML."""
+        exchange = self._was.exchange
+        head = (
+            f"<small>{html.escape(exchange.method)} {html.escape(exchange.full_path)}"
+            f" &middot; request {self._was.request_id}</small>"
+        )
+        tables = "".join(
+            f"<h2>{name}</h2><section>{page_look.table(self._masking.rows(values))}</section>"
+            for name, values in self._request
+            if values
+        )
+        return f"{head}{''.join(map(self._error, self._chain))}{tables}{_NOTE}"
+
+    def _error(self, link: tuple[str, BaseException]) -> str:
+        before, error = link
+        told = traceback.TracebackException.from_exception(error)
+        frames = list(zip(told.stack, _frames(error), strict=False))
+        # The frame that failed first: the one to look at.
+        shown = "".join(self._frame(*each) for each in reversed(frames))
+        # An error of the compiler has no frame where it is.
+        return f"{before}<h1>{html.escape(self._masking.text(_text(told)))}</h1>{shown}"
+
+    def _frame(self, summary: traceback.FrameSummary, frame: FrameType) -> str:
+        where = (
+            f"<b>{html.escape(summary.name)}</b> &middot; "
+            f"{html.escape(summary.filename)}, line {summary.lineno}"
+        )
+        if summary.filename.startswith(_OWN):
+            return f'<section class="own"><p>{where}</p></section>'
+        values = [
+            (name, self._masking.shown(name, value))
+            for name, value in tuple(frame.f_locals.items())[:VARIABLES]
+            if not name.startswith("__")
+        ]
+        variables = (
+            f"<details open><summary>Variables</summary>{page_look.table(values)}</details>"
+            if values
+            else ""
+        )
+        code = f'<pre tabindex="0">{self._source(summary)}</pre>'
+        return f"<section><p>{where}</p>{code}{variables}</section>"
+
+    def _source(self, frame: traceback.FrameSummary) -> str:
+        at = frame.lineno or 0
+        lines = []
+        for number in range(max(1, at - AROUND), at + AROUND + 1):
+            line = linecache.getline(frame.filename, number)
+            if line or number == at:
+                shown = html.escape(f"{number:5}  {self._masking.known(line.rstrip())}")
+                kind = "mark" if number == at else "span"
+                lines.append(f"<{kind}>{shown}</{kind}>")
+        return "".join(lines)
 
 
-def _frame(frame: traceback.FrameSummary) -> str:
-    place = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
-    kind = "own" if frame.filename.startswith(_OWN) else "yours"
-    return f'<div class="{kind}"><p>{html.escape(place)}</p><pre>{_source(frame)}</pre></div>'
-
-
-def _source(frame: traceback.FrameSummary) -> str:
-    at = frame.lineno or 0
-    lines = []
-    for number in range(max(1, at - AROUND), at + AROUND + 1):
-        line = linecache.getline(frame.filename, number).rstrip("\n")
-        if line or number == at:
-            shown = html.escape(f"{number:5}  {line}")
-            lines.append(f"<mark>{shown}</mark>" if number == at else shown + "\n")
+def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
+    """An error after its causes, each with the HTML that joins it to the one before."""
+    links: list[tuple[str, BaseException]] = []
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        links.append(("", following))
+        if following.__cause__ is not None:
+            joint, following_next = _CAUSE, following.__cause__
+        elif following.__context__ is not None and not following.__suppress_context__:
+            joint, following_next = _CONTEXT, following.__context__
         else:
-            lines.append("\n")
-    return "".join(lines).rstrip("\n")
+            break
+        if id(following_next) not in seen:
+            links[-1] = (f"<p>{joint}</p>", following)
+        following = following_next
+    return reversed(links)
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _request(was: Was) -> Iterator[tuple[str, list[tuple[str, object]]]]:
+    """The parts of the request that are known already; only the query is parsed for it."""
+    exchange, request = was.exchange, was.request
+    yield "Request", [("method", exchange.method), ("path", exchange.full_path)]
+    parameters: dict[str, object] = {}
+    for name in ("URL_QUERY", "FORM", "JSON"):
+        found = vars(request).get(name)
+        if isinstance(found, dict):
+            parameters |= {str(key): value for key, value in found.items()}
+    if "URL_QUERY" not in vars(request) and exchange.query:
+        parameters |= dict(parse_qsl(exchange.query[:10_000], keep_blank_values=True))
+    yield "Parameters", list({**parameters, **was.path_params}.items())
+    yield "Headers", list(exchange.headers())

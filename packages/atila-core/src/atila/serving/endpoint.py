@@ -51,7 +51,7 @@ class Endpoint:
             none.
         inspector: checks the parameters before the handler is called; None for one without rules.
         streams_body: the handler reads the body itself, so the engine does not collect it.
-        max_body: bytes that a collected body may have.
+        max_body: bytes that a collected body may have, or a message of a WebSocket.
         max_upload: bytes that it may have if it is multipart/form-data.
         compress: its answers are compressed, where the client takes that.
         blocking: `run` may block, so it belongs into a worker thread.
@@ -157,7 +157,8 @@ class Endpoint:
         if self._loop_safe:
             self._handler, self.blocking = placement.of(app, route, self._handler)
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
-        self.max_body: int = min(app.config.MAX_BODY_SIZE, self.max_upload)
+        messages = [step.max_message for step in steps if step.max_message is not None]
+        self.max_body: int = min(messages or (app.config.MAX_BODY_SIZE, self.max_upload))
         self._with_uploads: Endpoint | None = None
         self.compress = compression.is_on(app, route)
         self.websocket = any(step.websocket for step in steps)

@@ -12,21 +12,12 @@ import orjson
 
 from atila.http.exchange import Header
 from atila.http.response import ANSWERED, HTML, JSON, Response
-from atila.serving import debug_page
+from atila.serving import debug_page, near_routes, page_look
 from atila.serving.responders import with_status
 
 if TYPE_CHECKING:
     from atila import Was
     from atila.errors import HTTPError
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{code} {message}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto;padding:0 1em}}
-small{{color:#777}}</style></head>
-<body><h1>{code} {message}</h1>{detail}
-<small>{url} &middot; {time} &middot; request {request_id}</small></body></html>
-"""
-
 
 log = logging.getLogger("atila.app")
 
@@ -50,15 +41,7 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
     if error.__cause__ is not None and error.code >= 500 and debug_page.is_for(was):
         return debug_page.build(was, error.__cause__, error.code)
     if wants_page(was):
-        page = _PAGE.format(
-            code=error.code,
-            message=html.escape(error.message),
-            detail=_told(was, error),
-            url=html.escape(was.exchange.full_path),
-            time=time.strftime("%Y-%m-%d %H:%M:%S %z"),
-            request_id=was.request_id,
-        )
-        return HTML, page.encode("utf-8", "replace")
+        return HTML, _page(was, error)
     body = _fields(was, error)
     try:
         return JSON, orjson.dumps(body)
@@ -68,6 +51,18 @@ def build(was: Was, error: HTTPError) -> tuple[Header, bytes]:
         if error.errors:
             body["errors"] = [{k: _sane(v) for k, v in each.items()} for each in error.errors]
         return JSON, orjson.dumps(body)
+
+
+def _page(was: Was, error: HTTPError) -> bytes:
+    is_debug = debug_page.is_for(was)
+    hints = near_routes.shown(was, error) if is_debug else ""
+    now = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    url = html.escape(was.exchange.full_path)
+    body = (
+        f"<h1>{error.code} {html.escape(error.message)}</h1>{_told(was, error)}{hints}"
+        f"<small>{url} &middot; {now} &middot; request {was.request_id}</small>"
+    )
+    return page_look.page(f"{error.code} {error.message}", body, debug=bool(hints))
 
 
 def answer(was: Was, error: HTTPError) -> bytes:
@@ -131,7 +126,8 @@ def _is_page(was: Was, value: Any) -> bool:
 def _told(was: Was, error: HTTPError) -> str:
     """The faults, as HTML: a list if there are several."""
     if len(error.errors) < 2:
-        return f"<p>{html.escape(_detail(was, error))}</p>"
+        detail = _detail(was, error)
+        return f"<p>{html.escape(detail)}</p>" if detail else ""
     items = (
         f"<li><code>{html.escape(each['at'] or each['in'])}</code>"
         f" {html.escape(each['message'])}</li>"

@@ -13,7 +13,7 @@ import wrapt
 
 from atila.errors import SetupError
 from atila.launch import failures, reloading
-from atila.skitai import names, preferences
+from atila.skitai import django_folder, names, preferences
 
 
 def install(module: Any) -> None:
@@ -25,6 +25,7 @@ def install(module: Any) -> None:
     names.add_to(module)
     launcher = Launcher(module)
     preferences.install(module)
+    wrapt.register_post_import_hook(django_folder.install, "skitai.wastuff.wsgi_apps")
     wrapt.wrap_function_wrapper(module, "mount", launcher.mount)
     wrapt.wrap_function_wrapper(module, "run", launcher.run)
     wrapt.wrap_function_wrapper(module, "test_client", _test_client)

@@ -110,8 +110,9 @@ class WebSocket:
         self._inbox = Inbox(worker.loop, call, self._pause)
         self._frames = _Frames(Side.SERVER, state=State.OPEN, max_size=limit)
         self._frames.extensions = [deflate] if deflate else []
-        # Of a message in fragments: its pieces, and what makes text of them.
-        self._parts: list[Any] = []
+        # Of a message in fragments: what came so far, and what checks that it is text. No list of
+        # pieces: of tiny ones each would take many times its size.
+        self._message = bytearray()
         self._decoder: codecs.IncrementalDecoder | None = None
         self._code: int | None = None
         self._pinged_at = 0.0
@@ -244,18 +245,17 @@ class WebSocket:
 
     def _collect(self, data: bytes, *, is_last: bool) -> None:
         """A fragment of a message; wrong text is noticed at once."""
-        decoder = self._decoder
-        part = data if decoder is None else decoder.decode(data, is_last)
-        if part:
-            self._parts.append(part)
+        if self._decoder is not None:
+            self._decoder.decode(data, is_last)
+        self._message += data
         if is_last:
-            parts, self._parts = self._parts, []
-            self._inbox.put(b"".join(parts) if decoder is None else "".join(parts))
+            message, self._message = self._message, bytearray()
+            self._inbox.put(bytes(message) if self._decoder is None else str(message, "utf-8"))
 
     def _end(self, code: int) -> None:
         """The closing handshake is done, or pointless."""
         self._code = int(code)
-        self._parts.clear()
+        self._message.clear()
         self._worker.loop.call(self._closed, self._code)
         self._inbox.finish()
         self.outlet.finish(b"")

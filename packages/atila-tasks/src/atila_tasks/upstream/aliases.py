@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"@[\w.-]+")
 _WEIGHT = re.compile(r"(.*\S)\s+(\d+)", re.DOTALL)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = re.compile(r"\A[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def alias(name: str, kind: str, members: str | Sequence[str], **options: Any) ->
     Args:
         name: its name for tasks: "@mypg". A second one of the same name takes its place.
         kind: the kind of the servers: `skitai.DB_PGSQL`, `skitai.PROTO_HTTPS`, …
-        members: "[user:password@]host[:port][/path] [weight]" of each; user and password may be
+        members: `[user:password@]host[:port][/path] [weight]` of each; user and password may be
             percent-encoded, and have to be where they contain a slash.
         options: the options of the kind, such as `max_conns`.
 

@@ -44,7 +44,10 @@ async def traced(
     text = getattr(request, "sql", "")
     if not text and not isinstance(request, Command):
         return await perform(request)
-    operation = text.split(None, 1)[0].upper() if text.strip() else request.name
+    operation = text.split(None, 1)[0] if text.strip() else request.name
+    if alias.kind != DB_MONGODB:
+        # Each as it is written in the manual of its database.
+        operation = operation.upper()
     attributes: dict[str, str | int] = {
         "db.system.name": system,
         "db.operation.name": operation,

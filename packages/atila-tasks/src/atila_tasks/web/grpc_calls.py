@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime import spans
 from atila_tasks.core.errors import BadResponse, RpcError, TaskTimeout, Unreachable, UpstreamError
 from atila_tasks.web import grpc_methods
 
@@ -41,6 +42,27 @@ class GrpcCall:
             Unreachable: there is no connection, so nothing was sent.
             UpstreamError: the connection failed.
         """
+        if spans.active is None:
+            return await self._replied(http)
+        member, path = http.member, self.method.path.strip("/")
+        attributes: dict[str, str | int] = {
+            "rpc.system.name": "grpc",
+            "rpc.method": path,
+            "server.address": member.host,
+        }
+        if member.port:
+            attributes["server.port"] = member.port
+        with spans.active.client(path, attributes) as span:
+            traced = replace(self, metadata=[*self.metadata, *span.headers()])
+            try:
+                replied = await traced._replied(http)
+            except RpcError as error:
+                span.set_attribute("rpc.response.status_code", str(error.fault))
+                raise
+            span.set_attribute("rpc.response.status_code", "OK")
+            return replied
+
+    async def _replied(self, http: Http) -> Any:
         from grpc.aio import AioRpcError
 
         call = self._begun(http)
@@ -87,10 +109,11 @@ class GrpcCall:
 
 @dataclass(frozen=True, slots=True)
 class GrpcOpening(GrpcCall):
-    """A call whose messages are taken one by one; carried out when the first of them is there."""
+    """A call whose messages are taken one by one; carried out when the first of them is there, with
+    which its span ends as well.
+    """
 
-    async def carry_out(self, http: Http) -> GrpcReplies:
-        """Call it; see `GrpcCall.carry_out` for its errors."""
+    async def _replied(self, http: Http) -> GrpcReplies:
         replies = GrpcReplies(self, http, self._begun(http))
         try:
             replies.first = await replies.read()

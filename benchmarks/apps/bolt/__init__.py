@@ -1,0 +1,1 @@
+"""django-bolt: Django's settings, as far as it needs any, and an API beside them."""

@@ -1,0 +1,5 @@
+"""Django's own pages: none."""
+
+from typing import Any
+
+urlpatterns: list[Any] = []

@@ -1,0 +1,222 @@
+"""``python -m benchmarks.reach``: what was aimed at beside what was measured, into README.md.
+
+A bar is met where each of its cases meets it on each Python. `--print` only prints the table.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.recorded import Recorded, loads_of, read
+
+README = Path(__file__).resolve().parent / "README.md"
+BEGIN, END = "<!-- reach: begin -->\n", "<!-- reach: end -->\n"
+
+SMALL = ("plain", "params", "json")
+TYPED = ("typed",)
+
+DEFAULT, INLINE = "atila-granian", "atila-granian-inline"
+ASYNC, WSGI = "atila-granian-async", "atila-granian-wsgi"
+FALCON, RSGI_FUNCTION, WSGI_FUNCTION = "falcon-granian", "raw-rsgi", "raw-wsgi"
+
+NAMES = {
+    DEFAULT: "`def` (the default)",
+    INLINE: "`blocking=False`",
+    ASYNC: "`async def`",
+    WSGI: "`def` on granian's WSGI",
+}
+
+PEERS = {
+    "emmett55-granian": "emmett55, granian",
+    "blacksheep-granian": "BlackSheep, granian",
+    "litestar-granian": "Litestar, granian",
+    "starlette-granian": "Starlette, granian",
+    "django-bolt": "django-bolt",
+    "robyn": "Robyn",
+    "sanic": "Sanic",
+    "fastapi-granian": "FastAPI `async def`, granian",
+    "fastapi-async": "FastAPI `async def`, uvicorn",
+}
+
+NOT_MEASURED = (
+    ("a call of another server within a coroutine", "FastAPI with aiohttp", "1.2"),
+    ("WebSocket echo · memory of an idle connection", "a bare function · Starlette", "1.0 · 1.0"),
+    ("start of `atila serve` to the first answer", "FastAPI on uvicorn", "1.0"),
+    ("memory after 1,000,000 requests", "after 10,000", "+2 MB"),
+    ("two workers", "one worker", "1.7"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One thing that is to be reached: ``ours`` against ``other`` at some cases.
+
+    ``limit`` is the bare function with the same duty, whose own ratio is shown beside ours.
+    """
+
+    work: str
+    ours: str
+    other: str
+    against: str
+    at_least: float
+    cases: tuple[str, ...] = SMALL
+    limit: str = RSGI_FUNCTION
+
+
+def _bars() -> Iterator[Bar]:
+    yield Bar(NAMES[DEFAULT], DEFAULT, FALCON, "Falcon, WSGI", 1.0)
+    for ours in (INLINE, ASYNC):
+        yield Bar(NAMES[ours], ours, FALCON, "Falcon, WSGI", 1.15)
+        yield Bar(NAMES[ours], ours, RSGI_FUNCTION, "a bare RSGI function", 0.85)
+    yield Bar(NAMES[WSGI], WSGI, FALCON, "Falcon, WSGI", 1.1, limit=WSGI_FUNCTION)
+    for ours in (DEFAULT, ASYNC):
+        work = f"typed body of 1 KB, {NAMES[ours]}"
+        yield Bar(work, ours, "fastapi-async", "FastAPI `async def`, uvicorn", 3.0, TYPED)
+        yield Bar(work, ours, "litestar-granian", "Litestar, granian", 1.5, TYPED)
+        yield Bar(work, ours, "django-bolt", "django-bolt", 1.0, TYPED)
+    row = ("db-row",)
+    yield Bar(
+        "a row by key, `def` with `fetch()`",
+        "atila-granian-db",
+        "fastapi-def-db",
+        "FastAPI `def`, psycopg's pool",
+        2.0,
+        row,
+        "raw-rsgi-db",
+    )
+    for case, name in (("db-row", "a row by key"), ("db-two", "two statements merged")):
+        work, ours, limit = f"{name}, `async def`", "atila-granian-async-db", "raw-rsgi-db"
+        yield Bar(work, ours, "fastapi-db", "FastAPI, asyncpg", 2.5, (case,), limit)
+        yield Bar(work, ours, limit, "a bare RSGI function, asyncpg", 1.0, (case,), limit)
+
+
+def table(pythons: list[Recorded]) -> str:
+    """The whole table, as Markdown."""
+    heads = [one.python.removeprefix("CPython ") for one in pythons]
+    lines = [
+        f"| work | against | bar | {' | '.join(heads)} | the bare function | |",
+        "|---|---|---|" + "---|" * len(heads) + "---|---|",
+    ]
+    lines += [_row_of(bar, pythons) for bar in _bars()]
+    lines += [_row_of_peer(peer, pythons) for peer in PEERS]
+    lines += [_row_of_tail(ours, pythons) for ours in NAMES]
+    lines.append(_row_of_memory(pythons))
+    lines += [
+        _row(w, a, bar, ["–"] * len(heads), "–", "not measured") for w, a, bar in NOT_MEASURED
+    ]
+    return "\n".join([*lines, "", *map(_conditions, pythons)]) + "\n"
+
+
+def _conditions(one: Recorded) -> str:
+    """On what machine it was measured, and how busy that was."""
+    run = one.runs[0]
+    machine, load = run["machine"], run["load"]
+    return (
+        f"- {one.python}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"
+        f" {loads_of([one])} while it was measured; {load['tool']}, {load['connections']}"
+        f" connections; {_versions(one)}."
+    )
+
+
+def _versions(one: Recorded) -> str:
+    versions = {name: version for run in one.runs for name, version in run["versions"].items()}
+    return ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+
+
+def _row_of(bar: Bar, pythons: list[Recorded]) -> str:
+    cells, bare, all_ratios = [], [], []
+    for one in pythons:
+        ratios = [one.ratio(case, bar.ours, bar.other) for case in bar.cases]
+        rates = [one.ratio(case, bar.ours, bar.other, "rps") for case in bar.cases]
+        cells.append(f"{_joined(ratios)} ({_joined(rates)})" if any(ratios) else "–")
+        bare.append(_joined([one.ratio(case, bar.limit, bar.other) for case in bar.cases]))
+        all_ratios += ratios
+    shown = "–" if bar.limit == bar.other else " · ".join(bare)
+    verdict = _verdict(all_ratios, lambda ratio: ratio >= bar.at_least)
+    return _row(bar.work, bar.against, f"{bar.at_least:g}", cells, shown, verdict)
+
+
+def _row_of_peer(peer: str, pythons: list[Recorded]) -> str:
+    """All four kinds of handlers at the three small cases: the least and the greatest ratio."""
+    cells, bare, all_ratios = [], [], []
+    for one in pythons:
+        ratios = [one.ratio(case, ours, peer) for ours in NAMES for case in SMALL]
+        cells.append(_span(ratios))
+        bare.append(_span([one.ratio(case, RSGI_FUNCTION, peer) for case in SMALL]))
+        all_ratios += ratios
+    verdict = _verdict(all_ratios, lambda ratio: ratio > 1.0)
+    return _row("all four", PEERS[peer], "above 1", cells, " · ".join(bare), verdict)
+
+
+def _row_of_tail(ours: str, pythons: list[Recorded]) -> str:
+    """p99 of the plain case, in times the bare function's."""
+    other = WSGI_FUNCTION if ours == WSGI else RSGI_FUNCTION
+    times = []
+    for one in pythons:
+        ratio = one.ratio("plain", other, ours, "p99_ms")
+        times.append(ratio)
+    cells = [_number(one) for one in times]
+    verdict = _verdict(times, lambda ratio: ratio <= 1.5)
+    against = "a bare function there"
+    return _row(f"p99 of plain, {NAMES[ours]}", against, "at most 1.5", cells, "–", verdict)
+
+
+def _row_of_memory(pythons: list[Recorded]) -> str:
+    times: list[float | None] = []
+    for one in pythons:
+        mine, theirs = one.memory(DEFAULT), one.memory("fastapi-async")
+        times.append(mine["tree_before"] / theirs["tree_before"] if mine and theirs else None)
+    cells = [_number(one) for one in times]
+    verdict = _verdict(times, lambda ratio: ratio <= 0.75)
+    work = "idle memory, all processes"
+    return _row(work, "FastAPI on uvicorn", "at most 0.75", cells, "–", verdict)
+
+
+def _verdict(ratios: list[float | None], meets: Callable[[float], bool]) -> str:
+    seen = [ratio for ratio in ratios if ratio is not None]
+    if not seen:
+        return "not measured"
+    if all(meets(ratio) for ratio in seen):
+        return "**met**" if len(seen) == len(ratios) else "met where measured"
+    number = sum(meets(ratio) for ratio in seen)
+    return "not met" if not number else f"not met ({number} of {len(seen)})"
+
+
+def _row(work: str, against: str, bar: str, cells: list[str], bare: str, verdict: str) -> str:
+    return f"| {work} | {against} | {bar} | {' | '.join(cells)} | {bare} | {verdict} |"
+
+
+def _joined(ratios: list[float | None]) -> str:
+    return " / ".join(_number(ratio) for ratio in ratios)
+
+
+def _span(ratios: list[float | None]) -> str:
+    seen = [ratio for ratio in ratios if ratio is not None]
+    return f"{min(seen):.2f} to {max(seen):.2f}" if seen else "–"
+
+
+def _number(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.2f}"
+
+
+def insert(text: str, made: str) -> str:
+    """``text`` with the table between its two marks replaced."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the text lacks the marks {BEGIN.strip()} and {END.strip()}")
+    return before + begin + made + end + after
+
+
+def main() -> int:
+    made = table(read())
+    if "--print" in sys.argv:
+        print(made, end="")
+    else:
+        README.write_text(insert(README.read_text(encoding="utf-8"), made), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

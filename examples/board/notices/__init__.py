@@ -1,0 +1,1 @@
+"""The notices of the board, as an app of Django."""

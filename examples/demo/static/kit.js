@@ -1,0 +1,25 @@
+/** What the other scripts share. */
+
+export const part = (id) => document.getElementById(id);
+
+/** An element with a class and text or children; text never becomes markup. */
+export function element(name, className, ...children) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** Call `action(fields, form)` in place of sending a form, with its button off meanwhile. */
+export function onSubmit(form, action) {
+  const button = form.querySelector("button");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      await action(Object.fromEntries(new FormData(form)), form);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}

@@ -1,0 +1,181 @@
+"""The documentation site: what can be seen of it without the generator, which is run by
+`hatch run docs:build`, strictly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+import documentation  # noqa: E402
+import layer_names  # noqa: E402
+
+DOCS = ROOT / "docs"
+NOT_EDITED = {DOCS / "decisions.md"}
+"""Notes of developers for developers, long and internal; those of reports/ are made by programs."""
+EDITED = sorted(
+    page
+    for page in {*DOCS.rglob("*.md")} - NOT_EDITED
+    if page.relative_to(DOCS).parts[0] != "reports"
+)
+EDITED += [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+"""Pages that are held to the rules of English that a test can see."""
+MOST_WORDS = 30
+NOT_SAID = re.compile(r"\btold\b|\bwhoever\b|^Who (?!.*\?$)", re.IGNORECASE)
+"""A message is logged, raised or sent; a person or program is a client, a caller, a worker."""
+
+
+def pages_of(nav: Any) -> Iterator[str]:
+    match nav:
+        case str(page):
+            yield page
+        case list(entries):
+            for entry in entries:
+                yield from pages_of(entry)
+        case dict(named):
+            yield from pages_of(list(named.values()))
+
+
+def test_each_page_is_in_the_navigation() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    listed = list(pages_of(nav))
+    assert len(listed) == len(set(listed))
+    expected = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    # Those of reports are led to by the page of promises.
+    expected = {page for page in expected if not page.startswith("reports/")}
+    expected |= {f"examples/{page.parent.name}.md" for page in ROOT.glob("examples/*/README.md")}
+    expected |= {f"reference/{name}.md" for name in documentation.REFERENCE} | {"changelog.md"}
+    assert set(listed) == expected
+
+
+@pytest.mark.parametrize("task", documentation.TASKS)
+def test_what_newcomers_look_for_is_two_clicks_away(task: str) -> None:
+    assert "](how-to/README.md)" in (DOCS / "index.md").read_text()
+    lines = (DOCS / "how-to" / "README.md").read_text().splitlines()
+    table = [line.split("|") for line in lines if line.startswith("|")]
+    (line,) = [page for _, words, page, _ in table if task.lower() in words.lower()]
+    (target,) = re.findall(r"\]\(([^)]+)\)", line)
+    path = (DOCS / "how-to" / target.partition("#")[0]).resolve()
+    assert path.exists()
+    anchor = target.partition("#")[2]
+    page = path.relative_to(DOCS).as_posix()
+    assert documentation.TASKS[task] == page + (f"#{anchor}" if anchor else "")
+
+
+@pytest.mark.parametrize("name", ["Atila", "Was"])
+def test_the_reference_names_what_there_is(name: str) -> None:
+    shown = [each for _, objects in documentation.REFERENCE.values() for each in objects]
+    assert f"atila.{name}" in shown
+    for each in shown:
+        module, _, attribute = each.rpartition(".")
+        assert getattr(importlib.import_module(module), attribute).__doc__, each
+
+
+def test_links_lead_to_the_pages_of_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documentation, "SOURCE", tmp_path)
+    (tmp_path / "guide").mkdir()
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "chat.md").touch()
+    text = "[a](after.md#x) [b](../../examples/chat) [c](../../tools/documentation.py) [d](https://x.org/)"
+    bent = documentation.bent(tmp_path / "guide" / "page.md", text)
+    assert bent == "[a](after.md#x) [b](../examples/chat.md) c [d](https://x.org/)"
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documentation, "SITE", tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "index.html").write_text('<p id="here"><a href="../#there">x</a></p>')
+    links = "".join(
+        f'<a href="{each}">x</a>' for each in ("one/#here", "one/", "one/#gone", "two/", "#", "")
+    )
+    (tmp_path / "index.html").write_text(f'<p id="there">{links}</p><img src="https://x.org/a">')
+    broken = ["index.html: loads https://x.org/a", "index.html: one/#gone", "index.html: two/"]
+    assert documentation.broken_links() == broken
+
+
+def paragraphs_of(text: str) -> list[str]:
+    """The prose of a page: without code, tables, headings, and the targets of links."""
+    text = re.sub(r"^```.*?^```$|<!--.*?-->", "", text, flags=re.M | re.S)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "#"))]
+    found = re.split(r"\n\s*\n|(?:^|\n)\s*(?:- |\d+\. )", "\n".join(lines))
+    plain = (" ".join(re.sub(r"\]\([^)]*\)", "]", each).split()) for each in found)
+    return [each for each in plain if each]
+
+
+def faults_of(text: str) -> list[str]:
+    """Sentences that are long, or speak of who is told; and a beginning that is not for anybody."""
+    paragraphs = paragraphs_of(text)
+    sentences = [s for each in paragraphs for s in re.split(r"(?<=[.?!])\s+", each)]
+    found = [s for s in sentences if len(s.split()) > MOST_WORDS]
+    found += [s for s in sentences if NOT_SAID.search(re.sub(r"`[^`]*`", "", s))]
+    if not re.match(r"For (?:\w|-)+.*\b(?:end|after one minute)\b", paragraphs[0], re.I):
+        found.append(f"the first paragraph: {paragraphs[0]}")
+    return found
+
+
+@pytest.mark.parametrize("page", EDITED, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_sentences_are_short_and_the_page_says_for_whom_it_is(page: Path) -> None:
+    assert faults_of(page.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "For authors. At the end it is done.\n\n" + "word " * 31 + ".",
+        "For authors. At the end it is done. The client is told.",
+        "For authors. At the end it is done. Who asks gets it.",
+        "It is a page. At the end it is done.",
+        "For authors of pages.",
+    ],
+)
+def test_a_page_with_a_fault_fails(text: str) -> None:
+    assert len(faults_of(f"# Title\n\n{text}\n")) == 1
+
+
+def test_the_names_of_layers_are_in_the_reference() -> None:
+    some = {"was": ["Tasks", "API", "session"], "app": ["websocket", "users"]}
+    for kind, expected in some.items():
+        text = layer_names.sections(kind)
+        assert all(re.search(rf"{kind}\.{name}$", text, re.MULTILINE) for name in expected)
+        for path in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
+            parent, _, name = path.rpartition(".")
+            module, _, owner = parent.rpartition(".")
+            holder = (
+                getattr(importlib.import_module(module), owner)
+                if owner[0].isupper()
+                else importlib.import_module(parent)
+            )
+            assert getattr(holder, name).__doc__, path
+
+
+@pytest.mark.parametrize(
+    ("title", "found"), [("Middleware and hooks", True), ("Nothing of it", False)]
+)
+def test_what_no_search_finds_is_a_problem(
+    title: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documentation, "SITE", tmp_path)
+    monkeypatch.setattr(documentation, "TASKS", {"middleware": "how-to/middleware.md#there"})
+    items = [{"location": "how-to/middleware/#x", "title": title, "path": [], "text": ""}]
+    (tmp_path / "search.json").write_text(json.dumps({"items": items}))
+    assert (documentation.unfound_tasks() == []) == found
+
+
+def test_figures_are_those_of_the_last_run() -> None:
+    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    rates = [figures["rps"] for figures in run["cases"]["plain"]["figures"].values()]
+    table = documentation.figures()
+    assert all(f"{rate:,.0f}" in table for rate in rates)
+    assert "<!-- benchmarks -->" in (DOCS / "index.md").read_text()

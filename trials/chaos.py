@@ -1,0 +1,257 @@
+"""Break what a site depends on, again and again, and see whether it keeps its promises.
+
+    hatch run chaos --engine granian --minutes 5
+    hatch run chaos --short                         a few faults, once
+
+Clients write all the time. After each fault: each write that was answered 200 is there once, none
+is there by half, whatever it was answered, and the site serves again within two seconds. The exit
+code is 1 if a promise was broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.disks import SmallDisk, small_disk
+from support.servers import Server
+
+from benchmarks.machine import describe
+from trials.chart import draw
+from trials.faults import FAULTS, QUICK, Fault, Scene
+from trials.ledger import Entry, Writers, balance
+from trials.options import parser, save
+from trials.rolling import restart_in_turn
+from trials.slopes import percentile
+from trials.stage import Stage, stage
+
+ENGINES = ("skitai", "granian")
+"""Those that Atila's own master keeps; workers of others are replaced by others."""
+BACK = 2.0
+"""Seconds from the mending of a fault until the site serves again."""
+GIVEN_UP = 30.0
+APART = 20.0
+"""Seconds from one fault to the next."""
+DISK = 16_384
+"""Size of the disk for uploads, in KiB."""
+
+
+@dataclass
+class Strike:
+    """One fault.
+
+    Attributes:
+        at: when it began, in seconds.
+        back: seconds until the site served again after it was mended.
+        statuses: of the writes that were sent meanwhile.
+        longest: the longest of them, in seconds.
+        wrong: what was not as it should be.
+    """
+
+    name: str
+    at: float
+    back: float
+    statuses: dict[int, int] = field(default_factory=dict)
+    longest: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """One run."""
+
+    engine: str
+    strikes: list[Strike]
+    entries: list[Entry]
+    notes: list[str]
+    wrong: list[str]
+
+
+def run(engine: str, seconds: float, names: tuple[str, ...], rolling: int) -> Outcome:
+    """One engine: the faults in turn, for so many seconds, each at least once."""
+    notes: list[str] = []
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(stage(redis=True, upstream=True))
+        disk = _disk(stack, Path(found.environment["TRIAL_UPLOADS"]), notes, "disk full" in names)
+        server = stack.enter_context(found.server(engine, 2))
+        with Writers(server.url("")) as writers:
+            strikes = _strike_in_turn(found, server, disk, writers, seconds, names)
+        outcome = Outcome(engine, strikes, writers.entries, notes, [])
+        _check_writes(outcome, found)
+    if rolling:
+        with stage() as found:
+            _roll(outcome, found, rolling)
+    return outcome
+
+
+def _disk(
+    stack: contextlib.ExitStack, folder: Path, notes: list[str], wanted: bool
+) -> SmallDisk | None:
+    if not wanted:
+        return None
+    try:
+        return stack.enter_context(small_disk(folder, DISK))
+    except pytest.skip.Exception as skipped:
+        notes.append(f"The disk was not filled: {skipped}.")
+        return None
+
+
+def _strike_in_turn(
+    found: Stage,
+    server: Server,
+    disk: SmallDisk | None,
+    writers: Writers,
+    seconds: float,
+    names: tuple[str, ...],
+) -> list[Strike]:
+    strikes: list[Strike] = []
+    counted = [0, 0]
+    apart = min(APART, seconds / len(names))
+    while len(strikes) < len(names) or time.monotonic() - writers.began < seconds:
+        name = names[len(strikes) % len(names)]
+        scene = Scene(found, server, disk, counted=counted)
+        began = time.monotonic()
+        strikes.append(_strike(name, FAULTS[name], scene, writers))
+        time.sleep(max(0.2, apart - (time.monotonic() - began)))
+    for strike in strikes:
+        until = next((other.at for other in strikes if other.at > strike.at), float("inf"))
+        during = [entry for entry in writers.entries if strike.at <= entry.at + entry.took < until]
+        strike.statuses = dict(Counter(entry.status for entry in during))
+        strike.longest = max((entry.took for entry in during), default=0.0)
+    return strikes
+
+
+def _strike(name: str, fault: Fault, scene: Scene, writers: Writers) -> Strike:
+    at = time.monotonic() - writers.began
+    with fault(scene):
+        mended = time.monotonic()
+        while time.monotonic() - mended < GIVEN_UP and not _serves(scene):
+            time.sleep(0.02)
+        back = time.monotonic() - mended
+    scene.expect(back <= BACK, f"it served again after {back:.1f} s")
+    return Strike(name, at, back, wrong=scene.wrong)
+
+
+def _serves(scene: Scene) -> bool:
+    ways = (("GET", "/"), ("GET", "/item/1"), ("GET", "/health/ready"))
+    return all(scene.status(*way) == 200 for way in ways) and scene.count() == 200
+
+
+def _check_writes(outcome: Outcome, found: Stage) -> None:
+    found_there = balance(found.postgresql.address, outcome.entries)
+    if not found_there.is_right:
+        outcome.wrong.append(
+            f"lost {found_there.lost}, doubled {found_there.doubled}, halves {found_there.halves}"
+        )
+    total = sum(found_there.statuses.values())
+    outcome.notes.append(
+        f"{total:,} writes, answered {_shown(found_there.statuses)} (0: the connection ended):"
+        f" {len(found_there.lost)} of those answered 200 lost, {len(found_there.doubled)} doubled,"
+        f" {len(found_there.halves)} of all there by half."
+    )
+    if not found_there.statuses.get(200):
+        outcome.wrong.append("no write was answered 200")
+
+
+def _roll(outcome: Outcome, found: Stage, rounds: int) -> None:
+    try:
+        written, read = restart_in_turn(outcome.engine, found, rounds)
+    except pytest.skip.Exception as skipped:
+        outcome.notes.append(f"No rolling restart: {skipped}.")
+        return
+    outcome.notes.append(
+        f"Rolling restart of two instances behind Nginx, {rounds} times each: reads"
+        f" {_shown(read)}, writes {_shown(written.statuses)}."
+    )
+    if set(read) != {200} or set(written.statuses) != {200} or not written.is_right:
+        outcome.wrong.append("a rolling restart was seen by clients")
+
+
+def _shown(statuses: dict[int, int]) -> str:
+    return ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
+
+
+def section(outcome: Outcome) -> str:
+    """Of one engine, for the report."""
+    lines = [f"## {outcome.engine}\n"]
+    lines += [f"- {note}" for note in outcome.notes]
+    lines += [
+        "\n| fault | times | served again within | longest write | writes until the next fault |",
+        "|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(strike.name for strike in outcome.strikes):
+        mine = [strike for strike in outcome.strikes if strike.name == name]
+        statuses: Counter[int] = Counter()
+        for strike in mine:
+            statuses.update(strike.statuses)
+        lines.append(
+            f"| {name} | {len(mine)} | {max(strike.back for strike in mine):.2f} s"
+            f" | {max(strike.longest for strike in mine):.2f} s | {_shown(statuses)} |"
+        )
+    lines.append("")
+    wrong = [f"{strike.name}: {what}" for strike in outcome.strikes for what in strike.wrong]
+    lines += [f"- **{what}**" for what in [*outcome.wrong, *wrong]] or ["Nothing was wrong."]
+    return "\n".join(lines) + "\n"
+
+
+def picture(outcome: Outcome) -> str:
+    """Writes and their latencies over time, with the faults."""
+    last = max(entry.at for entry in outcome.entries)
+    step = last / 120
+    right, failed, slowest = [], [], []
+    for number in range(120):
+        here = [one for one in outcome.entries if number * step <= one.at < (number + 1) * step]
+        good = sum(one.status == 200 for one in here)
+        right.append((number * step, good / step))
+        failed.append((number * step, (len(here) - good) / step))
+        slowest.append((number * step, 1e3 * percentile([one.took for one in here], 1)))
+    return draw(
+        f"Chaos on {outcome.engine}: upright lines are faults",
+        [
+            ("writes a second", [("answered 200", right), ("others", failed)]),
+            ("longest write, ms", [("longest", slowest)]),
+        ],
+        [strike.at for strike in outcome.strikes],
+    )
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    options = _options()
+    names = tuple(options.fault or (QUICK if options.short else FAULTS))
+    seconds = 0.0 if options.short else 60 * options.minutes
+    about = describe()
+    parts = [
+        "# Chaos\n",
+        f"{time.strftime('%Y-%m-%d')}, {about['processor']}, {about['cores']} cores,"
+        f" {about['python']}; two workers, six clients that write. {options.note}\n",
+    ]
+    broken = False
+    pictures = {}
+    for engine in options.engine or ENGINES:
+        began = time.monotonic()
+        outcome = run(engine, seconds, names, 0 if options.short or options.fault else 2)
+        name = f"chaos-{engine}.svg"
+        pictures[name] = picture(outcome)
+        outcome.notes.insert(0, f"{(time.monotonic() - began) / 60:.1f} minutes.")
+        parts += [section(outcome), f"![{engine}]({name})\n" if options.report else ""]
+        broken |= bool(outcome.wrong or any(strike.wrong for strike in outcome.strikes))
+    save(options.report, "chaos", "\n".join(parts), pictures)
+    return 1 if broken else 0
+
+
+def _options() -> argparse.Namespace:
+    made = parser("chaos", __doc__, 10)
+    made.add_argument("--short", action="store_true", help="a few faults, each once")
+    made.add_argument("--fault", action="append", choices=FAULTS, help="only this; repeatable")
+    return made.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
