@@ -39,6 +39,9 @@ PEERS = {
     "fastapi-async": "FastAPI `async def`, uvicorn",
 }
 
+FEWEST_PYTHONS = 2
+"""On how many a bar must be met."""
+
 NOT_MEASURED = (
     ("a call of another server within a coroutine", "FastAPI with aiohttp", "1.2"),
     ("WebSocket echo · memory of an idle connection", "a bare function · Starlette", "1.0 · 1.0"),
@@ -105,6 +108,8 @@ def table(pythons: list[Recorded]) -> str:
     lines += [
         _row(w, a, bar, ["–"] * len(heads), "–", "not measured") for w, a, bar in NOT_MEASURED
     ]
+    if len(pythons) < FEWEST_PYTHONS:
+        lines = [line.replace("**met**", f"met on {' and '.join(heads)}") for line in lines]
     return "\n".join([*lines, "", *map(_conditions, pythons)]) + "\n"
 
 
