@@ -1,4 +1,4 @@
-"""Requests of five kinds without a server, in a process whose instructions callgrind counts.
+"""Requests of six kinds without a server, in a process whose instructions callgrind counts.
 
 Run by `support.instructions` alone. Everything whose length depends on the clock is out of the way:
 no thread is interrupted, and none is started because another was slow.
@@ -80,7 +80,7 @@ def granian(path: str, query: str = "") -> SimpleNamespace:
 
 
 def make_app() -> Atila:
-    """The five handlers."""
+    """The handlers."""
     app = Atila(__name__)
 
     @app.route("/plain")
@@ -89,6 +89,10 @@ def make_app() -> Atila:
 
     @app.route("/users/<int:user>/posts")
     def params(was, user, limit, q=""):
+        return f"{user} {limit} {q}"
+
+    @app.route("/typed/<int:user>/posts")
+    def typed(was, user: int, limit: int, q: str = ""):
         return f"{user} {limit} {q}"
 
     @app.route("/json")
@@ -166,6 +170,7 @@ def main() -> None:
         "calibration": calibration(),
         "plain": rsgi_rounds(app, "/plain"),
         "parameters": rsgi_rounds(app, "/users/42/posts", "limit=10&q=abc"),
+        "typed": rsgi_rounds(app, "/typed/42/posts", "limit=10&q=abc"),
         "json": rsgi_rounds(app, "/json"),
         "async def": rsgi_rounds(app, "/async"),
         "wsgi": wsgi_rounds(app),

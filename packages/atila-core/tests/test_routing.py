@@ -212,3 +212,49 @@ def test_a_lookup_takes_the_same_steps_with_10_and_with_5000_routes() -> None:
     few, many = made(10), made(5000)
     for path in ("/static/page3", "/shop3/17/items/hat", "/shop3/17/nothing", "/nothing"):
         assert steps(many, path) == steps(few, path) > 10
+
+
+KINDS = ["a", "b", "7", "<int:x>", "<float:x>", "<x>", "<path:x>"]
+"""Segments of rules, most particular first, but for the three texts."""
+
+
+def _expected(rules: list[list[str]], parts: list[str]) -> list[str] | None:
+    """The rule that a path leads to, by the words of the documentation: from segment to segment,
+    literal text before int, float, str and path."""
+    if not parts:
+        return [] if [] in rules else None
+    for kind in [parts[0], *KINDS[3:]]:
+        below = [rule[1:] for rule in rules if rule and rule[0] == kind]
+        if kind == "<path:x>":
+            if below and "/".join(parts):
+                return [kind]
+        elif below and _fits(kind, parts[0]):
+            found = _expected(below, parts[1:])
+            if found is not None:
+                return [kind, *found]
+    return None
+
+
+def _fits(kind: str, part: str) -> bool:
+    if not kind.startswith("<"):
+        return kind == part
+    return routing.CONVERTERS[kind[1:-1].rpartition(":")[0] or "str"](part) is not None
+
+
+@given(
+    rules=st.lists(
+        st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), max_size=6, unique_by=tuple
+    ),
+    parts=st.lists(st.sampled_from(["a", "b", "7", "1.5", "me", "x", ""]), min_size=1, max_size=4),
+)
+def test_any_rules_lead_where_the_documentation_says(
+    rules: list[list[str]], parts: list[str]
+) -> None:
+    rules = [rule for rule in rules if "<path:x>" not in rule[:-1]]
+    made = Router()
+    for rule in rules:
+        named = [part.replace("x>", f"x{at}>") for at, part in enumerate(rule)]
+        made.add("/" + "/".join(named), rule, ["GET"])
+    match = made.match("/" + "/".join(parts), "GET")
+    literal = parts in rules
+    assert (match and match.endpoint) == (parts if literal else _expected(rules, parts))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from atila import Atila, HTTPError, Was
+from atila import PROTOCOL, Atila, HTTPError, Layer, Steps, Was
 from atila.testing import TestClient
 
 Write = Callable[[str, str], Path]
@@ -231,3 +232,62 @@ def test_error_whose_text_cannot_be_written(app: Atila, client: TestClient) -> N
 
     answer = ask(client, "/surrogate", "text/xml")
     assert (answer.status_code, answer.json()["detail"]) == (400, "no ?")
+
+
+@dataclass
+class Person:
+    name: str
+
+
+@pytest.mark.parametrize("with_render", [True, False])
+@pytest.mark.parametrize("value", [{"name": "Hans"}, [1, 2], Person("Hans")], ids=repr)
+def test_an_answer_is_the_same_whether_or_not_there_is_a_response(
+    value: Any, *, with_render: bool
+) -> None:
+    """Where a handler has made no `was.response`, headers that all requests share are sent."""
+    more = Layer(
+        name="more",
+        protocol=PROTOCOL,
+        compile=lambda route, app: (
+            Steps(headers=lambda was: [("x-more", "1")]) if "more" in route.rule else None
+        ),
+    )
+    app = Atila(__name__, layers={"more": more, **({} if with_render else {"render": None})})
+    made: list[bool] = []
+
+    @app.teardown_request
+    def teardown(was: Was) -> None:
+        made.append(was._response is not None)
+
+    app.route("/short")(lambda was: value)
+    app.route("/long")(lambda was: (was.response, value)[1])
+    app.route("/more")(lambda was: value)
+    app.route("/status")(lambda was: (value, 201))
+    client = app.test_client()
+
+    def answer(method: str, path: str) -> tuple[int, Any, bytes]:
+        given = ask(client, path, BROWSER, method)
+        return given.status_code, sorted(given.headers.items()), given.content
+
+    # Twice, since what is shared may have been changed.
+    for _ in range(2):
+        made.clear()
+        short = answer("GET", "/short")
+        assert short == answer("GET", "/long")
+        assert made == [False, True]
+        assert short[0] == 200
+        status, headers, body = answer("GET", "/more")
+        assert (status, body) == (200, short[2])
+        assert headers == sorted([*short[1], ("x-more", "1")])
+        assert answer("GET", "/status") == (201, *short[1:])
+        length = ("content-length", str(len(short[2])))
+        head = answer("HEAD", "/short")
+        assert (head[0], head[2]) == (200, b"")
+        assert head[1] == sorted({*short[1], length})
+
+
+def test_a_value_that_cannot_be_written_is_an_error_of_the_server(app: Atila) -> None:
+    app.route("/")(lambda was: {"name": object()})
+    answer = app.test_client().get("/", headers={"accept": "*/*"})
+    assert (answer.status_code, answer.json()["code"]) == (500, 500)
+    assert "vary" in answer.headers

@@ -179,7 +179,7 @@ class Layer(metaclass=_AnyProtocol):
         options: names of `@app.route(...)` options that the layer understands.
         responders: for a type of returned value, a function (was, value) that turns it into a
             simpler value: at last str, bytes, a file or an iterator of these. An awaitable is
-            awaited on the task loop.
+            awaited on the task loop. One that answers by itself returns `ANSWERED`.
         exports: names for programs that are no app: of the `skitai` module, for launch scripts,
             and of the module `atila.was`.
         compile: called for each route when the app is mounted; gives the steps of the layer for

@@ -160,7 +160,7 @@ class Was(WasNames):
         if args is None:
             exchange = self.exchange
             query = exchange.query
-            args = forms.parse_query(query, self.app.config.MAX_FIELDS) if query else {}
+            args = forms.parse_query(query, self.app.config["MAX_FIELDS"]) if query else {}
             args.update(self.path_params)
             if exchange.body:
                 request = self.request

@@ -11,7 +11,7 @@ from atila.layers import Parts, Steps
 from atila.monitoring import health
 from atila.routing import notes, precedence
 from atila.routing.resources import Resources
-from atila.routing.router import Match, Route, names_of, parse_rule
+from atila.routing.router import Route, names_of, parse_rule
 from atila.serving import route_header
 from atila.serving.endpoint import Endpoint
 
@@ -93,7 +93,7 @@ def compile_route(app: Atila, route: Route) -> None:
     names = names_of(parse_rule(rule))
     for leaf in leaves:
         if leaf.options is None:
-            leaf.options = Match(endpoint_for(app, _options_route(route)), names)
+            leaf.options = (endpoint_for(app, _options_route(route)), names, ())
         names = names[:-1]
 
 

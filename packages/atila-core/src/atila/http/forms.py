@@ -31,7 +31,7 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
         HTTPError: 400 for too many fields, or percent signs that make no UTF-8.
     """
     fields: dict[str, Any] = {}
-    if text.count("&") >= most:
+    if len(text) >= most and text.count("&") >= most:
         raise HTTPError(400, f"more than {most} fields")
     encoded = "%" in text or "+" in text
     for pair in text.split("&"):

@@ -117,7 +117,7 @@ class Request(RequestNames):
     @cached_property
     def URL_QUERY(self) -> dict[str, Any]:
         """The fields of the query string."""
-        return forms.parse_query(self._exchange.query, self.was.app.config.MAX_FIELDS)
+        return forms.parse_query(self._exchange.query, self.was.app.config["MAX_FIELDS"])
 
     @cached_property
     def URL(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Request(RequestNames):
         if kind in FORM_TYPES:
             forms.refuse_encoded(self._exchange.header("content-encoding"))
         if kind == forms.FORM_TYPE:
-            return forms.parse_form(self.body, self.was.app.config.MAX_FIELDS)
+            return forms.parse_form(self.body, self.was.app.config["MAX_FIELDS"])
         if kind != MULTIPART_TYPE or not self._exchange.body:
             return {}
         content_type = self._exchange.header("content-type") or ""

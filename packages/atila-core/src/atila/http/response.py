@@ -264,6 +264,13 @@ def status_beside(value: object) -> int | None:
     return None
 
 
+def is_unset(was: Was) -> bool:
+    """Whether an answer is a 200 with a body and that body's own headers, and nothing else: no
+    handler and no hook has made a `was.response`, and the route adds no headers.
+    """
+    return was._response is None and not was.endpoint.headers and was.exchange.method != "HEAD"
+
+
 def head(was: Was, default: Header | None) -> Headers:
     """The headers of the answer: set by the handler, by default, and by the route's layers.
 

@@ -126,13 +126,15 @@ def binder(
 
     def bind(was: Was) -> Mapping[str, Any]:
         args: Mapping[str, Any] | None = was._args
+        exchange = was.exchange
         if args is None:
-            exchange = was.exchange
             args = was.args if exchange.query or exchange.body else was.path_params
-        if kinds and (was.exchange.body or (has_optional and was.exchange.query)):
+        if kinds and (exchange.body or (has_optional and exchange.query)):
             args = _fitted(was, args, kinds, signature.defaults)
         given = args.keys()
-        if not (required <= given and (given <= known or (takes_any and ours.isdisjoint(given)))):
+        if given != known and not (
+            required <= given and (given <= known or (takes_any and ours.isdisjoint(given)))
+        ):
             args = {name: value for name, value in args.items() if name not in others}
             given = args.keys()
             if clashing := ours & given:

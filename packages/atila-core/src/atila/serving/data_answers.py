@@ -8,23 +8,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atila.http.forms import JSON_TYPE
-from atila.http.response import FileBody
+from atila.http.response import ANSWERED, FileBody, is_unset
 from atila.values.models import is_model, to_json, to_plain
 
 _OTHER = ("__await__", "__next__", "__anext__", "read")
 """Attributes of values that are awaited or streamed, even if they are models."""
 
+_JSON_ONLY: Headers = [("content-type", JSON_TYPE)]
+
 if TYPE_CHECKING:
     from atila import Was
+    from atila.http.exchange import Headers
     from atila.layers import Responder
 
 
-def respond(was: Was, value: Any) -> bytes:
+def respond(was: Was, value: Any) -> Any:
     """The responder of core for dict and list: JSON.
+
+    Returns:
+        The body; or `ANSWERED`, where it is all that there is to say.
 
     Raises:
         TypeError: something in it is of no type that JSON has.
     """
+    if is_unset(was):
+        was.exchange.respond(200, _JSON_ONLY, to_json(value))
+        return ANSWERED
     response = was.response
     if not response.headers or response.get_header("content-type") is None:
         response.headers.append(("content-type", JSON_TYPE))

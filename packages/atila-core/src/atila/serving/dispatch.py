@@ -13,6 +13,7 @@ from atila.http.forms import media_type
 from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
+from atila.routing.router import Match
 from atila.runtime.pool import WorkerPool
 from atila.serving import compression, departures
 from atila.serving.apps import Mount
@@ -21,7 +22,6 @@ from atila.serving.static import StaticFiles, moved
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Was
     from atila.http.observation import Observer
-    from atila.routing.router import Match
 
 Kind = TypeVar("Kind", bound=Exchange)
 
@@ -115,15 +115,20 @@ class Dispatch:
                 return self._no_app(exchange, last)
             prefix, app = found
             path = path[len(prefix) :]
-        match = app.router.match(path, method)
+        target = app.router.find(path, method)
         if method == "POST" and app.calls:
-            was = self._open_call(exchange, app, path, match)
+            was = self._open_call(exchange, app, path, Match(*target) if target else None)
             if was is not None:
                 return was
-        if match is None:
+        if target is None:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
-        endpoint, names, values = match
-        params = dict(zip(names, values, strict=True)) if names else NO_PARAMS
+        endpoint, names, values = target
+        if not names:
+            params = NO_PARAMS
+        elif len(names) == 1:
+            params = {names[0]: values[0]}
+        else:
+            params = dict(zip(names, values, strict=True))
         if method not in SAFE:
             refusal = _wrong_body(exchange, endpoint)
             if refusal is not None:

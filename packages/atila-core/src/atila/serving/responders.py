@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from atila.http import caching, files
 from atila.http.fields import without
-from atila.http.forms import JSON_TYPE
 from atila.http.response import (
     ANSWERED,
     BINARY,
@@ -24,7 +23,6 @@ from atila.http.response import (
     status_beside,
 )
 from atila.serving import data_answers, streams
-from atila.values.models import to_json
 
 if TYPE_CHECKING:
     from atila import Was
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
-_JSON_ONLY: Headers = [("content-type", JSON_TYPE)]
 _CONVERSIONS = 8
 _OF_THE_BODY = frozenset(
     {"accept-ranges", "content-encoding", "content-length", "content-range", "content-type"}
@@ -57,10 +54,11 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
     if kind is bytes:
         _send(was, value, _BINARY_ONLY)
         return None
-    if was.app.responders.get(kind) is data_answers.respond:
-        # As `convert` would have it, without a `Response` where nothing else needs one.
-        _send(was, to_json(value), _JSON_ONLY)
-        return None
+    if kind is dict or kind is list:
+        # As `convert` has it; most of them are answered by that alone.
+        responder = was.app.responders[kind]
+        if responder is not None and (value := responder(was, value)) is ANSWERED:
+            return None
     value = convert(was, value)
     if isinstance(value, str):
         _send(was, value.encode(), _HTML_ONLY)
@@ -163,6 +161,7 @@ def _inherited(responders: dict[type, Responder | None], kind: type) -> Responde
 
 def _send(was: Was, body: bytes, default: Headers) -> None:
     exchange = was.exchange
+    # `is_unset`, without a call.
     if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
         exchange.respond(200, default, body)
         return

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from atila.routing.router import Route
 from atila.validation import parameters as places
+from atila.validation.direct import direct
 from atila.validation.issues import Issues, TooMany
+from atila.validation.parameters import Parameters
 from atila.validation.plan import Plan
 from atila.validation.sources import MISSING, CallSource, RequestSource
 
@@ -18,12 +20,20 @@ if TYPE_CHECKING:
 class Binding(Plan):
     """Takes the parameters of a handler out of requests; see `Plan` for its arguments."""
 
+    def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
+        super().__init__(parameters, of_layers)
+        self._direct = direct(self)
+
     def __call__(self, was: Was) -> Mapping[str, Any]:
         """The parameters for a request.
 
         Raises:
             HTTPError: 400 with all that is wrong; 415, the body is of a type that none can be of.
         """
+        if self._direct is not None and was._args is None and not was.exchange.body:
+            found = self._direct(was)
+            if found is not None:
+                return found
         source = RequestSource(was, self)
         issues = Issues()
         values: dict[str, Any] = {}

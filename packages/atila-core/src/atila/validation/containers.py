@@ -49,6 +49,14 @@ class Union(Reader):
             made = self._one(value, path, reading)
         return made if made is INVALID else self.within(made, path, reading)
 
+    def of_text(self) -> Callable[[Any], Any] | None:
+        only = self.options[0].of_text() if len(self.options) == 1 else None
+        if only is None or self.said.constraints or not self.takes_none:
+            return None
+        if self.takes_text:
+            return only
+        return lambda value: None if value == "" else only(value)
+
     def _is_blank(self, value: Any, reading: Reading) -> bool:
         # What a form has where nothing was filled in.
         return reading.is_text and value == "" and not self.takes_text

@@ -71,6 +71,12 @@ class Reader:
         """The value as the type has it; `INVALID` with an issue noted for each problem."""
         raise NotImplementedError
 
+    def of_text(self) -> Callable[[Any], Any] | None:
+        """The function that reads text of a query or path as `read` does, and raises ValueError,
+        TypeError or ArithmeticError for a fault; None for none that is shorter than `read`.
+        """
+        return None
+
     def check(self, value: Any, path: Path, reading: Reading) -> None:
         """Note the faults of a value of the right type."""
         for constraint in self.said.constraints:
@@ -180,6 +186,23 @@ class Scalar(Reader):
         except (ValueError, TypeError, ArithmeticError):
             return reading.fail(path, f"{self._must}, not {shown(value)}", self._rule)
         return self.within(made, path, reading)
+
+    def of_text(self) -> Callable[[Any], Any] | None:
+        if not self.said.constraints and self._type in (int, str):
+            return self._plain
+        return self._faultless
+
+    def _plain(self, value: Any) -> Any:
+        # As it came, or as the rule has converted it.
+        return value if type(value) is self._type else self._made(value, True)
+
+    def _faultless(self, value: Any) -> Any:
+        made = self._made(value, True)
+        if self._refused is not None and self._refused(made):
+            raise ValueError
+        if not all(_holds(constraint, made) for constraint in self.said.constraints):
+            raise ValueError
+        return made
 
     def _made(self, value: Any, is_text: bool) -> Any:
         if is_text and self._from_text is not None and isinstance(value, str):

@@ -36,6 +36,8 @@ _WORDS = {
 
 
 def _int(text: str) -> int:
+    if text.isdecimal() and text.isascii() and len(text) <= LONGEST_NUMBER:
+        return int(text)
     if len(text) > LONGEST_NUMBER or not _INTEGER.fullmatch(text):
         raise ValueError
     return int(text)

@@ -81,7 +81,7 @@ class RequestSource(_Sources):
         elif self._args is not None:
             self._query = was.request.URL_QUERY
         else:
-            self._query = forms.parse_query(query, was.app.config.MAX_FIELDS)
+            self._query = forms.parse_query(query, was.app.config["MAX_FIELDS"])
         self._data: Mapping[str, Any] = _NONE
         self._is_json = False
         self._body: Any = MISSING

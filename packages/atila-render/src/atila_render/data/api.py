@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import parse_status
 from atila.http.forms import JSON_TYPE
-from atila_render.data.negotiation import negotiated
+from atila.http.response import ANSWERED, is_unset
+from atila_render.data.negotiation import negotiated, takes_first
 from atila_render.data.xml import to_xml
 from atila_render.settings import settings_of
 
 if TYPE_CHECKING:
     from atila import Was
+    from atila.http.exchange import Headers
     from atila.http.response import Response
 
 MEDIA = (JSON_TYPE, "application/xml", "text/xml")
 """The media types of answers for programs, the favourite first."""
+
+_JSON_ONLY: Headers = [("vary", "Accept"), ("content-type", JSON_TYPE)]
+"""The headers of most of them; shared, and never changed."""
 
 _XML = re.compile(r"(application|text)/([\w.\-]+\+)?xml\b.*", re.IGNORECASE)
 
@@ -101,16 +106,22 @@ def fault(was: Was, status: int | str, detail: str = "", errno: int = 0, **more:
     return api(was, status, {**error, "request_id": was.request_id, **more})
 
 
-def respond(was: Was, value: Any) -> bytes:
+def respond(was: Was, value: Any) -> Any:
     """The responder of dict and list, and of all other answers for programs.
 
     Its format is JSON or XML, whichever the client accepts, unless the handler has set the
     Content-Type.
 
+    Returns:
+        The body; or `ANSWERED`, where it is all that there is to say.
+
     Raises:
         HTTPError: 406, the client accepts neither.
         Unwritable: a part of the value cannot be written; the message names its place.
     """
+    if is_unset(was) and takes_first(was.exchange.header("accept"), MEDIA):
+        was.exchange.respond(200, _JSON_ONLY, settings_of(was.app).to_json(value))
+        return ANSWERED
     response = was.response
     kind = response.get_header("content-type") if response.headers else None
     if kind is None:
@@ -122,6 +133,6 @@ def respond(was: Was, value: Any) -> bytes:
     return to_xml(value, to_json)
 
 
-def respond_payload(was: Was, payload: Payload) -> bytes:
+def respond_payload(was: Was, payload: Payload) -> Any:
     """The responder of `Payload`."""
     return respond(was, payload.data)

@@ -36,12 +36,26 @@ def negotiated(was: Was, offers: tuple[str, ...]) -> str:
     header = was.exchange.header("accept")
     if not header or header == "*/*":
         return offers[0]
-    chosen = (best if len(header) <= _KEPT else best.__wrapped__)(header, offers)
+    chosen = _chosen(header, offers)
     if chosen:
         return chosen
     if was.exchange.method in SAFE and response.status_code < 400:
         raise HTTPError(406, f"this is to be had as {', '.join(offers)}")
     return offers[0]
+
+
+def takes_first(header: str | None, offers: tuple[str, ...]) -> bool:
+    """Whether `negotiated` gives the first of the media types offered, without its other duties.
+
+    Args:
+        header: Accept; None for none.
+        offers: as `negotiated` has them.
+    """
+    return not header or header == "*/*" or _chosen(header, offers) == offers[0]
+
+
+def _chosen(header: str, offers: tuple[str, ...]) -> str:
+    return (best if len(header) <= _KEPT else best.__wrapped__)(header, offers)
 
 
 @lru_cache(1024)

@@ -1,0 +1,91 @@
+"""The direct way of parameters from path and query to a handler, for requests with no fault.
+
+Whatever is doubtful is left to `RequestSource`, which words the faults: here is nothing but the
+values, so that a request without faults pays for no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from atila.http import forms
+from atila.validation import parameters as places
+from atila.validation.compiler import Typed
+from atila.validation.issues import INVALID, Issues, Reading, TooMany
+from atila.validation.parameters import Parameter
+from atila.validation.plan import Plan
+
+if TYPE_CHECKING:
+    from atila import Was
+
+Convert = Callable[[Any], Any]
+Direct = Callable[["Was"], Mapping[str, Any] | None]
+
+_MISSING: Any = object()
+_PLACES = frozenset({places.PATH, places.QUERY, places.ANY})
+
+
+def direct(plan: Plan) -> Direct | None:
+    """The function that gives the parameters for a request without a body which no hook has read.
+
+    It gives None where `RequestSource` is to find them, or their faults.
+
+    Args:
+        plan: the sources of a handler's parameters.
+
+    Returns:
+        None if the handler takes something else than parameters of path and query, or has one of
+        the query with the name of one of the path.
+    """
+    parameters = plan.parameters.all
+    if not _PLACES.issuperset(parameter.place for parameter in parameters):
+        return None
+    if not plan.in_query.isdisjoint(parameter.name for parameter in plan.in_rule):
+        return None
+    steps = tuple(
+        (p.name, p.key, p.place == places.PATH, _converter(p), p.is_required) for p in parameters
+    )
+    known = plan.in_query
+
+    def bind(was: Was) -> Mapping[str, Any] | None:
+        text, path = was.exchange.query, was.path_params
+        query = forms.parse_query(text, was.app.config["MAX_FIELDS"]) if text else {}
+        values = {}
+        try:
+            for name, key, is_in_rule, convert, is_required in steps:
+                value = path.get(name, _MISSING) if is_in_rule else query.get(key, _MISSING)
+                if value is not _MISSING:
+                    values[name] = value if convert is None else convert(value)
+                elif is_required:
+                    return None
+        except (ValueError, TypeError, ArithmeticError, TooMany):
+            return None
+        if not query.keys() <= known:
+            return None
+        was._args = {**query, **path, **values}
+        was.is_bound = True
+        return values
+
+    return bind
+
+
+def _converter(parameter: Parameter) -> Convert | None:
+    """The function that converts text to the type of a parameter, or raises ValueError, TypeError
+    or ArithmeticError; None for a parameter without a type.
+    """
+    type = parameter.type
+    if type is None:
+        return None
+    where = places.PATH if parameter.place == places.PATH else places.QUERY
+    return type.reader.of_text() or _by_reading(type, where)
+
+
+def _by_reading(type: Typed, where: str) -> Convert:
+    def convert(value: Any) -> Any:
+        made = type.convert(value, (), Reading(Issues(), where, True))
+        if made is INVALID:
+            raise ValueError
+        return made
+
+    return convert
