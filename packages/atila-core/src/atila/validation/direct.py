@@ -6,8 +6,10 @@ values, so that a request without faults pays for no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from atila.errors import HTTPError
 from atila.http import forms
@@ -24,6 +26,17 @@ Convert = Callable[[Any], Any]
 Direct = Callable[["Was"], Mapping[str, Any] | None]
 
 _MISSING: Any = object()
+_FAULTS = (
+    HTTPError,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    TooMany,
+    msgspec.MsgspecError,
+)
+_encode = msgspec.json.Encoder().encode
 _PLACES = frozenset({places.PATH, places.QUERY, places.ANY})
 
 
@@ -87,12 +100,11 @@ def direct_body(plan: Plan) -> Direct | None:
         return None
     if len(plan.in_rule) + 1 != len(plan.parameters.all):
         return None
-    name, convert_body = whole.name, _by_reading(whole.type, places.BODY, is_text=False)
+    name, read = whole.name, _body_reader(whole.type)
     steps = tuple((p.name, _converter(p)) for p in plan.in_rule)
-    in_rule = frozenset(p.name for p in plan.in_rule)
 
     def bind(was: Was) -> Mapping[str, Any] | None:
-        exchange, path = was.exchange, was.path_params
+        exchange = was.exchange
         body = exchange.body
         if exchange.query or type(body) is not bytes:
             return None
@@ -101,20 +113,43 @@ def direct_body(plan: Plan) -> Direct | None:
         if not forms.is_json(forms.media_type(exchange.header("content-type"))):
             return None
         try:
-            sent = forms.parse_json_exactly(body)
-            values = {name: convert_body(sent)}
-            for key, convert in steps:
-                values[key] = path[key] if convert is None else convert(path[key])
-        except (HTTPError, LookupError, ValueError, TypeError, ArithmeticError, TooMany):
+            values = {name: read(body)}
+            if steps:
+                _add_path(values, steps, was)
+        except _FAULTS:
             return None
-        fields = sent if type(sent) is dict else {}
-        if not in_rule.isdisjoint(fields):
-            return None
-        was._args = {**path, **fields, **values}
+        was._converted = values
         was.is_bound = True
         return values
 
     return bind
+
+
+def _add_path(
+    values: dict[str, Any], steps: Sequence[tuple[str, Convert | None]], was: Was
+) -> None:
+    path, fields = was.path_params, was.request.JSON
+    for key, convert in steps:
+        if type(fields) is dict and key in fields:
+            raise ValueError("compared by RequestSource")
+        values[key] = path[key] if convert is None else convert(path[key])
+
+
+def _body_reader(type: Typed) -> Callable[[bytes], Any]:
+    """The function that gives a body of JSON as a value of a type, or raises one of `_FAULTS`."""
+    decode = type.decode
+    if decode is None:
+        convert = _by_reading(type, places.BODY, is_text=False)
+        return lambda body: convert(forms.parse_json_exactly(body))
+
+    def read(body: bytes) -> Any:
+        made = decode(body)
+        # There is a colon for each key, and those in texts are the same in both, unless escaped.
+        if b"\\u" in body or body.count(b":") != _encode(made).count(b":"):
+            raise ValueError("some key may be there twice")
+        return made
+
+    return read
 
 
 def _converter(parameter: Parameter) -> Convert | None:
