@@ -60,17 +60,23 @@ REFERENCE = {
 
 TASKS = {
     "upload a file": "how-to/upload-a-file.md",
-    "run code after the response": "guide/after.md",
+    "run code after the response": "how-to/background-tasks.md",
     "log in": "how-to/log-in.md",
+    "OAuth2": "how-to/oauth2.md",
     "middleware": "how-to/middleware.md",
-    "dependency injection": "guide/providers.md",
+    "dependency injection": "how-to/dependencies.md",
     "pagination": "how-to/pagination.md",
-    "server-sent events": "guide/event-streams.md",
-    "HTTPS": "guide/serving.md#tls",
+    "server-sent events": "how-to/server-sent-events.md",
+    "streaming": "how-to/streaming.md",
+    "GraphQL over WebSocket": "how-to/graphql.md",
+    "HTTPS": "how-to/https.md",
+    "behind a proxy": "how-to/behind-a-proxy.md",
     "Docker": "guide/docker.md",
-    "OpenTelemetry": "guide/tracing.md",
+    "Kubernetes": "how-to/kubernetes.md",
+    "OpenTelemetry": "how-to/opentelemetry.md",
+    "Sentry": "how-to/sentry.md",
     "lifespan": "how-to/startup-and-shutdown.md",
-    "environment variables": "guide/settings.md#in-the-environment",
+    "environment variables": "how-to/environment-and-settings.md",
 }
 """What newcomers look for: two clicks from the start, "How do I …" and the line with that word."""
 
