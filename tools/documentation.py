@@ -1,7 +1,7 @@
 """Make the documentation site: pages of docs/, a reference out of docstrings, changes, examples.
 
-    hatch run docs:build     # strict; into .site
-    hatch run docs:serve     # and show it while one writes
+    hatch run docs:build     # strict; into .site, in the folder of this version
+    hatch run docs:serve     # show it while one writes
 
 The sources are put together in .site-source, since the generator takes one folder: the pages as
 they are in the repository, those of examples and the changelog beside them, links bent accordingly.
@@ -19,10 +19,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import bump
 import layer_names
+import site_versions
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE, SITE = ROOT / ".site-source", ROOT / ".site"
+SOURCE, SITE = ROOT / ".site-source", ROOT / ".site-built"
+VERSIONS = ROOT / ".site"
+"""Where the sites of all versions are; those of earlier releases are put there before a build."""
 
 REFERENCE = {
     "app": ("The app", ["atila.Atila"]),
@@ -202,6 +206,8 @@ def broken_links() -> list[str]:
                 continue
             path, anchor = urldefrag(unquote(link))
             target = Path(os.path.normpath(page.parent / path)) if path else page
+            if target == SITE.parent / site_versions.LATEST:
+                continue  # made after it, for the banner of older versions
             target = target / "index.html" if target.is_dir() else target
             missing = not target.exists()
             if missing or (target in pages and unquote(anchor) not in pages[target].anchors):
@@ -233,15 +239,18 @@ def unfound_tasks() -> list[str]:
 
 
 def build() -> int:
-    """Build the site; return the exit code."""
+    """Build the site and put it among those of other versions; return the exit code."""
     assemble()
     shutil.rmtree(SITE, ignore_errors=True)
     done = subprocess.run(("zensical", "build", "--strict", "--clean"), cwd=ROOT, check=False)
     if done.returncode:
         return done.returncode
     broken = broken_links() + unfound_tasks()
-    print(*broken, sep="\n", file=sys.stderr)
-    return bool(broken)
+    if broken:
+        print(*broken, sep="\n", file=sys.stderr)
+        return 1
+    site_versions.publish(SITE, VERSIONS, bump.current())
+    return 0
 
 
 def main(arguments: list[str]) -> int:
