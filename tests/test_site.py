@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import documentation  # noqa: E402
+import drawings  # noqa: E402
 import layer_names  # noqa: E402
 import site_versions  # noqa: E402
 
@@ -173,6 +174,18 @@ def test_what_no_search_finds_is_a_problem(
     items = [{"location": "how-to/middleware/#x", "title": title, "path": [], "text": ""}]
     (tmp_path / "search.json").write_text(json.dumps({"items": items}))
     assert (documentation.unfound_tasks() == []) == found
+
+
+@pytest.mark.parametrize("name", drawings.DRAWINGS)
+def test_drawings_are_those_of_the_script(name: str) -> None:
+    assert (drawings.FOLDER / name).read_text() == drawings.DRAWINGS[name]()
+    shown = [page for page in EDITED if f"](drawings/{name})" in page.read_text()]
+    assert shown, "no page shows it"
+
+
+@pytest.mark.parametrize("page", EDITED, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pictures_have_a_text_beside_them(page: Path) -> None:
+    assert all(len(text) > 10 for text in re.findall(r"!\[([^]]*)\]\(", page.read_text()))
 
 
 def published(site: Path, built: Path, version: str) -> list[tuple[str, str, list[str]]]:
