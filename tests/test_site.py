@@ -227,8 +227,39 @@ def test_the_theme_shows_the_versions() -> None:
 
 
 def test_figures_are_those_of_the_last_run() -> None:
-    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
-    rates = [figures["rps"] for figures in run["cases"]["plain"]["figures"].values()]
-    table = documentation.figures()
-    assert all(f"{rate:,.0f}" in table for rate in rates)
+    run = json.loads(documentation.last_run().read_text())
+    shown = {}
+    for line in documentation.figures().splitlines():
+        label, *times = [cell.strip(" *") for cell in line.strip("|").split("|")]
+        shown[label] = times[:1]
+    for name, figures in run["cases"]["plain"]["figures"].items():
+        assert shown[run["contestants"][name]["label"]] == [f"{figures['cpu_us']:.0f}"]
     assert "<!-- benchmarks -->" in (DOCS / "index.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "peer", "expected"),
+    [
+        ("FastAPI", "fastapi-granian", "slower"),
+        ("Litestar", "litestar-granian", "mostly slower"),
+        ("django-bolt", "django-bolt", "**faster**"),
+        ("Falcon", "falcon-granian", "**faster for small answers**"),
+    ],
+)
+def test_the_start_page_says_of_speed_what_was_measured(
+    name: str, peer: str, expected: str
+) -> None:
+    cases = json.loads(documentation.last_run().read_text())["cases"]
+    found = [cases[case]["figures"] for case in documentation.CASES]
+    ours = "atila-granian-async"
+    slower = [each[peer]["cpu_us"] > each[ours]["cpu_us"] for each in found if peer in each]
+    if expected == "mostly slower":
+        assert sum(slower) > len(slower) / 2
+    else:
+        assert all(slower) if expected == "slower" else not any(slower)
+    lines = (DOCS / "index.md").read_text().splitlines()
+    names, speeds = (
+        next(line for line in lines if line.startswith(start)).strip("|").split("|")
+        for start in ("| |", "| speed")
+    )
+    assert speeds[names.index(f" {name} ")].strip() == expected
