@@ -87,6 +87,8 @@ TASKS = {
 CASES = ("plain", "params", "json", "typed")
 """Cases of the benchmarks that the start page shows."""
 
+WIDE = "---\nhide:\n  - toc\n---\n\n"
+
 FIRST_RESULTS = 5
 """So many results of a search are looked at."""
 
@@ -104,7 +106,8 @@ def assemble() -> None:
             body += f"\n\n{layer_names.sections(name)}"
         write(f"reference/{name}.md", f"# {title}\n\n{body}\n")
     start = (SOURCE / "index.md").read_text()
-    write("index.md", start.replace("<!-- benchmarks -->", figures()))
+    # Its table needs the place of the table of contents.
+    write("index.md", WIDE + start.replace("<!-- benchmarks -->", figures()))
     for page in SOURCE.rglob("*.md"):
         page.write_text(bent(page, page.read_text()))
 
