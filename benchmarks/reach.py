@@ -18,6 +18,8 @@ TYPED = ("typed",)
 
 DEFAULT, INLINE = "atila-granian", "atila-granian-inline"
 ASYNC, WSGI = "atila-granian-async", "atila-granian-wsgi"
+IN_THREAD = "raw-rsgi-thread"
+"""A bare function that may block, as the default handlers may."""
 FALCON, RSGI_FUNCTION, WSGI_FUNCTION = "falcon-granian", "raw-rsgi", "raw-wsgi"
 
 NAMES = {
@@ -51,6 +53,15 @@ NOT_MEASURED = (
 )
 
 
+_TYPED_PEERS = (
+    ("fastapi-def", "FastAPI `def`, uvicorn", 6.0),
+    ("fastapi-async", "FastAPI `async def`, uvicorn", 3.0),
+    ("litestar-granian", "Litestar, granian", 1.5),
+    ("django-bolt", "django-bolt", 1.0),
+    ("robyn", "Robyn, msgspec by hand", 1.0),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One thing that is to be reached: ``ours`` against ``other`` at some cases.
@@ -68,16 +79,16 @@ class Bar:
 
 
 def _bars() -> Iterator[Bar]:
-    yield Bar(NAMES[DEFAULT], DEFAULT, FALCON, "Falcon, WSGI", 1.0)
+    yield Bar(NAMES[DEFAULT], DEFAULT, FALCON, "Falcon, WSGI", 1.0, limit=IN_THREAD)
     for ours in (INLINE, ASYNC):
         yield Bar(NAMES[ours], ours, FALCON, "Falcon, WSGI", 1.15)
         yield Bar(NAMES[ours], ours, RSGI_FUNCTION, "a bare RSGI function", 0.85)
     yield Bar(NAMES[WSGI], WSGI, FALCON, "Falcon, WSGI", 1.1, limit=WSGI_FUNCTION)
-    for ours in (DEFAULT, ASYNC):
+    for ours in (DEFAULT, INLINE, ASYNC):
         work = f"typed body of 1 KB, {NAMES[ours]}"
-        yield Bar(work, ours, "fastapi-async", "FastAPI `async def`, uvicorn", 3.0, TYPED)
-        yield Bar(work, ours, "litestar-granian", "Litestar, granian", 1.5, TYPED)
-        yield Bar(work, ours, "django-bolt", "django-bolt", 1.0, TYPED)
+        limit = IN_THREAD if ours == DEFAULT else RSGI_FUNCTION
+        for other, against, at_least in _TYPED_PEERS:
+            yield Bar(work, ours, other, against, at_least, TYPED, limit)
     row = ("db-row",)
     yield Bar(
         "a row by key, `def` with `fetch()`",
