@@ -77,6 +77,8 @@ class Server:
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
         stdin: a descriptor that it reads from.
         target: for an engine other than Skitai by itself; "" for the script's app.
+        prefix: words before its command, such as those of `ip netns exec`.
+        address: where it listens, if it is started with `options` that say so.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -94,8 +96,11 @@ class Server:
         options: Sequence[str] | None = None,
         stdin: int = subprocess.DEVNULL,
         target: str = "",
+        prefix: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> None:
         self.engine = engine
+        self.address = address
         _note_start(f"{engine} {script.parent.name}/{script.name}")
         self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
@@ -117,10 +122,13 @@ class Server:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
+            given = (
                 command(engine, script, self.port, workers, target)
                 if options is None
-                else by_atila(engine, target or script.name, self.port, workers, options),
+                else by_atila(engine, target or script.name, self.port, workers, options)
+            )
+            self.process = subprocess.Popen(
+                [*prefix, *given],
                 cwd=script.parent,
                 env=variables,
                 stdin=stdin,
@@ -154,7 +162,7 @@ class Server:
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
         """A connection to it."""
-        return Connection(self.port, receive_buffer)
+        return Connection(self.port, receive_buffer, self.address)
 
     def get(self, target: str) -> Answer:
         """GET on a connection of its own."""
@@ -177,7 +185,7 @@ class Server:
 
     def url(self, path: str, scheme: str = "http") -> str:
         """The URL of a path."""
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
+        return f"{scheme}://{self.address}:{self.port}{path}"
 
     def log(self) -> str:
         """What it has written so far, to its output and to log files in its home."""

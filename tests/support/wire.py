@@ -54,14 +54,17 @@ class Connection:
     Args:
         port: where it listens.
         receive_buffer: bytes that the kernel may hold for us; None for its default.
+        address: where it listens, if it has a namespace of its own.
     """
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, receive_buffer: int | None = None, address: str = "127.0.0.1"
+    ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((address, port))
         self._buffer = b""
 
     def __enter__(self) -> Connection:
