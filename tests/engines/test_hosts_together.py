@@ -52,7 +52,9 @@ def _serve(engine: str, place: Host, port: int) -> contextlib.AbstractContextMan
     if options:
         options["options"] = ["--host", options["address"]]
     environment = {"ATILA_REDIS": f"redis://{place.here}:{port}/0"}
-    return serving(engine, SCRIPT, environment=environment, **options)
+    served: contextlib.AbstractContextManager[Server]
+    served = serving(engine, SCRIPT, environment=environment, **options)
+    return served
 
 
 def test_what_one_host_refuses_the_other_refuses(both: Both) -> None:
@@ -187,7 +189,7 @@ def tokens(here: str, there: str) -> None:
 def nonces(here: str, there: str) -> None:
     """A digest that was sent once is no good a second time, wherever."""
     with asked(here) as one, asked(there) as two:
-        one.auth = httpx.DigestAuth("app", "a password")
+        one.auth = auth = httpx.DigestAuth("app", "a password")
         answer = one.get("/digest")
         assert answer.text == "app"
         seen = answer.request.headers["authorization"]
@@ -195,7 +197,7 @@ def nonces(here: str, there: str) -> None:
             replayed = client.get("/digest", headers={"authorization": seen}, auth=None)
             assert replayed.status_code == 401
         # Its next count is good on the other.
-        two.auth = one.auth
+        two.auth = auth
         answer = two.get("/digest")
         assert answer.text == "app"
         assert "nc=00000002" in answer.request.headers["authorization"]

@@ -1,4 +1,4 @@
-"""An app of many hosts, which share their state by Redis."""
+"""An app of many hosts, which share their state by Redis, or of one host."""
 
 import os
 import time
@@ -15,7 +15,8 @@ app.realm = "hosts"
 app.users = {"app": "a password"}
 app.config.HEALTH_PATH = "/health"
 app.config.MAINTAIN_INTERVAL = 0.5
-app.shared = os.environ["ATILA_REDIS"]
+if "ATILA_REDIS" in os.environ:
+    app.shared = os.environ["ATILA_REDIS"]
 
 
 @app.route("/")
@@ -65,6 +66,11 @@ def changed(was):
 @app.route("/orders")
 def orders(was):
     return str(was.getlu("orders"))
+
+
+@app.route("/now")
+def now(was):
+    return str(time.time())
 
 
 @app.route("/digest", authenticate="digest")

@@ -107,12 +107,14 @@ class Mended:
     Attributes:
         poller: of this process, see `atila.skitai.poller`; None if Skitai's own polls.
         heard: the time of the last bytes from the client (time.monotonic).
+        moved: the time of the last bytes in either direction, or when waiting began anew.
         tenant: an object whose `timed_out()`, `ended()` (True if it deals with that) and `lost()`
             are called at timeouts, at the client's end of sending, and at the close.
     """
 
     poller: ClassVar[Poller | None] = None
     heard = 0.0
+    moved = 0.0
     tenant: Any = None
     _paused = False
     _lingering = 0
@@ -128,9 +130,19 @@ class Mended:
     producer_fifo: Any
     bytes_in: Any
     bytes_out: Any
-    event_time: int
     _http_channel__is_flushable: bool
     ac_in_buffer: bytes
+
+    @property
+    def event_time(self) -> float:
+        """`moved` as a time of the day, which rs4 compares with the present one: nothing has timed
+        out because the clock was put forward.
+        """
+        return time.time() - (time.monotonic() - self.moved)
+
+    @event_time.setter
+    def event_time(self, now: float) -> None:
+        self.moved = time.monotonic()
 
     @property
     def paused(self) -> bool:
@@ -220,7 +232,7 @@ class Mended:
 
     def recv(self, size: int) -> bytes:
         """Read; b"" on its end, which is not always the end of the connection."""
-        self.event_time = int(time.time())
+        self.moved = time.monotonic()
         try:
             data: bytes = self.socket.recv(size)
         except _WOULD_BLOCK:
@@ -240,7 +252,7 @@ class Mended:
 
     def send(self, data: bytes) -> int:
         """Write as much as the socket takes; gives the number of bytes."""
-        self.event_time = int(time.time())
+        self.moved = time.monotonic()
         try:
             sent: int = self.socket.send(data)
         except _WOULD_BLOCK:

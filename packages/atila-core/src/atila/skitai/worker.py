@@ -79,7 +79,7 @@ class Worker:
             # The signal came while the site was made.
             self.pump.call(lifetime.shutdown, 0, 1.0)
         server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        skitai.sched(ZOMBIE_SECONDS, polling.maintern_zombie_channel)
+        self._look_for_zombies()
         self._fronts: dict[int, Front] = {}
 
     def serve(self, vhost: Any) -> None:
@@ -107,6 +107,11 @@ class Worker:
             self.pump.call(restart_worker)
 
         files.watch(give_way)
+
+    def _look_for_zombies(self) -> None:
+        # By our clock: Skitai's schedule stands still when that of the system is put back.
+        polling.maintern_zombie_channel(time.time())
+        self.later(ZOMBIE_SECONDS, self._look_for_zombies)
 
     def later(self, seconds: float, func: Callable[[], object]) -> None:
         """Have func() called on the main thread after a while."""
