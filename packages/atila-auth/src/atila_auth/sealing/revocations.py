@@ -27,9 +27,9 @@ SETTINGS = {"REVOCATIONS_FOLDER": settings.folder(None)}
 _KEY = "revocations"
 
 SLACK = 7200.0
-"""Seconds that a record is kept beyond the end of what it revokes. That end is a time of the day;
-so what has ended would be valid again after the clock was put back, or on a host whose clock is
-behind.
+"""Seconds that a record is kept longer than the session or token that it revokes is valid. That is
+valid until a time of the day: again, then, after the clock was put back, or on a host whose clock
+is behind.
 """
 
 

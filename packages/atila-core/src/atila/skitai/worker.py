@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import skitai
 from rs4 import asyncore
 from rs4.protocols import lifetime as polling
 from skitai import lifetime
