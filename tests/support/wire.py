@@ -55,15 +55,22 @@ class Connection:
         port: where it listens.
         receive_buffer: bytes that the kernel may hold for us; None for its default.
         address: where it listens, if it has a namespace of its own.
+        source: the address that it comes from; "" for the usual one.
     """
 
     def __init__(
-        self, port: int, receive_buffer: int | None = None, address: str = "127.0.0.1"
+        self,
+        port: int,
+        receive_buffer: int | None = None,
+        address: str = "127.0.0.1",
+        source: str = "",
     ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect((address, port))
         self._buffer = b""
 

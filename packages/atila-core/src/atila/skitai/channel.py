@@ -24,6 +24,7 @@ from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
 from atila.http.fields import decoded
+from atila.skitai.connection_limit import ConnectionLimit
 from atila.skitai.framing import FIELD_LINE
 from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
@@ -108,6 +109,7 @@ class Mended:
         poller: of this process, see `atila.skitai.poller`; None if Skitai's own polls.
         heard: the time of the last bytes from the client (time.monotonic).
         moved: the time of the last bytes in either direction, or when waiting began anew.
+        on_close: called when the connection is closed, if it is not None.
         tenant: an object whose `timed_out()`, `ended()` (True if it deals with that) and `lost()`
             are called at timeouts, at the client's end of sending, and at the close.
     """
@@ -116,6 +118,7 @@ class Mended:
     heard = 0.0
     moved = 0.0
     tenant: Any = None
+    on_close: Callable[[], object] | None = None
     _paused = False
     _lingering = 0
 
@@ -308,6 +311,8 @@ class Mended:
             return
         tenant, self.tenant = self.tenant, None
         super().close(ignore_die_partner)  # type: ignore[misc]
+        if self.on_close is not None:
+            self.on_close()
         if tenant is not None:
             tenant.lost()
 
@@ -365,9 +370,16 @@ class Acceptor:
         server: the server object. Relied on: `accepting`, by which the poll knows whether it waits
             for connections (http_server.readable).
         later: later(seconds, func) has func() called on the main thread after a while.
+        limit: of the connections of one address, if there is one.
     """
 
-    def __init__(self, server: Any, later: Callable[[float, Callable[[], object]], object]) -> None:
+    def __init__(
+        self,
+        server: Any,
+        later: Callable[[float, Callable[[], object]], object],
+        limit: ConnectionLimit | None = None,
+    ) -> None:
+        self._limit = limit
         self._server = server
         self._later = later
         self._context: ssl.SSLContext | None = getattr(server, "ctx", None)
@@ -384,18 +396,27 @@ class Acceptor:
                 self._rest(error)
             return  # Else it left already, or another worker took it.
         connection.setblocking(False)
+        limit, host = self._limit, address[0] if isinstance(address, tuple) else ""
+        if limit is not None and not limit.enter(host):
+            limit.refuse(connection)
+            return
+        channel: Mended | None = None
         try:
             if server.socket.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is None:
-                PlainChannel(server, connection, address)
+                channel = PlainChannel(server, connection, address)
             else:
                 secured = self._context.wrap_socket(
                     connection, server_side=True, do_handshake_on_connect=False
                 )
-                SecureChannel(server, secured, address)
+                channel = SecureChannel(server, secured, address)
         except OSError:
             connection.close()
+        if limit is not None and (channel is None or channel.closed):
+            limit.leave(host)
+        elif limit is not None and channel is not None:
+            channel.on_close = lambda: limit.leave(host)
 
     def _rest(self, error: OSError) -> None:
         """Wait until there may be descriptors again; the poll would return at once, for ever."""

@@ -23,6 +23,7 @@ from atila.serving.site import Site
 from atila.skitai import poller
 from atila.skitai.base import SkitaiExchange
 from atila.skitai.channel import Acceptor, Mended, decode_http2_headers
+from atila.skitai.connection_limit import ConnectionLimit
 from atila.skitai.loop_bridge import Pump
 from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
@@ -68,7 +69,7 @@ class Worker:
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
         decode_http2_headers()
-        server.handle_accept = Acceptor(server, self.later)
+        server.handle_accept = Acceptor(server, self.later, self._limit())
         # Later: Skitai is about to put a memory of its own there, with `start_was`.
         self.pump.call(lambda: show_g(site.g))
         wasc.register("atila_exit", Leaver(wasc), False)
@@ -80,6 +81,13 @@ class Worker:
         server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
         self._look_for_zombies()
         self._fronts: dict[int, Front] = {}
+
+    def _limit(self) -> ConnectionLimit | None:
+        """Of the connections of one address, if there is one."""
+        most = self.site.connections_per_address
+        if not most:
+            return None
+        return ConnectionLimit(most, self.site.trusts, self.later, self.scheme == "https")
 
     def serve(self, vhost: Any) -> None:
         """Serve the apps of a virtual host; once is enough."""
