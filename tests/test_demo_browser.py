@@ -32,11 +32,6 @@ def page() -> Iterator[browser.Page]:
         yield page
 
 
-def prefer(page: browser.Page, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.call("Emulation.setEmulatedMedia", features=features)
-
-
 def test_every_part_works(server: Server, page: browser.Page) -> None:
     page.open(server.url("/"), width=1280)
     page.wait_for("document.querySelectorAll('#three .bar').length === 5")
@@ -99,7 +94,7 @@ def test_without_javascript(server: Server, page: browser.Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_from_using_it(server: Server, page: browser.Page, scheme: str) -> None:
-    prefer(page, scheme)
+    page.prefer(scheme)
     for path in ("/", "/login", "/hello/Ada", "/guide/tasks"):
         page.open(server.url(path), width=1280)
         assert violations(page) == [], path

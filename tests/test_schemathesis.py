@@ -62,13 +62,15 @@ def test_schemathesis_finds_nothing(example: tuple[str, TestClient]) -> None:
 
         store.prepare()
     made = openapi.of_site(client.app.site, {"title": name, "version": "1"})
-    schema = schemathesis.openapi.from_dict(made)
-    schema.app = client.app
     headers = {}
     if name == "tracker":
+        # Its pages are not in its own document, and take a token that only they know.
+        made["paths"] = {k: each for k, each in made["paths"].items() if k.startswith("/api/")}
         account = {"name": "ada", "password": "correct horse"}
-        token = client.post("/accounts", json=account).json()["token"]
+        token = client.post("/api/accounts", json=account).json()["token"]
         headers = {"authorization": f"Bearer {token}"}
+    schema = schemathesis.openapi.from_dict(made)
+    schema.app = client.app
     checks = [check for check in CHECKS.get_all() if check.__name__ in CHECKED]
     tried = 0
     for found in schema.get_all_operations():
