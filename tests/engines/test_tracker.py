@@ -276,6 +276,9 @@ def test_the_page_to_try_it(server: Server, client: httpx.Client, page: browser.
     page.open(server.url("/api/docs"), width=390)
     page.wait_for("document.querySelectorAll('.opblock').length > 5")
     assert page.evaluate("document.title") == "Tracker"
+    for scheme, ground in (("dark", "rgb(28, 32, 34)"), ("light", "rgb(255, 255, 255)")):
+        page.prefer(scheme)
+        page.wait_for(f"getComputedStyle(document.documentElement).backgroundColor === '{ground}'")
     page.click(".btn.authorize")
     page.fill(".auth-container input", token)
     page.click(".auth-btn-wrapper .authorize")

@@ -30,7 +30,7 @@ def sign_up(was: Was, new: models.Credentials, db: Session) -> tuple[models.Toke
 @api.route("/login", methods=["POST"])
 @api.rate_limit(30, 60)
 def log_in(was: Was, given: models.Credentials, db: Session) -> models.Token:
-    """Get a token, which is sent as `Authorization: Bearer …`."""
+    """Get a token, which goes into the header Authorization, after “Bearer”."""
     if not accounts.is_right(db, given):
         raise was.Error(403, "no such name and password")
     return token_for(was, given.name)

@@ -31,12 +31,26 @@ def set_headers(was: Was) -> None:
     was.response.set_header("referrer-policy", "same-origin")
 
 
+WORDS = {
+    "required": "is missing",
+    "min_length": "is too short",
+    "max_length": "is too long",
+    "pattern": "has other characters than it may have",
+}
+"""Of rules that users break; for others the framework's own words are plain enough."""
+
+
 @pages.error_handler(400)
 @pages.error_handler(409)
 def with_faults(was: Was, error: HTTPError, issues: Issues) -> object:
     """The page of the form again. A fault is shown at its field, or else above the form."""
-    faults = {each["at"].partition("[")[0]: each["message"] for each in error.errors or ()}
+    faults = {
+        each["at"].partition("[")[0]: WORDS.get(each["rule"], each["message"])
+        for each in error.errors or ()
+    }
     shown: dict[str, Any] = {"typed": was.request.FORM, "faults": faults, "detail": error.detail}
+    if faults and was.request.FORM:
+        shown["detail"] = "Please correct the fields that are marked."
     set_headers(was)
     return page_of_form(was, issues)(**shown)
 
