@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from support.blocks import blocks_of
 from support.prose import bad_sentences, paragraphs_of
+
+from atila.testing import TestClient
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted(ROOT.glob("examples/*/README.md"))
@@ -35,6 +39,22 @@ def test_an_example_has_a_readme_of_one_screen(page: Path) -> None:
 @pytest.mark.parametrize("page", FRONT, ids=name)
 def test_a_newcomer_reads_it_in_a_minute(page: Path) -> None:
     assert sum(len(each.split()) for each in paragraphs_of(page.read_text())) <= MINUTE
+
+
+def test_the_first_program_is_served_as_its_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "packages" / "atila-core" / "README.md"
+    program = next(block for block in blocks_of(page) if block.language == "python")
+    (tmp_path / "serve.py").write_text(program.code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (target,) = re.findall(r"`atila serve ([^` ]+)`", page.read_text())
+    known = set(sys.modules)
+    with TestClient.of(target) as client:
+        assert client.get("/").text == "Hello, World"
+    for module in set(sys.modules) - known:
+        del sys.modules[module]
 
 
 def test_each_example_has_a_readme() -> None:
