@@ -192,6 +192,9 @@ def window() -> Iterator[browser.Page]:
 
 @pytest.fixture
 def page(window: browser.Page) -> browser.Page:
+    # The page of the last test might ask a server that has ended for its updates.
+    window.open("about:blank", width=1280)
+    window.wait_for("location.href === 'about:blank'")
     window.complaints.clear()
     window.requested.clear()
     return window
