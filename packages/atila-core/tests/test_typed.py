@@ -848,3 +848,36 @@ def test_no_parameter_has_the_name_of_the_context(
     response = client.request(method, **sent)
     assert response.status_code == 400, response.text
     assert [error["at"] for error in response.json()["errors"]] == ["was"]
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=2)]
+    password: Annotated[str, Meta(min_length=8)]
+    more: dict[str, Literal["a", "b"]] = {}
+
+
+def test_errors_do_not_repeat_secrets() -> None:
+    app = Atila(__name__, layers=ALONE)
+
+    @app.route("/typed", methods=["POST"])
+    def typed(was: Was, login: Login, token: Annotated[int, Query()] = 0) -> str:
+        return ""
+
+    @app.route("/inspected", methods=["POST"])
+    @app.inspect("DATA", password__len__gte=8, name__len__gte=2)
+    def inspected(was: Was, name: Any, password: Any) -> str:
+        return ""
+
+    secret, sent = "hunter2", {"name": "x", "password": "hunter2", "more": {"api_key": "hunter2"}}
+    with app.test_client() as client:
+        answer = client.post("/typed?token=hunter2", json=sent)
+        messages = {each["at"]: each["message"] for each in answer.json()["errors"]}
+        assert messages == {
+            "name": "must have a length of at least 2, not 'x'",
+            "password": "must have a length of at least 8",
+            "more.api_key": "must be one of 'a', 'b'",
+            "token": "must be a whole number",
+        }
+        for refused in (answer, client.post("/inspected", {"name": "xy", "password": secret})):
+            assert refused.status_code == 400
+            assert secret not in refused.text
