@@ -67,11 +67,20 @@ def index(was: Was) -> Any:
     return double(was, "2")  # error: "int"
 
 
+def nothing() -> None: ...
+
+
 @app.route("/chat")
 @app.websocket(timeout="60")  # error: float
 async def chat(was: Was) -> None:
     was.websocket.send()  # error: "message"
     await was.websocket.receives()  # error: "receives"
+
+
+@app.route("/watch")
+@app.websocket(onopen=nothing)  # error: argument
+@app.run_before(nothing)  # error: argument
+async def watch(was: Was) -> None: ...
 
 
 def work(was: Was, what: str) -> None: ...
