@@ -17,6 +17,8 @@ class Plan:
         whole_body: the parameter that takes the whole body, if any.
         strips: its model takes no fields but its own.
         beside: fields of other parameters that the body may have beside those of the model.
+        foreign: fields of the body that its model does not get: those of layers, and if it is
+            closed those of other parameters.
         in_rule: the parameters of the rule.
         in_query: the parameters that may be in the query.
         in_body: those that may be in a body that no parameter takes as a whole.
@@ -37,6 +39,7 @@ class Plan:
         self.beside = frozenset(
             p.key for p in self._all if p.place == places.ANY and p.key not in self.own_keys
         )
+        self.foreign = of_layers - self.own_keys | (self.beside if self.strips else frozenset())
         self.in_query = self._keys(places.QUERY, places.ANY)
         self.in_body = self._keys(places.BODY, places.ANY)
         self.takes_query = any(p.place == places.WHOLE_QUERY for p in self._all)

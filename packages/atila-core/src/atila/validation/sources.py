@@ -230,8 +230,8 @@ class RequestSource(_Sources):
         if isinstance(value, dict):
             if self._args is not None:
                 value = {key: self._args.get(key, each) for key, each in value.items()}
-            if plan.strips and not plan.beside.isdisjoint(value):
-                value = {k: each for k, each in value.items() if k not in plan.beside}
+            if plan.foreign and not plan.foreign.isdisjoint(value):
+                value = {k: each for k, each in value.items() if k not in plan.foreign}
         return _converted(parameter, value, issues, places.BODY, is_text=not self._is_json, key="")
 
     def _other_body(self, parameter: Parameter, issues: Issues) -> Any:
