@@ -294,6 +294,31 @@ def test_lists_may_be_empty_as_forms_write_them(app: Atila) -> None:
     assert client.put("/several", json={"labels": "", "counts": []}).status_code == 400
 
 
+def test_models_that_a_discriminator_tells_apart(app: Atila) -> None:
+    class Car(pydantic.BaseModel):
+        kind: Literal["car"]
+        doors: int
+
+    class Bike(pydantic.BaseModel):
+        kind: Literal["bike"]
+
+    vehicle = Annotated[Car | Bike, pydantic.Field(discriminator="kind")]
+
+    def park(was: Was, vehicle: Any) -> str:
+        return repr(vehicle)
+
+    park.__annotations__["vehicle"] = vehicle
+    app.route("/park", methods=["POST"])(park)
+    made = document(app)
+    validate(made)
+    content = made["paths"]["/park"]["post"]["requestBody"]["content"]
+    check = Draft202012Validator({**made, **content["application/json"]["schema"]})
+    client = app.test_client()
+    for body in ({"kind": "car", "doors": 2}, {"kind": "bike"}, {"kind": "car"}, {"kind": "bus"}):
+        accepted = client.post("/park", json=body).status_code == 200
+        assert check.is_valid(body) is accepted
+
+
 def test_inspections_are_there_too(app: Atila) -> None:
     @app.route("/", methods=["POST"])
     @app.inspect(count__lte=5)
