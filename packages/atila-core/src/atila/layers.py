@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from atila.errors import MissingLayer, SetupError, caller
 from atila.http.exchange import Header
+from atila.http.form_token import FormToken
 from atila.known_layers import KNOWN
 from atila.typevars import Value
 
@@ -104,6 +105,8 @@ class Steps:
             client needs one of them.
         scopes: gives, for a method of HTTP, the scopes that a token needs if one of these schemes
             is of OAuth 2.
+        parameters: Parameter Objects of OpenAPI of those `fields` that are in the query.
+        form_token: a token that it wants with forms, for the same documents.
     """
 
     before: Sequence[Before] = ()
@@ -117,6 +120,8 @@ class Steps:
     security: str = ""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Callable[[str], Sequence[str]] | None = None
+    parameters: Sequence[Mapping[str, Any]] = ()
+    form_token: FormToken | None = None
 
 
 @dataclass(frozen=True, slots=True)

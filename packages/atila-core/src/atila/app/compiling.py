@@ -41,6 +41,8 @@ def compile_all(app: Atila) -> None:
             with setup_step():
                 if (parts := layer.mount(app)) is not None:
                     found[name] = parts
+    with setup_step():
+        app.providers.check_takers()
     app.parts = list(found.values())
     with setup_step():
         app.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
