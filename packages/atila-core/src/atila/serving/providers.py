@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
@@ -80,6 +80,18 @@ def provider_of(name: str, function: Any, scope: str) -> Provider:
     )
 
 
+class Taker(NamedTuple):
+    """A function other than a handler that takes provided names.
+
+    Attributes:
+        function: it.
+        names: the names, without that of the context, which it gets first.
+    """
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Providers:
     """All providers of an app.
@@ -91,25 +103,22 @@ class Providers:
     Attributes:
         declared: by name, those that the app has declared.
         active: the same, but for those that are overridden.
-        takers: functions other than handlers that take provided names: a title, the
-            names, and a source.
+        takers: functions other than handlers that may take provided names.
     """
 
     app: Atila
     context: Callable[[Atila], Was]
     declared: dict[str, Provider] = field(default_factory=dict)
     active: dict[str, Provider] = field(default_factory=dict)
-    takers: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    takers: list[Taker] = field(default_factory=list)
     _opened: dict[Provider, Made] = field(default_factory=dict)
     _opening: threading.RLock = field(default_factory=threading.RLock)
 
-    def snapshot(self) -> tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]:
+    def snapshot(self) -> tuple[dict[str, Provider], list[Taker]]:
         """The present declarations, for `restore`."""
         return dict(self.declared), self.takers[:]
 
-    def restore(
-        self, state: tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]
-    ) -> None:
+    def restore(self, state: tuple[dict[str, Provider], list[Taker]]) -> None:
         """Forget what was declared since a snapshot."""
         declared, self.takers = state
         for name in self.declared.keys() - declared.keys():
@@ -164,12 +173,33 @@ class Providers:
         """Raise a SetupError for names that providers and hooks take and nothing provides."""
         for provider in self.active.values():
             self._check(provider, ())
-        for title, names, source in self.takers:
+        for function, names in self.takers:
+            self.check_context(function)
             for name in names:
                 if name not in self.active:
                     raise SetupError(
-                        f"{title} takes {name!r}, which nothing provides{self._known(name)}", source
+                        f"{_name_of(function)} takes {name!r}, which nothing provides"
+                        f"{self._known(name)}",
+                        source_of(function),
                     )
+
+    def check_context(self, function: Callable[..., Any]) -> None:
+        """Raise a SetupError if the first parameter of a function, which gets the context, has the
+        name of a provider.
+        """
+        if not self.declared:
+            return
+        try:
+            first = next(iter(inspect.signature(function).parameters), "")
+        except (TypeError, ValueError):
+            return
+        if (provider := self.declared.get(first)) is not None:
+            name = _name_of(function)
+            raise SetupError(
+                f"{name}({first}) gets the context first, not {first!r}, which is provided by"
+                f" {provider.source}: write def {name}(was, {first})",
+                source_of(function),
+            )
 
     def _check(self, provider: Provider, above: tuple[Provider, ...]) -> None:
         if provider in above:
@@ -212,10 +242,11 @@ class Providers:
 
         Raises:
             SetupError: a provided name is in the rule, so a client would give it; or its value
-                is not of the type that the handler says.
+                is not of the type that the handler says; or it stands in the place of the context.
         """
         if not self.declared:
             return ()
+        self.check_context(route.handler)
         parameters = list(inspect.signature(route.handler).parameters.values())[1:]
         named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
         for name in names_of(parse_rule(route.rule, route.source)):
@@ -294,3 +325,8 @@ class Providers:
         """End all values of the scope "app", the last made first. Blocks."""
         for provider in reversed(tuple(self._opened)):
             self._close(provider)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", "a hook")
+    return name
