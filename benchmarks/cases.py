@@ -100,7 +100,9 @@ _TYPED = _OURS | {
     "litestar-granian",
     "litestar-uvicorn",
     "raw-rsgi",
+    "raw-rsgi-thread",
     "raw-wsgi",
+    "robyn",
 }
 _PAGE = _OURS | {"flask-gunicorn", "django-gunicorn"}
 

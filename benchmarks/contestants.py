@@ -194,6 +194,13 @@ CONTESTANTS = (
         "limit",
     ),
     Contestant(
+        "raw-rsgi-thread",
+        "RSGI function in a thread · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi_thread:app",
+        ("granian",),
+        "limit",
+    ),
+    Contestant(
         "atila-granian-db",
         "Atila · granian",
         f"{ATILA_SERVE} --engine granian benchmarks.apps.database.atila_app:app",

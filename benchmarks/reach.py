@@ -18,6 +18,8 @@ TYPED = ("typed",)
 
 DEFAULT, INLINE = "atila-granian", "atila-granian-inline"
 ASYNC, WSGI = "atila-granian-async", "atila-granian-wsgi"
+IN_THREAD = "raw-rsgi-thread"
+"""A bare function that may block, as the default handlers may."""
 FALCON, RSGI_FUNCTION, WSGI_FUNCTION = "falcon-granian", "raw-rsgi", "raw-wsgi"
 
 NAMES = {
@@ -42,12 +44,12 @@ PEERS = {
 FEWEST_PYTHONS = 2
 """On how many a bar must be met."""
 
-NOT_MEASURED = (
-    ("a call of another server within a coroutine", "FastAPI with aiohttp", "1.2"),
-    ("WebSocket echo · memory of an idle connection", "a bare function · Starlette", "1.0 · 1.0"),
-    ("start of `atila serve` to the first answer", "FastAPI on uvicorn", "1.0"),
-    ("memory after 1,000,000 requests", "after 10,000", "+2 MB"),
-    ("two workers", "one worker", "1.7"),
+_TYPED_PEERS = (
+    ("fastapi-def", "FastAPI `def`, uvicorn", 6.0),
+    ("fastapi-async", "FastAPI `async def`, uvicorn", 3.0),
+    ("litestar-granian", "Litestar, granian", 1.5),
+    ("django-bolt", "django-bolt", 1.0),
+    ("robyn", "Robyn, msgspec by hand", 1.0),
 )
 
 
@@ -68,16 +70,16 @@ class Bar:
 
 
 def _bars() -> Iterator[Bar]:
-    yield Bar(NAMES[DEFAULT], DEFAULT, FALCON, "Falcon, WSGI", 1.0)
+    yield Bar(NAMES[DEFAULT], DEFAULT, FALCON, "Falcon, WSGI", 1.0, limit=IN_THREAD)
     for ours in (INLINE, ASYNC):
         yield Bar(NAMES[ours], ours, FALCON, "Falcon, WSGI", 1.15)
         yield Bar(NAMES[ours], ours, RSGI_FUNCTION, "a bare RSGI function", 0.85)
     yield Bar(NAMES[WSGI], WSGI, FALCON, "Falcon, WSGI", 1.1, limit=WSGI_FUNCTION)
-    for ours in (DEFAULT, ASYNC):
+    for ours in (DEFAULT, INLINE, ASYNC):
         work = f"typed body of 1 KB, {NAMES[ours]}"
-        yield Bar(work, ours, "fastapi-async", "FastAPI `async def`, uvicorn", 3.0, TYPED)
-        yield Bar(work, ours, "litestar-granian", "Litestar, granian", 1.5, TYPED)
-        yield Bar(work, ours, "django-bolt", "django-bolt", 1.0, TYPED)
+        limit = IN_THREAD if ours == DEFAULT else RSGI_FUNCTION
+        for other, against, at_least in _TYPED_PEERS:
+            yield Bar(work, ours, other, against, at_least, TYPED, limit)
     row = ("db-row",)
     yield Bar(
         "a row by key, `def` with `fetch()`",
@@ -105,9 +107,7 @@ def table(pythons: list[Recorded]) -> str:
     lines += [_row_of_peer(peer, pythons) for peer in PEERS]
     lines += [_row_of_tail(ours, pythons) for ours in NAMES]
     lines.append(_row_of_memory(pythons))
-    lines += [
-        _row(w, a, bar, ["–"] * len(heads), "–", "not measured") for w, a, bar in NOT_MEASURED
-    ]
+    lines += [_row_of_life(each, pythons) for each in LIFE]
     if len(pythons) < FEWEST_PYTHONS:
         lines = [line.replace("**met**", f"met on {' and '.join(heads)}") for line in lines]
     return "\n".join([*lines, "", *map(_conditions, pythons)]) + "\n"
@@ -165,6 +165,103 @@ def _row_of_tail(ours: str, pythons: list[Recorded]) -> str:
     verdict = _verdict(times, lambda ratio: ratio <= 1.5)
     against = "a bare function there"
     return _row(f"p99 of plain, {NAMES[ours]}", against, "at most 1.5", cells, "–", verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class LifeBar:
+    """One thing of ``benchmarks.life``: ``figure`` is what is compared with the bar, ``bare`` the
+    same of a function without a framework.
+    """
+
+    work: str
+    against: str
+    bar: str
+    figure: Callable[[Recorded], float | None]
+    meets: Callable[[float], bool]
+    bare: Callable[[Recorded], float | None] | None = None
+
+
+def _quotient(one: float | None, other: float | None) -> float | None:
+    return one / other if one and other else None
+
+
+def _grown(one: Recorded, name: str) -> float | None:
+    few, many = one.life("growth", name, "10000"), one.life("growth", name, "1000000")
+    return None if few is None or many is None else many - few
+
+
+def _growth_of_ours(one: Recorded) -> float | None:
+    return _grown(one, DEFAULT)
+
+
+def _growth_of_bare(one: Recorded) -> float | None:
+    return _grown(one, RSGI_FUNCTION)
+
+
+LIFE = (
+    LifeBar(
+        "a call of another server within a coroutine",
+        "FastAPI with aiohttp",
+        "1.2",
+        lambda one: _quotient(
+            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
+            one.life("upstream", DEFAULT, "cpu_ms"),
+        ),
+        lambda figure: figure >= 1.2,
+    ),
+    LifeBar(
+        "WebSocket echo",
+        "a bare function on granian",
+        "1",
+        lambda one: _quotient(
+            one.life("sockets", "cpu_us", f"{RSGI_FUNCTION} /echo"),
+            one.life("sockets", "cpu_us", f"{DEFAULT} /echo"),
+        ),
+        lambda figure: figure >= 1.0,
+    ),
+    LifeBar(
+        "memory of an idle WebSocket",
+        "Starlette, both on uvicorn",
+        "1",
+        lambda one: _quotient(
+            one.life("sockets", "idle_bytes", "starlette-uvicorn"),
+            one.life("sockets", "idle_bytes", "atila-uvicorn"),
+        ),
+        lambda figure: figure >= 1.0,
+    ),
+    LifeBar(
+        "start to the first answer",
+        "FastAPI on uvicorn",
+        "1",
+        lambda one: _quotient(
+            one.life("start", "seconds", "fastapi-async"), one.life("start", "seconds", DEFAULT)
+        ),
+        lambda figure: figure >= 1.0,
+    ),
+    LifeBar(
+        "MiB of the worker after 1,000,000 requests",
+        "after 10,000",
+        "at most +2",
+        _growth_of_ours,
+        lambda figure: figure <= 2.0,
+        _growth_of_bare,
+    ),
+    LifeBar(
+        "two workers, requests per second",
+        "one worker",
+        "1.7",
+        lambda one: one.life("workers", DEFAULT),
+        lambda figure: figure >= 1.7,
+        lambda one: one.life("workers", RSGI_FUNCTION),
+    ),
+)
+
+
+def _row_of_life(bar: LifeBar, pythons: list[Recorded]) -> str:
+    figures = [bar.figure(one) for one in pythons]
+    bare = " · ".join(_number(bar.bare(one)) for one in pythons) if bar.bare else "–"
+    verdict = _verdict(figures, bar.meets)
+    return _row(bar.work, bar.against, bar.bar, [_number(one) for one in figures], bare, verdict)
 
 
 def _row_of_memory(pythons: list[Recorded]) -> str:

@@ -40,6 +40,18 @@ class Recorded:
                 return dict(run["memory_mib"][contestant])
         return None
 
+    def life(self, *path: str) -> Any:
+        """A figure of ``benchmarks.life``, such as "start", "seconds", "atila-granian"; nothing if
+        it was not measured.
+        """
+        for run in self.runs:
+            found: Any = run.get("life")
+            for step in path:
+                found = found.get(step) if isinstance(found, dict) else None
+            if found is not None:
+                return found
+        return None
+
 
 def read(folder: Path = RESULTS) -> list[Recorded]:
     """Every Python of which there are results, the oldest first."""

@@ -130,7 +130,7 @@ def _ask(address: tuple[str, int]) -> bytes:
 
 
 @contextmanager
-def _upstream() -> Iterator[None]:
+def upstream() -> Iterator[None]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all contestants")
     options = parser.parse_args()
     found: dict[str, list[Waiting]] = {each.name: [] for each in CONTESTANTS}
-    with _upstream():
+    with upstream():
         for _ in range(options.rounds):
             for contestant in CONTESTANTS:
                 found[contestant.name].append(measure(contestant, options.duration))

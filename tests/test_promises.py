@@ -29,7 +29,7 @@ def test_what_shows_a_promise_exists(row: str) -> None:
 def test_each_mechanism_of_the_page_on_security_is_there() -> None:
     words = {
         "Cross-origin requests (CORS)": "CORS",
-        "Who asks: basic, digest, bearer, API keys": "API keys",
+        "Authentication: basic, digest, bearer, API keys": "API keys",
         "A login page": "login page",
         "JSON Web Tokens": "Tokens:",
         "Permissions": "Permissions:",

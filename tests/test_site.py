@@ -18,7 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import documentation  # noqa: E402
+import drawings  # noqa: E402
 import layer_names  # noqa: E402
+import site_versions  # noqa: E402
 
 DOCS = ROOT / "docs"
 NOT_EDITED = {DOCS / "decisions.md"}
@@ -98,7 +100,8 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "index.html").write_text('<p id="here"><a href="../#there">x</a></p>')
     links = "".join(
-        f'<a href="{each}">x</a>' for each in ("one/#here", "one/", "one/#gone", "two/", "#", "")
+        f'<a href="{each}">x</a>'
+        for each in ("one/#here", "one/", "one/#gone", "two/", "#", "", "../latest/")
     )
     (tmp_path / "index.html").write_text(f'<p id="there">{links}</p><img src="https://x.org/a">')
     broken = ["index.html: loads https://x.org/a", "index.html: one/#gone", "index.html: two/"]
@@ -173,9 +176,90 @@ def test_what_no_search_finds_is_a_problem(
     assert (documentation.unfound_tasks() == []) == found
 
 
+@pytest.mark.parametrize("name", drawings.DRAWINGS)
+def test_drawings_are_those_of_the_script(name: str) -> None:
+    assert (drawings.FOLDER / name).read_text() == drawings.DRAWINGS[name]()
+    shown = [page for page in EDITED if f"](drawings/{name})" in page.read_text()]
+    assert shown, "no page shows it"
+
+
+@pytest.mark.parametrize("page", EDITED, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pictures_have_a_text_beside_them(page: Path) -> None:
+    assert all(len(text) > 10 for text in re.findall(r"!\[([^]]*)\]\(", page.read_text()))
+
+
+def published(site: Path, built: Path, version: str) -> list[tuple[str, str, list[str]]]:
+    built.mkdir()
+    (built / "index.html").write_text(version)
+    site_versions.publish(built, site, version)
+    entries = json.loads((site / "versions.json").read_text())
+    return [(each["version"], each["title"], each["aliases"]) for each in entries]
+
+
+def test_versions_stand_side_by_side(tmp_path: Path) -> None:
+    site, built = tmp_path / "site", tmp_path / "built"
+
+    def page(folder: str) -> str:
+        return (site / folder / "index.html").read_text()
+
+    # A pre-release is the latest as long as there is nothing else.
+    assert published(site, built, "1.0.0a1") == [("1.0", "1.0.0a1", ["latest"])]
+    assert (page("1.0"), page("latest")) == ("1.0.0a1", "1.0.0a1")
+    assert published(site, built, "1.0.1") == [("1.0", "1.0.1", ["latest"])]
+    after = [("1.1", "1.1.0b1", []), ("1.0", "1.0.1", ["latest"])]
+    assert published(site, built, "1.1.0b1") == after
+    assert (page("1.1"), page("1.0"), page("latest")) == ("1.1.0b1", "1.0.1", "1.0.1")
+    after = [("1.10", "1.10.0", ["latest"]), ("1.1", "1.1.0b1", []), ("1.0", "1.0.1", [])]
+    assert published(site, built, "1.10.0") == after
+    assert page("latest") == "1.10.0"
+    # A fix of an older one does not become the latest.
+    assert published(site, built, "1.0.2") == [*after[:2], ("1.0", "1.0.2", [])]
+    assert (page("1.0"), page("latest")) == ("1.0.2", "1.10.0")
+    assert 'content="0; url=latest/"' in page("")
+
+
+def test_the_theme_shows_the_versions() -> None:
+    project = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+    # The switcher reads ../versions.json, as mike writes it.
+    assert project["extra"]["version"]["provider"] == "mike"
+    assert site_versions.LATEST in (ROOT / project["theme"]["custom_dir"] / "main.html").read_text()
+    assert ROOT / project["site_dir"] == documentation.SITE
+
+
 def test_figures_are_those_of_the_last_run() -> None:
-    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
-    rates = [figures["rps"] for figures in run["cases"]["plain"]["figures"].values()]
-    table = documentation.figures()
-    assert all(f"{rate:,.0f}" in table for rate in rates)
+    run = json.loads(documentation.last_run().read_text())
+    shown = {}
+    for line in documentation.figures().splitlines():
+        label, *times = [cell.strip(" *") for cell in line.strip("|").split("|")]
+        shown[label] = times[:1]
+    for name, figures in run["cases"]["plain"]["figures"].items():
+        assert shown[run["contestants"][name]["label"]] == [f"{figures['cpu_us']:.0f}"]
     assert "<!-- benchmarks -->" in (DOCS / "index.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "peer", "expected"),
+    [
+        ("FastAPI", "fastapi-granian", "slower"),
+        ("Litestar", "litestar-granian", "mostly slower"),
+        ("django-bolt", "django-bolt", "**faster**"),
+        ("Falcon", "falcon-granian", "**faster for small answers**"),
+    ],
+)
+def test_the_start_page_says_of_speed_what_was_measured(
+    name: str, peer: str, expected: str
+) -> None:
+    cases = json.loads(documentation.last_run().read_text())["cases"]
+    found = [cases[case]["figures"] for case in documentation.CASES]
+    ours = "atila-granian-async"
+    slower = [each[peer]["cpu_us"] > each[ours]["cpu_us"] for each in found if peer in each]
+    if expected == "mostly slower":
+        assert sum(slower) > len(slower) / 2
+    else:
+        assert all(slower) if expected == "slower" else not any(slower)
+    lines = (DOCS / "index.md").read_text().splitlines()
+    names, speeds = (
+        next(line for line in lines if line.startswith(start)).strip("|").split("|")
+        for start in ("| |", "| speed")
+    )
+    assert speeds[names.index(f" {name} ")].strip() == expected

@@ -1,7 +1,7 @@
 """Make the documentation site: pages of docs/, a reference out of docstrings, changes, examples.
 
-    hatch run docs:build     # strict; into .site
-    hatch run docs:serve     # and show it while one writes
+    hatch run docs:build     # strict; into .site, in the folder of this version
+    hatch run docs:serve     # show it while one writes
 
 The sources are put together in .site-source, since the generator takes one folder: the pages as
 they are in the repository, those of examples and the changelog beside them, links bent accordingly.
@@ -19,10 +19,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import bump
 import layer_names
+import site_versions
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE, SITE = ROOT / ".site-source", ROOT / ".site"
+SOURCE, SITE = ROOT / ".site-source", ROOT / ".site-built"
+VERSIONS = ROOT / ".site"
+"""Where the sites of all versions are; those of earlier releases are put there before a build."""
 
 REFERENCE = {
     "app": ("The app", ["atila.Atila"]),
@@ -60,19 +64,30 @@ REFERENCE = {
 
 TASKS = {
     "upload a file": "how-to/upload-a-file.md",
-    "run code after the response": "guide/after.md",
+    "run code after the response": "how-to/background-tasks.md",
     "log in": "how-to/log-in.md",
+    "OAuth2": "how-to/oauth2.md",
     "middleware": "how-to/middleware.md",
-    "dependency injection": "guide/providers.md",
+    "dependency injection": "how-to/dependencies.md",
     "pagination": "how-to/pagination.md",
-    "server-sent events": "guide/event-streams.md",
-    "HTTPS": "guide/serving.md#tls",
+    "server-sent events": "how-to/server-sent-events.md",
+    "streaming": "how-to/streaming.md",
+    "GraphQL over WebSocket": "how-to/graphql.md",
+    "HTTPS": "how-to/https.md",
+    "behind a proxy": "how-to/behind-a-proxy.md",
     "Docker": "guide/docker.md",
-    "OpenTelemetry": "guide/tracing.md",
+    "Kubernetes": "how-to/kubernetes.md",
+    "OpenTelemetry": "how-to/opentelemetry.md",
+    "Sentry": "how-to/sentry.md",
     "lifespan": "how-to/startup-and-shutdown.md",
-    "environment variables": "guide/settings.md#in-the-environment",
+    "environment variables": "how-to/environment-and-settings.md",
 }
 """What newcomers look for: two clicks from the start, "How do I …" and the line with that word."""
+
+CASES = ("plain", "params", "json", "typed")
+"""Cases of the benchmarks that the start page shows."""
+
+WIDE = "---\nhide:\n  - toc\n---\n\n"
 
 FIRST_RESULTS = 5
 """So many results of a search are looked at."""
@@ -91,29 +106,40 @@ def assemble() -> None:
             body += f"\n\n{layer_names.sections(name)}"
         write(f"reference/{name}.md", f"# {title}\n\n{body}\n")
     start = (SOURCE / "index.md").read_text()
-    write("index.md", start.replace("<!-- benchmarks -->", figures()))
+    # Its table needs the place of the table of contents.
+    write("index.md", WIDE + start.replace("<!-- benchmarks -->", figures()))
     for page in SOURCE.rglob("*.md"):
         page.write_text(bent(page, page.read_text()))
 
 
+def last_run() -> Path:
+    """The file of the last run of the benchmarks in which all peers were measured."""
+    runs = [
+        path
+        for path in (ROOT / "benchmarks" / "results").glob("cpython-*.json")
+        if not path.stem.endswith("-db")
+    ]
+    return max(runs, key=lambda path: str(json.loads(path.read_text())["started"]))
+
+
 def figures() -> str:
-    """The table of requests per second, out of the last full run of the benchmarks."""
-    run = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
-    cases = {name: case["figures"] for name, case in run["cases"].items()}
-    cases = {name: cases[name] for name in ("plain", "params", "json")}
+    """The table of processor time per request, out of the last run of the benchmarks."""
+    run = json.loads(last_run().read_text())
+    cases = {name: run["cases"][name]["figures"] for name in CASES}
     lines = [
-        f"| requests per second, one worker | {' | '.join(cases)} |",
+        f"| µs of processor time per request, one worker | {' | '.join(cases)} |",
         "|---|" + "--:|" * len(cases),
     ]
-    for name in sorted(cases["plain"], key=lambda name: -cases["plain"][name]["rps"]):
+    for name in sorted(cases["plain"], key=lambda name: cases["plain"][name]["cpu_us"]):
         made = run["contestants"][name]
         label = f"**{made['label']}**" if made["kind"] == "ours" else made["label"]
-        rates = [f"{case[name]['rps']:,.0f}" if name in case else "" for case in cases.values()]
-        lines.append(f"| {label} | {' | '.join(rates)} |")
+        times = [f"{case[name]['cpu_us']:.0f}" if name in case else "" for case in cases.values()]
+        lines.append(f"| {label} | {' | '.join(times)} |")
     machine, load = run["machine"], run["load"]
     said = (
         f"{run['started'][:10]}: {machine['cores']} cores, {machine['python']},"
         f" {load['connections']} connections, {load['rounds']} rounds of {load['seconds']:g} s."
+        " Less is better; differences below a tenth mean nothing."
     )
     return "\n".join([*lines, "", said])
 
@@ -196,6 +222,8 @@ def broken_links() -> list[str]:
                 continue
             path, anchor = urldefrag(unquote(link))
             target = Path(os.path.normpath(page.parent / path)) if path else page
+            if target == SITE.parent / site_versions.LATEST:
+                continue  # made after it, for the banner of older versions
             target = target / "index.html" if target.is_dir() else target
             missing = not target.exists()
             if missing or (target in pages and unquote(anchor) not in pages[target].anchors):
@@ -227,15 +255,18 @@ def unfound_tasks() -> list[str]:
 
 
 def build() -> int:
-    """Build the site; return the exit code."""
+    """Build the site and put it among those of other versions; return the exit code."""
     assemble()
     shutil.rmtree(SITE, ignore_errors=True)
     done = subprocess.run(("zensical", "build", "--strict", "--clean"), cwd=ROOT, check=False)
     if done.returncode:
         return done.returncode
     broken = broken_links() + unfound_tasks()
-    print(*broken, sep="\n", file=sys.stderr)
-    return bool(broken)
+    if broken:
+        print(*broken, sep="\n", file=sys.stderr)
+        return 1
+    site_versions.publish(SITE, VERSIONS, bump.current())
+    return 0
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,6 @@ def plain(was: Any) -> Any:
 
 
 @app.route("/users/<int:user_id>/posts", blocking=False)
-@app.inspect(ints=["limit"])
 def posts(was: Any, user_id: int, limit: int, q: str) -> Any:
     return posts_line(user_id, limit, q)
 

@@ -7,11 +7,16 @@ from typing import Any
 # It reads the rest of the command line itself.
 port = int(sys.argv.pop(1))
 
-from robyn import Request, Robyn  # noqa: E402 - after the port is off the command line
+import msgspec  # noqa: E402 - after the port is off the command line
+from robyn import Request, Response, Robyn  # noqa: E402 - the same
 
+from benchmarks.apps.models import Stock  # noqa: E402 - the same
 from benchmarks.apps.payload import GREETING, ITEMS, posts_line  # noqa: E402 - the same
 
 app = Robyn(__file__)
+
+decode = msgspec.json.Decoder(Stock).decode
+encode = msgspec.json.Encoder().encode
 
 
 @app.get("/plain")
@@ -29,6 +34,14 @@ async def posts(request: Request) -> str:
 @app.get("/json")
 async def items(request: Request) -> dict[str, Any]:
     return {"message": GREETING, "items": ITEMS}
+
+
+@app.post("/typed")
+async def typed(request: Request) -> Response:
+    stock = decode(request.body)
+    return Response(
+        status_code=200, headers={"content-type": "application/json"}, description=encode(stock)
+    )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class Was(WasNames):
 
     __slots__ = (
         "_args",
+        "_converted",
         "_request",
         "_request_id",
         "_response",
@@ -86,6 +87,7 @@ class Was(WasNames):
         self.is_bound = False
         self.cancels: dict[Callable[[], object], None] | None = None
         self._args: dict[str, Any] | None = None
+        self._converted: Mapping[str, Any] | None = None
         self._request: Request | None = None
         self._response: Response | None = None
         self._request_id = ""
@@ -168,6 +170,8 @@ class Was(WasNames):
                 kind = exchange.header("content-type")
                 if not request.has_fields and self.endpoint.needs_more(args, kind):
                     raise forms.unread_body(kind)
+            if self._converted is not None:
+                args.update(self._converted)
             self._args = args
         return args
 

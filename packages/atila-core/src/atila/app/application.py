@@ -11,6 +11,7 @@ from atila import layers
 from atila.app import compiling, decorators, events, mounting, providing, route_arguments
 from atila.app.attributes import Attributes
 from atila.app.hooks import Hooks, plain
+from atila.app.interfaces import Interfaces
 from atila.app.settings import Config, settings_of
 from atila.errors import SetupError, source_of
 from atila.http.uploads import FlashFile, Upload, send_back
@@ -19,7 +20,6 @@ from atila.monitoring import health
 from atila.routing import precedence
 from atila.routing.resources import Resources
 from atila.routing.router import Route, Router
-from atila.runtime.loop import freeze_gc
 from atila.runtime.store import SharedStore, Store
 from atila.serving import background_context, data_answers, event_streams, gunicorn, maintenance
 from atila.serving.apps import Mount
@@ -88,10 +88,11 @@ class Atila(AppNames):
         self.mounting = mounting.Mounting(self)
         self._site: Site | None = None
         self._entering: Site | None = None
-        self._engines: dict[str, Any] = {}
-        """By the interface, the engine for a server's calls; made at the first one."""
         # Held again by what asks for the site while it is made.
         self._mounting = threading.RLock()
+        self._servers = Interfaces(
+            lambda: self.site, lambda: self._site is not None, self._mounting
+        )
         self.mount_prefix = ""
         self._take_layers()
         # Servers ask whether app.__call__ is a coroutine function to tell ASGI from WSGI. They
@@ -360,7 +361,7 @@ class Atila(AppNames):
         if self._site is not None or self._entering is not None:
             del self.was_class.site
         self._site = self._entering = None
-        self._engines.clear()
+        self._servers.close()
 
     def endpoint_of(self, route: Route) -> Endpoint:
         """The endpoint that a route was compiled to."""
@@ -379,45 +380,19 @@ class Atila(AppNames):
 
     def __call__(self, *args: Any) -> Any:
         """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
-        if len(args) == 2:
-            return (self._engines.get("wsgi") or self._wsgi_engine()).serve(*args)
-        return self._asgi(*args)
-
-    def _wsgi_engine(self) -> Any:
-        from atila.engines import wsgi
-
-        # Threads of the server may come at once: the others wait until the site is whole, its
-        # events of the start through, and what apps share in its place.
-        with self._mounting:
-            engine = self._engines.get("wsgi")
-            if engine is None:
-                make = wsgi.Engine if self._site is not None else wsgi.Engine.at_first_request
-                engine = self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
-        return engine
+        return self._servers.wsgi(*args) if len(args) == 2 else self._servers.asgi(*args)
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        engine = self._engines.get("asgi")
-        if engine is None:
-            from atila.engines import asgi
-
-            engine = self._engines["asgi"] = asgi.started(lambda: asgi.Engine(self.site), scope)
-        await engine.serve(scope, receive, send)
+        await self._servers.asgi(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        engine = self._engines.get("rsgi")
-        if engine is None:
-            from atila.engines.rsgi import Engine
-
-            engine = self._engines["rsgi"] = Engine(self.site)
-        return engine.serve(scope, protocol)
+        return self._servers.rsgi(scope, protocol)
 
     def __rsgi_init__(self, loop: Any) -> None:
-        self.site.use_loop(loop)
-        self.site.start_up()
-        freeze_gc()
+        self._servers.begin_rsgi(loop)
 
     def __rsgi_del__(self, loop: Any) -> None:
-        self.site.shutdown()
+        self._servers.end_rsgi()
 
     def run(self, **options: Any) -> None:
         """Serve the app alone, at "/", until the process gets a signal to end.

@@ -30,6 +30,7 @@ EMPTY_PIECES = 16
 """Empty pieces in a row after which a body has broken off; a whole one ends with three at most."""
 REPLY_SECONDS = 1.0
 """How long the peer may take to answer a close."""
+_CUT = "the body is malformed or ended too soon"
 _SWITCHING = "HTTP/1.1 101 Switching Protocols"
 _STATUS_LINE = "x-granian"
 """A header whose value is the status line that granian sends."""
@@ -117,7 +118,7 @@ class RSGIExchange(Exchange):
     def has_body(self) -> bool:
         fields = self._fields
         return (
-            "content-length" in fields
+            fields.get("content-length", "0") != "0"
             or "transfer-encoding" in fields
             # HTTP/2 tells the end of a body by a frame, not by a header.
             or (self.method not in SAFE and self._scope.http_version[0] != "1")
@@ -149,6 +150,21 @@ class RSGIExchange(Exchange):
 
     async def read(self, size: int) -> bytes:
         return await self._body().read(size)
+
+    async def whole(self) -> bytes:
+        """The body at once, of a request that says its length; granian waits for all of it.
+
+        Raises:
+            ClientGone: the body is malformed, or the client left before its end.
+        """
+        try:
+            body: bytes = await self._protocol()
+        except RuntimeError as error:
+            raise ClientGone from error
+        # What was sent before a stream of HTTP/2 was reset is given like a whole body.
+        if len(body) != int(self._fields["content-length"]):
+            raise ClientGone
+        return body
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body, piece by piece.
@@ -527,6 +543,8 @@ class Engine:
         await self.serve(scope, protocol)
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
-        cut = "the body is malformed or ended too soon"
-        await self._site.collect(was, exchange.pieces(), cut)
+        if self._site.fits(was):
+            await self._site.take(was, exchange.whole(), _CUT)
+        else:
+            await self._site.collect(was, exchange.pieces(), _CUT)
         await exchange.over()

@@ -192,7 +192,7 @@ def storing(what: str) -> Iterator[None]:
     """Around what needs room on a disk. Other errors of the system go through as they are.
 
     Args:
-        what: what is to be stored, for the answer.
+        what: the name of the thing to be stored, for the answer.
 
     Raises:
         HTTPError: 507, there is no room.

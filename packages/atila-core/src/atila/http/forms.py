@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as standard_json
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,6 +15,8 @@ from atila.values.places import place
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 JSON_TYPE = "application/json"
+_USUAL = 80
+"""Characters of a Content-Type that is remembered."""
 _JSON_TYPES = frozenset({JSON_TYPE, "text/json"})
 
 
@@ -166,7 +169,17 @@ def _steps(path: Any) -> list[str | int]:
 
 def media_type(content_type: str | None) -> str:
     """ "text/html" of "Text/HTML; charset=utf-8"; "" if there is none."""
-    return content_type.partition(";")[0].strip().lower() if content_type else ""
+    if not content_type:
+        return ""
+    # Nobody can fill the memory with those that are long.
+    return _usual(content_type) if len(content_type) <= _USUAL else _media_type(content_type)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+_usual = lru_cache(maxsize=256)(_media_type)
 
 
 def is_json(media: str) -> bool:

@@ -125,7 +125,7 @@ class Upload:
             Its new path.
 
         Raises:
-            HTTPError: 507, the disk is full; what was there is still there.
+            HTTPError: 507, the disk is full; a file that was there is still there.
         """
         target = os.path.abspath(os.fspath(to))
         if os.path.isdir(target):

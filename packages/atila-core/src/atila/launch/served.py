@@ -8,9 +8,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from atila.app.interfaces import Interfaces
 from atila.errors import SetupError
 from atila.launch import run_options, script
-from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
     from atila.serving.site import Site
@@ -41,8 +41,8 @@ class Served:
                 f" the server: uvicorn {target}"
             )
         run_options.check_engine(launch.given(), run_options.OTHERS, launch.run_at)
-        self._engines: dict[str, Any] = {}
         self._making = threading.RLock()
+        self._servers = Interfaces(lambda: self.site, lambda: False, self._making)
         self._site: Site | None = None
         # As in `Atila`: by it servers tell ASGI from WSGI.
         self.__dict__["__call__"] = self._asgi
@@ -57,42 +57,19 @@ class Served:
 
     def __call__(self, *args: Any) -> Any:
         """Answer as an ASGI app (scope, receive, send) or a WSGI app (environ, start_response)."""
-        if len(args) == 2:
-            return (self._engines.get("wsgi") or self._wsgi_engine()).serve(*args)
-        return self._asgi(*args)
-
-    def _wsgi_engine(self) -> Any:
-        from atila.engines import wsgi
-
-        with self._making:
-            if "wsgi" not in self._engines:
-                make = wsgi.Engine.at_first_request
-                self._engines["wsgi"] = wsgi.started(lambda: make(self.site))
-            return self._engines["wsgi"]
+        return self._servers.wsgi(*args) if len(args) == 2 else self._servers.asgi(*args)
 
     async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        engine = self._engines.get("asgi")
-        if engine is None:
-            from atila.engines import asgi
-
-            engine = self._engines["asgi"] = asgi.started(lambda: asgi.Engine(self.site), scope)
-        await engine.serve(scope, receive, send)
+        await self._servers.asgi(scope, receive, send)
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Any:
-        engine = self._engines.get("rsgi")
-        if engine is None:
-            from atila.engines.rsgi import Engine
-
-            engine = self._engines["rsgi"] = Engine(self.site)
-        return engine.serve(scope, protocol)
+        return self._servers.rsgi(scope, protocol)
 
     def __rsgi_init__(self, loop: Any) -> None:
-        self.site.use_loop(loop)
-        self.site.start_up()
-        freeze_gc()
+        self._servers.begin_rsgi(loop)
 
     def __rsgi_del__(self, loop: Any) -> None:
-        self.site.shutdown()
+        self._servers.end_rsgi()
 
     def __repr__(self) -> str:
         return f"<Served {self._target}>"

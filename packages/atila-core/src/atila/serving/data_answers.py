@@ -41,11 +41,13 @@ def respond(was: Was, value: Any) -> Any:
 
 
 def respond_model(was: Was, value: Any) -> Any:
-    """The responder of models."""
+    """The responder of models; that of a layer for dicts gets them as they are if it says so, by an
+    attribute `takes_models`.
+    """
     of_dicts = was.app.responders.get(dict)
     if of_dicts is None or of_dicts is respond:
         return respond(was, value)
-    return of_dicts(was, to_plain(value))
+    return of_dicts(was, value if hasattr(of_dicts, "takes_models") else to_plain(value))
 
 
 def responder_of(kind: type) -> Responder | None:

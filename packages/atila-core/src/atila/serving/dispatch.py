@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import BUSY, HTTPError
 from atila.http import observation, proxies
-from atila.http.bodies import BodySink, Spool
+from atila.http.bodies import IN_MEMORY, BodySink, Spool
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.forms import media_type
 from atila.http.methods import READING, SAFE
@@ -191,6 +191,29 @@ class Dispatch:
         body = was.exchange.body = sink.finish()
         if sink.is_form or isinstance(body, Spool):
             was.endpoint = was.endpoint.with_uploads()
+
+    def fits(self, was: Was) -> bool:
+        """Whether the head of a request announces a body so short that an engine may wait for all
+        of it at once, and `take` it.
+        """
+        exchange = was.exchange
+        length = exchange.header("content-length")
+        return (
+            length is not None
+            and length.isdecimal()
+            and int(length) <= min(IN_MEMORY, was.endpoint.max_body)
+            and was.refusal is None
+            and media_type(exchange.header("content-type")) != MULTIPART_TYPE
+        )
+
+    async def take(self, was: Was, body: Awaitable[bytes], cut: str) -> None:
+        """Wait for the body of a request that `fits`, and start it; see `collect`."""
+        try:
+            was.exchange.body = await body
+        except ClientGone:
+            self.refuse(was, HTTPError(400, cut))
+        else:
+            self.start(was)
 
     async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> None:
         """Collect the body of a request and start it, or refuse it. For engines on the task loop.

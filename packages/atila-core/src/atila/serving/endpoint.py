@@ -15,22 +15,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError, SetupError
-from atila.http import close_codes, uploads
-from atila.http.caching import NotModified
+from atila.http import uploads
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
-from atila.runtime import after_answer, forks
+from atila.runtime import forks
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
-from atila.runtime.offload import in_context, in_worker, uninterrupted
-from atila.serving import compression, error_answers, placement, provision, responders
+from atila.runtime.offload import in_worker
+from atila.serving import compression, endings, placement, provision, responders
 from atila.serving.departures import TaskWatch
 from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
     from atila import Atila, Was
-    from atila.http.exchange import Header, WebSocketTransport
+    from atila.http.exchange import Header
     from atila.layers import After, Before, Steps
 
 log = logging.getLogger("atila.app")
@@ -59,6 +58,8 @@ class Endpoint:
         error_writer: error_writer(was, error) answers with an error in the way of a protocol of its
             own; None for error handlers and error pages.
         is_unlogged: its requests are not written to the access log.
+        loop_safe: none of its steps may block.
+        teardown: the hooks that clean up after each request.
         params: the names of the parameters in the rule.
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
         schemes: the same and more for the API's document; see `Steps`.
@@ -70,10 +71,8 @@ class Endpoint:
         "_before",
         "_bind",
         "_handler",
-        "_loop_safe",
         "_reads_any",
         "_required",
-        "_teardown",
         "_with_uploads",
         "answer",
         "app",
@@ -85,6 +84,7 @@ class Endpoint:
         "headers",
         "inspector",
         "is_unlogged",
+        "loop_safe",
         "max_body",
         "max_upload",
         "optional",
@@ -94,6 +94,7 @@ class Endpoint:
         "scopes",
         "security",
         "streams_body",
+        "teardown",
         "websocket",
     )
 
@@ -151,10 +152,10 @@ class Endpoint:
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
-        self._teardown = tuple(app.hooks.teardown)
-        self._loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
+        self.teardown = tuple(app.hooks.teardown)
+        self.loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
         self.blocking = True
-        if self._loop_safe:
+        if self.loop_safe:
             self._handler, self.blocking = placement.of(app, route, self._handler)
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
         messages = [step.max_message for step in steps if step.max_message is not None]
@@ -193,7 +194,7 @@ class Endpoint:
 
     def without_hooks(self) -> Endpoint:
         """The same endpoint; not even hooks that clean up run."""
-        return self.derived(_teardown=())
+        return self.derived(teardown=())
 
     def with_uploads(self) -> Endpoint:
         """The same endpoint for requests that leave something on the disk, to be deleted at last.
@@ -202,7 +203,7 @@ class Endpoint:
         """
         if self._with_uploads is None:
             self._with_uploads = self.derived(
-                _teardown=(*self._teardown, uploads.discard), _loop_safe=False
+                teardown=(*self.teardown, uploads.discard), loop_safe=False
             )
         return self._with_uploads
 
@@ -227,7 +228,7 @@ class Endpoint:
             binding=None,
             _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
             _after=tuple(s for s in self._after if s is not responders.with_status),
-            blocking=not (self._loop_safe and inspect.iscoroutinefunction(handler)),
+            blocking=not (self.loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
             inspector=None,
             streams_body=streams_body,
@@ -238,7 +239,7 @@ class Endpoint:
 
         To be called by the handler, on the task loop.
         """
-        is_safe = self._loop_safe and self.app.loop_safe
+        is_safe = self.loop_safe and self.app.loop_safe
         for step in self._after:
             replaced = step(was, value) if is_safe else await in_worker(was, step, was, value)
             if replaced is not None:
@@ -299,13 +300,8 @@ class Endpoint:
             pending = responders.send(was, value)
             if pending is not None:
                 return self._await_and_send(was, pending, ())
-            if self._teardown:
-                self._close(was)
-            if was.cancels is not None:
-                was.cancels = None
-                if (made := provision.taken(was)) is not None:
-                    made.end()
-                after_answer.start(was)
+            if self.teardown or was.cancels is not None:
+                endings.finish(self, was)
         except Exception as error:
             return self._fail(was, error)
         except BaseException as error:
@@ -319,14 +315,8 @@ class Endpoint:
         return None
 
     def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
-        rest = self.fail(was, error)
-        return None if rest is None else self._await_last(was, rest)
-
-    async def _await_last(self, was: Was, rest: Coroutine[Any, Any, None]) -> None:
-        try:
-            await rest
-        finally:
-            del was.variables
+        rest = endings.fail(self, was, error)
+        return None if rest is None else _await_last(was, rest)
 
     def call(
         self, was: Was, *, by_program: bool = False, is_text: bool = True
@@ -394,23 +384,17 @@ class Endpoint:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
             code = CLIENT_LEFT if watch.has_left else 503
-            await self._fail_later(was, HTTPError(code, "the request was cancelled"))
+            await endings.fail_later(self, was, HTTPError(code, "the request was cancelled"))
         except GeneratorExit as error:
             if asyncio.current_task() is None:
                 raise  # Nobody waits any more: the loop is closed.
-            await self._fail_later(was, error)
+            await endings.fail_later(self, was, error)
         except BaseException as error:
             # SystemExit, say, by which a handler can end nothing but itself.
-            await self._fail_later(was, error)
+            await endings.fail_later(self, was, error)
         else:
-            if self.websocket:
-                self._hang_up(was, close_codes.NORMAL)
-            if self._teardown:
-                await self._call(was, self._close, was)
-            if was.cancels is not None:
-                if (made := provision.taken(was)) is not None:
-                    await run_in(context, made.end_later(), watch.begin)
-                after_answer.start(was)
+            if self.teardown or self.websocket or was.cancels is not None:
+                await endings.finish_later(self, was, watch)
         finally:
             was.cancels = None
             del was.variables
@@ -418,98 +402,17 @@ class Endpoint:
 
     async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
         for step in after:
-            replaced = await self._call(was, step, was, value)
+            replaced = await endings.call(self, was, step, was, value)
             if replaced is not None:
                 value = replaced
         return value
 
-    async def _call(self, was: Was, func: Callable[..., Any], *args: Any) -> Any:
-        """Call a function from the task loop, in a worker thread if hooks may block."""
-        context = was.variables
-        if self._loop_safe and self.app.loop_safe:
-            return context.run(func, *args)
-        return await uninterrupted(was, in_context(was, context, func, *args))
 
-    async def _fail_later(self, was: Was, error: BaseException) -> None:
-        rest = await self._call(was, self.fail, was, error)
-        if rest is not None:
-            await rest
-
-    def fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
-        """Answer with an error; never raises. Gives the rest of the work, for the task loop."""
-        if forks.is_child:
-            forks.end(was, error)
-        if isinstance(error, NotModified) and not was.headers_sent:
-            responders.send_not_modified(was)
-            return self._closed(was)
-        provision.note(was, error)
-        if not (was.headers_sent and _is_departure(error)):
-            after_answer.drop(was)
-        reported = error_answers.reported(was, error)
-        for hook in self.app.hooks.failed:
-            _guarded(was, hook, was, (type(error), error, error.__traceback__))
-        if not was.headers_sent:
-            try:
-                pending = error_answers.send(was, reported, self)
-            except Exception as problem:
-                error_answers.send_plain(was, reported, problem)
-            else:
-                if pending is not None:
-                    return self._send_error_later(was, reported, pending)
-        elif self.websocket:
-            self._hang_up(was, close_codes.INTERNAL_ERROR)
-        return self._closed(was)
-
-    def _closed(self, was: Was) -> Coroutine[Any, Any, None] | None:
-        """Clean up after a request; gives what is left to do on the task loop."""
-        self._close(was)
-        made = provision.taken(was)
-        if made is not None:
-            if was.site.loop.is_current():
-                return _ended_later(was, made)
-            made.end()
-        after_answer.start(was)
-        return None
-
-    async def _send_error_later(
-        self, was: Was, reported: HTTPError, pending: Awaitable[Any] | None
-    ) -> None:
-        """Answer with an awaitable of an error handler."""
-        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
-        try:
-            while pending is not None:
-                value = await run_in(context, pending, watch.begin)
-                pending = context.run(responders.send, was, value)
-        except (Exception, asyncio.CancelledError) as problem:
-            if not was.headers_sent:
-                error_answers.send_plain(was, reported, problem)
-        finally:
-            watch.stop()
-        if self._teardown:
-            await self._call(was, self._close, was)
-        if (made := provision.taken(was)) is not None:
-            await made.end_later()
-        after_answer.start(was)
-
-    def _hang_up(self, was: Was, code: int) -> None:
-        """Close an accepted WebSocket whose handler has not."""
-        transport: WebSocketTransport | None = was.__dict__.get("transport")
-        if transport is not None and transport.close_code is None:
-            was.site.loop.spawn(transport.close(code))
-
-    def _close(self, was: Was) -> None:
-        for hook in self._teardown:
-            _guarded(was, hook, was)
-
-
-async def _ended_later(was: Was, made: provision.Provision) -> None:
-    await made.end_later()
-    after_answer.start(was)
-
-
-def _is_departure(error: BaseException) -> bool:
-    """Whether a request failed for no other reason than that its client has left."""
-    return isinstance(error, HTTPError) and error.code == CLIENT_LEFT
+async def _await_last(was: Was, rest: Coroutine[Any, Any, None]) -> None:
+    try:
+        await rest
+    finally:
+        del was.variables
 
 
 def _checked_answer(answer: answers.Answer) -> After:
@@ -533,11 +436,3 @@ def _refusing(step: Before) -> Before:
             raise HTTPError(code if code >= 400 else 403, "refused before the call was made")
 
     return run
-
-
-def _guarded(was: Was, hook: Callable[..., Any], *args: Any) -> None:
-    try:
-        hook(*args)
-    except BaseException:
-        # Even SystemExit: the hooks that follow clean up, too.
-        log.exception("request %s: the hook %r failed", was.request_id, hook)

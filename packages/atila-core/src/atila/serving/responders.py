@@ -54,11 +54,10 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
     if kind is bytes:
         _send(was, value, _BINARY_ONLY)
         return None
-    if kind is dict or kind is list:
-        # As `convert` has it; most of them are answered by that alone.
-        responder = was.app.responders[kind]
-        if responder is not None and (value := responder(was, value)) is ANSWERED:
-            return None
+    # As `convert` has it; most values are answered by that alone.
+    responder = was.app.responders.get(kind)
+    if responder is not None and (value := responder(was, value)) is ANSWERED:
+        return None
     value = convert(was, value)
     if isinstance(value, str):
         _send(was, value.encode(), _HTML_ONLY)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.routing.router import Route
 from atila.validation import parameters as places
-from atila.validation.direct import direct
+from atila.validation.direct import direct, direct_body
 from atila.validation.issues import Issues, TooMany
 from atila.validation.parameters import Parameters
 from atila.validation.plan import Plan
@@ -23,6 +23,7 @@ class Binding(Plan):
     def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
         super().__init__(parameters, of_layers)
         self._direct = direct(self)
+        self._direct_body = direct_body(self)
 
     def __call__(self, was: Was) -> Mapping[str, Any]:
         """The parameters for a request.
@@ -30,9 +31,9 @@ class Binding(Plan):
         Raises:
             HTTPError: 400 with all that is wrong; 415, the body is of a type that none can be of.
         """
-        if self._direct is not None and was._args is None and not was.exchange.body:
-            found = self._direct(was)
-            if found is not None:
+        if was._args is None:
+            bind = self._direct_body if was.exchange.body else self._direct
+            if bind is not None and (found := bind(was)) is not None:
                 return found
         source = RequestSource(was, self)
         issues = Issues()

@@ -17,6 +17,7 @@ from atila.validation.containers import Dict, List, Tuple, Union
 from atila.validation.issues import INVALID, Issues, Path, Reading
 from atila.validation.models import Model, model_fields
 from atila.validation.readers import Anything, Reader, Scalar, settle
+from atila.values import simple
 
 _LISTS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
@@ -44,6 +45,8 @@ class Typed:
         is_closed: the model takes no other fields.
         is_list: it may be a list.
         takes_bytes: it may be bytes.
+        decode: reads a value out of JSON, or raises msgspec.MsgspecError. Written again, the value
+            lacks each key that came twice. None for a type that makes no such promise.
     """
 
     def __init__(self, reader: Reader, hook: Callable[[Any, Any], Any]) -> None:
@@ -58,6 +61,9 @@ class Typed:
         self.is_list = any(isinstance(option, List | Tuple) for option in options)
         self.takes_bytes = any(isinstance(o, Scalar) and o.is_bytes for o in options)
         self.is_closed = any(getattr(model, "is_closed", False) for model in models)
+        self.decode: Callable[[bytes], Any] | None = None
+        if self._is_native and not self._is_checked and simple.is_whole(reader.hint):
+            self.decode = msgspec.json.Decoder(reader.hint).decode
 
     def convert(self, value: Any, path: Path, reading: Reading) -> Any:
         """A value as the type has it; `INVALID` with all that is wrong noted."""

@@ -1,4 +1,4 @@
-"""The direct way of parameters from path and query to a handler, for requests with no fault.
+"""The direct way of parameters from path, query and JSON to a handler, for requests with no fault.
 
 Whatever is doubtful is left to `RequestSource`, which words the faults: here is nothing but the
 values, so that a request without faults pays for no more.
@@ -6,9 +6,12 @@ values, so that a request without faults pays for no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from atila.errors import HTTPError
 from atila.http import forms
 from atila.validation import parameters as places
 from atila.validation.compiler import Typed
@@ -23,6 +26,17 @@ Convert = Callable[[Any], Any]
 Direct = Callable[["Was"], Mapping[str, Any] | None]
 
 _MISSING: Any = object()
+_FAULTS = (
+    HTTPError,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    TooMany,
+    msgspec.MsgspecError,
+)
+_encode = msgspec.json.Encoder().encode
 _PLACES = frozenset({places.PATH, places.QUERY, places.ANY})
 
 
@@ -70,6 +84,74 @@ def direct(plan: Plan) -> Direct | None:
     return bind
 
 
+def direct_body(plan: Plan) -> Direct | None:
+    """The function that gives the parameters for a request with a body of JSON, no query, and
+    nothing that a hook has read. It gives None as that of `direct` does.
+
+    Args:
+        plan: the sources of a handler's parameters.
+
+    Returns:
+        None if the handler takes something else than one value of the whole body and parameters of
+        the path.
+    """
+    whole = plan.whole_body
+    if whole is None or whole.type is None or whole.type.takes_bytes or plan.parameters.takes_any:
+        return None
+    if len(plan.in_rule) + 1 != len(plan.parameters.all):
+        return None
+    name, read = whole.name, _body_reader(whole.type)
+    steps = tuple((p.name, _converter(p)) for p in plan.in_rule)
+
+    def bind(was: Was) -> Mapping[str, Any] | None:
+        exchange = was.exchange
+        body = exchange.body
+        if exchange.query or type(body) is not bytes:
+            return None
+        if exchange.header("content-encoding") is not None:
+            return None
+        if not forms.is_json(forms.media_type(exchange.header("content-type"))):
+            return None
+        try:
+            values = {name: read(body)}
+            if steps:
+                _add_path(values, steps, was)
+        except _FAULTS:
+            return None
+        was._converted = values
+        was.is_bound = True
+        return values
+
+    return bind
+
+
+def _add_path(
+    values: dict[str, Any], steps: Sequence[tuple[str, Convert | None]], was: Was
+) -> None:
+    path, fields = was.path_params, was.request.JSON
+    for key, convert in steps:
+        if type(fields) is dict and key in fields:
+            raise ValueError("compared by RequestSource")
+        values[key] = path[key] if convert is None else convert(path[key])
+
+
+def _body_reader(type: Typed) -> Callable[[bytes], Any]:
+    """The function that gives a body of JSON as a value of a type, or raises one of `_FAULTS`."""
+    decode = type.decode
+    if decode is None:
+        convert = _by_reading(type, places.BODY, is_text=False)
+        return lambda body: convert(forms.parse_json_exactly(body))
+
+    def read(body: bytes) -> Any:
+        made = decode(body)
+        # There is a colon for each key, and those in texts are the same in both, unless escaped.
+        if b"\\u" in body or body.count(b":") != _encode(made).count(b":"):
+            raise ValueError("some key may be there twice")
+        return made
+
+    return read
+
+
 def _converter(parameter: Parameter) -> Convert | None:
     """The function that converts text to the type of a parameter, or raises ValueError, TypeError
     or ArithmeticError; None for a parameter without a type.
@@ -78,12 +160,12 @@ def _converter(parameter: Parameter) -> Convert | None:
     if type is None:
         return None
     where = places.PATH if parameter.place == places.PATH else places.QUERY
-    return type.reader.of_text() or _by_reading(type, where)
+    return type.reader.of_text() or _by_reading(type, where, is_text=True)
 
 
-def _by_reading(type: Typed, where: str) -> Convert:
+def _by_reading(type: Typed, where: str, *, is_text: bool) -> Convert:
     def convert(value: Any) -> Any:
-        made = type.convert(value, (), Reading(Issues(), where, True))
+        made = type.convert(value, (), Reading(Issues(), where, is_text))
         if made is INVALID:
             raise ValueError
         return made

@@ -13,6 +13,7 @@ import orjson
 
 from atila.values import json
 from atila.values.plain import plain
+from atila.values.simple import is_simple
 
 _KEPT = (datetime.datetime, datetime.date, datetime.time, Decimal, uuid.UUID)
 
@@ -38,6 +39,17 @@ def to_plain(value: Any) -> Any:
     if hasattr(type(value), "__pydantic_serializer__"):
         return _by_pydantic(value)
     return msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=_simpler)
+
+
+def simple_json(value: Any) -> bytes | None:
+    """A model that is simple, as JSON in UTF-8: the same as that of `to_plain`; None for others."""
+    kind: Any = type(value)
+    if not is_simple(kind):
+        return None
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return None
 
 
 def to_json(value: Any) -> bytes:

@@ -133,6 +133,9 @@ def respond(was: Was, value: Any) -> Any:
     return to_xml(value, to_json)
 
 
+respond.takes_models = True  # type: ignore[attr-defined]
+
+
 def respond_payload(was: Was, payload: Payload) -> Any:
     """The responder of `Payload`."""
     return respond(was, payload.data)

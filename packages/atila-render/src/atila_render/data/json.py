@@ -11,7 +11,7 @@ import orjson
 
 from atila import HTTPError
 from atila.values import json
-from atila.values.models import is_model, to_plain
+from atila.values.models import is_model, simple_json, to_plain
 from atila.values.plain import plain
 from atila_render.data.dates import MOMENTS, NAMED
 
@@ -49,6 +49,11 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
         option |= orjson.OPT_INDENT_2
 
     def write(value: Any) -> bytes:
+        kind = type(value)
+        if kind is not dict and kind is not list and is_model(kind):
+            if not pretty and (text := simple_json(value)) is not None:
+                return text
+            value = to_plain(value)
         try:
             return json.dumps(value, default, option)
         except TypeError as error:
