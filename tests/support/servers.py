@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -77,6 +78,7 @@ class Server:
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
         stdin: a descriptor that it reads from.
         target: for an engine other than Skitai by itself; "" for the script's app.
+        context: of its clients, where it speaks TLS.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -94,8 +96,10 @@ class Server:
         options: Sequence[str] | None = None,
         stdin: int = subprocess.DEVNULL,
         target: str = "",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.engine = engine
+        self.context = context
         _note_start(f"{engine} {script.parent.name}/{script.name}")
         self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
@@ -154,7 +158,7 @@ class Server:
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
         """A connection to it."""
-        return Connection(self.port, receive_buffer)
+        return Connection(self.port, receive_buffer, self.context)
 
     def get(self, target: str) -> Answer:
         """GET on a connection of its own."""

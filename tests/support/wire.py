@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,14 +55,19 @@ class Connection:
     Args:
         port: where it listens.
         receive_buffer: bytes that the kernel may hold for us; None for its default.
+        context: for TLS.
     """
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, receive_buffer: int | None = None, context: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect(("127.0.0.1", port))
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self._buffer = b""
 
     def __enter__(self) -> Connection:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
@@ -23,9 +23,6 @@ CONTEXT = "was"
 PROVIDED: Any = type("PROVIDED", (), {"__repr__": lambda self: "PROVIDED"})()
 """A default for parameters that a provider gives, where a type checker wants an argument for each:
 `was.after(send, address)` of `def send(address: str, db: Session = PROVIDED)`."""
-
-Taker = tuple[str, tuple[str, ...], str]
-"""A function that takes provided names: a title, the names, and a source."""
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -94,6 +91,18 @@ def is_needed(parameter: inspect.Parameter) -> bool:
     return has_none and parameter.kind in _BY_NAME
 
 
+class Taker(NamedTuple):
+    """A function other than a handler that takes provided names.
+
+    Attributes:
+        function: it.
+        names: the names, without that of the context, which it gets first.
+    """
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Providers:
     """All providers of an app.
@@ -106,7 +115,7 @@ class Providers:
     Attributes:
         declared: by name, those that the app has declared.
         active: the same, but for those that are overridden.
-        takers: functions other than handlers that take provided names.
+        takers: functions other than handlers that may take provided names.
     """
 
     app: Atila
@@ -180,10 +189,30 @@ class Providers:
 
     def check_takers(self) -> None:
         """The same for hooks and other functions; when all layers have theirs."""
-        for title, names, source in self.takers:
+        for function, names in self.takers:
+            self.check_context(function)
             for name in names:
                 if name not in self.active:
-                    raise SetupError(f"{title} takes {self._nothing(name)}", source)
+                    problem = f"{_name_of(function)} takes {self._nothing(name)}"
+                    raise SetupError(problem, source_of(function))
+
+    def check_context(self, function: Callable[..., Any]) -> None:
+        """Raise a SetupError if the first parameter of a function, which gets the context, has the
+        name of a provider.
+        """
+        if not self.declared:
+            return
+        try:
+            first = next(iter(inspect.signature(function).parameters), "")
+        except (TypeError, ValueError):
+            return
+        if (provider := self.declared.get(first)) is not None:
+            name = _name_of(function)
+            raise SetupError(
+                f"{name}({first}) gets the context first, not {first!r}, which is provided by"
+                f" {provider.source}: write def {name}(was, {first})",
+                source_of(function),
+            )
 
     def _check(self, provider: Provider, above: tuple[Provider, ...]) -> None:
         if provider in above:
@@ -226,7 +255,7 @@ class Providers:
 
         Raises:
             SetupError: a provided name is in the rule, so a client would give it; or its value
-                is not of the type that the handler says.
+                is not of the type that the handler says; or it stands in the place of the context.
         """
         parameters = list(inspect.signature(route.handler).parameters.values())[1:]
         for parameter in parameters:
@@ -235,6 +264,7 @@ class Providers:
                 raise SetupError(problem, route.source)
         if not self.declared:
             return ()
+        self.check_context(route.handler)
         named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
         for name in names_of(parse_rule(route.rule, route.source)):
             if name in self.declared and name in named:
@@ -314,3 +344,8 @@ class Providers:
         """End all values of the scope "app", the last made first. Blocks."""
         for provider in reversed(tuple(self._opened)):
             self._close(provider)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", "a hook")
+    return name

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import source_of
 from atila.runtime.offload import call, in_worker, is_async, uninterrupted
 from atila.serving.made_values import AsyncValue, Made
-from atila.serving.providers import APP, Providers, is_needed
+from atila.serving.providers import APP, Providers, Taker, is_needed
 from atila.typevars import Function
 
 if TYPE_CHECKING:
@@ -220,10 +219,9 @@ def supplied(app: Atila, function: Callable[..., Any], count: int) -> Callable[.
     except (TypeError, ValueError):
         return function
     names = tuple(p.name for p in parameters if is_needed(p))
+    app.providers.takers.append(Taker(function, names))
     if not names:
         return function
-    title = getattr(function, "__name__", "a hook")
-    app.providers.takers.append((title, names, source_of(function)))
 
     @wraps(function)
     def hook(was: Was, *args: Any) -> Any:
