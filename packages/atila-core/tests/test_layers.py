@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from atila import PROTOCOL, Atila, Layer, MissingLayer, Parts, SetupError, Steps, Was, made
-from atila import layers as atila_layers
 from atila.known_layers import KNOWN
 
 NONE = dict.fromkeys(("auth", "render", "tasks", "ws"))
@@ -31,7 +30,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         (info / "entry_points.txt").write_text(f"[atila.layers]\n{layer} = {module}:layer\n")
         monkeypatch.delitem(sys.modules, module, raising=False)
-        atila_layers._offers.cache_clear()
 
     monkeypatch.syspath_prepend(tmp_path)
     return make
@@ -302,7 +300,7 @@ def test_what_a_program_without_an_app_imports(install) -> None:
 
 
 def test_an_import_of_an_absent_layer_says_what_to_install(monkeypatch) -> None:
-    monkeypatch.setattr("atila.layers._offers", lambda path: ())
+    monkeypatch.setattr("atila.layers._installed_offers", lambda: ())
     with pytest.raises(ImportError, match=r'pip install "atila-core\[auth\]"'):
         from atila.was import generate_otp  # noqa: F401
 
