@@ -27,6 +27,9 @@ _group_file = pytest.StashKey[Path]()
 # Each worker would compile all tests, and each server all sources, where PYTHONDONTWRITEBYTECODE is
 # set: it took longer than many of the tests.
 sys.dont_write_bytecode = False
+# What jsonschema checks IRIs by, which no test needs, makes a grammar when it is imported. That
+# takes each worker some seconds.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -163,6 +163,17 @@ def test_the_page_shows_the_source(inside: TestClient, function: str) -> None:
     assert any(code_of(function) in code for code in shown_code(inside.get("/").text))
 
 
+def test_each_part_has_its_source_and_its_page(inside: TestClient) -> None:
+    page = inside.get("/").text
+    cards = re.findall(r'<section class="card" id="(\w+)".*?</section>', page, re.DOTALL)
+    assert cards == ["live", "hello", "three", "chat", "order", "login", "guestbook", "watch"]
+    for card in re.findall(r'<section class="card".*?</section>', page, re.DOTALL):
+        assert re.search(r'<a href="/guide/\w[\w-]*">Guide: ', card)
+        assert len(re.findall(r"<pre [^>]*><code>.+?</code>", card, re.DOTALL)) == 1
+    for setting in ("METRICS_PATH", "HEALTH_PATH", "OPENAPI_PATH"):
+        assert any(f"app.config.{setting} = " in code for code in shown_code(page))
+
+
 def test_the_links_lead_somewhere(inside: TestClient) -> None:
     page = inside.get("/").text
     paths = set(re.findall(r'(?:href|src)="(/[^"#]*)"', page)) - {"/account"}
@@ -206,6 +217,20 @@ def test_a_form_comes_back_with_its_faults_in_place(inside: TestClient) -> None:
     }
     refused = inside.post("/order", fields, headers={"accept": "application/json"}).json()
     assert {each["at"] for each in refused["errors"]} == set(fields)
+
+
+def test_the_pages_of_the_guide_are_pages(inside: TestClient) -> None:
+    paths = set(re.findall(r'href="(/guide/[^"#]+)"', inside.get("/").text))
+    assert paths
+    for path in paths:
+        page = inside.get(path).text
+        assert page.count("<h1>") + page.count("<h1 id") == 1, path
+        assert '<pre tabindex="0"><code class="language-python">' in page, path
+        assert not re.search(r"```|&lt;!--|\]\(", page), path
+        for link in set(re.findall(r'href="(/[^"#]*)', page)):
+            assert inside.get(link).status_code == 200, (path, link)
+        for place in re.findall(r'href="#([^"]+)"', page):
+            assert f'id="{place}"' in page, (path, place)
 
 
 def test_the_guide_has_no_other_files(inside: TestClient) -> None:

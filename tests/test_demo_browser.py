@@ -32,14 +32,27 @@ def page() -> Iterator[browser.Page]:
         yield page
 
 
-def prefer(page: browser.Page, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.call("Emulation.setEmulatedMedia", features=features)
+CHART = """(() => {
+  const spans = [...document.querySelectorAll("#three .bar .track span")];
+  const bars = spans.map((span) => span.getBoundingClientRect());
+  const left = document.querySelector("#three .track").getBoundingClientRect().left;
+  const tasks = bars.slice(0, 3);
+  return [
+    tasks.map((bar) => bar.left - left),
+    tasks.map((bar) => bar.right - left),
+    ...bars.slice(3).map((bar) => bar.width),
+  ];
+})()"""
+"""When the bars of the tasks begin and end, and how long the two of them all are, in pixels."""
 
 
 def test_every_part_works(server: Server, page: browser.Page) -> None:
     page.open(server.url("/"), width=1280)
     page.wait_for("document.querySelectorAll('#three .bar').length === 5")
+    began, ended, together, in_turn = page.evaluate(CHART)
+    # They overlap: together they take less than one after the other would.
+    assert max(ended) - min(began) < sum(ended) - sum(began)
+    assert max(ended) - 1 <= together < in_turn
     page.fill("#hello [name=greeting]", "Good morning")
     page.click("#hello button")
     page.wait_for("document.querySelector('#hello output').textContent === 'Good morning, Ada!'")
@@ -58,6 +71,24 @@ def test_every_part_works(server: Server, page: browser.Page) -> None:
     page.wait_for("document.querySelector('#live path.mean')?.getAttribute('d').startsWith('M')")
     page.wait_for("document.querySelector('[data-most=slow]').textContent.includes(' ms')")
     assert not page.complaints
+
+
+def test_two_windows_share_the_chat(server: Server, page: browser.Page) -> None:
+    page.open(server.url("/"), width=1280)
+    second = page.another()
+    second.open(server.url("/"), width=390)
+    for window in (page, second):
+        for way in ("socket", "events"):
+            status = f"document.querySelector('[data-way={way}] h3 span').innerText"
+            window.wait_for(f"!{status}.match(/con/)")
+    for window, way, text in ((page, "socket", "from the first"), (second, "events", "and back")):
+        window.fill(f"[data-way={way}] input", text)
+        window.click(f"[data-way={way}] button")
+        for other in (page, second):
+            log = f"document.querySelector('[data-way={way}] .log').innerText"
+            other.wait_for(f"{log}.includes('{text}')")
+    assert not page.complaints + second.complaints
+    second.close()
 
 
 def test_the_form_has_its_faults_in_place(server: Server, page: browser.Page) -> None:
@@ -99,7 +130,7 @@ def test_without_javascript(server: Server, page: browser.Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_from_using_it(server: Server, page: browser.Page, scheme: str) -> None:
-    prefer(page, scheme)
+    page.prefer(scheme)
     for path in ("/", "/login", "/hello/Ada", "/guide/tasks"):
         page.open(server.url(path), width=1280)
         assert violations(page) == [], path
@@ -114,6 +145,9 @@ def test_nothing_is_wider_than_the_window(server: Server, page: browser.Page, wi
 
 
 def test_it_asks_nobody_else(server: Server, page: browser.Page) -> None:
+    page.open(server.url("/docs"), width=1280)
+    page.wait_for("document.querySelectorAll('.opblock').length > 5")
+    assert not page.complaints
     own = (server.url("/"), "about:", "data:")
     assert page.requested
     assert not [url for url in page.requested if not url.startswith(own)]

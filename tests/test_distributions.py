@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.version import Version
+from support.blocks import blocks_of
 from support.repository import ROOT, load_tool
 from support.wire import Connection
 
@@ -123,6 +125,57 @@ print(app.test_client().get("/told").text)
         "was.render belongs to the layer 'render' (atila-render), which is not installed or"
         ' was left out. Mend: pip install "atila-core[render]"'
     )
+
+
+TUTORIAL = ROOT / "docs" / "tutorial" / "tracker.md"
+
+
+def test_the_tutorial_word_for_word_in_a_fresh_environment(
+    wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    """Its `pip install` and `atila serve` as they stand, but for where our wheels come from."""
+    commands = [block.code for block in blocks_of(TUTORIAL) if block.language == "bash"]
+    (install,) = re.findall(r"^pip (install .+)$", commands[0], re.MULTILINE)
+    (serve,) = re.findall(r"^atila (serve .+) --port 5000$", commands[-1], re.MULTILINE)
+    found = tmp_path / "found"
+    tasks = ROOT / "packages" / "atila-tasks"
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", found, cwd=tasks)
+    for name in ("atila-core", "atila-auth"):
+        shutil.copy(wheels[name], found)
+    run(sys.executable, "-m", "virtualenv", "-q", tmp_path / "venv", cwd=tmp_path)
+    programs = tmp_path / "venv" / "bin"
+    given = shlex.split(install)
+    run(programs / "pip", *given, "-q", "--pre", "--find-links", found, cwd=tmp_path)
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    run(programs / "python", "-c", RUN_PAGE, TUTORIAL, folder, cwd=folder, PYTHONPATH=str(TESTS))
+
+    python = [block.code for block in blocks_of(TUTORIAL) if block.language == "python"]
+    (folder / "app.py").write_text("\n\n".join(python))
+    port = free_port()
+    server = subprocess.Popen(
+        (programs / "atila", *shlex.split(serve), "--port", str(port)),
+        cwd=folder,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: "tracker" in answer_of(port), "the tracker answers")
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
+TESTS = ROOT / "tests"
+RUN_PAGE = """
+import sys
+from pathlib import Path
+from support.pages import Run
+Run(Path(sys.argv[1]), Path(sys.argv[2]), {}).run()
+"""
 
 
 @pytest.fixture(scope="module")

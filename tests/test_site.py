@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.prose import bad_sentences, paragraphs_of
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -32,9 +33,6 @@ EDITED = sorted(
 )
 EDITED += [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
 """Pages that are held to the rules of English that a test can see."""
-MOST_WORDS = 30
-NOT_SAID = re.compile(r"\btold\b|\bwhoever\b|^Who (?!.*\?$)", re.IGNORECASE)
-"""A message is logged, raised or sent; a person or program is a client, a caller, a worker."""
 
 
 def pages_of(nav: Any) -> Iterator[str]:
@@ -108,23 +106,12 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.M
     assert documentation.broken_links() == broken
 
 
-def paragraphs_of(text: str) -> list[str]:
-    """The prose of a page: without code, tables, headings, and the targets of links."""
-    text = re.sub(r"^```.*?^```$|<!--.*?-->", "", text, flags=re.M | re.S)
-    lines = [line for line in text.splitlines() if not line.startswith(("|", "#"))]
-    found = re.split(r"\n\s*\n|(?:^|\n)\s*(?:- |\d+\. )", "\n".join(lines))
-    plain = (" ".join(re.sub(r"\]\([^)]*\)", "]", each).split()) for each in found)
-    return [each for each in plain if each]
-
-
 def faults_of(text: str) -> list[str]:
-    """Sentences that are long, or speak of who is told; and a beginning that is not for anybody."""
-    paragraphs = paragraphs_of(text)
-    sentences = [s for each in paragraphs for s in re.split(r"(?<=[.?!])\s+", each)]
-    found = [s for s in sentences if len(s.split()) > MOST_WORDS]
-    found += [s for s in sentences if NOT_SAID.search(re.sub(r"`[^`]*`", "", s))]
-    if not re.match(r"For (?:\w|-)+.*\b(?:end|after one minute)\b", paragraphs[0], re.I):
-        found.append(f"the first paragraph: {paragraphs[0]}")
+    """Sentences with faults, and a beginning that is not for anybody."""
+    found = bad_sentences(text)
+    first = paragraphs_of(text)[0]
+    if not re.match(r"For (?:\w|-)+.*\b(?:end|after one minute)\b", first, re.I):
+        found.append(f"the first paragraph: {first}")
     return found
 
 

@@ -23,8 +23,8 @@ def test_it_has_twelve_steps() -> None:
 
 
 def test_it_has_the_routes_of_the_example() -> None:
-    example = ROOT / "examples" / "tracker" / "tracker" / "app.py"
-    rule = re.compile(r'@app\.route\("([^"]+)"')
+    example = ROOT / "examples" / "tracker" / "tracker" / "api.py"
+    rule = re.compile(r'@\w+\.route\("([^"]+)"')
     shared, whole = (
         {re.sub(r"<int:\w+>", "<>", path) for path in rule.findall(file.read_text())}
         for file in (PAGE, example)

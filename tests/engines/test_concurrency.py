@@ -15,6 +15,7 @@ import pytest
 from support.servers import USUAL, Server, serving
 
 from atila.testing.waits import PATIENCE, wait_until
+from atila_tasks import STA_NORMAL, STA_TIMEOUT
 
 engines = USUAL
 
@@ -184,6 +185,14 @@ def test_process_out_of_time(server: Server, client: httpx.Client, name: str) ->
     wait_until(lambda: pid not in {str(p.pid) for p in server.processes()}, "it is killed")
     server.board.open(name)
     assert json(client, "/then/process") == {"result": 2.0, "a": 1}
+    assert server.board.count(f"{name}-ended") == 0
+
+
+@pytest.mark.parametrize("style", ["def", "yield", "async"])
+def test_options_of_a_group(server: Server, client: httpx.Client, name: str, style: str) -> None:
+    answer = json(client, f"/group-late/{style}", gate=name)
+    assert answer == {"statuses": [STA_TIMEOUT, STA_NORMAL], "gate": name}
+    server.board.open(name)
     assert server.board.count(f"{name}-ended") == 0
 
 

@@ -56,9 +56,8 @@ def test_it_ends_with_open_websockets(wrapped: tuple[Server, str, str]) -> None:
             server.process.terminate()
             with pytest.raises(ConnectionClosed) as caught:
                 socket.recv(timeout=PATIENCE)
-            if name != "granian":  # It ends them without a word.
-                assert caught.value.rcvd is not None
-                assert caught.value.rcvd.code in (1001, 1012)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == (1012 if name == "uvicorn" else 1001)
     else:
         server.process.terminate()
     # uvicorn raises the signal anew when it has ended.

@@ -41,10 +41,22 @@ def test_sessions_from_start_to_end(engine: str) -> None:
             with client.stream("GET", "/stream") as answer:
                 assert next(answer.iter_lines()) == "begun"
             wait_noted("async session closed", before + 1)
+            assert client.get("/mine").text == "mine"
+            assert client.get("/hers").status_code == 403
+            assert client.get("/after").text == ""
+            wait_noted("after 1", 1)
+            wait_noted("later 1", 1)
+            with client.stream("GET", "/queue") as answer:
+                assert next(answer.iter_text()) == "a"
+            wait_noted("producer ended with 1", 1)
         with connect(server.url("/chat", "ws")) as socket:
             socket.send("x")
             assert socket.recv(PATIENCE) == "a"
-        wait_noted("session closed", 5)
+        wait_noted("chat opened with 1", 1)
+        wait_noted("chat closed with 1", 1)
+        # One each of the first five requests with it, both with permissions, the work after an
+        # answer, the queue's handler and producer, and the conversation.
+        wait_noted("session closed", 10)
         server.terminate()
         server.wait_end()
         assert noted()[-3:] == ["shutdown", "async engine closed", "engine closed"]

@@ -4,8 +4,11 @@ and all is as before without anybody's doing.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,9 +60,51 @@ def fail_to_save(store: RedisServer) -> None:
     )
 
 
+class EndlessData:
+    """Has Redis load data from a pipe in the place of its file, until it is to be there again.
+
+    Redis looks at its connections each 2 MiB that it loads; keys that have expired it drops.
+    """
+
+    SIZE = 2**21
+    PIECE = b"\xfc" + bytes(8) + b"\x00\x01k\x80" + SIZE.to_bytes(4, "big") + bytes(SIZE)
+    """A key in the format of such files: when it has expired, its type, name and value."""
+    END = b"\xff" + bytes(8)
+    """The end, with no checksum."""
+
+    def __init__(self) -> None:
+        self._is_enough = threading.Event()
+        self._feeder: threading.Thread | None = None
+
+    def begin(self, store: RedisServer) -> None:
+        """Restart Redis, which then never has loaded everything."""
+        path = Path(client_of(store).config_get("dir")["dir"], "dump.rdb")
+        store.stop()
+        os.mkfifo(path)
+        self._is_enough.clear()
+        self._feeder = threading.Thread(target=self._feed, args=(path,), daemon=True)
+        self._feeder.start()
+        store.start()
+
+    def _feed(self, path: Path) -> None:
+        with contextlib.suppress(BrokenPipeError), path.open("wb", buffering=0) as pipe:
+            pipe.write(b"REDIS0009")
+            while not self._is_enough.wait(0.01):
+                pipe.write(self.PIECE)
+            pipe.write(self.END)
+
+    def end(self, store: RedisServer) -> None:
+        """Let it have all."""
+        self._is_enough.set()
+        if self._feeder is not None:
+            self._feeder.join(PATIENCE)
+
+
+DATA = EndlessData()
 FAULTS: dict[str, tuple[Callable[[RedisServer], object], Callable[[RedisServer], object], bool]] = {
     # How it is broken, how mended, and whether it still can be read.
     "down": (RedisServer.stop, RedisServer.start, False),
+    "loading": (DATA.begin, DATA.end, False),
     "hung": (RedisServer.suspend, RedisServer.resume, False),
     "no memory": (
         lambda store: client_of(store).config_set("maxmemory", "1"),
@@ -140,6 +185,7 @@ def test_redis(
         assert server.get("/pid").text == pid
         assert "Traceback" not in server.log()
         assert "Redis: " in server.log() or "Redis has not answered" in server.log()
+        assert ("Redis: BusyLoadingError: " in server.log()) == (fault == "loading")
 
 
 def test_updates_are_noted_later(

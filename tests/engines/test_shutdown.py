@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import trustme
+from support.http2 import Http2
 from support.servers import Server, serving
 from support.sockets import by_websocket_client, by_websockets
 from support.wire import Broken, Connection
@@ -107,6 +110,64 @@ def test_a_websocket_whose_handler_returns_is_closed_with_1000(server: Server) -
             socket.send("leave")
             assert socket.closed_with() == 1000
     server.board.wait_count("socket-finally", 2)
+
+
+@pytest.fixture
+def encrypted(engine: str, tmp_path: Path) -> Iterator[Server]:
+    """A server that speaks TLS by itself."""
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    for folder in (tmp_path, tmp_path.parent):
+        folder.chmod(0o755)
+    both = tmp_path / "both.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(both))
+    options = ("--certfile", str(both))
+    with serving(engine, ENDLESS, options=options, context=context) as server:
+        yield server
+
+
+ENDLESS_PATHS = ("/coroutine", "/stream", "/events", "/updates")
+
+
+@pytest.mark.unable("granian-wsgi", "WSGI has no WebSockets and no HTTP/2")
+def test_over_tls_and_http2(encrypted: Server) -> None:
+    server = encrypted
+    url, context = server.url("/socket", "wss").replace("127.0.0.1", "localhost"), server.context
+    # Of its TLS, only granian has the keys, and it sends no code.
+    going_away, normal = (1005, 1005) if server.engine == "granian" else (1001, 1000)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(by(url, "", context)) for by in (by_websockets,) * 3]
+        sockets.append(stack.enter_context(by_websocket_client(url, "", context)))
+        for socket in sockets:
+            socket.send("x")
+            assert socket.recv() == "x"
+        leaving = sockets.pop()
+        leaving.send("leave")
+        assert leaving.closed_with() == normal
+        old, new = {}, {}
+        for path in ENDLESS_PATHS:
+            old[path] = stack.enter_context(ask(server, path))
+            connection = stack.enter_context(Http2(server.port, server.context))
+            new[path] = connection, connection.ask(path)
+            server.board.wait_count(f"{path[1:]}-begun", 2)
+        began = time.monotonic()
+        server.terminate()
+        assert [socket.closed_with() for socket in sockets] == [going_away] * 3
+        answers = {path: connection.read(stream) for path, (connection, stream) in new.items()}
+        for path, connection in old.items():
+            if path == "/coroutine":
+                assert connection.read().status == answers[path].status == 503
+                continue
+            is_whole = path == "/updates"
+            assert answers[path].complete == is_whole
+            assert connection.read().complete == is_whole
+        server.wait_end()
+        assert SECONDS * 0.9 < time.monotonic() - began < AT_MOST
+    for path in ENDLESS_PATHS:
+        assert server.board.count(f"{path[1:]}-finally") == 2
+    assert server.board.count("socket-finally") == 4
+    assert server.board.count("umounted") == server.board.count("before_umount") == 1
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.disks import small_disk
 from support.servers import Server
 from support.wire import Broken
 
@@ -196,6 +197,53 @@ def test_too_large(server: Server, client: httpx.Client) -> None:
         )
         # Before a byte of it was sent.
         assert connection.read().status == 413
+    nothing_left(client, server)
+
+
+def test_a_full_disk(client: httpx.Client, server: Server) -> None:
+    """507 for what needs room, and nothing of it stays; all else is answered."""
+    folder = saved(server).parent
+    small, large = (opening("file", "a") + b"x" * size + END for size in (1000, 2_000_000))
+    asked = [
+        ("/describe", large, FORM),
+        ("/digest", large, "text/plain"),
+        # It stays in memory until the handler asks for its path.
+        ("/flash", small, FORM),
+    ]
+    with small_disk(folder / "temporary", 9000) as disk:
+        for full in (False, True, False):
+            disk.fill() if full else disk.empty()
+            for path, body, kind in asked:
+                # gunicorn ends the connection of a body that was not read.
+                headers = {"Content-Type": kind, "Connection": "close"}
+                answer = client.post(path, content=body, headers=headers)
+                assert answer.status_code == (507 if full else 200), (path, answer.text)
+                if full:
+                    assert "cannot store this" in answer.json()["detail"]
+            assert client.post("/fields", data={"one": "1"}).text == "1"
+            left = ["filler"] * full
+            wait_until(lambda n=left: client.get("/left").json() == n, "temporary files gone")
+            if sys.platform == "linux":
+                wait_until(lambda: not nameless_files(server), "files without a name closed")
+
+
+def test_a_full_disk_where_uploads_are_saved(client: httpx.Client, server: Server) -> None:
+    with small_disk(saved(server), 1000) as disk:
+
+        def save(size: int) -> httpx.Response:
+            return client.post("/upload", files={"file": ("kept.txt", b"x" * size)})
+
+        assert save(1000).status_code == 200
+        disk.fill()
+        for size in (10_000, 100_000):
+            answer = save(size)
+            assert answer.status_code == 507
+            assert answer.json()["detail"] == "the server cannot store this upload"
+            assert (disk.folder / "kept.txt").read_bytes() == b"x" * 1000
+            assert {path.name for path in disk.folder.iterdir()} == {"filler", "kept.txt"}
+        disk.empty()
+        assert save(10_000).status_code == 200
+        assert (disk.folder / "kept.txt").stat().st_size == 10_000
     nothing_left(client, server)
 
 

@@ -39,12 +39,23 @@ class Page:
     """
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
         self._numbers = itertools.count(1)
         self.complaints: list[str] = []
         self.requested: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+
+    def another(self) -> Page:
+        """A second window of the same browser, with the same cookies."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        return Page(f"{self._address.rpartition('/')[0]}/{target}")
+
+    def close(self) -> None:
+        """Close the window."""
+        self.call("Page.close")
+        self._socket.close()
 
     def call(self, method: str, **params: Any) -> Any:
         """The result of a command."""
@@ -101,8 +112,19 @@ class Page:
         self.evaluate(f"{{const e = document.querySelector({chosen}); e.focus(); e.select();}}")
         self.call("Input.insertText", text=text)
 
+    def prefer(self, scheme: str) -> None:
+        """Have the system prefer "light" or "dark" colours."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
     def open(self, url: str, width: int, height: int = 900) -> None:
         """Go to a URL, with a window of this size in CSS pixels."""
+        self.resize(width, height)
+        self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window this size in CSS pixels."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -110,8 +132,6 @@ class Page:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        self.call("Page.navigate", url=url)
-        self.wait_for("document.readyState === 'complete'")
 
 
 @contextlib.contextmanager

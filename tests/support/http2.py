@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionState, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -54,10 +56,15 @@ class Http2:
 
     Args:
         port: where it listens.
+        context: for TLS, with ALPN in the place of prior knowledge (RFC 7301).
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        if context is not None:
+            context.set_alpn_protocols(["h2"])
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self._received = b""
         # Headers go out as they are given, whatever is wrong with them.
         self._wire = H2Connection(
             H2Configuration(
@@ -115,13 +122,28 @@ class Http2:
         """The answer of a stream: all of it, or as soon as so many bytes of its body have come."""
         answer, ended = Answer(), False
         while not ended and (least is None or not answer.status or len(answer.body) < least):
-            received = self.socket.recv(65536)
+            try:
+                received = self.socket.recv(65536)
+            except ConnectionResetError:
+                break
             if not received:
                 break
-            for event in self._wire.receive_data(received):
-                ended |= self._take(event, stream, answer)
-            self._flush()
+            self._received += received
+            while frame := self._next_frame():
+                for event in self._wire.receive_data(frame):
+                    ended |= self._take(event, stream, answer)
+            # The server may have gone meanwhile.
+            with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+                self._flush()
         return answer
+
+    def _next_frame(self) -> bytes:
+        """The next frame that has come as a whole; b"" if none has."""
+        size = 9 + int.from_bytes(self._received[:3], "big")
+        if len(self._received) < size:
+            return b""
+        frame, self._received = self._received[:size], self._received[size:]
+        return frame
 
     def _take(self, event: object, stream: int, answer: Answer) -> bool:
         """Note an event; whether it is the last."""
@@ -139,6 +161,9 @@ class Http2:
                 return True
             case StreamReset(stream_id=number) if number == stream:
                 return True
+            case ConnectionTerminated(error_code=ErrorCodes.NO_ERROR):
+                # Streams go on to their end (RFC 9113, section 6.8); h2 takes no frame any more.
+                self._wire.state_machine.state = ConnectionState.CLIENT_OPEN
             case ConnectionTerminated():
                 return True
         return False

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ class Server:
         target: for an engine other than Skitai by itself; "" for the script's app.
         prefix: words before its command, such as those of `ip netns exec`.
         address: where it listens, if it is started with `options` that say so.
+        context: of its clients, where it speaks TLS.
 
     Attributes:
         folder: its own, readable to all: an engine may drop privileges.
@@ -98,9 +100,11 @@ class Server:
         target: str = "",
         prefix: Sequence[str] = (),
         address: str = "127.0.0.1",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.engine = engine
         self.address = address
+        self.context = context
         _note_start(f"{engine} {script.parent.name}/{script.name}")
         self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"atila-{engine}-"))
@@ -162,7 +166,7 @@ class Server:
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
         """A connection to it."""
-        return Connection(self.port, receive_buffer, self.address)
+        return Connection(self.port, receive_buffer, self.context, self.address)
 
     def get(self, target: str) -> Answer:
         """GET on a connection of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
@@ -28,11 +29,18 @@ UPGRADE = [
 class Websockets:
     """A connection of `websockets`."""
 
-    def __init__(self, url: str, cookie: str = "") -> None:
+    def __init__(self, url: str, cookie: str = "", context: ssl.SSLContext | None = None) -> None:
         headers = {"Cookie": cookie} if cookie else None
         self._stack = contextlib.ExitStack()
         self.inner = self._stack.enter_context(
-            connect(url, max_size=None, compression=None, proxy=None, additional_headers=headers)
+            connect(
+                url,
+                ssl=context,
+                max_size=None,
+                compression=None,
+                proxy=None,
+                additional_headers=headers,
+            )
         )
 
     def send(self, message: str | bytes) -> None:
@@ -61,8 +69,10 @@ class Websockets:
 class WebSocketClient:
     """A connection of `websocket-client`."""
 
-    def __init__(self, url: str, cookie: str = "") -> None:
-        self.inner = websocket.create_connection(url, timeout=WAIT, cookie=cookie or None)
+    def __init__(self, url: str, cookie: str = "", context: ssl.SSLContext | None = None) -> None:
+        self.inner = websocket.create_connection(
+            url, timeout=WAIT, cookie=cookie or None, sslopt={"context": context}
+        )
 
     def send(self, message: str | bytes) -> None:
         self.inner.send(message) if isinstance(message, str) else self.inner.send_binary(message)
@@ -94,8 +104,10 @@ def _values(lines: list[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def by_websockets(url: str, cookie: str = "") -> Iterator[Websockets]:
-    socket = Websockets(url, cookie)
+def by_websockets(
+    url: str, cookie: str = "", context: ssl.SSLContext | None = None
+) -> Iterator[Websockets]:
+    socket = Websockets(url, cookie, context)
     try:
         yield socket
     finally:
@@ -103,8 +115,10 @@ def by_websockets(url: str, cookie: str = "") -> Iterator[Websockets]:
 
 
 @contextlib.contextmanager
-def by_websocket_client(url: str, cookie: str = "") -> Iterator[WebSocketClient]:
-    socket = WebSocketClient(url, cookie)
+def by_websocket_client(
+    url: str, cookie: str = "", context: ssl.SSLContext | None = None
+) -> Iterator[WebSocketClient]:
+    socket = WebSocketClient(url, cookie, context)
     try:
         yield socket
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,12 +57,14 @@ class Connection:
         receive_buffer: bytes that the kernel may hold for us; None for its default.
         address: where it listens, if it has a namespace of its own.
         source: the address that it comes from; "" for the usual one.
+        context: for TLS.
     """
 
     def __init__(
         self,
         port: int,
         receive_buffer: int | None = None,
+        context: ssl.SSLContext | None = None,
         address: str = "127.0.0.1",
         source: str = "",
     ) -> None:
@@ -72,6 +75,8 @@ class Connection:
         if source:
             self.socket.bind((source, 0))
         self.socket.connect((address, port))
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self._buffer = b""
 
     def __enter__(self) -> Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
-from atila import PROTOCOL, Atila, Event, EventStream, HTTPError, Layer, Was, made
+from atila import PROTOCOL, PROVIDED, Atila, Event, EventStream, HTTPError, Layer, Was, made
 from atila.was import generate_otp
 from atila_auth import User
 from atila_tasks import DB_SQLITE3, Result, Task
@@ -107,6 +107,41 @@ async def stock(shelf: dict[str, int]) -> AsyncIterator[list[str]]:
 @app.route("/stock")
 async def show_stock(was: Was, stock: list[str]) -> list[str]:
     return stock
+
+
+def restock(name: str, shelf: dict[str, int] = PROVIDED) -> None:
+    shelf[name] = 1
+
+
+def entered(was: Was, stock: list[str]) -> None:
+    was.log(f"{len(stock)} things")
+
+
+def by_stock(was: Was, stock: list[str]) -> str:
+    return ",".join(stock)
+
+
+@app.route("/restock")
+@app.run_before(entered)
+@app.rate_limit(10, key=by_stock)
+def restocked(was: Was) -> str:
+    was.after(restock, "cups")
+    return "soon"
+
+
+def fill(queue: Any, stock: list[str]) -> None:
+    queue.put(",".join(stock))
+
+
+@app.route("/filled")
+def filled(was: Was) -> Any:
+    return was.Queue(fill)
+
+
+@app.route("/watch")
+@app.websocket(onopen=entered, onclose=entered)
+async def watch(was: Was, stock: list[str]) -> None:
+    await was.websocket.send(stock[0])
 
 
 def with_another_stock() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Literal
 
+import msgspec
 from right import Visit
 from right import app as shop
 
 import atila.was
 import atila_tasks
-from atila import Atila, Was
+from atila import Atila, Header, Was
 from atila_auth import User
 
 app = Atila(__name__)
@@ -31,7 +33,38 @@ def stock() -> str:
     return 5  # error: "str"
 
 
+@app.provide
+def drawer() -> Iterator[dict[str, int]]:
+    yield ["pens"]  # error: "dict[str, int]"
+
+
+@app.provide(scope="app")
+async def cellar() -> AsyncIterator[str]:
+    yield 5  # error: "str"
+
+
 app.override(["cups"])  # error: argument
+
+
+class Order(msgspec.Struct):
+    item: str
+    count: int = "one"  # error: "int"
+
+
+@app.route("/orders")
+def orders(was: Was, page: int = "first") -> list[Order]:  # error: "int"
+    return [{"item": "pen"}]  # error: dict
+
+
+@app.route("/order")
+async def order(was: Was, item: Annotated[str, Header()] = 5) -> Order:  # error: "str"
+    return Order(5)  # error: "str"
+
+
+@app.route("/ordered", methods=["POST"])
+def ordered(was: Was, order: Order) -> tuple[Order, Literal[201]]:
+    order.colour  # error: "colour"
+    return order, 200  # error: 201
 
 
 @app.route("/double/<int:number>")
@@ -67,11 +100,20 @@ def index(was: Was) -> Any:
     return double(was, "2")  # error: "int"
 
 
+def nothing() -> None: ...
+
+
 @app.route("/chat")
 @app.websocket(timeout="60")  # error: float
 async def chat(was: Was) -> None:
     was.websocket.send()  # error: "message"
     await was.websocket.receives()  # error: "receives"
+
+
+@app.route("/watch")
+@app.websocket(onopen=nothing)  # error: argument
+@app.run_before(nothing)  # error: argument
+async def watch(was: Was) -> None: ...
 
 
 def work(was: Was, what: str) -> None: ...

@@ -1,12 +1,8 @@
-"""The page itself, and the guide's pages beside it."""
-
-from pathlib import Path
+"""The page itself."""
 
 from demo import store
 from demo.parts import parts
 from demo.site import app, protect
-
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide"
 
 
 @app.route("/", methods=["GET"])
@@ -27,11 +23,3 @@ def dashboard(was, **shown):
         path=was.request.path,
         **known,
     )
-
-
-@app.route("/guide/<name>", methods=["GET"])
-def guide(was, name: str):
-    page = GUIDE / f"{name}.md"
-    if page not in GUIDE.glob("*.md"):
-        raise was.Error(404, f"the guide has no page {name}")
-    return was.render("guide.j2", name=name, text=page.read_text("utf-8"))

@@ -19,7 +19,7 @@ class Part(NamedTuple):
 @functools.cache
 def parts():
     # They import the page, which imports this.
-    from demo import chat, figures, guestbook, hello, live, login, order, store, three
+    from demo import chat, figures, guestbook, hello, live, login, order, site, store, three
 
     def part(title, text, guide, module, *objects):
         return Part(
@@ -91,5 +91,13 @@ def parts():
             guestbook.sign,
             store.entries,
             store.add,
+        ),
+        "watch": part(
+            "Try it, and watch it",
+            "A setting each: the API as a page to try it, metrics for Prometheus, "
+            "and whether this server is ready.",
+            "monitoring",
+            site,
+            site,
         ),
     }

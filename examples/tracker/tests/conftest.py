@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tracker.app import app
+from tracker.apps import api, pages
 
 from atila.testing import TestClient
 
@@ -12,9 +12,14 @@ SERVE = Path(__file__).resolve().parents[1] / "serve.py"
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    data = tmp_path_factory.mktemp("data")
-    with app.override(folder=data), TestClient.of(SERVE) as client:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tracker keeps its data."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def client(data: Path) -> Iterator[TestClient]:
+    with api.override(folder=data), pages.override(folder=data), TestClient.of(SERVE) as client:
         yield client
 
 
@@ -22,5 +27,5 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def ada(client: TestClient) -> dict[str, str]:
     """The headers of a user's requests."""
     account = {"name": "ada", "password": "correct horse"}
-    answer = client.post("/accounts", json=account)
+    answer = client.post("/api/accounts", json=account)
     return {"authorization": f"Bearer {answer.json()['token']}"}

@@ -7,10 +7,12 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")]
-Password = Annotated[str, Meta(min_length=8, max_length=200)]
+Password = Annotated[str, Meta(min_length=8, max_length=200, pattern=r"^[^\x00]*$")]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
-Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+LARGEST = 2**63 - 1
+"""What SQLite takes for an integer."""
+Number = Annotated[int, Meta(ge=1, le=LARGEST)]
 
 
 class Label(enum.Enum):
@@ -93,6 +95,12 @@ class Issue(Summary):
     opened: datetime.datetime
     comments: list[Comment]
     attachments: list[Attachment]
+
+
+class Notice(Struct):
+    issue: int
+    text: str
+    made: datetime.datetime
 
 
 class Page(Struct):

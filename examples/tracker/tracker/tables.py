@@ -2,7 +2,7 @@
 
 import datetime
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, Engine, ForeignKey, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 DEEPEST = 50
@@ -79,3 +79,23 @@ class Attachment(Base):
     name: Mapped[str]
     size: Mapped[int]
     path: Mapped[str]
+
+
+class Notice(Base):
+    """What a user should know; of one cause once."""
+
+    __tablename__ = "notice"
+    __table_args__ = (UniqueConstraint("account", "issue", "cause"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey(Account.name))
+    issue: Mapped[int] = mapped_column(ForeignKey(Issue.id))
+    cause: Mapped[str]
+    text: Mapped[str]
+    made: Mapped[datetime.datetime] = mapped_column(UtcTime, default=now)
+
+
+def prepare(engine: Engine) -> None:
+    """Make the tables. Several workers may come at once: the first one does it."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        Base.metadata.create_all(connection)

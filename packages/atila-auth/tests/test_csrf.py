@@ -2,10 +2,12 @@
 
 import random
 import re
+from typing import Annotated
 
 import pytest
+from msgspec import Struct
 
-from atila import SetupError
+from atila import Body, Query, SetupError
 from atila.testing.client_request import prepared
 from atila_auth.protection import csrf
 from atila_auth.protection.csrf import COOKIE, FIELD, HEADER
@@ -106,6 +108,41 @@ def test_verified_or_not_it_is_no_parameter(csrf_app, browser):
     assert browser.post("/own", {"name": "x", FIELD: "wrong"}).text == "False False"
     assert browser.post("/own", {"name": "x", FIELD: token, "more": 1}).status_code == 400
     assert browser.post("/any", {"name": "x", FIELD: token}).text == "{'name': 'x'}"
+
+
+class Person(Struct, forbid_unknown_fields=True):
+    name: str
+
+
+@pytest.mark.parametrize("is_hook", [False, True])
+def test_it_is_no_field_of_a_model(csrf_app, browser, is_hook):
+    def of_body(was, person: Person, more: int = 0) -> dict[str, object]:
+        return {"name": person.name, "more": more}
+
+    def of_any_body(was, data: Annotated[dict[str, str], Body()]) -> dict[str, str]:
+        return data
+
+    def of_query(was, person: Annotated[Person, Query()]) -> str:
+        return person.name
+
+    for path, handler in (("/body", of_body), ("/any", of_any_body), ("/query", of_query)):
+        method = "GET" if handler is of_query else "POST"
+        guarded = handler if is_hook else csrf_app.csrf_verification_required(handler)
+        csrf_app.route(path, methods=[method])(guarded)
+    if is_hook:
+        csrf_app.before_request(csrf_app.csrf_verification_required(lambda was: None))
+    token = browser.get("/token").text
+    fields = {"name": "x", FIELD: token}
+    for as_sent in ({"data": fields}, {"json": fields}, {"files": {}, "data": fields}):
+        assert browser.request("POST", "/body", **as_sent).json() == {"name": "x", "more": 0}
+        assert browser.request("POST", "/any", **as_sent).json() == {"name": "x"}
+    assert browser.get(f"/query?name=x&{FIELD}={token}").text == "x"
+    assert browser.post("/body", {**fields, "more": "2"}).json() == {"name": "x", "more": 2}
+    for answer in (
+        browser.post("/body", {**fields, "other": "1"}),
+        browser.get(f"/query?name=x&other=1&{FIELD}={token}"),
+    ):
+        assert [each["at"] for each in answer.json()["errors"]] == ["other"]
 
 
 def test_cookie(csrf_app, browser):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atila import HTTPError
 from atila_auth import a1, hash_password, verify_password
 from atila_auth.login import passwords, users
 
@@ -27,8 +28,11 @@ def test_only_the_password_itself_is_right(password, other):
 def test_nul_characters_at_the_end_count(password):
     # RFC 2104 fills a short key with them.
     assert not verify_password(password + "\0", hash_password(password, **QUICK))
-    with pytest.raises(ValueError, match="NUL"):
+    with pytest.raises(ValueError, match="NUL") as refused:
         hash_password(password + "\0", **QUICK)
+    # Of a client that chose it the request is wrong, not the server.
+    assert isinstance(refused.value, HTTPError)
+    assert refused.value.code == 400
 
 
 def test_the_default_is_costly():

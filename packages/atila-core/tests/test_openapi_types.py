@@ -265,6 +265,60 @@ def test_other_bodies(app: Atila) -> None:
     ]
 
 
+def test_lists_may_be_empty_as_forms_write_them(app: Atila) -> None:
+    @app.route("/listed", methods=["GET"])
+    def listed(
+        was: Was, labels: list[Label], some: Annotated[list[str], Meta(min_length=1)]
+    ) -> list[int]:
+        return [len(labels), len(some)]
+
+    @app.route("/several", methods=["PUT"])
+    def several(was: Was, labels: set[Label], counts: list[int]) -> list[int]:
+        return [len(labels), len(counts)]
+
+    paths = document(app)["paths"]
+    known = {p["name"]: p for p in paths["/listed"]["get"]["parameters"]}
+    assert known["labels"]["allowEmptyValue"] is True
+    assert known["labels"]["schema"]["type"] == "array"
+    assert "allowEmptyValue" not in known["some"]
+    client = app.test_client()
+    assert client.get("/listed?labels=&some=x").json() == [0, 1]
+    assert client.get("/listed?labels=&some=").status_code == 400
+    assert not Draft202012Validator(known["some"]["schema"]).is_valid([""])
+    content = paths["/several"]["put"]["requestBody"]["content"]
+    as_form = content["application/x-www-form-urlencoded"]["schema"]["properties"]
+    assert as_form["labels"]["anyOf"][1:] == as_form["counts"]["anyOf"][1:] == [{"const": ""}]
+    as_json = content["application/json"]["schema"]["properties"]
+    assert as_json["counts"] == {"type": "array", "items": {"type": "integer"}}
+    assert client.put("/several", {"labels": "", "counts": ""}).json() == [0, 0]
+    assert client.put("/several", json={"labels": "", "counts": []}).status_code == 400
+
+
+def test_models_that_a_discriminator_tells_apart(app: Atila) -> None:
+    class Car(pydantic.BaseModel):
+        kind: Literal["car"]
+        doors: int
+
+    class Bike(pydantic.BaseModel):
+        kind: Literal["bike"]
+
+    vehicle = Annotated[Car | Bike, pydantic.Field(discriminator="kind")]
+
+    def park(was: Was, vehicle: Any) -> str:
+        return repr(vehicle)
+
+    park.__annotations__["vehicle"] = vehicle
+    app.route("/park", methods=["POST"])(park)
+    made = document(app)
+    validate(made)
+    content = made["paths"]["/park"]["post"]["requestBody"]["content"]
+    check = Draft202012Validator({**made, **content["application/json"]["schema"]})
+    client = app.test_client()
+    for body in ({"kind": "car", "doors": 2}, {"kind": "bike"}, {"kind": "car"}, {"kind": "bus"}):
+        accepted = client.post("/park", json=body).status_code == 200
+        assert check.is_valid(body) is accepted
+
+
 def test_inspections_are_there_too(app: Atila) -> None:
     @app.route("/", methods=["POST"])
     @app.inspect(count__lte=5)
@@ -411,7 +465,16 @@ def _number(value: Any) -> Any:
         Annotated[str, at.Len(1, 3)],
         Literal["a", "b"],
         int | None,
+        Label | None,
+        Literal["a", "b"] | None,
+        Literal["", "b"] | None,
+        str | None,
+        list[int] | None,
         list[int],
+        list[Label],
+        list[str],
+        Annotated[list[str], Meta(min_length=1)],
+        Annotated[set[int], Meta(min_length=1, max_length=2)],
         datetime.date,
         UUID,
     ],
@@ -435,6 +498,8 @@ def test_what_the_schema_of_a_query_takes_the_handler_takes(hint: Any) -> None:
     def compare(value: Any) -> None:
         if isinstance(value, bool):
             text: Any = "true" if value else "false"
+        elif value == [] and parameter.get("allowEmptyValue"):
+            text = ""
         elif value is None or value == []:
             # There is no way to write it but to leave it out.
             return
@@ -445,3 +510,6 @@ def test_what_the_schema_of_a_query_takes_the_handler_takes(hint: Any) -> None:
             assert answer.status_code == 200, (value, answer.text)
 
     compare()
+    as_list = schema.get("type") == "array" and validator.is_valid([""])
+    may_be_empty = validator.is_valid("") or parameter.get("allowEmptyValue") or as_list
+    assert client.get("/?value=").status_code == (200 if may_be_empty else 400)

@@ -263,6 +263,45 @@ def test_mistakes(app: Atila) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda app: app.on("before_mount"),
+        lambda app: app.on("startup"),
+        lambda app: app.on("sold"),
+        lambda app: app.mounted,
+        lambda app: app.before_request,
+        lambda app: app.finish_request,
+        lambda app: app.maintain(),
+        lambda app: app.readiness_check,
+        lambda app: app.error_handler(404),
+        lambda app: app.route("/"),
+    ],
+)
+@pytest.mark.parametrize("is_above", [True, False])
+def test_in_the_place_of_the_context(declare: Callable[[Atila], Any], is_above: bool) -> None:
+    """A mistake, wherever a function gets the context first: it would get that, silently."""
+    app, calls = Atila(__name__, layers={}), []
+
+    def tell(engine: int, *rest: Any) -> None:
+        calls.append(engine)
+
+    def provide() -> None:
+        app.provide(name="engine", scope="app")(lambda: 1)
+
+    with pytest.raises(SetupError) as caught:  # noqa: PT012 - whichever of the two
+        if is_above:
+            provide()
+        declare(app)(tell)
+        if not is_above:
+            provide()
+        app.test_client().get("/")
+    assert "tell(engine) gets the context first, not 'engine'" in caught.value.problem
+    assert caught.value.problem.endswith("write def tell(was, engine)")
+    assert __file__ in str(caught.value)
+    assert not calls
+
+
 def test_overrides(app: Atila) -> None:
     @app.route("/")
     async def index(was: Was, session: str, quick: int) -> str:

@@ -11,7 +11,18 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    NotRequired,
+    Required,
+    TypedDict,
+    TypeVar,
+)
 
 import annotated_types as at
 import attrs
@@ -93,6 +104,60 @@ class Page(msgspec.Struct, Generic[Item]):
 class User(pydantic.BaseModel):
     name: Annotated[str, pydantic.Field(max_length=5)]
     age: int = 0
+
+
+class Stack(pydantic.BaseModel, Generic[Item]):
+    items: list[Item]
+
+
+@dataclass
+class Both(Generic[Item]):
+    first: Item
+    second: Item
+
+
+@attrs.define
+class Route:
+    points: list[Point]
+    named: dict[str, Point] = attrs.field(factory=dict)
+
+
+class Crate(TypedDict):
+    shape: Required[Shape]
+    lines: NotRequired[list[Line]]
+
+
+class Car(pydantic.BaseModel):
+    kind: Literal["car"]
+    doors: int
+
+
+class Bike(pydantic.BaseModel):
+    kind: Literal["bike"]
+    gears: int
+
+
+Vehicle = Annotated[Car | Bike, pydantic.Field(discriminator="kind")]
+
+
+class Parked(pydantic.BaseModel):
+    vehicles: list[Vehicle]
+
+
+class Kennel(msgspec.Struct):
+    pets: list[Cat | Dog]
+
+
+class Branch(msgspec.Struct):
+    """A tree that names itself and its leaf before that is there."""
+
+    leaf: Leaf
+    other: Branch | None = None
+
+
+@dataclass
+class Leaf:
+    colour: str
 
 
 @dataclass
@@ -268,6 +333,22 @@ MODELS: list[tuple[Any, Any, Any]] = [
     (User, {"name": "Hans"}, User(name="Hans")),
     (Team, {"lead": {"name": "Hans"}}, Team(User(name="Hans"))),
     (User | None, {"name": "Hans"}, User(name="Hans")),
+    (Stack[Line], {"items": [{"item": "a", "count": 2}]}, Stack[Line](items=[Line("a", 2)])),
+    (Both[int], {"first": 1, "second": 2}, Both(1, 2)),
+    (Route, {"points": [{"x": 1}]}, Route([Point(1)])),
+    (Crate, {"shape": {"width": 1}}, {"shape": {"width": 1}}),
+    (Vehicle, {"kind": "bike", "gears": 3}, Bike(kind="bike", gears=3)),
+    (
+        Parked,
+        {"vehicles": [{"kind": "car", "doors": 3}]},
+        Parked(vehicles=[Car(kind="car", doors=3)]),
+    ),
+    (Kennel, {"pets": [{"type": "Cat", "lives": 9}]}, Kennel([Cat(9)])),
+    (
+        Branch,
+        {"leaf": {"colour": "red"}, "other": {"leaf": {"colour": "blue"}}},
+        Branch(Leaf("red"), Branch(Leaf("blue"))),
+    ),
     (Odd, {"when": "2026-01-31"}, Odd(datetime.date(2026, 1, 31))),
     (Odd, {"when": "soon"}, Odd("soon")),
 ]
@@ -288,6 +369,38 @@ def test_models(app: Atila, client: TestClient, hint: Any, value: Any, made: Any
     if all(isinstance(each, str | int) for each in value.values()):
         assert client.post("/one", value).text == repr(made)
     assert errors(client.post("/one"))[0] == ("body", "", "required")
+
+
+FAULTS = [
+    (Stack[Line], {"items": [{}]}, ["items[0].item", "items[0].count"]),
+    (Both[int], {"first": "1", "second": "x"}, ["first", "second"]),
+    (
+        Route,
+        {"points": [{}, {"x": "a"}], "named": {"a": {}}},
+        ["points[0].x", "points[1].x", "named.a.x"],
+    ),
+    (
+        Crate,
+        {"shape": {"width": "a"}, "lines": [{}]},
+        ["shape.width", "lines[0].item", "lines[0].count"],
+    ),
+    (
+        Parked,
+        {"vehicles": [{"kind": "bike"}, {"kind": "car"}]},
+        ["vehicles[0].gears", "vehicles[1].doors"],
+    ),
+    (Kennel, {"pets": [{"type": "Cat"}, {"type": "Dog"}]}, ["pets[0].lives", "pets[1].name"]),
+    (Branch, {"leaf": {}, "other": {"leaf": {}}}, ["leaf.colour", "other.leaf.colour"]),
+]
+
+
+@pytest.mark.parametrize(("hint", "value", "places"), FAULTS)
+def test_all_faults_of_a_model_have_their_places(
+    app: Atila, client: TestClient, hint: Any, value: Any, places: list[str]
+) -> None:
+    app.route("/", methods=["POST"])(taking(hint))
+    found = [at_ for _, at_, _ in errors(client.post("/", json=value))]
+    assert sorted(found) == sorted(places)
 
 
 def test_other_values(app: Atila, client: TestClient) -> None:
@@ -848,3 +961,36 @@ def test_no_parameter_has_the_name_of_the_context(
     response = client.request(method, **sent)
     assert response.status_code == 400, response.text
     assert [error["at"] for error in response.json()["errors"]] == ["was"]
+
+
+class Login(msgspec.Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=2)]
+    password: Annotated[str, Meta(min_length=8)]
+    more: dict[str, Literal["a", "b"]] = {}
+
+
+def test_errors_do_not_repeat_secrets() -> None:
+    app = Atila(__name__, layers=ALONE)
+
+    @app.route("/typed", methods=["POST"])
+    def typed(was: Was, login: Login, token: Annotated[int, Query()] = 0) -> str:
+        return ""
+
+    @app.route("/inspected", methods=["POST"])
+    @app.inspect("DATA", password__len__gte=8, name__len__gte=2)
+    def inspected(was: Was, name: Any, password: Any) -> str:
+        return ""
+
+    secret, sent = "hunter2", {"name": "x", "password": "hunter2", "more": {"api_key": "hunter2"}}
+    with app.test_client() as client:
+        answer = client.post("/typed?token=hunter2", json=sent)
+        messages = {each["at"]: each["message"] for each in answer.json()["errors"]}
+        assert messages == {
+            "name": "must have a length of at least 2, not 'x'",
+            "password": "must have a length of at least 8",
+            "more.api_key": "must be one of 'a', 'b'",
+            "token": "must be a whole number",
+        }
+        for refused in (answer, client.post("/inspected", {"name": "xy", "password": secret})):
+            assert refused.status_code == 400
+            assert secret not in refused.text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from click.testing import CliRunner
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import atila_render
-from atila import Atila, SetupError
+from atila import Atila, SetupError, Was
 from atila.launch.cli import main
 from atila.serving.site import Mount, Site
-from atila.testing import TestClient, TestResponse
+from atila.testing import TestClient, TestResponse, wait_until
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE
 from atila_render import GrpcError
@@ -104,6 +105,48 @@ def test_every_kind_of_handler(app: Atila) -> None:
         assert ask(client, "/unit.Counter/Sum", 1, 2, 3) == [6]
         assert ask(client, "/unit.Counter/Sum") == [0]
         assert ask(client, "/unit.Counter/Each", 1, 2) == [-1, -2]
+
+
+@pytest.mark.parametrize("faked", [False, True])
+def test_handlers_with_values_of_providers(app: Atila, faked: bool) -> None:
+    ended: list[int] = []
+
+    @app.provide
+    def start(was: Was) -> Iterator[int]:
+        yield 10
+        ended.append(10)
+
+    @app.provide
+    async def step(start: int) -> AsyncIterator[int]:
+        yield start // 5
+        ended.append(2)
+
+    @app.route("/Double")
+    def double(was, number, start, step):
+        return Number(value=number.value * step + start)
+
+    @app.route("/Count")
+    def count(was, number, start, step):
+        for value in range(number.value):
+            yield Number(value=start + step * value)
+
+    @app.route("/Sum")
+    async def total(was, numbers, step):
+        return Number(value=step * sum([number.value async for number in numbers]))
+
+    @app.route("/Each")
+    async def each(was, numbers, start, step):
+        async for number in numbers:
+            yield Number(value=start + step * number.value)
+
+    first, by = (100, 3) if faked else (10, 2)
+    fakes = app.override(start=100, step=3) if faked else nullcontext()
+    with fakes, app.test_client() as client:
+        assert ask(client, "/unit.Counter/Double", 21) == [21 * by + first]
+        assert ask(client, "/unit.Counter/Count", 2) == [first, first + by]
+        assert ask(client, "/unit.Counter/Sum", 1, 2, 3) == [6 * by]
+        assert ask(client, "/unit.Counter/Each", 1, 2) == [first + by, first + 2 * by]
+        wait_until(lambda: ended == ([] if faked else [2, 10] * 4), "the clean-up")
 
 
 def test_other_kinds(app: Atila) -> None:

@@ -15,6 +15,7 @@ import pytest
 from atila import Atila, SetupError, Was
 from atila.testing.waits import PATIENCE, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT
+from atila_tasks.local import executors
 
 Run = Callable[..., Any]
 
@@ -84,6 +85,46 @@ def test_broken_one_is_replaced(app: Atila, run: Run) -> None:
     broken = run(lambda was: was.Process(os._exit, 3)).dispatch()
     assert broken.status == STA_REQFAIL
     assert run(lambda was: was.Process(math.sqrt, 4)).fetch() == 2.0
+    app.site.shutdown()
+
+
+@pytest.mark.parametrize("where", ["made", "submitted"])
+def test_one_that_hangs_is_replaced(
+    app: Atila, run: Run, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As a pool of processes does whose fork server does not answer: it holds a lock meanwhile."""
+    monkeypatch.setattr(executors, "HAND_OVER_SECONDS", 0.2)
+    ran: list[int] = []
+
+    class Hanging(Pool):
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_first = len(Pool.made) == 1
+            self.lock = threading.Lock()
+            if self.is_first and where == "made":
+                gate.wait()
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            with self.lock:
+                if self.is_first and where == "submitted":
+                    gate.wait()
+                return super().submit(fn, *args, **kwargs)
+
+    app.config.PROCESS_EXECUTOR = Hanging
+
+    def use(was: Was) -> Any:
+        # Two hang; the others wait behind them.
+        return [was.Process(ran.append, number) for number in range(5)]
+
+    tasks = run(use)
+    results = [task.dispatch() for task in tasks]
+    assert [result.status for result in results[:2]] == [STA_UNSENT] * 2
+    assert isinstance(results[0].error, TimeoutError)
+    assert sorted(ran) == [2, 3, 4]
+    assert run(lambda was: was.Process(int, "7")).fetch() == 7
+    assert len(Pool.made) == 2
+    gate.set()
+    wait_until(lambda: all(task.handle for task in tasks[:2]), "those that hung have gone on")
     app.site.shutdown()
 
 

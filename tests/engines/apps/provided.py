@@ -1,6 +1,7 @@
 """Providers over real connections: sessions of SQLAlchemy, and a file of what has happened."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy import Engine, String, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from atila import Atila, Was
+from atila import PROVIDED, Atila, Was
 
 app = Atila(__name__)
 FOLDER = Path(os.environ["ATILA_BOARD"])
@@ -114,8 +115,62 @@ async def stream(was: Was, adb: AsyncSession) -> AsyncIterator[str]:
         yield "more\n"
 
 
+@app.route("/queue")
+def queue(was: Was, db: Session) -> Any:
+    return was.Queue(produce)
+
+
+def produce(queue: Any, db: Session) -> None:
+    try:
+        while True:
+            queue.put(",".join(names(db)))
+            time.sleep(0.02)
+    finally:
+        note(f"producer ended with {len(names(db))}")
+
+
+@app.route("/after")
+def after(was: Was) -> str:
+    was.after(count)
+    was.after(count_later)
+    return ""
+
+
+def count(db: Session = PROVIDED) -> None:
+    note(f"after {len(names(db))}")
+
+
+async def count_later(adb: AsyncSession = PROVIDED) -> None:
+    note(f"later {len((await adb.scalars(select(Item.name))).all())}")
+
+
+@app.permission_handler
+def permit(was: Was, permissions: list[str], db: Session) -> bool:
+    return permissions[0] in names(db)
+
+
+@app.route("/mine")
+@app.permission_required(["a"])
+def mine(was: Was) -> str:
+    return "mine"
+
+
+@app.route("/hers")
+@app.permission_required(["b"])
+def hers(was: Was) -> str:
+    return "hers"
+
+
+def opened(was: Was, db: Session) -> None:
+    note(f"chat opened with {len(names(db))}")
+
+
+async def closed(was: Was, adb: AsyncSession) -> None:
+    note(f"chat closed with {len((await adb.scalars(select(Item.name))).all())}")
+
+
 @app.route("/chat")
-@app.websocket(WS_CHATTY, 60)
+@app.websocket(WS_CHATTY, 60, onopen=opened, onclose=closed)
 def chat(was: Was, db: Session) -> Any:
     message = yield
     while message:

@@ -42,6 +42,8 @@ def compile_route(route: Route, app: Atila) -> Steps:
         security=scheme,
         schemes=made,
         scopes=schemes.scopes_of(made, permissions.of_method(route)) if made else None,
+        parameters=[login_page.PARAMETER] if login_page.is_login_page(app, route) else (),
+        form_token=csrf.form_token(route, app),
     )
 
 

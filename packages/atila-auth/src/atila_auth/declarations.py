@@ -97,13 +97,14 @@ def bearer_handler(app: Atila, function: Function) -> Function:
 
 
 def checked(app: Atila, function: Callable[..., Any], form: str) -> Callable[..., Any]:
-    """A handler as it is called; an `async def` is waited for.
+    """A handler as it is called; an `async def` is waited for. Further parameters are values of
+    providers.
 
     Raises:
         SetupError: it cannot be called with two arguments.
     """
     try:
-        inspect.signature(function).bind(None, None)
+        inspect.signature(function).bind_partial(None, None)
     except TypeError:
         raise SetupError(f"write it as def {form}", source_of(function)) from None
     except ValueError:

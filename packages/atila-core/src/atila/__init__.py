@@ -14,6 +14,7 @@ from atila.runtime.context import current
 from atila.runtime.keeping import kept
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
+from atila.serving.providers import PROVIDED
 from atila.serving.site import Site
 from atila.skitai import register
 from atila.validation.markers import Body, Cookie, Header, Query
@@ -25,6 +26,7 @@ register()
 __all__ = [
     "ANSWERED",
     "PROTOCOL",
+    "PROVIDED",
     "Atila",
     "Body",
     "ClientGone",

@@ -6,16 +6,20 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from atila.errors import MissingLayer, SetupError, caller
 from atila.http.exchange import Header
+from atila.http.form_token import FormToken
 from atila.known_layers import KNOWN
 from atila.typevars import Value
 
@@ -102,6 +106,8 @@ class Steps:
             client needs one of them.
         scopes: gives, for a method of HTTP, the scopes that a token needs if one of these schemes
             is of OAuth 2.
+        parameters: Parameter Objects of OpenAPI of those `fields` that are in the query.
+        form_token: a token that it wants with forms, for the same documents.
     """
 
     before: Sequence[Before] = ()
@@ -115,6 +121,8 @@ class Steps:
     security: str = ""
     schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scopes: Callable[[str], Sequence[str]] | None = None
+    parameters: Sequence[Mapping[str, Any]] = ()
+    form_token: FormToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,32 @@ def preferred(choice: LayerChoice | None) -> Iterator[None]:
         _preferred.reset(token)
 
 
+Offer = tuple[EntryPoint, str]
+"""A layer that is installed, and the distribution that it is in."""
+
+
+def _installed_offers() -> tuple[Offer, ...]:
+    return _offers(tuple((folder, _changed_at(folder)) for folder in sys.path))
+
+
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=8)
+def _offers(folders: tuple[tuple[str, int], ...]) -> tuple[Offer, ...]:
+    """The layers in these folders, read once as long as nothing is installed: each look goes
+    through the files of all that is there, some 50 µs for each distribution.
+    """
+    entries = entry_points(group=GROUP)
+    return tuple(
+        (each, each.dist.name if each.dist is not None else each.value) for each in entries
+    )
+
+
 def find(choice: LayerChoice) -> dict[str, Layer]:
     """The layers of an app: those installed, as the app's choice has it.
 
@@ -225,9 +259,9 @@ def find(choice: LayerChoice) -> dict[str, Layer]:
             not installed; a layer is written for another protocol.
     """
     choice = {**_preferred.get(), **choice}
-    offers: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        offers.setdefault(entry.name, []).append(entry)
+    offers: dict[str, list[Offer]] = {}
+    for offer in _installed_offers():
+        offers.setdefault(offer[0].name, []).append(offer)
     layers = {}
     for name in sorted({*offers, *choice}):
         chosen = choice.get(name, ...)
@@ -238,9 +272,9 @@ def find(choice: LayerChoice) -> dict[str, Layer]:
     return layers
 
 
-def _pick(name: str, offers: Sequence[EntryPoint], chosen: object) -> EntryPoint:
+def _pick(name: str, offers: Sequence[Offer], chosen: object) -> EntryPoint:
     # A distribution may be found twice: where it is installed and where it is developed.
-    by_distribution = {_distribution(entry): entry for entry in reversed(offers)}
+    by_distribution = {distribution: entry for entry, distribution in reversed(offers)}
     if isinstance(chosen, str):
         if chosen in by_distribution:
             return by_distribution[chosen]
@@ -255,7 +289,7 @@ def _pick(name: str, offers: Sequence[EntryPoint], chosen: object) -> EntryPoint
             f"the layer {name!r} is in two distributions: {first} and {second}. Choose one:"
             f' Atila(__name__, layers={{"{name}": "{second}"}})'
         )
-    return offers[0]
+    return offers[0][0]
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -468,7 +502,7 @@ def exported(name: str) -> Any:
 
 
 def _installed() -> Iterator[Layer]:
-    for entry in entry_points(group=GROUP):
+    for entry, _ in _installed_offers():
         try:
             yield _load(entry)
         except (SetupError, AttributeError):

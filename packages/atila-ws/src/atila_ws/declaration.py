@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from atila import SetupError
 from atila.errors import source_of
 from atila.routing import notes
-from atila.typevars import Context, Function
+from atila.serving.provision import supplied
+from atila.typevars import Context, Function, Hook
 from atila_ws.flags import WS_CHATTY, WS_REPORTY, WS_SESSION
 
 if TYPE_CHECKING:
     from atila import Atila
-
-Hook = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,8 @@ class Declaration:
 
     spec: int
     timeout: float | None
-    onopen: Hook | None
-    onclose: Hook | None
+    onopen: Callable[..., Any] | None
+    onclose: Callable[..., Any] | None
     encoding: str
     origins: Sequence[str] | None
     protocols: Sequence[str] | None
@@ -41,8 +40,8 @@ def websocket(
     app: Atila,
     spec: int = WS_CHATTY,
     timeout: float | None = 60,
-    onopen: Callable[[Context], Any] | None = None,
-    onclose: Callable[[Context], Any] | None = None,
+    onopen: Hook[Context] | None = None,
+    onclose: Hook[Context] | None = None,
     *,
     encoding: str = "text",
     origins: Sequence[str] | None = None,
@@ -81,7 +80,8 @@ def websocket(
             raises, the handshake is refused. The answer carries the cookies and the session that it
             sets.
         onclose: onclose(was), called in a worker thread when the connection is closed: exactly once
-            for each that `onopen` has let in, however it ended.
+            for each that `onopen` has let in, however it ended. Both may take values of providers,
+            the same as the handler's.
         encoding: "text", messages as they come: str or bytes; "binary", bytes only; "json", any
             values: a message that is not JSON closes the connection with 1007.
         origins: whose pages may open it, besides those of the same host: ["https://example.com"],
@@ -94,7 +94,8 @@ def websocket(
         raise SetupError(
             "@app.websocket needs its spec: @app.websocket(skitai.WS_CHATTY, 60)", source_of(spec)
         )
-    declared = Declaration(spec, timeout, onopen, onclose, encoding, origins, protocols)
+    opened, closed = _supplied(app, onopen), _supplied(app, onclose)
+    declared = Declaration(spec, timeout, opened, closed, encoding, origins, protocols)
 
     def decorate(function: Function) -> Function:
         notes.check_order(app, function, "websocket")
@@ -104,6 +105,11 @@ def websocket(
         return function
 
     return decorate
+
+
+def _supplied(app: Atila, hook: Any) -> Any:
+    """A hook, with values of providers; one that cannot be called is reported at the mount."""
+    return supplied(app, hook, 1) if callable(hook) else hook
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,29 @@ def mount(app: Atila) -> None:
         task = was.Process(work.note, str(board.folder), gate, timeout=limit)
         return task.then(outcome)
 
+    def late_group(was, gate):
+        late = was.Process(work.note, str(board.folder), gate, timeout=3600)
+        options = {"meta": {"gate": gate}, "timeout": 1.0, "filter": list}
+        return was.Tasks(late, was.Mask(1), **options)
+
+    def outcomes(was, group):
+        results = group.dispatch()
+        return was.API(statuses=[r.status for r in results], gate=group.meta["gate"])
+
+    @app.route("/group-late/def")
+    def group_late(was, gate):
+        return outcomes(was, late_group(was, gate))
+
+    @app.route("/group-late/yield", coroutine=True)
+    def group_late_yielded(was, gate):
+        return outcomes(was, (yield late_group(was, gate)))
+
+    @app.route("/group-late/async")
+    async def group_late_awaited(was, gate):
+        group = late_group(was, gate)
+        await group
+        return outcomes(was, group)
+
     @app.route("/process-large", methods=["POST"])
     def large(was):
         return was.Map(size=was.Process(work.size, bytes(was.request.body)))

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 FIELD = "next"
 """The field of the query in which the login page gets the page that was wanted."""
+PARAMETER = {
+    "name": FIELD,
+    "in": "query",
+    "description": "The path of the page to go to after the login.",
+    "schema": {"type": "string"},
+}
+"""The same as a Parameter Object of OpenAPI."""
 _LONGEST = 2000
 # Browsers take "//" and "/\" for the beginning of a host, and leave out tabs and line ends.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x1f\x7f]*")

@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from atila import HTTPError
 from atila.runtime.spare_threads import Gate
 
 SCHEME = "$scrypt$"
@@ -53,6 +54,10 @@ class _Hash:
             )
 
 
+class UnfitPassword(HTTPError, ValueError):
+    """A password that cannot be stored: 400, for it is a client that has chosen it."""
+
+
 def hash_password(
     password: str, *, cost: int = _COST, block: int = _BLOCK, parallel: int = _PARALLEL
 ) -> str:
@@ -68,10 +73,10 @@ def hash_password(
         "$scrypt$ln=15,r=8,p=3$SALT$HASH", for `verify_password`.
 
     Raises:
-        ValueError: the password has a NUL character, which would not count at its end.
+        UnfitPassword: the password has a NUL character, which would not count at its end.
     """
     if password.count(_NUL):
-        raise ValueError("a password cannot have a NUL character: scrypt would not see it")
+        raise UnfitPassword(400, "a password cannot have a NUL character")
     hashed = _Hash(cost, block, parallel, secrets.token_bytes(_SALT), bytes(_HASH))
     digest = hashed.of(password)
     return f"{SCHEME}ln={cost},r={block},p={parallel}${_b64(hashed.salt)}${_b64(digest)}"

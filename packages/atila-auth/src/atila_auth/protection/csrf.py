@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from atila import HTTPError, SetupError
 from atila.errors import source_of
 from atila.http import methods
+from atila.http.form_token import FormToken
 from atila.routing import notes
 from atila.runtime.keeping import forget, kept
 from atila.typevars import Function
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 COOKIE = "atila-csrf"
 FIELD = "_csrf_token"
 HEADER = "x-csrf-token"
+_DESCRIPTION = f"The token of a page of this site, which came with the cookie {COOKIE}."
 
 _DECLARED = "functions that want a CSRF token"
 
@@ -176,14 +178,27 @@ def compile_route(route: Route, app: Atila) -> Before | None:
         SetupError: the app has no securekey.
     """
     _check_declared(app)
-    step: Before | None = None
-    if _is_noted(route.handler):
-        step = _check
-    elif not route.automatic and any(map(_is_noted, app.hooks.before)):
-        step = _check_change
+    step = _step_of(route, app)
     if step is not None:
         keys.secrets_of(app, "@app.csrf_verification_required", source_of(route.handler))
     return step
+
+
+def form_token(route: Route, app: Atila) -> FormToken | None:
+    """The token that a route wants, for the API's document; None if it wants none."""
+    step = _step_of(route, app)
+    if step is None:
+        return None
+    readers = {"OPTIONS"} if step is _check else methods.READING
+    return FormToken(FIELD, HEADER, _DESCRIPTION, lambda method: method not in readers)
+
+
+def _step_of(route: Route, app: Atila) -> Before | None:
+    if _is_noted(route.handler):
+        return _check
+    if not route.automatic and any(map(_is_noted, app.hooks.before)):
+        return _check_change
+    return None
 
 
 def _is_noted(function: Callable[..., Any]) -> bool:

@@ -15,7 +15,7 @@ import orjson
 from atila import HTTPError, SetupError
 from atila.app.hooks import plain
 from atila.routing import notes
-from atila.typevars import Context, Function
+from atila.typevars import Context, Function, Hook
 from atila_auth.declarations import declare
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ class _Declaration:
 
 
 def rate_limit(
-    app: Atila, requests: int, seconds: float = 60, key: str | Callable[[Context], Any] = "address"
+    app: Atila,
+    requests: int,
+    seconds: float = 60,
+    key: str | Hook[Context] = "address",
 ) -> Callable[[Function], Function]:
     """Refuse clients that use a route too often with 429. Above all against the guessing of
     passwords.

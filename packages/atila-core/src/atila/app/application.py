@@ -25,7 +25,7 @@ from atila.serving import background_context, data_answers, event_streams, gunic
 from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
-from atila.serving.provision import supplied
+from atila.serving.provision import supplied, supplied_alone
 from atila.serving.site import Site
 from atila.typevars import Function
 from atila.validation import declaration, hints
@@ -66,7 +66,7 @@ class Atila(AppNames):
         self._layers_choice: LayerChoice = layers or {}
         self.debug = False
         self.hooks = Hooks()
-        self.providers = Providers(self, background_context.context)
+        self.providers = Providers(self, background_context.context, supplied_alone)
         self.error_handlers: dict[int, Callable[..., Any]] = {}
         self._default_error_handler: Callable[..., Any] | None = None
         self.routes: list[Route] = []

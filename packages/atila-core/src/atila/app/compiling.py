@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from atila import layers
@@ -27,6 +28,8 @@ def compile_all(app: Atila) -> None:
     """
     with setup_step():
         app.providers.check()
+        for function in _called_beside_requests(app):
+            app.providers.check_context(function)
     routes = precedence.ranked(app.routes, app.unrouted)
     for route in routes:
         with setup_step():
@@ -41,6 +44,8 @@ def compile_all(app: Atila) -> None:
             with setup_step():
                 if (parts := layer.mount(app)) is not None:
                     found[name] = parts
+    with setup_step():
+        app.providers.check_takers()
     app.parts = list(found.values())
     with setup_step():
         app.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
@@ -50,6 +55,14 @@ def compile_all(app: Atila) -> None:
         steps = [Steps(headers=headers) for headers in given]
         app.rejection = Endpoint(app, Route("", _refused), steps)
         app.rejection.blocking = not app.loop_safe
+
+
+def _called_beside_requests(app: Atila) -> Iterator[Callable[..., Any]]:
+    """Functions that get the context first, besides handlers and hooks."""
+    for listeners in app.bus.snapshot().values():
+        yield from listeners
+    yield from (job.function for job in app.jobs.values())
+    yield from app.readiness.values()
 
 
 def _add_openapi(app: Atila) -> None:

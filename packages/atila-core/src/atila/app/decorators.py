@@ -18,7 +18,7 @@ from atila.layers import Steps
 from atila.routing import notes
 from atila.runtime.offload import call
 from atila.serving.provision import supplied
-from atila.typevars import Context, Function
+from atila.typevars import Context, Function, Hook
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -32,7 +32,7 @@ def _noting(steps: Steps, decorator: str) -> Callable[[Function], Function]:
     return decorate
 
 
-def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[Function], Function]:
+def testpass_required(app: Atila, test: Hook[Context]) -> Callable[[Function], Function]:
     """Refuse requests that do not pass a test.
 
     Args:
@@ -54,13 +54,13 @@ def testpass_required(app: Atila, test: Callable[[Context], Any]) -> Callable[[F
 testpass_required.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test
 
 
-def run_before(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
+def run_before(app: Atila, *functions: Hook[Context]) -> Callable[[Function], Function]:
     """Call functions before a handler, in order; a result that is not None is the answer."""
     steps = [plain(app, _checked(function, "run_before")) for function in functions]
     return _noting(Steps(before=steps), "run_before")
 
 
-def run_after(app: Atila, *functions: Callable[[Context], Any]) -> Callable[[Function], Function]:
+def run_after(app: Atila, *functions: Hook[Context]) -> Callable[[Function], Function]:
     """Call functions after a handler, in order; their results are ignored."""
     called = [plain(app, _checked(function, "run_after")) for function in functions]
 

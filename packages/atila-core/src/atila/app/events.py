@@ -92,6 +92,8 @@ class Bus:
         """
         handlers = self.handlers(event)
         for handler in handlers[first:]:
+            # `before_mount` comes before the routes are compiled.
+            self._app.providers.check_context(handler)
             run = copy_context().run
             if event in START:
                 run(_call, self._app, handler, None, (), {})
@@ -175,14 +177,16 @@ def on(app: Atila, event: str) -> Callable[[Function], Function]:
         event: the name. Functions get (was, …): the context, then the arguments of `emit`.
 
     Raises:
-        SetupError: it is used without a name, the function takes no context, or the event is one
-            of a request while the app is serving already.
+        SetupError: it is used without a name, the function takes no context, or has a provider in
+            its place, or the event is one of a request while the app is serving already.
     """
     if not isinstance(event, str):
         raise SetupError('write @app.on("name-of-the-event")', source_of(event))
 
     def decorate(function: Function) -> Function:
         check_takes_context(function)
+        # Once more at the mount, for providers that are declared below it.
+        app.providers.check_context(function)
         if late := _too_late(app, event):
             raise SetupError(f"{late}; write @app.on({event!r}) earlier", source_of(function))
         app.bus.on(event, function)

@@ -404,8 +404,13 @@ class _WebSocket:
 
     async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
         if self.close_code is None:
-            self._closed(code)
-            await self._exchange._send({"type": "websocket.close", "code": code, "reason": reason})
+            self.close_code = code
+            goodbye = {"type": "websocket.close", "code": code, "reason": reason}
+            try:
+                await self._exchange._send(goodbye)
+            finally:
+                # Not before: granian closes without a code when the application has returned.
+                self._closed(code)
 
     def _closed(self, code: int) -> None:
         self.close_code = code

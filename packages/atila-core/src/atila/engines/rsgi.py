@@ -464,8 +464,10 @@ class _WebSocket:
         await self.flushed()
         # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
-        if self._tell(code, reason):
-            await self._reply()
+        if not self._tell(code, reason):
+            self._exchange._protocol.close(code)
+        # That only begins to send; the connection must not be dropped before.
+        await self._reply()
         if self.close_code is None:
             self._exchange._protocol.close(code)
             self._closed(code)

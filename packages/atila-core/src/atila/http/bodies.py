@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import io
 import logging
 import os
@@ -16,6 +18,7 @@ log = logging.getLogger("atila.bodies")
 
 IN_MEMORY = 1048576
 """Bytes of a body that are kept in memory; a longer one is in a file."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 PIECE = 262144
 """Bytes that are gathered before they are written to the file, and read from it at once."""
 
@@ -175,6 +178,29 @@ class BodySink:
 
 def write_all(file: IO[bytes], data: bytes | bytearray) -> None:
     """Write to an unbuffered file, which may take less than all of it at a time."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+    at = 0
+    # Released whatever happens: an error keeps its frames, and a bytearray that is seen by one
+    # cannot be cleared.
+    with memoryview(data) as view:
+        while at < len(view):
+            with view[at:] as rest:
+                at += file.write(rest)
+
+
+@contextlib.contextmanager
+def storing(what: str) -> Iterator[None]:
+    """Around what needs room on a disk. Other errors of the system go through as they are.
+
+    Args:
+        what: the name of the thing to be stored, for the answer.
+
+    Raises:
+        HTTPError: 507, there is no room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        log.error("the %s of a request cannot be stored: %s", what, error)
+        raise HTTPError(507, f"the server cannot store this {what}") from error

@@ -16,7 +16,7 @@ from multipart import MultipartError, PushMultipartParser, parse_options_header
 
 from atila.errors import HTTPError
 from atila.http import bodies
-from atila.http.bodies import write_all
+from atila.http.bodies import storing, write_all
 from atila.http.files import attachment
 from atila.http.forms import add_field
 from atila.http.paths import UNNAMED, safe_name
@@ -94,11 +94,13 @@ class Upload:
 
         Raises:
             FileNotFoundError: it was removed.
+            HTTPError: 507, the disk is full.
         """
         if self._is_gone:
             raise FileNotFoundError(f"the uploaded file {self.name!r} was removed")
         if not self._path:
-            self._to_disk()
+            with storing("upload"):
+                self._to_disk()
             self._close()
         return self._path
 
@@ -121,11 +123,15 @@ class Upload:
 
         Returns:
             Its new path.
+
+        Raises:
+            HTTPError: 507, the disk is full; a file that was there is still there.
         """
         target = os.path.abspath(os.fspath(to))
         if os.path.isdir(target):
             target = os.path.join(target, self.name)
-        self._put(target)
+        with storing("upload"):
+            self._put(target)
         return target
 
     def save(
@@ -150,21 +156,23 @@ class Upload:
         Raises:
             FileExistsError: there is a file of that name, and `dup` is neither "u" nor "o".
             FileNotFoundError: there is no such folder.
+            HTTPError: 507, the disk is full; a file that was to be overwritten is still there.
         """
         folder = os.path.abspath(os.fspath(into))
-        if mkdir:
-            os.makedirs(folder, exist_ok=True)
-        target = os.path.join(folder, safe_name(self.name if name is None else name))
-        if dup == "u":
-            target = _reserve_unique(target)
-        elif dup != "o":
-            _reserve(target)
-        try:
-            self._put(target)
-        except BaseException:
-            if dup != "o":
-                os.unlink(target)
-            raise
+        with storing("upload"):
+            if mkdir:
+                os.makedirs(folder, exist_ok=True)
+            target = os.path.join(folder, safe_name(self.name if name is None else name))
+            if dup == "u":
+                target = _reserve_unique(target)
+            elif dup != "o":
+                _reserve(target)
+            try:
+                self._put(target)
+            except BaseException:
+                if dup != "o":
+                    os.unlink(target)
+                raise
         return target
 
     def remove(self) -> None:
@@ -204,7 +212,13 @@ class Upload:
     def _to_disk(self) -> None:
         handle, self._path = tempfile.mkstemp(self.ext[:16], "atila-", self._folder)
         self._file = open(handle, "wb", buffering=0)  # noqa: SIM115 - closed by _close
-        write_all(self._file, self._data)
+        try:
+            write_all(self._file, self._data)
+        except OSError:
+            self._close()
+            _unlink(self._path)
+            self._path = ""
+            raise
         self._data.clear()
 
     def _close(self) -> None:

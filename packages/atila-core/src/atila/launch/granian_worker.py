@@ -1,8 +1,9 @@
 """A worker process of granian: the callable for it, and its end within SHUTDOWN_TIMEOUT.
 
-granian ends a worker by a signal, then waits for all of its connections, however long, and lets the
-site end after that. So we handle the signals first: WebSockets are closed at once; requests that
-have not ended in time are cancelled and answered; those that ignore that end with the process.
+granian ends a worker by a signal: it drops WebSockets, then waits for all other connections,
+however long, and lets the site end after that. So we handle the signals first: WebSockets are
+closed, and only then is granian signalled; requests that have not ended in time are cancelled and
+answered; those that ignore that end with the process.
 
 Relied on, of `granian._signals`: `set_loop_signals(loop)` and `set_sync_signals()`, which install
 handlers of SIGINT and SIGTERM, and return an object with `set()`. They are looked up when a worker
@@ -17,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from multiprocessing import util
 from typing import Any
 
@@ -30,11 +32,15 @@ TARGET = "ATILA_TARGET"
 INTERFACE = "ATILA_INTERFACE"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CANCEL_SECONDS = 2.0
 """How long cancelled requests may take to end."""
 CLOSE_SECONDS = 2.0
 """How long the site may take to shut down when requests have used up the time."""
-END_SECONDS = 2 * CANCEL_SECONDS + CANCEL_MARGIN + CLOSE_SECONDS
+GOODBYE_SECONDS = 1.5
+"""How long the closing of WebSockets may take before granian drops them: half a second more than
+clients have to answer it."""
+END_SECONDS = GOODBYE_SECONDS + 2 * CANCEL_SECONDS + CANCEL_MARGIN + CLOSE_SECONDS
 """How much longer than its SHUTDOWN_TIMEOUT a worker takes at most, where the loop is blocked."""
 
 log = logging.getLogger("atila.engines.granian")
@@ -130,6 +136,9 @@ class End:
 
         def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
             signalled = on_loop(loop)  # type: ignore[no-untyped-call]
+            for number in SIGNALS:
+                # In the place of granian's handler, which would have it drop WebSockets at once.
+                loop.add_signal_handler(number, self._begin, signalled)
             # Beside the loop's own, which a coroutine that blocks it would hold up.
             self._begin_at_signals(signalled)
             return signalled
@@ -143,16 +152,16 @@ class End:
         _signals.set_sync_signals = set_sync_signals
 
     def _begin_at_signals(self, signalled: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, lambda number, frame: self._begin(signalled))
 
     def _begin(self, signalled: Any) -> None:
-        """The worker got a signal to end. On the main thread, in the middle of any code."""
+        """The worker got a signal to end. In the middle of any code."""
         if not self._has_begun:
             self._has_begun = True
-            threading.Thread(target=self._enforce, name="atila-end", daemon=True).start()
-        # granian takes no more connections, and waits for those that there are.
-        signalled.set()
+            threading.Thread(
+                target=self._enforce, args=(signalled,), name="atila-end", daemon=True
+            ).start()
 
     def shut_down(self) -> None:
         """All connections are through: let the sites end. Not on the running loop."""
@@ -171,12 +180,23 @@ class End:
     def _timeout(self) -> float:
         return max((site.shutdown_timeout for site in self._sites()), default=0.0)
 
-    def _enforce(self) -> None:
-        sites = self._sites()
+    def _say_goodbye(self, sites: tuple[Site, ...]) -> None:
+        """Have the WebSockets closed, and wait for that, but not for long."""
         for site in sites:
-            # By ASGI granian drops WebSockets itself, and may panic if they are closed meanwhile.
-            site.drain(closes_sockets=bool(self._given))
-        if not self._is_idle.wait(self._timeout()):
+            site.drain()
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        for site in sites:
+            site.goodbyes_said.wait(max(0.0, deadline - time.monotonic()))
+
+    def _enforce(self, signalled: Any) -> None:
+        sites = self._sites()
+        try:
+            self._say_goodbye(sites)
+        finally:
+            # granian takes no more connections, and waits for those that there are.
+            signalled.set()
+        left = max((site.time_left() for site in sites), default=0.0)
+        if not self._is_idle.wait(left):
             log.warning("requests are broken off by the shut-down")
             for site in sites:
                 site.loop.cancel(CANCEL_SECONDS)

@@ -11,7 +11,7 @@ from atila.errors import SetupError, nearest, setup_step
 SKITAI, GRANIAN, OTHERS = "skitai", "granian", "others"
 """Engines: the two of `atila serve`, and servers that are started by themselves (ATILA_APP)."""
 
-HONOURED, REFUSED, OF_SERVER = "honoured", "refused", "of the server"
+HONOURED, REFUSED, OF_SERVER = "honoured", "refused", "server"
 """The fate of an option on an engine. Of the server: its own options count, and that is logged."""
 
 _OF_SERVERS = "address backlog certfile keyfile passphrase port workers"

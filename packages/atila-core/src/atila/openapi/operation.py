@@ -9,6 +9,7 @@ from typing import Any
 from atila.http.forms import FORM_TYPE
 from atila.http.methods import WITH_BODY
 from atila.http.uploads import MULTIPART_TYPE
+from atila.openapi import guarded
 from atila.openapi.schema import CONVERTED, Schema, any_others, of_parameter
 from atila.openapi.typed import TypedOperation, responses
 from atila.routing.router import parse_rule
@@ -106,9 +107,16 @@ class Operation:
                 "content": {"application/json": {"schema": {"$ref": ERROR}}},
             },
         }
+        if (token := self._endpoint.form_token) is not None:
+            streams, components = self._streams(), self._components
+            guarded.add(made, token, self._method.upper(), streams=streams, components=components)
         return made
 
     def _parameters(self) -> Iterator[Document]:
+        yield from self._own_parameters()
+        yield from map(dict, self._endpoint.of_layers)
+
+    def _own_parameters(self) -> Iterator[Document]:
         if self._typed is not None:
             yield from self._typed.parameters(self._names)
         else:

@@ -123,8 +123,19 @@ class TypedOperation:
         }
         if parameter.is_required:
             made["required"] = True
-        if made["in"] == "query" and _may_be_empty(made["schema"]):
-            made["schema"] = _or_empty(made["schema"])
+        return self._with_empty(made) if made["in"] == "query" else made
+
+    def _with_empty(self, made: dict[str, Any]) -> dict[str, Any]:
+        """The Parameter Object of a field of the query, which may be there without a value."""
+        schema = self._components.resolved(made["schema"])
+        if _may_be_empty(schema, self._components):
+            made["schema"] = _or_empty(schema)
+        elif schema.get("type") == "array":
+            if schema.get("minItems", 0) < 1:
+                made["allowEmptyValue"] = True
+            else:
+                # One empty text is written as an empty list is.
+                made["schema"] = {**schema, "not": {"const": [""]}}
         return made
 
     def _query(self, parameter: Parameter) -> Iterator[dict[str, Any]]:
@@ -141,9 +152,7 @@ class TypedOperation:
             made: dict[str, Any] = {"name": name, "in": "query", "schema": field}
             if parameter.is_required and name in model.get("required", ()):
                 made["required"] = True
-            if _may_be_empty(field):
-                made["schema"] = _or_empty(field)
-            yield made
+            yield self._with_empty(made)
 
     def _schema(self, parameter: Parameter) -> Schema:
         rules = [rule for rule in self._rules if rule.place.name == parameter.name]
@@ -184,8 +193,17 @@ class TypedOperation:
         """The schema of a form, whose fields may be empty where JSON may have null."""
         model = self._components.resolved(schema)
         properties = model.get("properties", {})
-        empty = {name: _or_empty(each) for name, each in properties.items() if _may_be_empty(each)}
+        empty = {
+            name: _or_empty(each)
+            for name, each in properties.items()
+            if _may_be_empty(each, self._components) or self._is_list(each)
+        }
         return {**model, "properties": {**properties, **empty}} if empty else schema
+
+    def _is_list(self, schema: Schema) -> bool:
+        """Whether an empty text is a list without anything in it."""
+        schema = self._components.resolved(schema)
+        return schema.get("type") == "array" and schema.get("minItems", 0) < 1
 
     def _fields(self) -> tuple[Schema, bool]:
         fields = [p for p in self._all if p.place in (places.ANY, places.BODY)]
@@ -245,13 +263,19 @@ def _has_objects(reader: Reader, seen: set[int]) -> bool:
     return any(_has_objects(part, seen) for part in reader.parts())
 
 
-def _may_be_empty(schema: Schema) -> bool:
-    """Whether an empty text is None: a value may be null, and no text is taken."""
-    options = _options(schema)
+def _may_be_empty(schema: Schema, components: Components) -> bool:
+    """Whether an empty text is None: a value may be null, and no text that may be empty."""
+    options = [components.resolved(option) for option in _options(schema)]
     has_null = any(option.get("type") == "null" for option in options)
-    return has_null and not any(
-        option.get("type") == "string" and "format" not in option for option in options
-    )
+    return has_null and not any(map(_takes_text, options))
+
+
+def _takes_text(option: Schema) -> bool:
+    if "enum" in option:
+        return "" in option["enum"]
+    if "const" in option:
+        return bool(option["const"] == "")
+    return option.get("type") == "string" and "format" not in option
 
 
 def _or_empty(schema: Schema) -> Schema:
@@ -271,7 +295,7 @@ def _options(schema: Schema) -> list[Schema]:
     if isinstance(schema.get("type"), list):
         rest = {key: each for key, each in schema.items() if key not in ("type", "default")}
         return [{"type": kind, **(rest if kind != "null" else {})} for kind in schema["type"]]
-    return list(schema.get("anyOf", ()))
+    return list(schema.get("anyOf", [schema]))
 
 
 def _has_file(reader: Reader, seen: set[int]) -> bool:

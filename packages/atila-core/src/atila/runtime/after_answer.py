@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from atila.errors import source_of
 from atila.runtime.keeping import found, kept
-from atila.runtime.offload import contained, in_context
+from atila.runtime.offload import contained, in_context, is_async
 from atila.runtime.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def after(
     called but those that error handlers and hooks add from then on. Over a WebSocket it runs when
     the handler takes the next message, or ends.
 
+    Parameters that are not given and have the name of a provider get a value of their own, which
+    ends with the function. For type checkers these have a default: `db: Session = PROVIDED`.
+
     Where no answer is to come (an event, a maintenance job, a request that is over) it runs at
     once. A server that stops waits for it, within the setting SHUTDOWN_TIMEOUT; work that has not
     ended by then is lost.
@@ -62,7 +65,7 @@ def after(
         TypeError: it is no function, or one whose call would run nothing.
     """
     _check(function)
-    work = Work(partial(function, *args, **kwargs), copy_context())
+    work = _work(was, function, args, kwargs)
     if not hasattr(was, "variables"):
         _begin(_Batch(was, [work]))
         return
@@ -85,7 +88,7 @@ def at_once(
 ) -> None:
     """`after`, for a context that answers no request."""
     _check(function)
-    _begin(_Batch(was, [Work(partial(function, *args, **kwargs), copy_context())]))
+    _begin(_Batch(was, [_work(was, function, args, kwargs)]))
 
 
 def _check(function: object) -> None:
@@ -98,6 +101,13 @@ def _check(function: object) -> None:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         name = getattr(function, "__name__", "it")
         raise TypeError(f"was.after: {name} is a generator function, whose call runs nothing")
+
+
+def _work(
+    was: Was, function: Callable[..., object], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Work:
+    function = was.app.providers.supplied_alone(was, function, len(args), kwargs)
+    return Work(partial(function, *args, **kwargs), copy_context())
 
 
 @dataclass(slots=True)
@@ -186,7 +196,7 @@ class _Afterwards:
             self.end(batch)
 
     async def _do(self, was: Was, work: Work) -> None:
-        if _is_async(work.call.func):
+        if is_async(work.call.func):
             await asyncio.create_task(contained(work.call()), context=work.context)
             return
         pool = self.pool
@@ -213,12 +223,6 @@ class _Afterwards:
 
 async def _awaited(awaitable: Any) -> None:
     await awaitable
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - whether it is a coroutine function
-    )
 
 
 def _of(site: Site) -> _Afterwards:

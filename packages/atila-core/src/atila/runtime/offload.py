@@ -119,6 +119,13 @@ def _for_future(error: BaseException) -> BaseException:
     return carried
 
 
+def is_async(function: Any) -> bool:
+    """Whether a function, or an object that is called, is `async def`."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - whether it is a coroutine function
+    )
+
+
 def call(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call function(was, …), and wait for its result if it is an `async def`.
 

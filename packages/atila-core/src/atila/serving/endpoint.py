@@ -64,6 +64,8 @@ class Endpoint:
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
         schemes: the same and more for the API's document; see `Steps`.
         scopes: those of OAuth 2, by method; see `Steps`.
+        form_token: the token that forms need; see `Steps`.
+        of_layers: parameters of layers, for the API's document; see `Steps`.
     """
 
     __slots__ = (
@@ -81,12 +83,14 @@ class Endpoint:
         "compress",
         "defaults",
         "error_writer",
+        "form_token",
         "headers",
         "inspector",
         "is_unlogged",
         "loop_safe",
         "max_body",
         "max_upload",
+        "of_layers",
         "optional",
         "params",
         "route",
@@ -108,6 +112,8 @@ class Endpoint:
         self.security = next((step.security for step in steps if step.security), "")
         self.schemes = next((step.schemes for step in steps if step.schemes), {})
         self.scopes = next((step.scopes for step in steps if step.scopes is not None), None)
+        self.form_token = next((s.form_token for s in steps if s.form_token is not None), None)
+        self.of_layers = tuple(each for step in steps for each in step.parameters)
         if self.security and not self.schemes:
             self.schemes = {self.security: {"type": "http", "scheme": self.security}}
         self._required = frozenset(signature.required)

@@ -9,19 +9,16 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from atila.values import secret_names
+from atila.values.secret_names import is_secret
+
 MASKED = "••••••"
 SHORTEST = 4
 """Characters; a shorter secret is masked at its own place alone, or it would mask half a page."""
 
-_NAME = (
-    r"pass(?:w(?:or)?d|phrase|code)?s?(?![a-z])|password|passwd|pwd|secret|token|cookie|credential"
-    r"|authori[sz]ation|(?<![a-z])auth(?![a-z])|api_?key|secure_?key|(?:^|[_-])keys?(?:$|[_-])"
-    r"|private|session|csrf|jwt|(?<![a-z])otp(?![a-z])|signature|(?<![a-z])(?:pin|cvv|dsn|sid)(?![a-z])"
-)
-_IS_SECRET = re.compile(_NAME, re.IGNORECASE)
 _INSIDE = re.compile(
     # A name is tried from its beginning alone, and once: the time grows with the text.
-    rf"""(?P<name>(?<![\w-])(?=[\w-]*(?:{_NAME}))[\w-]++["']?\s*+[:=]\s*+)"""
+    rf"""(?P<name>(?<![\w-])(?=[\w-]*(?:{secret_names.NAME}))[\w-]++["']?\s*+[:=]\s*+)"""
     r"""(?P<value>b?'(?:\\.|[^'\\])*'?|b?"(?:\\.|[^"\\])*"?|[^\s,;&)}\]]+)""",
     re.IGNORECASE,
 )
@@ -119,8 +116,3 @@ class Masking:
             else (name, self.shown(name, value))
             for name, value in values
         ]
-
-
-def is_secret(name: object) -> bool:
-    """Whether a name is that of a secret."""
-    return isinstance(name, str) and _IS_SECRET.search(name) is not None

@@ -54,7 +54,7 @@ def shown(was: Was, error: HTTPError) -> str:
 
 
 def _table(rules: list[_Rule]) -> str:
-    return page_look.table([(rule.methods, f"{rule.path}  {rule.source}") for rule in rules])
+    return page_look.table([(rule.methods, f"{rule.path} · {rule.source}") for rule in rules])
 
 
 def _rules(was: Was) -> Iterator[_Rule]:

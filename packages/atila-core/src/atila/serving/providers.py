@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 REQUEST, APP = "request", "app"
 CONTEXT = "was"
 """The name by which a provider takes the context of the request."""
+PROVIDED: Any = type("PROVIDED", (), {"__repr__": lambda self: "PROVIDED"})()
+"""A default for parameters that a provider gives, where a type checker wants an argument for each:
+`was.after(send, address)` of `def send(address: str, db: Session = PROVIDED)`."""
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +78,29 @@ def provider_of(name: str, function: Any, scope: str) -> Provider:
         name,
         function,
         scope,
-        tuple(p.name for p in needs if p.name != CONTEXT and p.default is p.empty),
+        tuple(p.name for p in needs if p.name != CONTEXT and is_needed(p)),
         any(p.name == CONTEXT for p in needs),
         inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
         source,
     )
+
+
+def is_needed(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter that can be given by name has no default of its own."""
+    has_none = parameter.default is parameter.empty or parameter.default is PROVIDED
+    return has_none and parameter.kind in _BY_NAME
+
+
+class Taker(NamedTuple):
+    """A function other than a handler that takes provided names.
+
+    Attributes:
+        function: it.
+        names: the names, without that of the context, which it gets first.
+    """
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -87,29 +110,28 @@ class Providers:
     Args:
         app: the app.
         context: context(app) makes a context without a request.
+        supplied_alone: see `provision.supplied_alone`.
 
     Attributes:
         declared: by name, those that the app has declared.
         active: the same, but for those that are overridden.
-        takers: functions other than handlers that take provided names: a title, the
-            names, and a source.
+        takers: functions other than handlers that may take provided names.
     """
 
     app: Atila
     context: Callable[[Atila], Was]
+    supplied_alone: Callable[..., Any]
     declared: dict[str, Provider] = field(default_factory=dict)
     active: dict[str, Provider] = field(default_factory=dict)
-    takers: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    takers: list[Taker] = field(default_factory=list)
     _opened: dict[Provider, Made] = field(default_factory=dict)
     _opening: threading.RLock = field(default_factory=threading.RLock)
 
-    def snapshot(self) -> tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]:
+    def snapshot(self) -> tuple[dict[str, Provider], list[Taker]]:
         """The present declarations, for `restore`."""
         return dict(self.declared), self.takers[:]
 
-    def restore(
-        self, state: tuple[dict[str, Provider], list[tuple[str, tuple[str, ...], str]]]
-    ) -> None:
+    def restore(self, state: tuple[dict[str, Provider], list[Taker]]) -> None:
         """Forget what was declared since a snapshot."""
         declared, self.takers = state
         for name in self.declared.keys() - declared.keys():
@@ -161,15 +183,36 @@ class Providers:
     # Checks, when the app is mounted --------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise a SetupError for names that providers and hooks take and nothing provides."""
+        """Raise a SetupError for names that providers take and nothing provides."""
         for provider in self.active.values():
             self._check(provider, ())
-        for title, names, source in self.takers:
+
+    def check_takers(self) -> None:
+        """The same for hooks and other functions; when all layers have theirs."""
+        for function, names in self.takers:
+            self.check_context(function)
             for name in names:
                 if name not in self.active:
-                    raise SetupError(
-                        f"{title} takes {name!r}, which nothing provides{self._known(name)}", source
-                    )
+                    problem = f"{_name_of(function)} takes {self._nothing(name)}"
+                    raise SetupError(problem, source_of(function))
+
+    def check_context(self, function: Callable[..., Any]) -> None:
+        """Raise a SetupError if the first parameter of a function, which gets the context, has the
+        name of a provider.
+        """
+        if not self.declared:
+            return
+        try:
+            first = next(iter(inspect.signature(function).parameters), "")
+        except (TypeError, ValueError):
+            return
+        if (provider := self.declared.get(first)) is not None:
+            name = _name_of(function)
+            raise SetupError(
+                f"{name}({first}) gets the context first, not {first!r}, which is provided by"
+                f" {provider.source}: write def {name}(was, {first})",
+                source_of(function),
+            )
 
     def _check(self, provider: Provider, above: tuple[Provider, ...]) -> None:
         if provider in above:
@@ -180,11 +223,8 @@ class Providers:
         for name in provider.needs:
             needed = self.active.get(name)
             if needed is None:
-                raise SetupError(
-                    f"the provider {provider.name!r} takes {name!r}, which nothing provides"
-                    f"{self._known(name)}",
-                    provider.source,
-                )
+                problem = f"the provider {provider.name!r} takes {self._nothing(name)}"
+                raise SetupError(problem, provider.source)
             if provider.scope == APP and needed.scope == REQUEST:
                 raise SetupError(
                     f"the provider {provider.name!r} lives as long as the app, and takes {name!r},"
@@ -201,6 +241,9 @@ class Providers:
     def _unknown(self, name: str) -> str:
         return f"nothing provides {name!r}{self._known(name)}"
 
+    def _nothing(self, name: str) -> str:
+        return f"{name!r}, which nothing provides{self._known(name)}"
+
     def _known(self, name: str) -> str:
         if close := nearest(name, self.declared):
             return close
@@ -212,11 +255,16 @@ class Providers:
 
         Raises:
             SetupError: a provided name is in the rule, so a client would give it; or its value
-                is not of the type that the handler says.
+                is not of the type that the handler says; or it stands in the place of the context.
         """
+        parameters = list(inspect.signature(route.handler).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.default is PROVIDED and parameter.name not in self.declared:
+                problem = f"the handler takes {self._nothing(parameter.name)}"
+                raise SetupError(problem, route.source)
         if not self.declared:
             return ()
-        parameters = list(inspect.signature(route.handler).parameters.values())[1:]
+        self.check_context(route.handler)
         named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
         for name in names_of(parse_rule(route.rule, route.source)):
             if name in self.declared and name in named:
@@ -234,13 +282,16 @@ class Providers:
             )
         return names
 
-    def names_in(self, function: Any, count: int, given: Iterable[str] = ()) -> tuple[str, ...]:
+    def names_in(
+        self, function: Any, count: int, given: Iterable[str] = (), *, needed: bool = False
+    ) -> tuple[str, ...]:
         """The names of the app's providers that a function takes besides its arguments.
 
         Args:
             function: it.
             count: how many arguments it is given by position.
             given: the names of those that it is given by name.
+            needed: only those without a default.
         """
         if not self.declared:
             return ()
@@ -248,8 +299,7 @@ class Providers:
             parameters = list(inspect.signature(function).parameters.values())[count:]
         except (TypeError, ValueError):
             return ()
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        free = (p.name for p in parameters if p.kind in kinds)
+        free = (p.name for p in parameters if p.kind in _BY_NAME and (not needed or is_needed(p)))
         return tuple(name for name in free if name in self.declared and name not in given)
 
     def are_async(self, names: Iterable[str]) -> bool:
@@ -294,3 +344,8 @@ class Providers:
         """End all values of the scope "app", the last made first. Blocks."""
         for provider in reversed(tuple(self._opened)):
             self._close(provider)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", "a hook")
+    return name

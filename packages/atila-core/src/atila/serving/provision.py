@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from atila.errors import source_of
-from atila.runtime.offload import call, in_worker, uninterrupted
+from atila.runtime.offload import call, in_worker, is_async, uninterrupted
 from atila.serving.made_values import AsyncValue, Made
-from atila.serving.providers import APP, Providers
+from atila.serving.providers import APP, Providers, Taker, is_needed
+from atila.typevars import Function
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -218,12 +218,10 @@ def supplied(app: Atila, function: Callable[..., Any], count: int) -> Callable[.
         parameters = list(inspect.signature(function).parameters.values())[count:]
     except (TypeError, ValueError):
         return function
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    names = tuple(p.name for p in parameters if p.kind in kinds and p.default is p.empty)
+    names = tuple(p.name for p in parameters if is_needed(p))
+    app.providers.takers.append(Taker(function, names))
     if not names:
         return function
-    title = getattr(function, "__name__", "a hook")
-    app.providers.takers.append((title, names, source_of(function)))
 
     @wraps(function)
     def hook(was: Was, *args: Any) -> Any:
@@ -234,6 +232,14 @@ def supplied(app: Atila, function: Callable[..., Any], count: int) -> Callable[.
 
 def _with(function: Callable[..., Any], values: dict[str, Any], *args: Any) -> Any:
     return function(*args, **values)
+
+
+def call_provided(was: Was, function: Callable[..., Any], *args: Any) -> Any:
+    """Call function(was, …) as a part of the request, with the values of it that the function
+    takes. Blocks; not on the running task loop.
+    """
+    names = was.app.providers.names_in(function, 1 + len(args))
+    return function(was, *args, **of(was).take(names)) if names else function(was, *args)
 
 
 def called(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -247,29 +253,46 @@ def called(was: Was, function: Callable[..., Any], *args: Any, **kwargs: Any) ->
         return call(was, function, *args, **kwargs, **values)
 
 
-def for_task(was: Was, function: Callable[..., Any], count: int, given: Iterable[str]) -> Any:
-    """A function for a task, with values of its own for the names of providers that it takes: the
-    request may be over before it is, and few of such values may be used in two threads.
+def supplied_alone(was: Was, function: Any, count: int, given: Iterable[str]) -> Any:
+    """A function for a thread of its own, or for later, with values of its own for the names of
+    providers that it takes: the request may be over before it is, and few of such values may be
+    used in two threads.
 
     Args:
         was: the request.
-        function: the function.
+        function: the function, def or async def.
         count: how many arguments it is given by position.
         given: the names of those that it is given by name.
 
     Returns:
-        The function as it is, if it takes nothing of providers.
+        The function as it is, if it takes nothing of providers; else one of the same kind.
     """
     names = was.app.providers.names_in(function, count, given)
     if not names:
         return function
 
-    @wraps(function)
+    @_named_like(function)
     def work(*args: Any, **kwargs: Any) -> Any:
         with _alone(was, names) as values:
             return function(*args, **kwargs, **values)
 
-    return work
+    @_named_like(function)
+    async def work_later(*args: Any, **kwargs: Any) -> Any:
+        provision = Provision(was)
+        try:
+            return await function(*args, **kwargs, **await provision.take_later(names))
+        except BaseException as error:
+            provision.error = error
+            raise
+        finally:
+            await provision.end_later()
+
+    return work_later if is_async(function) else work
+
+
+def _named_like(function: Any) -> Callable[[Function], Function]:
+    """`functools.wraps`, also for objects that are called."""
+    return wraps(function, updated=())  # type: ignore[return-value]  # it keeps the function
 
 
 @contextmanager

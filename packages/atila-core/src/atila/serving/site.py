@@ -96,6 +96,9 @@ class Site(Dispatch):
         self._sockets: WeakSet[WebSocketTransport] = WeakSet()
         self.event_streams: set[OpenEventStream] = set()
         """Those that are being sent."""
+        self.goodbyes_said = threading.Event()
+        """Set when the WebSockets are closed that `drain` closes."""
+        self._says_goodbye = False
         self._watches_signals = False
         self._loop: TaskLoop | None = None
         self._making = threading.Lock()
@@ -322,22 +325,37 @@ class Site(Dispatch):
                 log.exception("closing a part of the site failed")
 
     def add_socket(self, transport: WebSocketTransport) -> None:
-        """Note a WebSocket that was accepted, which is to be closed when the server ends."""
+        """Note a WebSocket that was accepted, which is to be closed when the server ends. On the
+        task loop.
+        """
         self._sockets.add(transport)
-        if self._ends_at is not None:
-            self._say_goodbye(transport)
+        if self._says_goodbye:
+            _ = self._say_goodbye(transport)
 
     def add_event_stream(self, stream: OpenEventStream) -> None:
-        """Note an event stream that is being sent, which is to be closed when the server ends."""
+        """Note an event stream that is being sent, which is to be closed when the server ends. On
+        the task loop.
+        """
         self.event_streams.add(stream)
         if stream.hides_end and not self._watches_signals:
             self._watches_signals = True
             end_signals.before(lambda: self.loop.loop.call_soon_threadsafe(self.drain))
-        if self.is_draining:
-            self._say_goodbye(stream)
+        if self._says_goodbye:
+            _ = self._say_goodbye(stream)
 
-    def _say_goodbye(self, endless: WebSocketTransport | OpenEventStream) -> None:
-        self.loop.spawn(endless.close(GOING_AWAY, "the server shuts down"))
+    def _say_goodbye(self, endless: WebSocketTransport | OpenEventStream) -> asyncio.Task[None]:
+        return self.loop.start(endless.close(GOING_AWAY, "the server shuts down"))
+
+    async def _say_goodbyes(self) -> None:
+        # On the loop, where there is no other that adds to these sets meanwhile.
+        self._says_goodbye = True
+        for stream in tuple(self.event_streams):
+            _ = self._say_goodbye(stream)
+        try:
+            if closing := [self._say_goodbye(transport) for transport in tuple(self._sockets)]:
+                await asyncio.wait(closing)
+        finally:
+            self.goodbyes_said.set()
 
     def place_of(self, app: Atila) -> str:
         """Host and prefix of an app, the same in all workers; "" if it is not here."""
@@ -347,20 +365,17 @@ class Site(Dispatch):
         """The ends of the work after an answer, `was.after`, for a caller that waits for them."""
         return after_answer.expected(self, exchange)
 
-    def drain(self, *, closes_sockets: bool = True) -> None:
+    def drain(self) -> None:
         """The server is about to end: close WebSockets and event streams, which would go on for
         ever, and count the time of the setting SHUTDOWN_TIMEOUT from now on. From any thread.
-
-        Args:
-            closes_sockets: False where the server itself ends WebSockets.
         """
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self.shutdown_timeout
             self.is_draining = True
-            for transport in tuple(self._sockets) if closes_sockets else ():
-                self._say_goodbye(transport)
-            for stream in tuple(self.event_streams):
-                self._say_goodbye(stream)
+            if self._loop is None:
+                self.goodbyes_said.set()
+            else:
+                self._loop.spawn(self._say_goodbyes())
 
     def time_left(self) -> float:
         """Seconds that running requests have to end."""

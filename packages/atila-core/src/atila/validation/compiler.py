@@ -119,7 +119,7 @@ def _models(reader: Reader) -> list[Any]:
 
 
 def _is_pydantic_model(reader: Reader) -> bool:
-    return bool(getattr(reader, "is_model", False))
+    return bool(getattr(reader, "is_one_of_models", False))
 
 
 def _pydantic() -> tuple[type, ...]:

@@ -98,7 +98,7 @@ def direct_body(plan: Plan) -> Direct | None:
     whole = plan.whole_body
     if whole is None or whole.type is None or whole.type.takes_bytes or plan.parameters.takes_any:
         return None
-    if len(plan.in_rule) + 1 != len(plan.parameters.all):
+    if len(plan.in_rule) + 1 != len(plan.parameters.all) or plan.not_of_body:
         return None
     name, read = whole.name, _body_reader(whole.type)
     steps = tuple((p.name, _converter(p)) for p in plan.in_rule)

@@ -11,6 +11,7 @@ from atila.http.forms import is_json
 from atila.http.methods import WITHOUT_BODY
 from atila.routing.router import SPECIAL
 from atila.validation.converters import Check, Invalid, is_blank, shown
+from atila.values.secret_names import is_secret
 
 if TYPE_CHECKING:
     from atila import Was
@@ -141,7 +142,8 @@ class Group:
         try:
             checked = check(value)
         except Invalid as invalid:
-            instead = f", not {shown(value)}" if invalid.show else ""
+            is_shown = invalid.show and not is_secret(str(place))
+            instead = f", not {shown(value)}" if is_shown else ""
             raise HTTPError(
                 400, f"parameter {str(place)!r} {invalid.must}{instead} [{rule.keyword}]"
             ) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atila.errors import HTTPError
 from atila.values.places import place
+from atila.values.secret_names import is_secret
 
 MOST = 100
 """The most issues that an answer lists; reading stops there."""
@@ -69,6 +70,9 @@ class Issues:
 
     def take(self, issue: Issue) -> None:
         """The same of an issue that was noted elsewhere."""
+        if is_secret(issue.at):
+            # Answers are shown on pages, and kept in logs of clients.
+            issue = replace(issue, message=issue.message.partition(", not ")[0])
         self.found.append(issue)
         if len(self.found) >= MOST:
             raise TooMany

@@ -17,6 +17,9 @@ class Plan:
         whole_body: the parameter that takes the whole body, if any.
         strips: its model takes no fields but its own.
         beside: fields of other parameters that the body may have beside those of the model.
+        not_of_body: fields of a body that are not for its model: those of layers, and of other
+            parameters where the model takes no fields but its own.
+        not_of_query: fields of a query that are not for the model that takes the whole of it.
         in_rule: the parameters of the rule.
         in_query: the parameters that may be in the query.
         in_body: those that may be in a body that no parameter takes as a whole.
@@ -33,13 +36,19 @@ class Plan:
         self.whole_body: Parameter | None = whole[0] if whole else None
         taken = whole[0].type if whole else None
         self.own_keys = taken.keys if taken is not None else frozenset[str]()
-        self.strips = taken is not None and taken.is_closed
         self.beside = frozenset(
             p.key for p in self._all if p.place == places.ANY and p.key not in self.own_keys
         )
+        self.strips = taken is not None and taken.is_closed
+        self.not_of_body = of_layers - self.own_keys
+        if self.strips:
+            self.not_of_body |= self.beside
         self.in_query = self._keys(places.QUERY, places.ANY)
         self.in_body = self._keys(places.BODY, places.ANY)
-        self.takes_query = any(p.place == places.WHOLE_QUERY for p in self._all)
+        queries = [p.type for p in self._all if p.place == places.WHOLE_QUERY]
+        self.takes_query = bool(queries)
+        in_models = frozenset[str]().union(*(type.keys for type in queries if type is not None))
+        self.not_of_query = of_layers - in_models
         self.by_position: frozenset[str] = frozenset()
 
     @property

@@ -5,7 +5,9 @@ Imported only when an annotation names one, so pydantic is installed then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import types
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
@@ -33,12 +35,17 @@ class PydanticReader(Reader):
             self._adapter: TypeAdapter[Any] = TypeAdapter(hint)
         except (PydanticUserError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as e:
             raise TypeError(str(e).partition("\n")[0]) from None
-        fields = getattr(hint, "model_fields", None)
-        self.is_model = isinstance(fields, dict)
-        self.keys = frozenset(_keys(fields)) if isinstance(fields, dict) else frozenset()
+        options = [*_options(hint)]
+        fields = [getattr(option, "model_fields", None) for option in options]
+        self.is_one_of_models = all(isinstance(each, dict) for each in fields)
+        """It is a model, or one of several, which a field of theirs distinguishes."""
+        self.is_model = self.is_one_of_models and hint is options[0]
+        known = [each for each in fields if isinstance(each, dict)] if self.is_one_of_models else []
+        self.keys = frozenset(key for each in known for key in _keys(each))
         """The fields of a model, by all their names."""
-        config = getattr(hint, "model_config", {})
-        self.is_closed = self.is_model and config.get("extra") == "forbid"
+        configs = [getattr(option, "model_config", {}) for option in options]
+        closed = any(config.get("extra") == "forbid" for config in configs)
+        self.is_closed = self.is_one_of_models and closed
 
     def read(self, value: Any, path: Path, reading: Reading) -> Any:
         if reading.where == "answer" and path:
@@ -50,7 +57,8 @@ class PydanticReader(Reader):
             for problem in error.errors(include_url=False, include_input=False):
                 rule = _RULES.get(problem["type"], problem["type"])
                 message = _MESSAGES.get(rule, problem["msg"])
-                reading.fail((*path, *problem["loc"]), message, rule)
+                place = _place(problem["loc"], value, is_absent=rule == "required")
+                reading.fail((*path, *place), message, rule)
             return INVALID
 
     def schema(self, components: Components) -> Schema:
@@ -64,6 +72,32 @@ class PydanticReader(Reader):
 
 _RULES = {"missing": "required", "extra_forbidden": "unknown"}
 _MESSAGES = {"required": "is required", "unknown": "is unknown"}
+
+
+def _options(hint: Any) -> Iterator[Any]:
+    """The types of which a value may be one."""
+    if get_origin(hint) is Annotated:
+        yield from _options(get_args(hint)[0])
+    elif get_origin(hint) in (Union, types.UnionType):
+        for part in get_args(hint):
+            yield from _options(part)
+    else:
+        yield hint
+
+
+def _place(location: Sequence[str | int], value: Any, *, is_absent: bool) -> Path:
+    """The place of a fault in the input: pydantic names the chosen option of a union as well."""
+    place: list[str | int] = []
+    for at, step in enumerate(location, 1):
+        is_there = (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        )
+        if is_there:
+            value = value[step]
+            place.append(step)
+        elif is_absent and at == len(location):
+            place.append(step)
+    return tuple(place)
 
 
 def _keys(fields: dict[str, Any]) -> Any:

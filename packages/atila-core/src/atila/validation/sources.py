@@ -57,6 +57,12 @@ class _Sources:
         return _converted(parameter, value, issues, place, is_text=True, key=key)
 
 
+def _without(fields: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, Any]:
+    if names.isdisjoint(fields):
+        return fields
+    return {name: value for name, value in fields.items() if name not in names}
+
+
 def _placed(error: HTTPError) -> HTTPError:
     """An error about a body that cannot be read, in the list that other faults are in."""
     if error.code == 400 and not error.errors:
@@ -124,8 +130,9 @@ class RequestSource(_Sources):
                     return _absent(parameter, issues, places.QUERY, parameter.key)
                 return self._text(parameter, value, issues, places.QUERY)
             case places.WHOLE_QUERY:
+                fields = _without(self._query, self._plan.not_of_query)
                 return _converted(
-                    parameter, dict(self._query), issues, places.QUERY, is_text=True, key=""
+                    parameter, dict(fields), issues, places.QUERY, is_text=True, key=""
                 )
         return self.of_head(parameter, issues)
 
@@ -230,8 +237,7 @@ class RequestSource(_Sources):
         if isinstance(value, dict):
             if self._args is not None:
                 value = {key: self._args.get(key, each) for key, each in value.items()}
-            if plan.strips and not plan.beside.isdisjoint(value):
-                value = {k: each for k, each in value.items() if k not in plan.beside}
+            value = _without(value, plan.not_of_body)
         return _converted(parameter, value, issues, places.BODY, is_text=not self._is_json, key="")
 
     def _other_body(self, parameter: Parameter, issues: Issues) -> Any:

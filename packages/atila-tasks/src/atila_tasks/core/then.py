@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.offload import in_worker
+from atila.serving.provision import call_provided
 
 if TYPE_CHECKING:
     from atila import Was
@@ -18,7 +19,8 @@ class Then:
     Args:
         was: the request.
         task: the task to wait for.
-        func: called as func(was, task), in a worker thread because it may block.
+        func: called as func(was, task), in a worker thread because it may block; with the request's
+            values of providers that it takes.
     """
 
     __slots__ = ("_func", "_task", "_was")
@@ -33,4 +35,4 @@ class Then:
 
     async def _respond(self) -> Any:
         task = await self._task
-        return await in_worker(self._was, self._func, self._was, task)
+        return await in_worker(self._was, call_provided, self._was, self._func, task)

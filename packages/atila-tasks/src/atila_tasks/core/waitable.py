@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 from atila.runtime.loop import in_event_loop
 from atila.typevars import Context
@@ -100,12 +100,14 @@ class Waitable(ABC):
             _refuse_on_loop()
             self._block()
 
-    def then(self, func: Callable[[Context, Self], Any]) -> Then:
+    def then(
+        self, func: Callable[[Context, Self], Any] | Callable[Concatenate[Context, Self, ...], Any]
+    ) -> Then:
         """Answer later: `return task.then(func)` frees the handler's thread at once.
 
         Args:
             func: called as func(was, task) in a worker thread once the task is finished, with data
-                or an error; its result is the answer.
+                or an error; its result is the answer. It may take values of providers, too.
         """
         return Then(self._was, self, func)
 

@@ -5,9 +5,12 @@ Such as Dask, or a pool of processes that are started in another way.
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from functools import partial
 from typing import Any
 
 from atila.runtime.pool import WorkerPool
@@ -19,10 +22,14 @@ from atila_tasks.core.task import Task
 
 _THREADS = 2
 """Threads that hand over tasks: an executor may connect to somewhere, or start processes."""
+HAND_OVER_SECONDS = 60.0
+"""How long an executor has to take a task. One that starts processes may hang in that for ever."""
+
+log = logging.getLogger("atila.tasks")
 
 
 class Executors(Backend):
-    """Carries out functions in an executor; when that is broken, in another.
+    """Carries out functions in an executor; when that is broken or hangs, in another.
 
     Args:
         make: makes one.
@@ -31,15 +38,23 @@ class Executors(Backend):
 
     def __init__(self, make: Callable[[], Executor], queue_size: int) -> None:
         self._make = make
-        self._pool = WorkerPool(
-            _THREADS, queue_size, name="atila-executor", one_thread_per_job=True
-        )
-        self._lock = threading.Lock()
-        self._executor: Executor | None = None
+        self._queue_size = queue_size
+        self._desk = _Desk(make, queue_size)
         self._pending: set[Future[Any]] = set()
+        self._is_closed = threading.Event()
+        self._watch: threading.Thread | None = None
 
     def start(self, task: Task) -> None:
-        submit(self._pool, self._run, task, "a process")
+        if self._watch is None:
+            self._watch = threading.Thread(
+                target=self._look_after, name="atila-executor-watch", daemon=True
+            )
+            self._watch.start()
+        self._hand_over(self._desk, task)
+
+    def _hand_over(self, desk: _Desk, task: Task) -> None:
+        desk.waiting.add(task)
+        submit(desk.pool, partial(self._run, desk), task, "a process")
 
     def cancel(self, task: Task) -> None:
         if withdraw(task):
@@ -50,15 +65,19 @@ class Executors(Backend):
         elif task.handle.cancel():
             task.fail(TaskCancelled(), STA_UNSENT)
 
-    def _run(self, task: Task) -> None:
+    def _run(self, desk: _Desk, task: Task) -> None:
         call = task.work
+        desk.waiting.discard(task)
         if not task.try_start():
             return
+        desk.under_way[task] = time.monotonic()
         try:
-            future = self._submit(*call)
+            future = desk.submit(*call)
         except BaseException as error:
             task.fail(error, STA_UNSENT)
             return
+        finally:
+            desk.under_way.pop(task, None)
         task.handle = future
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
@@ -66,34 +85,78 @@ class Executors(Backend):
         # One whose time is over need not begin.
         task.when_done(future.cancel)
 
-    def _submit(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
+    def _look_after(self) -> None:
+        while not self._is_closed.wait(HAND_OVER_SECONDS / 4):
+            desk = self._desk
+            if late := desk.late():
+                log.error(
+                    "the executor has not taken a task within %g s: another one is made",
+                    HAND_OVER_SECONDS,
+                )
+                # Its threads are left where they hang: nothing can interrupt them, and to shut it
+                # down may wait for what they hold.
+                self._desk = _Desk(self._make, self._queue_size)
+                for task in late:
+                    task.fail(TimeoutError("the executor does not take the task"), STA_UNSENT)
+                for task in tuple(desk.waiting):
+                    self._hand_over(self._desk, task)
+
+    def close(self) -> None:
+        """Cancel jobs that have not begun; running ones go on to their end."""
+        self._is_closed.set()
+        self._desk.pool.close(0)
+        for future in tuple(self._pending):
+            future.cancel()
+        # The option cancel_futures is not everybody's. One that hangs is not asked.
+        if self._desk.executor is not None and not self._desk.under_way:
+            self._desk.executor.shutdown(wait=False)
+
+
+class _Desk:
+    """An executor, another one when it is broken, and the threads that hand tasks over to it.
+
+    Args:
+        make: makes an executor.
+        queue_size: the most tasks that may wait.
+
+    Attributes:
+        waiting: tasks that no thread has taken yet.
+        under_way: those that are being handed over, and since when.
+    """
+
+    def __init__(self, make: Callable[[], Executor], queue_size: int) -> None:
+        self.pool = WorkerPool(_THREADS, queue_size, name="atila-executor", one_thread_per_job=True)
+        self.executor: Executor | None = None
+        self.waiting: set[Task] = set()
+        self.under_way: dict[Task, float] = {}
+        self._make = make
+        self._lock = threading.Lock()
+
+    def submit(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
+        """Hand a call over."""
         executor = self._replaced(None)
         try:
             return executor.submit(func, *args, **kwargs)
         except BrokenExecutor:
             return self._replaced(executor).submit(func, *args, **kwargs)
 
+    def late(self) -> list[Task]:
+        """Tasks that should have been handed over."""
+        limit = time.monotonic() - HAND_OVER_SECONDS
+        return [task for task, since in tuple(self.under_way.items()) if since < limit]
+
     def _replaced(self, broken: Executor | None) -> Executor:
         """The executor; another one if it is this."""
         with self._lock:
-            if self._executor is broken:
+            if self.executor is broken:
                 executor = self._make()
                 if not isinstance(executor, Executor):
                     raise TypeError(
                         "app.config.PROCESS_EXECUTOR must make a concurrent.futures.Executor, not"
                         f" {type(executor).__name__}"
                     )
-                self._executor = executor
-            return self._executor  # type: ignore[return-value]  # None is always replaced
-
-    def close(self) -> None:
-        """Cancel jobs that have not begun; running ones go on to their end."""
-        self._pool.close(0)
-        for future in tuple(self._pending):
-            future.cancel()
-        if self._executor is not None:
-            # The option cancel_futures is not everybody's.
-            self._executor.shutdown(wait=False)
+                self.executor = executor
+            return self.executor  # type: ignore[return-value]  # None is always replaced
 
 
 def _finish(task: Task, future: Future[Any]) -> None:

@@ -56,14 +56,28 @@ def process(
         cannot be sent.
 
     Raises:
-        TypeError: func cannot be called or is `async def`; it or its arguments cannot be sent.
+        TypeError: func cannot be called or is `async def`; it or its arguments cannot be sent; it
+            takes a value of a provider, which the other process has not.
     """
     if not callable(func):
         raise TypeError(f"was.Process takes a function, not {type(func).__name__}")
     if iscoroutinefunction(func):
         raise TypeError(f"was.Process takes a plain function; {func.__name__} is async def")
     call = (func, (*positional, *args), dict(kwargs or {}))
+    _check_unprovided(was, *call)
     backend = site_singleton(was.site, _make)
     # An executor has its own way of sending.
     work: Any = pickled(*call) if isinstance(backend, Processes) else call
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)
+
+
+def _check_unprovided(
+    was: Was, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    names = was.app.providers.names_in(func, len(args), kwargs, needed=True)
+    if names:
+        raise TypeError(
+            f"{getattr(func, '__name__', 'the function')} takes {names[0]!r}, which a provider"
+            " makes in the process of the server, and was.Process calls it in another. Mend: give"
+            " it data, make the value inside of it, or use was.Thread, which provides"
+        )

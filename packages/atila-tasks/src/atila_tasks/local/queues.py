@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from inspect import isasyncgenfunction, iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 from atila import HTTPError, current
 from atila.errors import BUSY
 from atila.http.exchange import ClientGone
 from atila.runtime.pool import WorkerPool
+from atila.serving.provision import supplied_alone
 from atila.serving.streams import to_bytes
 from atila_tasks.core.backends import site_singleton
 
@@ -159,13 +160,20 @@ def _make(config: Config) -> Producers:
     return Producers(config.QUEUE_THREADS)
 
 
-def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) -> Any:
+def queue(
+    was: Was,
+    produce: Callable[[Queue], object] | Callable[Concatenate[Queue, ...], object],
+    /,
+    *,
+    size: int = SIZE,
+) -> Any:
     """Answer with the pieces that a function puts into a queue: `return was.Queue(produce)`.
 
     Args:
         was: the request.
         produce: called as produce(queue) in a thread when the answer begins. It puts str or bytes,
-            and None at the end, or returns.
+            and None at the end, or returns. Further parameters are values of providers, made for it
+            alone; they end when it does.
         size: pieces that may wait for the client before the producer has to.
 
     Returns:
@@ -179,7 +187,7 @@ def queue(was: Was, produce: Callable[[Queue], object], /, *, size: int = SIZE) 
             "was.Queue takes a plain function (queue); write an asynchronous generator for work"
             " that needs no thread"
         )
-    return _pieces(was, produce, size)
+    return _pieces(was, supplied_alone(was, produce, 1, ()), size)
 
 
 async def _pieces(was: Was, produce: Callable[[Queue], object], size: int) -> AsyncIterator[Any]:

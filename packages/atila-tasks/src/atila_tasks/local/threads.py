@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.pool import WorkerPool
-from atila.serving.provision import for_task
+from atila.serving.provision import supplied_alone
 from atila_tasks.core.backend import Backend
 from atila_tasks.core.backends import drained, site_singleton, submit, withdraw
 from atila_tasks.core.task import Task
@@ -92,7 +92,7 @@ def thread(
             f"was.Thread takes a plain function; {func.__name__} is async def, await it"
         )
     args, kwargs = tuple(args), kwargs or {}
-    func = for_task(was, func, len(positional) + len(args), kwargs)
+    func = supplied_alone(was, func, len(positional) + len(args), kwargs)
     work = partial(func, *positional, *args, **kwargs)
     backend = site_singleton(was.site, _make)
     return Task(was, backend, work, timeout=timeout, filter=filter, meta=meta)

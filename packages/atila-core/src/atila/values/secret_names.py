@@ -1,0 +1,18 @@
+"""Finds out by its name whether a value is a secret."""
+
+from __future__ import annotations
+
+import re
+
+NAME = (
+    r"pass(?:w(?:or)?d|phrase|code)?s?(?![a-z])|password|passwd|pwd|secret|token|cookie|credential"
+    r"|authori[sz]ation|(?<![a-z])auth(?![a-z])|api_?key|secure_?key|(?:^|[_-])keys?(?:$|[_-])"
+    r"|private|session|csrf|jwt|(?<![a-z])otp(?![a-z])|signature|(?<![a-z])(?:pin|cvv|dsn|sid)(?![a-z])"
+)
+"""A regular expression that finds such a name, without regard to case."""
+_IS_SECRET = re.compile(NAME, re.IGNORECASE)
+
+
+def is_secret(name: object) -> bool:
+    """Whether a name is that of a secret."""
+    return isinstance(name, str) and _IS_SECRET.search(name) is not None
