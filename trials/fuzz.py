@@ -2,6 +2,8 @@
 
     hatch run fuzz --minutes 10
     hatch run fuzz --first 1000000          other requests
+    hatch run fuzz --parser websocket       a parser by itself, without servers; repeatable
+    hatch run fuzz --parser grpc --guided   by atheris, which must be installed
 
 Each must be answered, by less than 500, and alike on all engines; `differences.md` has what is
 known to differ. The exit code is 1 if something was found; `corpus/numbers.txt` keeps the numbers
@@ -10,8 +12,13 @@ of requests that found something once, which are sent first.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import itertools
+import math
+import random
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,6 +28,7 @@ from support.servers import serving
 from trials import ROOT
 from trials.differential import difference
 from trials.options import parser, save
+from trials.parsers import TARGETS, WORDS, seeds
 from trials.requests import by_chance
 from trials.stage import ENGINES
 
@@ -35,11 +43,50 @@ def corpus() -> list[int]:
     return [int(line.split()[0]) for line in CORPUS.read_text().splitlines() if line[:1].isdigit()]
 
 
+def parsers(options: argparse.Namespace) -> int:
+    """Feed parsers with bytes, each for so many minutes; the exit code."""
+    lines, seconds = [], 60 * options.minutes
+    for name in options.parser:
+        tried, wrong = (_guided if options.guided else _by_chance)(name, seconds)
+        lines.append(f"- {name}: {tried:,} inputs in {options.minutes:g} minutes; {wrong or 'ok'}")
+        if wrong:
+            lines.append("  **This was found.**")
+    text = f"# Fuzz of parsers\n\n{time.strftime('%Y-%m-%d')}. {options.note}\n\n"
+    save(options.report, "fuzz-parsers", text + "\n".join(lines) + "\n", {})
+    return 1 if any("**" in line for line in lines) else 0
+
+
+def _by_chance(name: str, seconds: float) -> tuple[int, str]:
+    target, words, known = TARGETS[name], WORDS[name], seeds(name)
+    chance, tried, end = random.Random(), 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        pieces = chance.choices([*words, *known], k=chance.randrange(9))
+        pieces.append(chance.randbytes(chance.randrange(30)))
+        chance.shuffle(pieces)
+        data, tried = b"".join(pieces), tried + 1
+        try:
+            target(data)
+        except Exception as error:
+            return tried, f"{data!r}: {error!r}"
+    return tried, ""
+
+
+def _guided(name: str, seconds: float) -> tuple[int, str]:
+    command = [sys.executable, "-m", "trials.guided", name, str(math.ceil(seconds))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    runs = re.findall(r"^#(\d+)\s", done.stderr, re.MULTILINE)
+    return int(runs[-1]) if runs else 0, done.stderr[-2000:] if done.returncode else ""
+
+
 def main() -> int:
     """Run the command line; return the exit code."""
     made = parser("fuzz", __doc__, 5)
     made.add_argument("--first", type=int, default=0, help="the number of the first request")
+    made.add_argument("--parser", choices=TARGETS, action="append", help="this alone; repeatable")
+    made.add_argument("--guided", action="store_true", help="by what is reached (atheris)")
     options = made.parse_args()
+    if options.parser:
+        return parsers(options)
     engines = options.engine or ENGINES
     found: list[str] = []
     with contextlib.ExitStack() as stack:

@@ -78,6 +78,8 @@ class Server:
         options: of `atila serve`, which starts Skitai then, too; None for no such options.
         stdin: a descriptor that it reads from.
         target: for an engine other than Skitai by itself; "" for the script's app.
+        prefix: words before its command, such as those of `ip netns exec`.
+        address: where it listens, if it is started with `options` that say so.
         context: of its clients, where it speaks TLS.
 
     Attributes:
@@ -96,9 +98,12 @@ class Server:
         options: Sequence[str] | None = None,
         stdin: int = subprocess.DEVNULL,
         target: str = "",
+        prefix: Sequence[str] = (),
+        address: str = "127.0.0.1",
         context: ssl.SSLContext | None = None,
     ) -> None:
         self.engine = engine
+        self.address = address
         self.context = context
         _note_start(f"{engine} {script.parent.name}/{script.name}")
         self.port = port or free_port()
@@ -121,10 +126,13 @@ class Server:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
+            given = (
                 command(engine, script, self.port, workers, target)
                 if options is None
-                else by_atila(engine, target or script.name, self.port, workers, options),
+                else by_atila(engine, target or script.name, self.port, workers, options)
+            )
+            self.process = subprocess.Popen(
+                [*prefix, *given],
                 cwd=script.parent,
                 env=variables,
                 stdin=stdin,
@@ -158,7 +166,7 @@ class Server:
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
         """A connection to it."""
-        return Connection(self.port, receive_buffer, self.context)
+        return Connection(self.port, receive_buffer, self.context, self.address)
 
     def get(self, target: str) -> Answer:
         """GET on a connection of its own."""
@@ -181,7 +189,7 @@ class Server:
 
     def url(self, path: str, scheme: str = "http") -> str:
         """The URL of a path."""
-        return f"{scheme}://127.0.0.1:{self.port}{path}"
+        return f"{scheme}://{self.address}:{self.port}{path}"
 
     def log(self) -> str:
         """What it has written so far, to its output and to log files in its home."""

@@ -55,17 +55,26 @@ class Connection:
     Args:
         port: where it listens.
         receive_buffer: bytes that the kernel may hold for us; None for its default.
+        address: where it listens, if it has a namespace of its own.
+        source: the address that it comes from; "" for the usual one.
         context: for TLS.
     """
 
     def __init__(
-        self, port: int, receive_buffer: int | None = None, context: ssl.SSLContext | None = None
+        self,
+        port: int,
+        receive_buffer: int | None = None,
+        context: ssl.SSLContext | None = None,
+        address: str = "127.0.0.1",
+        source: str = "",
     ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(("127.0.0.1", port))
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect((address, port))
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self._buffer = b""

@@ -159,8 +159,8 @@ def test_threads_lose_nothing(store: SharedStore) -> None:
 
 
 def test_time_limits(store: SharedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     store.set("short", 1, timeout=10)
     store.set("long", 1, 100)
     store.incr("short")
@@ -173,6 +173,31 @@ def test_time_limits(store: SharedStore, monkeypatch: pytest.MonkeyPatch) -> Non
     now += 1000
     assert store["short"] == 1, "a value without a limit"
     assert store.add("long", 2)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_the_clock_jumps(shared: Shared, monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    moment, later = time.monotonic(), time.time() + jump
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    shared.set("space", "name", b"1", 10)
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert shared.get("space", "name") == b"1"
+    moment += 11
+    assert shared.get("space", "name") is None
+
+
+def test_lasting_files_go_by_the_time_of_the_day(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The monotonic clock begins anew when the system starts."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    shared = EmbeddedShared(folder, lasting=True)
+    shared.set("space", "name", b"1", 10)
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    assert shared.get("space", "name") == b"1"
+    now += 11
+    assert shared.get("space", "name") is None
 
 
 def test_what_has_ended_is_deleted(shared: Shared) -> None:

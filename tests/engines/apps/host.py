@@ -1,14 +1,22 @@
-"""An app of many hosts, which share their state by Redis."""
+"""An app of many hosts, which share their state by Redis, or of one host."""
 
 import os
+import time
 
 import skitai
+from support.board import Board
 
 from atila import Atila
 
+board = Board(os.environ["ATILA_BOARD"])
 app = Atila(__name__)
 app.securekey = "a key that all hosts have in common"
-app.shared = os.environ["ATILA_REDIS"]
+app.realm = "hosts"
+app.users = {"app": "a password"}
+app.config.HEALTH_PATH = "/health"
+app.config.MAINTAIN_INTERVAL = 0.5
+if "ATILA_REDIS" in os.environ:
+    app.shared = os.environ["ATILA_REDIS"]
 
 
 @app.route("/")
@@ -34,7 +42,7 @@ def logout(was):
 
 
 @app.route("/limited")
-@app.rate_limit(4, 1_000_000)
+@app.rate_limit(4, 1_000_000, key=lambda was: "a client of both")
 def limited(was):
     return "let in"
 
@@ -58,6 +66,53 @@ def changed(was):
 @app.route("/orders")
 def orders(was):
     return str(was.getlu("orders"))
+
+
+@app.route("/now")
+def now(was):
+    return str(time.time())
+
+
+@app.route("/digest", authenticate="digest")
+def digest(was):
+    return was.request.user.name
+
+
+@app.route("/count", methods=["POST"])
+def count(was):
+    return str(app.store.incr("count"))
+
+
+@app.route("/counted")
+def counted(was):
+    return str(app.store.get("count") or 0)
+
+
+@app.maintain(1, once=True)
+def sweep(was, now, count):
+    board.write("sweeps", f"{time.monotonic()}\n")
+
+
+@app.route("/clients")
+@app.websocket(skitai.WS_CHATTY, 60, onopen=lambda was: was.websocket.client_id)
+def clients(was):
+    while message := (yield):
+        yield message
+
+
+@app.route("/push")
+def push(was, client_id, text):
+    return str(app.websocket_send(client_id, text))
+
+
+@app.route("/events")
+def events(was):
+    return was.EventStream(rooms=["all"])
+
+
+@app.route("/say")
+def say(was, text):
+    return str(app.broadcast("all", text))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,12 @@ SETTINGS = {"REVOCATIONS_FOLDER": settings.folder(None)}
 
 _KEY = "revocations"
 
+SLACK = 7200.0
+"""Seconds that a record is kept longer than the session or token that it revokes is valid. That is
+valid until a time of the day: again, then, after the clock was put back, or on a host whose clock
+is behind.
+"""
+
 
 def of(was: Was) -> Shared:
     """The revocations of an app.
@@ -50,7 +56,7 @@ def check(app: Atila) -> None:
 
 def _opened(was: Was) -> Shared:
     app = was.app
-    shared = EmbeddedShared(_folder(app))
+    shared = EmbeddedShared(_folder(app), lasting=True)
 
     def close() -> None:
         forget(app, _KEY)

@@ -223,7 +223,8 @@ class SessionState:
         # Another request may have extended it meanwhile.
         longest = max(self._ends - time.time(), self._ends - self._extended, self._timeout)
         while self._old_ids:
-            records.end(revocations.of(self._was), self._old_ids.pop(), longest)
+            lasts = longest + revocations.SLACK
+            records.end(revocations.of(self._was), self._old_ids.pop(), lasts)
 
     # Writing ------------------------------------------------------------------------------------
 

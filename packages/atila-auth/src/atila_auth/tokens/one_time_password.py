@@ -90,7 +90,7 @@ def verify(was: Was, otp: str | None, secret_key: str | None = None, *, once: bo
         if not once:
             return True
         # A password of the next interval is valid for two more.
-        kept = INTERVAL * (2 * TOLERANCE + 1)
+        kept = INTERVAL * (2 * TOLERANCE + 1) + revocations.SLACK
         return shared.add(_USED, f"{keys.derive(secret, 'otp id', 12).hex()} {at}", b"1", kept)
     shared.add(_FAILED, failures, b"0", INTERVAL)
     shared.incr(_FAILED, failures)

@@ -68,7 +68,7 @@ def revoke(was: Was, token: str | None) -> bool:
         return False
     token_id, ends, *_ = found
     left = ends - time.time()
-    return left > 0 and revocations.of(was).add(_REVOKED, token_id, b"1", left + 1)
+    return left > 0 and revocations.of(was).add(_REVOKED, token_id, b"1", left + revocations.SLACK)
 
 
 def _sealer(was: Was) -> Sealer:

@@ -176,6 +176,7 @@ SETTINGS: dict[str, Setting] = {
     "MAINTAIN_INTERVAL": seconds(60.0, is_positive=True),
     "ACCESS_LOG": choice(None, "combined", "json"),
     "TRUSTED_PROXIES": names(()),
+    "MAX_CONNECTIONS_PER_ADDRESS": number(0, 0),
     "LOG_FORMAT": choice(None, "json", "text"),
     "LOG_LEVEL": choice(None, "debug", "info", "warning", "error", "critical"),
     "METRICS_PATH": path("/metrics"),
@@ -216,6 +217,8 @@ SETTINGS: dict[str, Setting] = {
   none.
 - TRUSTED_PROXIES: addresses and networks of the proxies before the server, ["10.0.0.0/8"]; their
   X-Forwarded-For, -Proto, -Host and -Prefix are trusted. "unix" stands for peers of a Unix socket.
+- MAX_CONNECTIONS_PER_ADDRESS: connections that one address may have to a worker; further ones are
+  refused with 429. 0 for any number. On Skitai alone, and not for trusted proxies.
 - LOG_FORMAT: "json" for one object of JSON per record of apps and framework, or "text"; unless
   logging is configured already.
 - LOG_LEVEL: the least level of the records of apps and framework that are written; None for "info",

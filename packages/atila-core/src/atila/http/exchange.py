@@ -7,7 +7,7 @@ one for each request and gives it to `Site`; docs/architecture.md draws the way.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from atila.http.close_codes import NORMAL
 from atila.http.prefixes import quoted
@@ -91,6 +91,9 @@ class Exchange:
     Exactly one of `respond`, `respond_file`, `respond_stream`, `respond_trailing` and `accept` is
     called, once.
     """
+
+    connections_are_ours: ClassVar[bool] = False
+    """Whether the engine has the connections in hand, and so can limit them."""
 
     __slots__ = ("body", "method", "path", "query")
 

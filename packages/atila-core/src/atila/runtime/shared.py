@@ -108,14 +108,14 @@ def url_of(apps: Iterable[Atila]) -> str | None:
     return urls.pop() if urls else None
 
 
-def until(seconds: float | None) -> float | None:
+def until(seconds: float | None, now: float) -> float | None:
     """When a value ends that is given now."""
-    return time.time() + seconds if seconds else None
+    return now + seconds if seconds else None
 
 
-def is_over(until: float | None) -> bool:
+def is_over(until: float | None, now: float) -> bool:
     """Whether a value has ended."""
-    return until is not None and until <= time.time()
+    return until is not None and until <= now
 
 
 def added(value: bytes | None, by: int) -> int:
@@ -141,14 +141,14 @@ class LocalShared:
     def get(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
         entry = self._spaces.get(space, {}).get(name)
-        return None if entry is None or is_over(entry[1]) else entry[0]
+        return None if entry is None or is_over(entry[1], time.monotonic()) else entry[0]
 
     def set(self, space: str, name: str, value: bytes, seconds: float | None = None) -> None:
         """See `Shared`."""
         with self._lock:
             if seconds:
                 self._purge()
-            self._spaces.setdefault(space, {})[name] = value, until(seconds)
+            self._spaces.setdefault(space, {})[name] = value, until(seconds, time.monotonic())
 
     def add(self, space: str, name: str, value: bytes, seconds: float | None = None) -> bool:
         """See `Shared`."""
@@ -178,7 +178,9 @@ class LocalShared:
         """See `Shared`."""
         with self._lock:
             entries = self._spaces.get(space, {})
-            return [name for name, entry in entries.items() if not is_over(entry[1])]
+            return [
+                name for name, entry in entries.items() if not is_over(entry[1], time.monotonic())
+            ]
 
     def lock(self, space: str) -> AbstractContextManager[object]:
         """See `Shared`."""
@@ -199,5 +201,7 @@ class LocalShared:
         self._writes += 1
         if self._writes % PURGE_EVERY == 0:
             for entries in self._spaces.values():
-                for name in [name for name, entry in entries.items() if is_over(entry[1])]:
+                for name in [
+                    name for name, entry in entries.items() if is_over(entry[1], time.monotonic())
+                ]:
                     del entries[name]

@@ -74,10 +74,13 @@ class EmbeddedShared:
 
     Args:
         folder: the folder of the run.
+        lasting: its files outlive the system's start, and so time limits are times of the day;
+            else they are on the clock that all processes have in common and nobody sets.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lasting: bool = False) -> None:
         self._folder = folder
+        self._is_lasting = lasting
         self._files: _Files | None = None
         self._is_closed = False
         self._cache: dict[str, tuple[int, dict[str, Entry | None]]] = {}
@@ -91,6 +94,9 @@ class EmbeddedShared:
         self._writing = Lock()
         self._depth = 0
 
+    def _now(self) -> float:
+        return time.time() if self._is_lasting else time.monotonic()
+
     def get(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
         files = self._files or self._open()
@@ -101,7 +107,7 @@ class EmbeddedShared:
             entry = kept[name] if kept_at == count else self._read(files, space, name, slot, count)
         except KeyError:
             entry = self._read(files, space, name, slot, count)
-        return None if entry is None or is_over(entry[1]) else entry[0]
+        return None if entry is None or is_over(entry[1], self._now()) else entry[0]
 
     def _read(self, files: _Files, space: str, name: str, slot: int, count: int) -> Entry | None:
         with _available(), self._reading:
@@ -121,7 +127,7 @@ class EmbeddedShared:
     def set(self, space: str, name: str, value: bytes, seconds: float | None = None) -> None:
         """See `Shared`."""
         with self._write(space) as writer:
-            self._put(writer, space, name, (value, until(seconds)))
+            self._put(writer, space, name, (value, until(seconds, self._now())))
 
     def add(self, space: str, name: str, value: bytes, seconds: float | None = None) -> bool:
         """See `Shared`."""
@@ -129,22 +135,22 @@ class EmbeddedShared:
         if self.get(space, name) is not None:
             return False
         with self._write(space) as writer:
-            is_new = _current(writer, space, name) is None
+            is_new = self._current(writer, space, name) is None
             if is_new:
-                self._put(writer, space, name, (value, until(seconds)))
+                self._put(writer, space, name, (value, until(seconds, self._now())))
         return is_new
 
     def take(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
         with self._write(space) as writer:
-            entry = _current(writer, space, name)
+            entry = self._current(writer, space, name)
             writer.execute("delete from entries where space = ? and name = ?", (space, name))
         return None if entry is None else entry[0]
 
     def incr(self, space: str, name: str, by: int = 1) -> int:
         """See `Shared`."""
         with self._write(space) as writer:
-            value, limit = _current(writer, space, name) or (None, None)
+            value, limit = self._current(writer, space, name) or (None, None)
             number = added(value, by)
             self._put(writer, space, name, (orjson.dumps(number), limit))
         return number
@@ -154,7 +160,13 @@ class EmbeddedShared:
         if entry[1] is not None:
             self._timed += 1
             if self._timed % PURGE_EVERY == 0:
-                writer.execute("delete from entries where until <= ?", (time.time(),))
+                writer.execute("delete from entries where until <= ?", (self._now(),))
+
+    def _current(self, writer: sqlite3.Connection, space: str, name: str) -> Entry | None:
+        entry: Entry | None = writer.execute(
+            "select value, until from entries where space = ? and name = ?", (space, name)
+        ).fetchone()
+        return None if entry is None or is_over(entry[1], self._now()) else entry
 
     def names(self, space: str) -> list[str]:
         """See `Shared`."""
@@ -162,7 +174,7 @@ class EmbeddedShared:
         with _available(), self._reading:
             rows = files.reader.execute(
                 "select name from entries where space = ? and (until is null or until > ?)",
-                (space, time.time()),
+                (space, self._now()),
             ).fetchall()
         return [name for (name,) in rows]
 
@@ -261,13 +273,6 @@ def _lock_file(file: int) -> None:
     except BlockingIOError:
         with waiting():
             fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def _current(writer: sqlite3.Connection, space: str, name: str) -> Entry | None:
-    entry: Entry | None = writer.execute(
-        "select value, until from entries where space = ? and name = ?", (space, name)
-    ).fetchone()
-    return None if entry is None or is_over(entry[1]) else entry
 
 
 @contextlib.contextmanager

@@ -84,6 +84,10 @@ class Dispatch:
         """Whether there are trusted proxies."""
         return self._proxies is not None
 
+    def trusts(self, address: str) -> bool:
+        """Whether an address is that of a trusted proxy."""
+        return self._proxies is not None and self._proxies.trusts(address)
+
     def exchange_class(self, kind: type[Kind]) -> type[Kind]:
         """The class of exchanges that an engine is to make; it asks once, when it starts.
 

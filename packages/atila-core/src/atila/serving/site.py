@@ -24,7 +24,7 @@ from atila.runtime.store import SharedStore
 from atila.runtime.updates import Updates
 from atila.serving.apps import Apps, Mount
 from atila.serving.departures import Departures
-from atila.serving.dispatch import Dispatch
+from atila.serving.dispatch import Dispatch, Kind
 from atila.serving.maintenance import Maintainer
 from atila.serving.static import StaticFiles
 
@@ -118,6 +118,7 @@ class Site(Dispatch):
         self.g: SharedStore = SharedStore()
         self.g.attach(self.shared, "g")
         self.updates = Updates(self.shared)
+        self.connections_per_address: int = config.MAX_CONNECTIONS_PER_ADDRESS
         self.on_shutdown(self.updates.close)
         for mount in mounts:
             store.attach(mount.app, self.shared, f"{mount.host} {mount.prefix}")
@@ -155,6 +156,16 @@ class Site(Dispatch):
             self._serve_stores()
             self._maintainer = Maintainer([mount.app for mount in mounts])
             self._maintainer.start()
+
+    def exchange_class(self, kind: type[Kind]) -> type[Kind]:
+        """See `Dispatch`."""
+        if self.connections_per_address and not kind.connections_are_ours:
+            log.warning(
+                "MAX_CONNECTIONS_PER_ADDRESS counts on Skitai alone: this server limits no"
+                " connections. Mend: have a proxy before it do so, such as Nginx by limit_conn, or"
+                " use --engine skitai"
+            )
+        return super().exchange_class(kind)
 
     def _find_observers(self, log_format: str | None) -> list[Observer]:
         """The access log, the metrics and the traces, as far as settings ask for them."""

@@ -55,6 +55,8 @@ class SkitaiExchange(Exchange):
         query: likewise.
     """
 
+    connections_are_ours = True
+
     __slots__ = (
         "_client",
         "_departure",

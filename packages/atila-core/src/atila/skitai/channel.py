@@ -24,6 +24,7 @@ from skitai.backbone.http_server import http_channel, http_server
 from skitai.backbone.https_server import https_channel
 
 from atila.http.fields import decoded
+from atila.skitai.connection_limit import ConnectionLimit
 from atila.skitai.framing import FIELD_LINE
 from atila.skitai.heads import plain_response
 from atila.skitai.poller import Poller
@@ -107,13 +108,17 @@ class Mended:
     Attributes:
         poller: of this process, see `atila.skitai.poller`; None if Skitai's own polls.
         heard: the time of the last bytes from the client (time.monotonic).
+        moved: the time of the last bytes in either direction, or when waiting began anew.
+        on_close: called when the connection is closed, if it is not None.
         tenant: an object whose `timed_out()`, `ended()` (True if it deals with that) and `lost()`
             are called at timeouts, at the client's end of sending, and at the close.
     """
 
     poller: ClassVar[Poller | None] = None
     heard = 0.0
+    moved = 0.0
     tenant: Any = None
+    on_close: Callable[[], object] | None = None
     _paused = False
     _lingering = 0
 
@@ -128,9 +133,19 @@ class Mended:
     producer_fifo: Any
     bytes_in: Any
     bytes_out: Any
-    event_time: int
     _http_channel__is_flushable: bool
     ac_in_buffer: bytes
+
+    @property
+    def event_time(self) -> float:
+        """`moved` as a time of the day, which rs4 compares with the present one: nothing has timed
+        out because the clock was put forward.
+        """
+        return time.time() - (time.monotonic() - self.moved)
+
+    @event_time.setter
+    def event_time(self, now: float) -> None:
+        self.moved = time.monotonic()
 
     @property
     def paused(self) -> bool:
@@ -220,7 +235,7 @@ class Mended:
 
     def recv(self, size: int) -> bytes:
         """Read; b"" on its end, which is not always the end of the connection."""
-        self.event_time = int(time.time())
+        self.moved = time.monotonic()
         try:
             data: bytes = self.socket.recv(size)
         except _WOULD_BLOCK:
@@ -240,7 +255,7 @@ class Mended:
 
     def send(self, data: bytes) -> int:
         """Write as much as the socket takes; gives the number of bytes."""
-        self.event_time = int(time.time())
+        self.moved = time.monotonic()
         try:
             sent: int = self.socket.send(data)
         except _WOULD_BLOCK:
@@ -296,6 +311,8 @@ class Mended:
             return
         tenant, self.tenant = self.tenant, None
         super().close(ignore_die_partner)  # type: ignore[misc]
+        if self.on_close is not None:
+            self.on_close()
         if tenant is not None:
             tenant.lost()
 
@@ -353,9 +370,16 @@ class Acceptor:
         server: the server object. Relied on: `accepting`, by which the poll knows whether it waits
             for connections (http_server.readable).
         later: later(seconds, func) has func() called on the main thread after a while.
+        limit: of the connections of one address, if there is one.
     """
 
-    def __init__(self, server: Any, later: Callable[[float, Callable[[], object]], object]) -> None:
+    def __init__(
+        self,
+        server: Any,
+        later: Callable[[float, Callable[[], object]], object],
+        limit: ConnectionLimit | None = None,
+    ) -> None:
+        self._limit = limit
         self._server = server
         self._later = later
         self._context: ssl.SSLContext | None = getattr(server, "ctx", None)
@@ -372,18 +396,27 @@ class Acceptor:
                 self._rest(error)
             return  # Else it left already, or another worker took it.
         connection.setblocking(False)
+        limit, host = self._limit, address[0] if isinstance(address, tuple) else ""
+        if limit is not None and not limit.enter(host):
+            limit.refuse(connection)
+            return
+        channel: Mended | None = None
         try:
             if server.socket.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is None:
-                PlainChannel(server, connection, address)
+                channel = PlainChannel(server, connection, address)
             else:
                 secured = self._context.wrap_socket(
                     connection, server_side=True, do_handshake_on_connect=False
                 )
-                SecureChannel(server, secured, address)
+                channel = SecureChannel(server, secured, address)
         except OSError:
             connection.close()
+        if limit is not None and (channel is None or channel.closed):
+            limit.leave(host)
+        elif limit is not None and channel is not None:
+            channel.on_close = lambda: limit.leave(host)
 
     def _rest(self, error: OSError) -> None:
         """Wait until there may be descriptors again; the poll would return at once, for ever."""

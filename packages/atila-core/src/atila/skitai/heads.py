@@ -17,14 +17,15 @@ _STATUS_LINES = {
 }
 _common = ""
 _date = b""
-_until = 0.0
+_second = 0
 
 
 def _refresh() -> None:
-    global _common, _date, _until
+    global _common, _date, _second
     now = time.time()
-    if now >= _until:
-        _until = int(now) + 1.0
+    # Another one, not a later one: the clock may have been put back.
+    if int(now) != _second:
+        _second = int(now)
         date = formatdate(now, usegmt=True)
         _common = f"Server: {SERVER}\r\nDate: {date}\r\n"
         _date = date.encode()

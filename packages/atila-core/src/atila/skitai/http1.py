@@ -232,7 +232,7 @@ class Http1Exchange(SkitaiExchange):
             self._break_off(HTTPError(408, "the body of the request did not come"))
         else:
             # The handler takes its time. Skitai would answer 503 in its place.
-            channel.event_time = int(time.time())
+            channel.moved = time.monotonic()
 
     def lost(self) -> None:
         """The connection is closed."""

@@ -368,7 +368,7 @@ class Bridge:
         if not self.exchanges or channel.is_stuck() or self._pinged_at > channel.heard:
             channel.close()
             return
-        channel.event_time = int(time.time())
+        channel.moved = time.monotonic()
         self._pinged_at = time.monotonic()
         self._protocol.conn.ping(b"\0" * 8)
         self._protocol.flush()

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import skitai
 from rs4 import asyncore
 from rs4.protocols import lifetime as polling
 from skitai import lifetime
@@ -24,6 +23,7 @@ from atila.serving.site import Site
 from atila.skitai import poller
 from atila.skitai.base import SkitaiExchange
 from atila.skitai.channel import Acceptor, Mended, decode_http2_headers
+from atila.skitai.connection_limit import ConnectionLimit
 from atila.skitai.loop_bridge import Pump
 from atila.skitai.names import show_g
 from atila.skitai.request_filter import Front
@@ -69,7 +69,7 @@ class Worker:
         self.scheme = "https" if hasattr(server, "ctx") else "http"
         self.address = (server.ip or server.server_name, server.port)
         decode_http2_headers()
-        server.handle_accept = Acceptor(server, self.later)
+        server.handle_accept = Acceptor(server, self.later, self._limit())
         # Later: Skitai is about to put a memory of its own there, with `start_was`.
         self.pump.call(lambda: show_g(site.g))
         wasc.register("atila_exit", Leaver(wasc), False)
@@ -79,8 +79,15 @@ class Worker:
             # The signal came while the site was made.
             self.pump.call(lifetime.shutdown, 0, 1.0)
         server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        skitai.sched(ZOMBIE_SECONDS, polling.maintern_zombie_channel)
+        self._look_for_zombies()
         self._fronts: dict[int, Front] = {}
+
+    def _limit(self) -> ConnectionLimit | None:
+        """Of the connections of one address, if there is one."""
+        most = self.site.connections_per_address
+        if not most:
+            return None
+        return ConnectionLimit(most, self.site.trusts, self.later, self.scheme == "https")
 
     def serve(self, vhost: Any) -> None:
         """Serve the apps of a virtual host; once is enough."""
@@ -107,6 +114,11 @@ class Worker:
             self.pump.call(restart_worker)
 
         files.watch(give_way)
+
+    def _look_for_zombies(self) -> None:
+        # By our clock: Skitai's schedule stands still when that of the system is put back.
+        polling.maintern_zombie_channel(time.time())
+        self.later(ZOMBIE_SECONDS, self._look_for_zombies)
 
     def later(self, seconds: float, func: Callable[[], object]) -> None:
         """Have func() called on the main thread after a while."""

@@ -37,6 +37,7 @@ class TestResponse:
     """
 
     __test__ = False
+    connections_are_ours = True  # There are none.
 
     def __init__(
         self,

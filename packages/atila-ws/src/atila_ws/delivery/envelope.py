@@ -24,7 +24,7 @@ class Envelope:
         value: the message.
         is_room: it is for a room.
         space: the name space of the app that the room is in.
-        until: seconds since the epoch; later it is not delivered any more, so that a sender
+        until: on this host's monotonic clock; later it is not delivered any more, so that a sender
             can rely on a report that it was not.
         event: for event streams as well: the name of the event, "" for the usual one; None for
             WebSockets alone.
@@ -51,17 +51,28 @@ class Envelope:
         kind = "json" if isinstance(value, dict | list) else "text"
         return cls(to, kind if isinstance(message, str) else "bytes", message, **rest)
 
-    def pack(self) -> bytes:
-        """As bytes."""
-        fields = [self.to, self.kind, self.is_room, self.space, self.until, self.event, self.mark]
+    def pack(self, ahead: float = 0.0) -> bytes:
+        """As bytes.
+
+        Args:
+            ahead: seconds by which the clock of those that will read it is ahead of our monotonic
+                one; see `unpack`.
+        """
+        until = self.until + ahead
+        fields = [self.to, self.kind, self.is_room, self.space, until, self.event, self.mark]
         head = orjson.dumps(fields)
         value = self.value if isinstance(self.value, bytes) else self.value.encode()
         return len(head).to_bytes(_HEAD, "big") + head + value
 
     @classmethod
-    def unpack(cls, data: bytes) -> Envelope:
-        """The parcel that some bytes are."""
+    def unpack(cls, data: bytes, ahead: float = 0.0) -> Envelope:
+        """The envelope that some bytes are.
+
+        Args:
+            ahead: seconds by which the clock of its sender was ahead of our monotonic one.
+        """
         end = _HEAD + int.from_bytes(data[:_HEAD], "big")
-        to, kind, *rest = orjson.loads(data[_HEAD:end])
+        to, kind, is_room, space, until, *rest = orjson.loads(data[_HEAD:end])
         value = data[end:]
-        return cls(to, kind, value if kind == "bytes" else value.decode(), *rest)
+        message = value if kind == "bytes" else value.decode()
+        return cls(to, kind, message, is_room, space, until - ahead, *rest)

@@ -192,7 +192,7 @@ class Hub:
         worker, _, token = client_id.partition(".")
         if not token or not worker.isalnum():
             return False
-        envelope.until = time.time() + patience
+        envelope.until = time.monotonic() + patience
         if worker == self.worker:
             return bool(await _count(self.deliver(envelope)))
         with self._lock:
@@ -200,7 +200,7 @@ class Hub:
         return bool(await messenger.ask(worker, envelope, patience))
 
     async def _broadcast(self, envelope: Envelope, patience: float) -> int:
-        envelope.until = time.time() + patience
+        envelope.until = time.monotonic() + patience
         with self._lock:
             messenger = self._bring()
         # First here: nothing else can come between two broadcasts of one sender.
@@ -215,7 +215,7 @@ class Hub:
         Returns:
             The number of recipients, or an awaitable of it.
         """
-        left = envelope.until - time.time()
+        left = envelope.until - time.monotonic()
         if left <= 0:
             return 0
         if envelope.is_room:

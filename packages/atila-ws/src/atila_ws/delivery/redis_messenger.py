@@ -147,7 +147,7 @@ class RedisMessenger:
             return
         asker, number = data[1 : 1 + NAME].decode(), data[1 + NAME : 9 + NAME]
         if asker != self._worker:
-            outcome = self._deliver(Envelope.unpack(data[9 + NAME :]))
+            outcome = self._deliver(Envelope.unpack(data[9 + NAME :], _ahead()))
             self._loop.spawn(self._tell(asker, number, outcome))
 
     async def _tell(self, asker: str, number: bytes, outcome: int | Awaitable[int]) -> None:
@@ -183,7 +183,7 @@ class RedisMessenger:
         try:
             async with asyncio.timeout(patience + 1.0):
                 heard = await self._publisher.publish(
-                    self._prefix + channel, head + envelope.pack()
+                    self._prefix + channel, head + envelope.pack(_ahead())
                 )
                 question.asked = heard - own
                 question.look()
@@ -206,6 +206,13 @@ class RedisMessenger:
             await self._publisher.aclose()
         except self._errors:
             pass  # It is gone already.
+
+
+def _ahead() -> float:
+    """Seconds by which the time of the day, which hosts have in common, is ahead of our monotonic
+    clock.
+    """
+    return time.time() - time.monotonic()
 
 
 def _look_after(connection: Any) -> None:
