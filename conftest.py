@@ -32,6 +32,16 @@ sys.dont_write_bytecode = False
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """What reads a launch script leaves it as `__main__`, which children of multiprocessing import:
+    a process pool of a later test would serve it.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options --engine and --slowest."""
     help = "run tests of engines on this one, whatever their module says; may be repeated"

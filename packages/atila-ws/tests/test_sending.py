@@ -233,6 +233,7 @@ class Worker:
             for writer in tuple(messenger._served):
                 writer.transport.abort()
 
+        wait_until(lambda: self.hub._messenger._server is not None, "it listens")
         self.run(drop())
 
 

@@ -11,7 +11,7 @@ from atila.http.forms import is_json
 from atila.http.methods import WITHOUT_BODY
 from atila.routing.router import SPECIAL
 from atila.validation.converters import Check, Invalid, is_blank, shown
-from atila.values.secret_names import is_secret
+from atila.values.secret_names import is_secret_input
 
 if TYPE_CHECKING:
     from atila import Was
@@ -142,7 +142,7 @@ class Group:
         try:
             checked = check(value)
         except Invalid as invalid:
-            is_shown = invalid.show and not is_secret(str(place))
+            is_shown = invalid.show and not is_secret_input(str(place))
             instead = f", not {shown(value)}" if is_shown else ""
             raise HTTPError(
                 400, f"parameter {str(place)!r} {invalid.must}{instead} [{rule.keyword}]"

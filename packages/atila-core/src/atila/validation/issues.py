@@ -7,7 +7,7 @@ from typing import Any
 
 from atila.errors import HTTPError
 from atila.values.places import place
-from atila.values.secret_names import is_secret
+from atila.values.secret_names import is_secret_input
 
 MOST = 100
 """The most issues that an answer lists; reading stops there."""
@@ -70,7 +70,7 @@ class Issues:
 
     def take(self, issue: Issue) -> None:
         """The same of an issue that was noted elsewhere."""
-        if is_secret(issue.at):
+        if is_secret_input(issue.at):
             # Answers are shown on pages, and kept in logs of clients.
             issue = replace(issue, message=issue.message.partition(", not ")[0])
         self.found.append(issue)
