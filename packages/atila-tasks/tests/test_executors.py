@@ -88,12 +88,23 @@ def test_broken_one_is_replaced(app: Atila, run: Run) -> None:
     app.site.shutdown()
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("where", ["made", "submitted"])
 def test_one_that_hangs_is_replaced(
-    app: Atila, run: Run, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, where: str
+    app: Atila,
+    run: Run,
+    gate: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    at_once: bool,
 ) -> None:
     """As a pool of processes does whose fork server does not answer: it holds a lock meanwhile."""
     monkeypatch.setattr(executors, "HAND_OVER_SECONDS", 0.2)
+    late = executors._Desk.late
+    if not at_once:
+        # The other thread has begun a moment later.
+        one_more = lambda desk: [task for task in late(desk) if not task.done][:1]  # noqa: E731
+        monkeypatch.setattr(executors._Desk, "late", one_more)
     ran: list[int] = []
 
     class Hanging(Pool):

@@ -40,6 +40,7 @@ class Executors(Backend):
         self._make = make
         self._queue_size = queue_size
         self._desk = _Desk(make, queue_size)
+        self._left: list[_Desk] = []
         self._pending: set[Future[Any]] = set()
         self._is_closed = threading.Event()
         self._watch: threading.Thread | None = None
@@ -87,6 +88,9 @@ class Executors(Backend):
 
     def _look_after(self) -> None:
         while not self._is_closed.wait(HAND_OVER_SECONDS / 4):
+            # Their other threads may have begun a moment later than the one that was found late.
+            for left in self._left:
+                _give_up(left.late())
             desk = self._desk
             if late := desk.late():
                 log.error(
@@ -95,9 +99,9 @@ class Executors(Backend):
                 )
                 # Its threads are left where they hang: nothing can interrupt them, and to shut it
                 # down may wait for what they hold.
+                self._left.append(desk)
                 self._desk = _Desk(self._make, self._queue_size)
-                for task in late:
-                    task.fail(TimeoutError("the executor does not take the task"), STA_UNSENT)
+                _give_up(late)
                 for task in tuple(desk.waiting):
                     self._hand_over(self._desk, task)
 
@@ -157,6 +161,11 @@ class _Desk:
                     )
                 self.executor = executor
             return self.executor  # type: ignore[return-value]  # None is always replaced
+
+
+def _give_up(tasks: list[Task]) -> None:
+    for task in tasks:
+        task.fail(TimeoutError("the executor does not take the task"), STA_UNSENT)
 
 
 def _finish(task: Task, future: Future[Any]) -> None:
