@@ -75,6 +75,9 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
 
 
 def _name(told: traceback.TracebackException) -> str:
+    # Of 3.13, which deprecates the class that others have.
+    if (full := getattr(told, "exc_type_str", None)) is not None:
+        return str(full).rpartition(".")[2]
     return getattr(told.exc_type, "__name__", "Exception")
 
 
