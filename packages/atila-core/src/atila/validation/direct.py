@@ -98,9 +98,9 @@ def direct_body(plan: Plan) -> Direct | None:
     whole = plan.whole_body
     if whole is None or whole.type is None or whole.type.takes_bytes or plan.parameters.takes_any:
         return None
-    if len(plan.in_rule) + 1 != len(plan.parameters.all) or plan.not_of_body:
+    if len(plan.in_rule) + 1 != len(plan.parameters.all):
         return None
-    name, read = whole.name, _body_reader(whole.type)
+    name, read = whole.name, _body_reader(whole.type, plan.not_of_body)
     steps = tuple((p.name, _converter(p)) for p in plan.in_rule)
 
     def bind(was: Was) -> Mapping[str, Any] | None:
@@ -135,12 +135,17 @@ def _add_path(
         values[key] = path[key] if convert is None else convert(path[key])
 
 
-def _body_reader(type: Typed) -> Callable[[bytes], Any]:
-    """The function that gives a body of JSON as a value of a type, or raises one of `_FAULTS`."""
+def _body_reader(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]:
+    """The function that gives a body of JSON as a value of a type, or raises one of `_FAULTS`.
+
+    Args:
+        type: the type.
+        foreign: fields of the body that are not for the value.
+    """
     decode = type.decode
-    if decode is None:
-        convert = _by_reading(type, places.BODY, is_text=False)
-        return lambda body: convert(forms.parse_json_exactly(body))
+    # A model takes no fields but its own; a dict takes any.
+    if decode is None or (foreign and not type.is_model):
+        return _long_body_reader(_by_reading(type, places.BODY, is_text=False), foreign)
 
     def read(body: bytes) -> Any:
         made = decode(body)
@@ -148,6 +153,16 @@ def _body_reader(type: Typed) -> Callable[[bytes], Any]:
         if b"\\u" in body or body.count(b":") != _encode(made).count(b":"):
             raise ValueError("some key may be there twice")
         return made
+
+    return read
+
+
+def _long_body_reader(convert: Convert, foreign: frozenset[str]) -> Callable[[bytes], Any]:
+    def read(body: bytes) -> Any:
+        sent = forms.parse_json_exactly(body)
+        if type(sent) is dict and not foreign.isdisjoint(sent):
+            raise ValueError("taken out by RequestSource")
+        return convert(sent)
 
     return read
 
