@@ -117,7 +117,7 @@ def last_run() -> Path:
     runs = [
         path
         for path in (ROOT / "benchmarks" / "results").glob("cpython-*.json")
-        if not path.stem.endswith("-db")
+        if not path.stem.endswith(("-db", "-life"))
     ]
     return max(runs, key=lambda path: str(json.loads(path.read_text())["started"]))
 
