@@ -177,10 +177,8 @@ class LocalShared:
     def names(self, space: str) -> list[str]:
         """See `Shared`."""
         with self._lock:
-            entries = self._spaces.get(space, {})
-            return [
-                name for name, entry in entries.items() if not is_over(entry[1], time.monotonic())
-            ]
+            entries, now = self._spaces.get(space, {}), time.monotonic()
+            return [name for name, entry in entries.items() if not is_over(entry[1], now)]
 
     def lock(self, space: str) -> AbstractContextManager[object]:
         """See `Shared`."""
@@ -200,8 +198,7 @@ class LocalShared:
     def _purge(self) -> None:
         self._writes += 1
         if self._writes % PURGE_EVERY == 0:
+            now = time.monotonic()
             for entries in self._spaces.values():
-                for name in [
-                    name for name, entry in entries.items() if is_over(entry[1], time.monotonic())
-                ]:
+                for name in [n for n, entry in entries.items() if is_over(entry[1], now)]:
                     del entries[name]
