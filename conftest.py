@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import forkserver
 from support.servers import ENGINES, STARTS
 from xdist.scheduler import LoadScopeScheduling
 
@@ -40,6 +41,12 @@ def main_module() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Servers are forked but for what measures them."""
+    forkserver.is_used = item.get_closest_marker("measures") is None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
