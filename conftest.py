@@ -157,6 +157,8 @@ def pytest_collection_modifyitems(
         fixtures = set(getattr(item, "fixturenames", ()))
         if SERVED & fixtures or item.nodeid.startswith("tests/engines/"):
             item.add_marker(pytest.mark.served)
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.thorough)
     # Others leave out what is not selected.
     yield
     if worker := getattr(config, "workerinput", None):

@@ -5,12 +5,13 @@ imports took longer than most of their tests. A fork runs what the command line 
 as `python SCRIPT` or `python -m MODULE` would, with arguments, environment, folder, output, session
 and end of its own; so does each process that the server starts.
 
-Where a fork would differ, with a command that is none of Python's or with variables that Python
-reads when it starts, `start` starts a process as usual.
+Where a fork would differ, with a command that is none of Python's or with variables that the linker
+reads, `start` starts a process as usual.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -25,7 +26,7 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, ClassVar, Protocol
 
 PRELOADED = (
     "atila.engines.asgi",
@@ -72,6 +73,10 @@ PRELOADED = (
 """Not Skitai, which reads the command line when it is imported."""
 is_used = False
 """Whether `start` forks. What measures a server does without, and so does what is no test."""
+OF_SYSTEM = ("LD_", "LC_", "LANG", "TZ", "GLIBC_", "MALLOC_")
+"""Beginnings of variables that the linker and the C library read when a process starts."""
+OF_PYTHON = ("PYTHON",)
+"""And Python."""
 MESSAGE_SIZE = 1 << 20
 DESCRIPTORS = 3
 
@@ -116,8 +121,9 @@ def start(
         log: where its output and errors go.
     """
     if is_used and _is_script(command) and hasattr(os, "pidfd_open"):
-        server = ForkServer.of_process(_of_python(environment))
-        if server is not None:
+        usual = _starting_with(OF_SYSTEM, os.environ)
+        if _starting_with(OF_SYSTEM, environment) == usual:
+            server = ForkServer.of_process(_starting_with(OF_PYTHON, environment))
             return server.start(command, folder, environment, stdin, log)
     return subprocess.Popen(
         command,
@@ -138,9 +144,8 @@ def _is_script(command: Sequence[str]) -> bool:
     return first.parent == Path(sys.executable).parent and first.name == "atila"
 
 
-def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that Python reads when it starts."""
-    return {key: value for key, value in environment.items() if key.startswith("PYTHON")}
+def _starting_with(prefixes: tuple[str, ...], variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in variables.items() if key.startswith(prefixes)}
 
 
 class ForkServer:
@@ -150,28 +155,35 @@ class ForkServer:
         variables: those that Python reads when it starts.
     """
 
-    _found: ForkServer | None = None
+    _found: ClassVar[dict[frozenset[tuple[str, str]], ForkServer]] = {}
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = dict(variables)
         self.owner = os.getpid()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        others = {key: os.environ[key] for key in os.environ if not key.startswith("PYTHON")}
+        others = {key: value for key, value in os.environ.items() if not key.startswith(OF_PYTHON)}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
-                env=others | self.variables,
+                env=others | dict(variables),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        atexit.register(self.close)
 
     @classmethod
-    def of_process(cls, variables: Mapping[str, str]) -> ForkServer | None:
-        """That of this process; None if its variables are others."""
-        if cls._found is None or cls._found.owner != os.getpid():
-            cls._found = ForkServer(variables)
-        return cls._found if cls._found.variables == variables else None
+    def of_process(cls, variables: Mapping[str, str]) -> ForkServer:
+        """That of this process with these variables."""
+        key = frozenset(variables.items())
+        if key not in cls._found or cls._found[key].owner != os.getpid():
+            cls._found[key] = ForkServer(variables)
+        return cls._found[key]
+
+    def close(self) -> None:
+        """Fork no more; what was forked goes on."""
+        self._socket.close()
+        if self.owner == os.getpid():
+            self._process.wait()
 
     def start(
         self,
