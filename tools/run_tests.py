@@ -80,7 +80,16 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
     """
     also = f" and ({marks})" if marks else ""
     beside = pytest_beside(*BESIDE, "-m", f"not measures{also}", *arguments)
-    return worst([beside, pytest("-m", f"measures{also}", *arguments)])
+    named = any(Path(word.partition("::")[0]).exists() for word in arguments)
+    paths = () if named else measuring()
+    return worst([beside, pytest("-m", f"measures{also}", *arguments, *paths)])
+
+
+def measuring() -> list[str]:
+    """The modules with tests that measure, so that no others are looked through for them."""
+    modules = [*ROOT.glob("packages/*/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py")]
+    found = [path for path in modules if "mark.measures" in path.read_text()]
+    return [str(path.relative_to(ROOT)) for path in sorted(found)]
 
 
 def between_packages() -> list[str]:
