@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError, SetupError
 from atila.http import uploads
-from atila.http.response import ANSWERED, Response
+from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from atila.layers import After, Before, Steps
 
 log = logging.getLogger("atila.app")
-
-_NO_AWAITABLES = frozenset({str, bytes, dict, list, Response})
-"""Most answers are of these types; to look for a method that a class has not takes longer."""
 
 
 class Endpoint:
@@ -300,7 +297,7 @@ class Endpoint:
             if forks.is_child:
                 forks.end(was)
             kind = type(value)
-            if kind not in _NO_AWAITABLES and hasattr(kind, "__await__"):
+            if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
                 return self._await_and_send(was, value, self._after)
             for replace in self._after:
                 replaced = replace(was, value)
