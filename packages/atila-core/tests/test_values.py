@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila
@@ -96,6 +96,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_comes_back_as_it_was(value: Any) -> None:
     found = json.loads(json.dumps(value))
