@@ -1,4 +1,4 @@
-"""A listener for an event of the start, or a provider, that raises keeps the process from serving."""
+"""A listener for the start, or a provider, that raises keeps the process from serving."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ def check(engine: str, workers: int, event: str, is_async: str = "") -> None:
         assert "Traceback (most recent call last):" in server.log()
         assert "LookupError: the cupboard is bare" in server.log()
         # Where the step begins that failed, besides where it did.
-        assert re.search(
-            r"Raised by .* \(.*unready\.py:\d+\), without which the app does not", server.log()
-        )
+        step = r"Raised by .* \(.*unready\.py:\d+\), without which the app does not serve"
+        assert re.search(step, server.log())
     finally:
         server.stop()
 
