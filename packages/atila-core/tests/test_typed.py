@@ -722,6 +722,66 @@ def test_what_looks_like_a_key_that_comes_twice(app: Atila, client: TestClient) 
     assert client.post("/", data=json.dumps(long).encode(), headers=JSON).status_code == 200
 
 
+class Node(msgspec.Struct):
+    parts: list[Node]
+
+
+class Leaves(TypedDict, total=False):
+    parts: list[Leaves]
+
+
+class Tree(pydantic.BaseModel):
+    parts: list[Tree] = []
+
+
+class Loose(msgspec.Struct):
+    parts: Any
+
+
+@pytest.mark.parametrize("hint", [Node, Leaves, Tree, Loose, Annotated[Any, Body()], None])
+def test_deep_bodies_are_answered_or_refused(app: Atila, client: TestClient, hint: Any) -> None:
+    def echo(was: Was, value: Any) -> Any:
+        return {"sent": [value]}
+
+    def untyped(was: Was) -> Any:
+        return {"sent": [was.request.JSON]}
+
+    if hint is not None:
+        echo.__annotations__["value"] = hint
+    app.route("/", methods=["POST"])(untyped if hint is None else echo)
+    for levels in range(1, 101, 9):
+        body = b'{"parts":[' * levels + b"]}" * levels
+        answer = client.post("/", data=body, headers=JSON)
+        assert (answer.status_code, answer.json()["sent"]) == (200, [json.loads(body)])
+    for levels in (101, 120, 128, 130, 200, 400, 480, 1000):
+        body = b'{"parts":[' * levels + b"]}" * levels
+        answer = client.post("/", data=body, headers=JSON)
+        assert answer.status_code == 400, answer.text
+        assert "nested deeper than" in answer.text or "depth limit" in answer.text
+
+
+def test_many_faults_that_pydantic_finds(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Tree))
+
+    def faults(parts: list[Any]) -> list[tuple[str, str]]:
+        answer = client.post("/", json={"parts": parts})
+        return [(at_, rule) for _, at_, rule in errors(answer)]
+
+    each = [(f"parts[{number}]", "model_type") for number in range(100)]
+    assert faults([1] * 1000) == each
+    tracemalloc.start()
+    try:
+        assert faults([1] * 50_000) == each
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Words for all of them would be three times as much.
+    assert most < 25_000_000
+    # The first thousand items have none.
+    assert faults([{}] * 1000 + [1] * 1001) == [("", "type")]
+    assert faults([{}] * 500 + [{"parts": 1}] * 5000)[0] == ("parts[500].parts", "list_type")
+
+
 def test_many_errors_take_little_memory(app: Atila, client: TestClient) -> None:
     app.route("/", methods=["POST"])(taking(Order))
     body = json.dumps({"lines": [{"item": 1, "count": 0}] * 100_000}).encode()
