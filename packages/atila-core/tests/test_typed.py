@@ -722,6 +722,29 @@ def test_what_looks_like_a_key_that_comes_twice(app: Atila, client: TestClient) 
     assert client.post("/", data=json.dumps(long).encode(), headers=JSON).status_code == 200
 
 
+class Strict(pydantic.BaseModel, strict=True):
+    when: datetime.date
+    key: uuid.UUID
+    labels: set[Label]
+    number: int = 0
+
+
+def test_strict_models_take_what_json_has_no_type_for(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Strict))
+    app.route("/all", methods=["POST"])(taking(Annotated[list[Strict], Body()]))
+    good = {"when": "2026-01-31", "key": str(KEY), "labels": ["bug"]}
+    made = Strict(when=datetime.date(2026, 1, 31), key=KEY, labels={Label.BUG})
+    assert client.post("/", json=good).text == repr(made)
+    assert client.post("/all", json=[good]).text == repr([made])
+    bad = {"when": 5, "key": "x", "labels": "bug", "number": "1"}
+    assert errors(client.post("/", json=bad)) == [
+        ("body", "when", "date_type"),
+        ("body", "key", "uuid_parsing"),
+        ("body", "labels", "set_type"),
+        ("body", "number", "int_type"),
+    ]
+
+
 class Node(msgspec.Struct):
     parts: list[Node]
 

@@ -14,6 +14,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 
 from atila.validation.issues import INVALID, Path, Reading
 from atila.validation.readers import Reader, Schema
+from atila.values import json
 
 if TYPE_CHECKING:
     from atila.validation.schemas import Components
@@ -58,12 +59,21 @@ class PydanticReader(Reader):
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:
-            for problem in self._problems(value, error):
-                rule = _RULES.get(problem["type"], problem["type"])
-                message = _MESSAGES.get(rule, problem["msg"])
-                place = _place(problem["loc"], value, is_absent=rule == "required")
-                reading.fail((*path, *place), message, rule)
-            return INVALID
+            failed = error
+        if not reading.is_text and failed.error_count() <= MANY:
+            # A strict model takes dates and the like as text from JSON alone.
+            try:
+                return self._adapter.validate_json(json.dumps(value, None))
+            except ValidationError as error:
+                failed = error
+            except TypeError:
+                pass  # Not of JSON: the argument of another call.
+        for problem in self._problems(value, failed):
+            rule = _RULES.get(problem["type"], problem["type"])
+            message = _MESSAGES.get(rule, problem["msg"])
+            place = _place(problem["loc"], value, is_absent=rule == "required")
+            reading.fail((*path, *place), message, rule)
+        return INVALID
 
     def _problems(self, value: Any, error: ValidationError) -> list[Any]:
         """The problems of a value as pydantic words them, or the first of many."""
