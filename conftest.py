@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import forkserver
 from support.servers import ENGINES, STARTS
 from xdist.scheduler import LoadScopeScheduling
 
@@ -40,6 +41,12 @@ def main_module() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Servers are forked but for what measures them."""
+    forkserver.is_used = item.get_closest_marker("measures") is None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -150,6 +157,8 @@ def pytest_collection_modifyitems(
         fixtures = set(getattr(item, "fixturenames", ()))
         if SERVED & fixtures or item.nodeid.startswith("tests/engines/"):
             item.add_marker(pytest.mark.served)
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.thorough)
     # Others leave out what is not selected.
     yield
     if worker := getattr(config, "workerinput", None):
