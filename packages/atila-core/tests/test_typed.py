@@ -600,6 +600,25 @@ def test_parts_of_a_request(app: Atila, client: TestClient) -> None:
     ]
 
 
+def test_a_name_that_both_query_and_body_give(app: Atila, client: TestClient) -> None:
+    """The body wins, as without types; the value that loses must not be of the type."""
+
+    @app.route("/typed", methods=["POST"])
+    def typed(was: Was, page: int = 1) -> str:
+        return repr(page)
+
+    @app.route("/plain", methods=["POST"])
+    def plain(was: Was, page=1):  # type: ignore[no-untyped-def]
+        return repr(int(page))
+
+    for path in ("/typed", "/plain"):
+        for query in ("page=2", "page=x"):
+            assert client.post(f"{path}?{query}", json={"page": 3}).text == "3"
+            assert client.post(f"{path}?{query}", {"page": "3"}).text == "3"
+        assert client.post(f"{path}?page=2", json={}).text == "2"
+    assert errors(client.post("/typed?page=2", json={"page": "x"})) == [("body", "page", "type")]
+
+
 def test_a_query_as_a_model(app: Atila, client: TestClient) -> None:
     class Filter(msgspec.Struct, forbid_unknown_fields=True):
         labels: list[Label] = []
