@@ -125,6 +125,20 @@ def test_what_is_no_json(text: Any) -> None:
     assert FLAWS[text] in str(caught.value)
 
 
+@pytest.mark.parametrize("inside", ["1", "18446744073709551616", '{"a": 1}'])
+def test_what_clients_send_can_be_answered(inside: str) -> None:
+    levels = json.DEEPEST_SENT - inside.count("{")
+    text = "[" * levels + inside + "]" * levels
+    for sent in (text, text.encode()):
+        assert json.dumps({"sent": [json.loads_sent(sent)]})
+    with pytest.raises(json.NotJSON, match="nested deeper than 200 levels"):
+        json.loads_sent(f"[{text}]")
+    # Many, but beside each other.
+    assert len(json.loads_sent("[" + "[[]]," * 500 + "{}]")) == 501
+    # A store has what it was given.
+    assert json.loads(f"[{text}]")
+
+
 def test_too_deep() -> None:
     with pytest.raises(json.NotJSON):
         json.loads("[" * 100_000 + "]" * 100_000)

@@ -83,7 +83,7 @@ def parse_json(body: bytes) -> Any:
         HTTPError: 400 if it is malformed, too deep or not UTF-8; with the place.
     """
     try:
-        return json.loads(body)
+        return json.loads_sent(body)
     except json.NotJSON as error:
         raise HTTPError(400, f"the body is not valid JSON: {error}") from None
 

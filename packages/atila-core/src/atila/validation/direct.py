@@ -18,6 +18,7 @@ from atila.validation.compiler import Typed
 from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.parameters import Parameter
 from atila.validation.plan import Plan
+from atila.values import json
 
 if TYPE_CHECKING:
     from atila import Was
@@ -150,7 +151,11 @@ def _body_reader(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]
     if decode is None or (foreign and not type.is_model):
         return _long_body_reader(_by_reading(type, places.BODY, is_text=False), foreign)
 
+    may_nest = type.may_nest
+
     def read(body: bytes) -> Any:
+        if may_nest and json.may_be_deep(body):
+            raise ValueError("measured by RequestSource")
         made = decode(body)
         # There is a colon for each key, and those in texts are the same in both, unless escaped.
         if forms.has_escapes(body) or body.count(b":") != _encode(made).count(b":"):
