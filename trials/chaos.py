@@ -132,6 +132,7 @@ def _strike_in_turn(
 
 def _strike(name: str, fault: Fault, scene: Scene, began: float) -> Strike:
     at, scene.wrong = time.monotonic() - began, []
+    scene.visit()
     with fault(scene):
         mended = time.monotonic()
         while time.monotonic() - mended < GIVEN_UP and not scene.serves():
@@ -248,7 +249,8 @@ def main() -> int:
         pictures[name] = picture(outcome)
         parts += [section(outcome), f"![{engine}]({name})\n" if options.report else ""]
         broken |= bool(outcome.wrong or any(strike.wrong for strike in outcome.strikes))
-    save(options.report, "chaos", "\n".join(parts), pictures)
+        # What was seen is kept, whatever becomes of the next.
+        save(options.report, "chaos", "\n".join(parts), pictures)
     return 1 if broken else 0
 
 

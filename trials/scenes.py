@@ -91,11 +91,21 @@ class Scene:
     def visit(self) -> None:
         """A visit of a client, whose session must have all that were before."""
         self.visits += 1
-        try:
-            found = self.visitor.get(self.server.url("/visit")).text
-        except httpx.HTTPError as error:
-            found = repr(error)
+        found = self._visited()
         self.expect(found == str(self.visits), f"visit {self.visits} was seen as {found}")
+
+    def visit_in_vain(self) -> None:
+        """The same while nobody can know whether its session has ended; a new client has none."""
+        found = self._visited()
+        self.expect("503" in found, f"a visit without shared state was seen as {found}")
+        found_new = self.status("GET", "/visit")
+        self.expect(found_new == 200, f"the first visit of a client was answered {found_new}")
+
+    def _visited(self) -> str:
+        try:
+            return self.visitor.get(self.server.url("/visit")).text
+        except httpx.HTTPError as error:
+            return repr(error)
 
     def check_room(self) -> float:
         """Say something until all hear it; the seconds that it took."""
@@ -187,7 +197,11 @@ def _of_host(engine: str, found: Stage, place: Host) -> Iterator[Server]:
     environment = {
         name: value.replace("127.0.0.1", place.here) for name, value in found.environment.items()
     }
-    options = {**place.options, "options": ["--host", place.options["address"]]}
+    options, address = dict(place.options), place.options["address"]
+    if engine == "uvicorn":
+        environment["UVICORN_HOST"] = address
+    else:
+        options["options"] = ["--host", address]
     with serving(engine, SCRIPT, environment=environment, **options) as server:
         yield server
 
