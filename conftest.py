@@ -11,11 +11,12 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import forkserver
 from support.servers import ENGINES, STARTS
 from xdist.scheduler import LoadScopeScheduling
 
@@ -42,6 +43,12 @@ def main_module() -> Iterator[None]:
     sys.modules["__main__"] = main
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Servers are forked but for what measures them."""
+    forkserver.is_used = item.get_closest_marker("measures") is None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options --engine and --slowest."""
     help = "run tests of engines on this one, whatever their module says; may be repeated"
@@ -59,6 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.stash[_own_file]:
         # The workers of pytest-xdist inherit it.
         os.environ[STARTS] = _empty_file("starts")
+        # Plugins that come with what some tests need would double the start of each pytest that
+        # tests start; whoever uses the framework does not have them.
+        os.environ["PYTEST_ADDOPTS"] = "-p no:schemathesis -p no:faker"
     config.stash[_group_file] = Path(_empty_file("groups"))
 
 
@@ -122,10 +132,31 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return ByGroup(config, log) if config.getoption("dist") == "loadscope" else None
 
 
+class Collection(list[str]):
+    """Names of tests, each of which is looked for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(names)
+        self._places = {name: place for place, name in enumerate(names)}
+
+    def index(self, name: str, *_: Any) -> int:
+        """Where a name is."""
+        return self._places[name]
+
+
 class ByGroup(LoadScopeScheduling):
     """Gives all tests of a group to one worker."""
 
     _groups: dict[str, str] | None = None
+
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        super().add_node_collection(node, Collection(collection))
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if node.gateway.id == "gw0":
+            # What waits for no server comes last, and uses the time in which the others wait.
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         if self._groups is None:
@@ -150,6 +181,8 @@ def pytest_collection_modifyitems(
         fixtures = set(getattr(item, "fixturenames", ()))
         if SERVED & fixtures or item.nodeid.startswith("tests/engines/"):
             item.add_marker(pytest.mark.served)
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.thorough)
     # Others leave out what is not selected.
     yield
     if worker := getattr(config, "workerinput", None):

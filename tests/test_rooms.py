@@ -36,7 +36,7 @@ BELOW: dict[str, set[str]] = {
     "validation": {"errors", "values", "http", "routing"},
     "engines": {"errors", "runtime", "http"},
     "skitai": {"errors", "runtime", "http"},
-    "monitoring": {"errors", "runtime", "http", "routing"},
+    "monitoring": {"errors", "values", "runtime", "http", "routing"},
     "serving": {
         "errors",
         "values",

@@ -5,13 +5,13 @@
     hatch run test-engines [ENGINE] [PYTEST OPTIONS]
     hatch run test-python VERSION [--create | --without-packages] [PYTEST OPTIONS]
 
-`test-quick` leaves out what needs a server in another process; `test-engines` runs the tests of
-tests/engines on one engine or, other than `test`, each on all of them; `test-python` runs the quick
-ones and, on Skitai and granian or those that --engine names, the tests of features that
-docs/status.md names, in an environment of that Python, for example 3.12; with --create it makes
-that and runs nothing, with --without-packages it leaves out what `hatch run test-package` runs. The
-exit code is that of pytest; `test-python` exits with 3 if there is no such interpreter in PATH or
-among those of pyenv.
+`test-quick` leaves out what needs a server in another process, and what tries many values that
+hypothesis finds; `test-engines` runs the tests of tests/engines on one engine or, other than
+`test`, each on all of them; `test-python` runs what is in process and, on Skitai and granian or
+those that --engine names, the tests of features that docs/status.md names, in an environment of
+that Python, for example 3.12; with --create it makes that and runs nothing, with --without-packages
+it leaves out what `hatch run test-package` runs. The exit code is that of pytest; `test-python`
+exits with 3 if there is no such interpreter in PATH or among those of pyenv.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ BESIDE = ("-n", "auto", *DISTRIBUTED)
 """Of pytest-xdist; conftest.py says which tests one worker runs, and how many workers there are."""
 SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
-QUICK = ("-n", "logical", *DISTRIBUTED, "-m", "not measures and not slow and not served")
-"""They hardly wait, so that many workers would only collect the tests more often."""
+IN_PROCESS = "not measures and not slow and not served"
+FEW_WORKERS = ("-n", "logical", *DISTRIBUTED)
+"""Tests in process hardly wait, so that many workers would only collect them more often."""
 LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 FEW = 5
 NOTHING_SELECTED = 5
@@ -79,7 +80,16 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
     """
     also = f" and ({marks})" if marks else ""
     beside = pytest_beside(*BESIDE, "-m", f"not measures{also}", *arguments)
-    return worst([beside, pytest("-m", f"measures{also}", *arguments)])
+    named = any(Path(word.partition("::")[0]).exists() for word in arguments)
+    paths = () if named else measuring()
+    return worst([beside, pytest("-m", f"measures{also}", *arguments, *paths)])
+
+
+def measuring() -> list[str]:
+    """The modules with tests that measure, so that no others are looked through for them."""
+    modules = [*ROOT.glob("packages/*/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py")]
+    found = [path for path in modules if "mark.measures" in path.read_text()]
+    return [str(path.relative_to(ROOT)) for path in sorted(found)]
 
 
 def between_packages() -> list[str]:
@@ -157,7 +167,8 @@ def main(arguments: list[str]) -> int:
         case ["all", *rest]:
             return in_two_steps("", rest)
         case ["quick", *rest]:
-            return pytest(*QUICK, *rest, *without_engines())
+            marks = f"{IN_PROCESS} and not thorough"
+            return pytest(*FEW_WORKERS, "-m", marks, *rest, *without_engines())
         case ["engines", *rest]:
             named = [rest.pop(0)] if rest and rest[0] in ENGINES else ENGINES
             return in_two_steps("engine", [*(f"--engine={name}" for name in named), *rest])
@@ -172,7 +183,7 @@ def main(arguments: list[str]) -> int:
             if WITHOUT_PACKAGES in rest:
                 rest.remove(WITHOUT_PACKAGES)
                 paths = between_packages()
-            quick = pytest_beside(*QUICK, *rest, *paths)
+            quick = pytest_beside(*FEW_WORKERS, "-m", IN_PROCESS, *rest, *paths)
             return worst([quick, pytest_beside(*BESIDE, *engines, *rest, *of_specification())])
     print(__doc__, file=sys.stderr)
     return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -360,7 +361,8 @@ def test_killed_server_leaves_no_process(engine: str, name: str) -> None:
         # The master first: it would replace a worker that is killed before it.
         server.process.kill()
         for process in everything.difference(tasks):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         wait_until(lambda: not server.processes(), "all processes are gone")
         assert server.board.count(f"{name}-ended") == 0
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -87,7 +86,9 @@ def test_messages_between_hosts(both: Both) -> None:
 def test_a_job_runs_on_one_host(both: Both) -> None:
     begun = len(sweeps(both))
     wait_until(lambda: len(sweeps(both)) >= begun + 4, "the job has run again")
-    assert all(later - earlier > 0.4 for earlier, later in pairwise(sweeps(both)))
+    found = sweeps(both)
+    # Each half second; one may be late, and the next one not. On both hosts it were twice as often.
+    assert found[-1] - found[0] > 0.375 * (len(found) - 1)
 
 
 def sweeps(both: Both) -> list[float]:

@@ -62,13 +62,19 @@ def test_while_the_app_is_imported(
     check_gone(server)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_while_workers_mount_it(engine: str, started: list[Server], number: signal.Signals) -> None:
+def test_while_workers_mount_it(engine: str, started: list[Server]) -> None:
     server = start(engine, started, "MOUNT")
     server.board.wait_count("mounting")
-    server.process.send_signal(number)
-    server.board.open("mount")
+    server.process.send_signal(signal.SIGTERM)
     check_gone(server)
+
+
+def test_while_a_provider_never_ends(engine: str, started: list[Server]) -> None:
+    server = start(engine, started, "PROVIDE")
+    server.board.wait_count("providing", WORKERS)
+    server.process.send_signal(signal.SIGINT)
+    check_gone(server)
+    assert server.board.count("closed") == WORKERS
 
 
 @pytest.mark.parametrize("tenths", range(0, 16, 5))

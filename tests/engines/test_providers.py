@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
@@ -60,3 +61,5 @@ def test_sessions_from_start_to_end(engine: str) -> None:
         server.terminate()
         server.wait_end()
         assert noted()[-3:] == ["shutdown", "async engine closed", "engine closed"]
+        assert re.search(r"the clean-up of broken \(.*provided\.py:\d+\) failed", server.log())
+        assert server.process.returncode in (0, -15)

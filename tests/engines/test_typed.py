@@ -128,6 +128,7 @@ def test_the_body_as_it_is(client: httpx.Client) -> None:
         b'{"lines": NaN}',
         b'{"lines": [' + b'{"item":' * 50_000,
         b"[" * 500_000,
+        b'{"lines": ' + b"[" * 300 + b"]" * 300 + b"}",
         b'{"lines": [{"item": "a", "count": 1e400}]}',
         b'{"lines": [{"item": "a", "count": ' + b"9" * 10_000 + b"}]}",
         b"\xff\xfe",

@@ -18,6 +18,7 @@ import psutil
 
 from atila.testing.ports import free_port
 from atila.testing.waits import wait_until
+from support import forkserver
 from support.board import Board
 from support.wire import Answer, Broken, Connection
 
@@ -131,15 +132,7 @@ class Server:
                 if options is None
                 else by_atila(engine, target or script.name, self.port, workers, options)
             )
-            self.process = subprocess.Popen(
-                [*prefix, *given],
-                cwd=script.parent,
-                env=variables,
-                stdin=stdin,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = forkserver.start([*prefix, *given], script.parent, variables, stdin, log)
         self._known: set[psutil.Process] = set()
         try:
             self._wait_ready(ready)

@@ -247,7 +247,9 @@ def test_a_failing_script_shows_its_own_traceback(
 
 
 def test_check_finds_nothing_wrong(tmp_path: Path) -> None:
-    (tmp_path / "serve.py").write_text(SCRIPT)
+    # No value is made, for which there may be no database where it is checked.
+    provider = '@shop.provide(scope="app")\ndef engine():\n    raise ConnectionError\n\nif'
+    (tmp_path / "serve.py").write_text(SCRIPT.replace("if", provider, 1))
     done = atila(tmp_path, "check", "serve.py")
     assert (done.returncode, done.stdout) == (0, "serve.py: 2 routes, no problems\n")
 

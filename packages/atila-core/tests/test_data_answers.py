@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -167,6 +167,36 @@ def test_a_value_and_a_status(paired: Atila, client: TestClient) -> None:
     assert answer.headers["content-type"] == "text/a"
     given = client.get("/pairs").header_list
     assert [value for name, value in given if name == "x-a"] == ["1", "2"]
+
+
+async def _soon(value: Any) -> Any:
+    return value
+
+
+ALONE_OR_NOT: dict[str, Callable[[], Any]] = {
+    **{name: (lambda value=value: value) for name, (value, _) in ANSWERS.items()},
+    "text": lambda: "grüße",
+    "bytes": lambda: b"\xff",
+    "iterator": lambda: iter(["a", "b"]),
+    "awaitable": lambda: _soon(RECEIPT),
+    "awaited text": lambda: _soon("a"),
+}
+
+
+@pytest.mark.parametrize("name", ALONE_OR_NOT)
+def test_what_is_an_answer_alone_is_one_with_a_status(
+    app: Atila, client: TestClient, name: str
+) -> None:
+    make = ALONE_OR_NOT[name]
+    app.route("/alone")(lambda was: make())
+    app.route("/pair")(lambda was: (make(), 203))
+    app.route("/response")(lambda was: was.response(203, make()))
+    alone = client.get("/alone")
+    assert (alone.status_code, bool(alone.content)) == (200, True)
+    for path in ("/pair", "/response"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.content) == (203, alone.content)
+        assert answer.headers["content-type"] == alone.headers["content-type"]
 
 
 def test_other_tuples(paired: Atila, client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from atila.http.exchange import Exchange
 from atila.http.observation import Observed
 from atila.monitoring import logs
 from atila.testing.waits import wait_until
+from atila.values.secret_names import is_secret, is_secret_in_query, is_secret_input
 
 access = logging.getLogger("atila.access")
 
@@ -160,11 +161,23 @@ def test_a_format_that_is_none(app: Atila) -> None:
         ("new%5Fpassword=1", "new%5Fpassword=***"),
         ("user[password]=1", "user[password]=***"),
         ("code=1&zipcode=2&keyword=3", "code=***&zipcode=2&keyword=3"),
+        ("author=1&oauth=2&sid=3&otp=5&pin=6", "author=1&oauth=***&sid=***&otp=***&pin=***"),
         ("access_token=1&X-Amz-Signature=2", "access_token=***&X-Amz-Signature=***"),
     ],
 )
 def test_secrets(query: str, masked: str) -> None:
     assert logs.mask(query) == masked
+
+
+def test_each_list_of_secret_names_has_those_of_the_shorter_one() -> None:
+    names = ["password", "old_passphrase", "apikey", "api-key", "jwt", "otp", "cvv", "X-Secret"]
+    more = ["pass", "session_id", "key", "csrf", "cookie", "Authorization"]
+    most = ["code", "userkey", "oauth"]
+    plain = ["compassion", "keyword", "author", "zipcode", "spin", "page"]
+    for name in names + more + most + plain:
+        assert is_secret_input(name) == (name in names), name
+        assert is_secret(name) == (name in names + more), name
+        assert is_secret_in_query(name) == (name not in plain), name
 
 
 def test_messages_come_out_if_nobody_configured_logging(monkeypatch: pytest.MonkeyPatch) -> None:

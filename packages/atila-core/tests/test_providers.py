@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import pytest
 
 from atila import Atila, HTTPError, SetupError, Was
+from atila.errors import source_of
+from atila.serving import start_steps
 from atila.testing import wait_until
 
 log: list[Any] = []
@@ -366,9 +368,72 @@ def test_a_startup_that_fails(app: Atila) -> None:
         raise ValueError("no database")
 
     app.route("/")(lambda was: "hello")
-    with app.test_client() as client, pytest.raises(ValueError, match="no database"):
+    with app.test_client() as client, pytest.raises(ValueError, match="no database") as caught:
         client.get("/")
     assert log == ["engine closed"]
+    place = source_of(started)
+    assert f"a function of @app.on('startup') ({place}), without" in caught.value.__notes__[0]
+
+
+def test_a_provider_that_fails(app: Atila) -> None:
+    @app.provide(scope="app")
+    def pool() -> Iterator[str]:
+        yield "pool"
+        log.append("pool closed")
+
+    @app.provide(scope="app")
+    def cache(engine: str) -> str:
+        return engine
+
+    @app.provide(scope="app")
+    def engine(pool: str) -> str:
+        raise ConnectionError("no database")
+
+    app.route("/")(lambda was: "hello")
+    with app.test_client() as client, pytest.raises(ConnectionError) as caught:
+        client.get("/")
+    assert log == ["pool closed"]
+    # The one that failed, not the one that needs it.
+    assert caught.value.__notes__ == [
+        f"Raised by the provider 'engine' ({source_of(engine)}), without which the app does not"
+        " serve. Mend the error above; or, if the app can serve without, catch it there."
+    ]
+
+
+def test_a_provider_that_takes_long(
+    app: Atila, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(start_steps, "SLOW_SECONDS", 0.01)
+
+    @app.provide(scope="app")
+    def engine() -> str:
+        wait_until(lambda: "has run" in caplog.text, "the warning")
+        return "engine"
+
+    app.route("/")(lambda was, engine: engine)
+    with app.test_client() as client:
+        assert client.get("/").text == "engine"
+    assert f"the provider 'engine' ({source_of(engine)}) has run for 0.01 s" in caplog.text
+    assert caplog.text.count("has run") == 1
+
+
+def test_a_clean_up_that_fails(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
+    @app.provide(scope="app")
+    def pool() -> Iterator[str]:
+        yield "pool"
+        log.append("pool closed")
+
+    @app.provide(scope="app")
+    def engine(pool: str) -> Iterator[str]:
+        yield "engine"
+        raise ValueError("still in use")
+
+    app.route("/")(lambda was, engine: engine)
+    with app.test_client() as client:
+        assert client.get("/").text == "engine"
+    assert log == ["pool closed"]
+    assert f"the clean-up of engine ({source_of(engine)}) failed" in caplog.text
+    assert "still in use" in caplog.text
 
 
 def test_events_and_pipes(app: Atila) -> None:

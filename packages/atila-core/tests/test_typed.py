@@ -600,6 +600,25 @@ def test_parts_of_a_request(app: Atila, client: TestClient) -> None:
     ]
 
 
+def test_a_name_that_both_query_and_body_give(app: Atila, client: TestClient) -> None:
+    """The body wins, as without types; the value that loses must not be of the type."""
+
+    @app.route("/typed", methods=["POST"])
+    def typed(was: Was, page: int = 1) -> str:
+        return repr(page)
+
+    @app.route("/plain", methods=["POST"])
+    def plain(was: Was, page=1):  # type: ignore[no-untyped-def]
+        return repr(int(page))
+
+    for path in ("/typed", "/plain"):
+        for query in ("page=2", "page=x"):
+            assert client.post(f"{path}?{query}", json={"page": 3}).text == "3"
+            assert client.post(f"{path}?{query}", {"page": "3"}).text == "3"
+        assert client.post(f"{path}?page=2", json={}).text == "2"
+    assert errors(client.post("/typed?page=2", json={"page": "x"})) == [("body", "page", "type")]
+
+
 def test_a_query_as_a_model(app: Atila, client: TestClient) -> None:
     class Filter(msgspec.Struct, forbid_unknown_fields=True):
         labels: list[Label] = []
@@ -720,6 +739,89 @@ def test_what_looks_like_a_key_that_comes_twice(app: Atila, client: TestClient) 
             assert answer.text == repr(Comment(text, [Comment(text)]))
     long = {"text": "a", "number": 10**30}
     assert client.post("/", data=json.dumps(long).encode(), headers=JSON).status_code == 200
+
+
+class Strict(pydantic.BaseModel, strict=True):
+    when: datetime.date
+    key: uuid.UUID
+    labels: set[Label]
+    number: int = 0
+
+
+def test_strict_models_take_what_json_has_no_type_for(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Strict))
+    app.route("/all", methods=["POST"])(taking(Annotated[list[Strict], Body()]))
+    good = {"when": "2026-01-31", "key": str(KEY), "labels": ["bug"]}
+    made = Strict(when=datetime.date(2026, 1, 31), key=KEY, labels={Label.BUG})
+    assert client.post("/", json=good).text == repr(made)
+    assert client.post("/all", json=[good]).text == repr([made])
+    bad = {"when": 5, "key": "x", "labels": "bug", "number": "1"}
+    assert errors(client.post("/", json=bad)) == [
+        ("body", "when", "date_type"),
+        ("body", "key", "uuid_parsing"),
+        ("body", "labels", "set_type"),
+        ("body", "number", "int_type"),
+    ]
+
+
+class Node(msgspec.Struct):
+    parts: list[Node]
+
+
+class Leaves(TypedDict, total=False):
+    parts: list[Leaves]
+
+
+class Tree(pydantic.BaseModel):
+    parts: list[Tree] = []
+
+
+class Loose(msgspec.Struct):
+    parts: Any
+
+
+@pytest.mark.parametrize("hint", [Node, Leaves, Tree, Loose, Annotated[Any, Body()], None])
+def test_deep_bodies_are_answered_or_refused(app: Atila, client: TestClient, hint: Any) -> None:
+    def echo(was: Was, value: Any) -> Any:
+        return {"sent": [value]}
+
+    def untyped(was: Was) -> Any:
+        return {"sent": [was.request.JSON]}
+
+    if hint is not None:
+        echo.__annotations__["value"] = hint
+    app.route("/", methods=["POST"])(untyped if hint is None else echo)
+    for levels in range(1, 101, 9):
+        body = b'{"parts":[' * levels + b"]}" * levels
+        answer = client.post("/", data=body, headers=JSON)
+        assert (answer.status_code, answer.json()["sent"]) == (200, [json.loads(body)])
+    for levels in (101, 120, 128, 130, 200, 400, 480, 1000):
+        body = b'{"parts":[' * levels + b"]}" * levels
+        answer = client.post("/", data=body, headers=JSON)
+        assert answer.status_code == 400, answer.text
+        assert "nested deeper than" in answer.text or "depth limit" in answer.text
+
+
+def test_many_faults_that_pydantic_finds(app: Atila, client: TestClient) -> None:
+    app.route("/", methods=["POST"])(taking(Tree))
+
+    def faults(parts: list[Any]) -> list[tuple[str, str]]:
+        answer = client.post("/", json={"parts": parts})
+        return [(at_, rule) for _, at_, rule in errors(answer)]
+
+    each = [(f"parts[{number}]", "model_type") for number in range(100)]
+    assert faults([1] * 1000) == each
+    tracemalloc.start()
+    try:
+        assert faults([1] * 50_000) == each
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Words for all of them would be three times as much.
+    assert most < 25_000_000
+    # The first thousand items have none.
+    assert faults([{}] * 1000 + [1] * 1001) == [("", "type")]
+    assert faults([{}] * 500 + [{"parts": 1}] * 5000)[0] == ("parts[500].parts", "list_type")
 
 
 def test_many_errors_take_little_memory(app: Atila, client: TestClient) -> None:

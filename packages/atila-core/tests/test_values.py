@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atila import Atila
@@ -96,6 +96,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_comes_back_as_it_was(value: Any) -> None:
     found = json.loads(json.dumps(value))
@@ -122,6 +123,20 @@ def test_what_is_no_json(text: Any) -> None:
     with pytest.raises(json.NotJSON) as caught:
         json.loads(text)
     assert FLAWS[text] in str(caught.value)
+
+
+@pytest.mark.parametrize("inside", ["1", "18446744073709551616", '{"a": 1}'])
+def test_what_clients_send_can_be_answered(inside: str) -> None:
+    levels = json.DEEPEST_SENT - inside.count("{")
+    text = "[" * levels + inside + "]" * levels
+    for sent in (text, text.encode()):
+        assert json.dumps({"sent": [json.loads_sent(sent)]})
+    with pytest.raises(json.NotJSON, match="nested deeper than 200 levels"):
+        json.loads_sent(f"[{text}]")
+    # Many, but beside each other.
+    assert len(json.loads_sent("[" + "[[]]," * 500 + "{}]")) == 501
+    # A store has what it was given.
+    assert json.loads(f"[{text}]")
 
 
 def test_too_deep() -> None:

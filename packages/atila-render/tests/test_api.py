@@ -158,3 +158,28 @@ def test_error_handlers_answer_with_dicts(app: Atila) -> None:
 
 def test_payload_does_not_show_its_data() -> None:
     assert "secret" not in repr(Payload("secret"))
+
+
+@pytest.mark.parametrize(
+    ("touch", "name", "value"),
+    [
+        (lambda response: response.set_header("x-colour", "red"), "x-colour", "red"),
+        (lambda response: response.on_headers(lambda: [("x-late", "1")]), "x-late", "1"),
+        (lambda response: response.set_etag("7"), "accept-ranges", "bytes"),
+        (lambda response: response.set_mtime(0), "accept-ranges", "bytes"),
+        (lambda response: response.set_status(202), ":status", "202"),
+    ],
+)
+def test_what_is_set_beside_an_answer_is_sent(
+    answer: Answer, touch: Callable[[Any], object], name: str, value: str
+) -> None:
+    def handler(was: Was) -> Any:
+        result = was.API(a=1)
+        touch(was.response)
+        return result
+
+    plain = answer(lambda was: was.API(a=1))
+    assert (plain.status_code, plain.headers["vary"]) == (200, "Accept")
+    touched = answer(handler)
+    assert {**touched.headers, ":status": str(touched.status_code)}[name] == value
+    assert (touched.json(), touched.headers["vary"]) == ({"a": 1}, "Accept")

@@ -136,6 +136,9 @@ def test_one_that_hangs_is_replaced(
     assert len(Pool.made) == 2
     gate.set()
     wait_until(lambda: all(task.handle for task in tasks[:2]), "those that hung have gone on")
+    # Nothing of it is kept, nor used any more.
+    wait_until(lambda: Pool.made[0].is_shut, "the executor that hung is shut down")
+    assert not Pool.made[1].is_shut
     app.site.shutdown()
 
 

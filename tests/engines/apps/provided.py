@@ -43,6 +43,12 @@ def engine() -> Iterator[Engine]:
 
 
 @app.provide(scope="app")
+def broken() -> Iterator[str]:
+    yield "broken"
+    raise ValueError("this one does not close")
+
+
+@app.provide(scope="app")
 async def async_engine(engine: Engine) -> AsyncIterator[AsyncEngine]:
     made = create_async_engine(f"sqlite+aiosqlite:///{FOLDER}/items.db")
     note("async engine opened")

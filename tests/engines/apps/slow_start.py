@@ -25,6 +25,21 @@ def mounted(was):
             time.sleep(0.01)
 
 
+@app.provide(scope="app")
+def first():
+    yield "first"
+    board.note("closed")
+
+
+@app.provide(scope="app")
+def second(first):
+    if "PROVIDE" in os.environ.get("SLOW_START", ""):
+        board.note("providing")
+        while not board.is_open("provide"):
+            time.sleep(0.01)
+    return "second"
+
+
 @app.on("umounted")
 def umounted(was):
     board.note("umounted")

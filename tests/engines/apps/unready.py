@@ -1,4 +1,4 @@
-"""An app whose listener for an event of the start fails."""
+"""An app whose listener for an event of the start fails, or whose provider."""
 
 import os
 
@@ -22,7 +22,9 @@ async def listen_on_loop(was):
     listen(was)
 
 
-if EVENT:
+if EVENT == "provided":
+    app.provide(scope="app", name="cupboard")(lambda: listen(None))
+elif EVENT:
     app.on(EVENT)(listen_on_loop if ASYNC else listen)
 
 

@@ -67,7 +67,7 @@ def _encode_json(value: Any) -> Message:
 
 def _decode_json(message: Message) -> Any:
     try:
-        return json.loads(message)
+        return json.loads_sent(message)
     except json.NotJSON as error:
         raise Malformed(f"no JSON: {error}") from None
 

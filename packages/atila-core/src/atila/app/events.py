@@ -19,7 +19,7 @@ from atila.errors import SetupError, source_of
 from atila.routing.signature import check_takes_context
 from atila.runtime.context import current
 from atila.runtime.pool import WorkerPool
-from atila.serving import background_context
+from atila.serving import background_context, start_steps
 from atila.serving.provision import called
 from atila.typevars import Function
 
@@ -96,7 +96,8 @@ class Bus:
             self._app.providers.check_context(handler)
             run = copy_context().run
             if event in START:
-                run(_call, self._app, handler, None, (), {})
+                with start_steps.step(f"a function of @app.on({event!r})", source_of(handler)):
+                    run(_call, self._app, handler, None, (), {})
             else:
                 run(_run, self._app, event, handler, None, (), {})
         return len(handlers)

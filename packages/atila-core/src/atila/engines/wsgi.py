@@ -381,8 +381,10 @@ class Engine:
         if exchange.phrase is not None and exchange.phrase[0] == answer.status:
             status = exchange.phrase[1]
         headers = list(answer.headers)
-        if not "".join(map("".join, headers)).isascii():
-            headers = as_latin_1(headers)
+        for _, value in headers:
+            if not value.isascii():
+                headers = as_latin_1(headers)
+                break
         start_response(status, headers)
         return answer.body
 

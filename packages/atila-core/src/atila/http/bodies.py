@@ -124,14 +124,14 @@ class BodySink:
             HTTPError: 507, the disk is full or cannot be written to.
         """
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - kept
-            for chunk in self._chunks:
-                write_all(self._file, chunk)
-        except OSError as error:
-            log.exception("the body of a request cannot be stored")
+            with storing("body", whatever=True):
+                if self._file is None:
+                    self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - kept
+                for chunk in self._chunks:
+                    write_all(self._file, chunk)
+        except HTTPError:
             self.close()
-            raise HTTPError(507, "the server cannot store this body") from error
+            raise
         self._chunks.clear()
         self._pending = 0
 
@@ -188,11 +188,12 @@ def write_all(file: IO[bytes], data: bytes | bytearray) -> None:
 
 
 @contextlib.contextmanager
-def storing(what: str) -> Iterator[None]:
-    """Around what needs room on a disk. Other errors of the system go through as they are.
+def storing(name: str, *, whatever: bool = False) -> Iterator[None]:
+    """Around writing to a disk. Errors of the system other than no room go through as they are.
 
     Args:
-        what: the name of the thing to be stored, for the answer.
+        name: names the thing to be stored, for the answer.
+        whatever: treat all errors of the system alike, where no handler is there to see them.
 
     Raises:
         HTTPError: 507, there is no room.
@@ -200,7 +201,7 @@ def storing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _NO_ROOM and not whatever:
             raise
-        log.error("the %s of a request cannot be stored: %s", what, error)
-        raise HTTPError(507, f"the server cannot store this {what}") from error
+        log.error("the %s of a request cannot be stored: %s", name, error)
+        raise HTTPError(507, f"the server cannot store this {name}") from error

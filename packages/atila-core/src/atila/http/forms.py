@@ -83,7 +83,7 @@ def parse_json(body: bytes) -> Any:
         HTTPError: 400 if it is malformed, too deep or not UTF-8; with the place.
     """
     try:
-        return json.loads(body)
+        return json.loads_sent(body)
     except json.NotJSON as error:
         raise HTTPError(400, f"the body is not valid JSON: {error}") from None
 
@@ -106,13 +106,19 @@ def _has_all_keys(body: bytes, value: Any) -> bool:
 
     There is a colon for each key, and those in texts are the same in both, unless escaped.
     """
-    if b"\\u" in body:
+    if has_escapes(body):
         return False
     try:
         return body.count(b":") == orjson.dumps(value).count(b":")
     except TypeError:
         # Integers of more than 64 bits, or nested deeper than orjson writes.
         return False
+
+
+def has_escapes(body: bytes) -> bool:
+    """Whether a text of JSON has a character as its number: "\\u003a"."""
+    # One byte is found in a tenth of the time, and most bodies do not have it.
+    return b"\\" in body and b"\\u" in body
 
 
 class _Pairs(list[tuple[str, Any]]):

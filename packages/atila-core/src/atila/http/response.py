@@ -81,6 +81,18 @@ class Response:
         return self
 
     @property
+    def is_untouched(self) -> bool:
+        """Whether nothing is set but a body."""
+        return not (
+            self.given_status
+            or self.headers
+            or self.header_callbacks
+            or self.trailers
+            or self.etag
+            or self.mtime is not None
+        )
+
+    @property
     def status_code(self) -> int:
         """The status; 200 while nothing set another."""
         return self.given_status or 200
@@ -266,9 +278,12 @@ def status_beside(value: object) -> int | None:
 
 def is_unset(was: Was) -> bool:
     """Whether an answer is a 200 with a body and that body's own headers, and nothing else: no
-    handler and no hook has made a `was.response`, and the route adds no headers.
+    handler and no hook has set anything at `was.response`, and the route adds no headers.
     """
-    return was._response is None and not was.endpoint.headers and was.exchange.method != "HEAD"
+    response = was._response
+    if response is not None and not response.is_untouched:
+        return False
+    return not was.endpoint.headers and was.exchange.method != "HEAD"
 
 
 def head(was: Was, default: Header | None) -> Headers:

@@ -356,13 +356,11 @@ class Form:
         self._count = 0
         self._text_size = 0
         try:
-            self._read(body, _boundary(content_type))
+            with storing("upload", whatever=True):
+                self._read(body, _boundary(content_type))
         except MultipartError as error:
             self.discard()
             raise HTTPError(400, f"the form is malformed: {error}") from None
-        except OSError as error:
-            self.discard()
-            raise HTTPError(507, "the server cannot store this upload") from error
         except BaseException:
             self.discard()
             raise

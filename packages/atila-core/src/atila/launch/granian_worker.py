@@ -19,12 +19,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import util
 from typing import Any
 
 from atila.engines import rsgi, wsgi
-from atila.launch import reloading, script, wrapped
-from atila.runtime import server_run
+from atila.launch import failures, reloading, script, wrapped
+from atila.runtime import end_signals, server_run
 from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
 from atila.serving.site import Site, serving
 
@@ -32,7 +34,8 @@ TARGET = "ATILA_TARGET"
 INTERFACE = "ATILA_INTERFACE"
 STARTED = "ATILA_STARTED"
 """When the server started that watches the files, in ns."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FAILED = 2
+"""The exit status of a worker whose app has a mistake."""
 CANCEL_SECONDS = 2.0
 """How long cancelled requests may take to end."""
 CLOSE_SECONDS = 2.0
@@ -66,11 +69,13 @@ class Service:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.site.use_loop(loop)
-        self.start_up()
+        with _failures_shown():
+            self.start_up()
 
     def start_up(self) -> None:
         """Have the site start, and note that this worker has come up."""
-        self.site.start_up()
+        with end_signals.raised():
+            self.site.start_up()
         server_run.note_up(self.end.patience())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -88,6 +93,21 @@ class Service:
 
 def make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
     """The service of a worker process; granian calls this by its name."""
+    with _failures_shown():
+        return _make_service()
+
+
+@contextmanager
+def _failures_shown() -> Iterator[None]:
+    """Have an error of the project's code end the worker with its text, without our part of it."""
+    try:
+        yield
+    except Exception as error:
+        sys.stderr.write(failures.shown(error))
+        raise SystemExit(FAILED) from None
+
+
+def _make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
     if (app := script.read(os.environ[TARGET]).wrapped) is not None:
         return _make_wrapped(app)
     site = script.build_site()
@@ -136,7 +156,7 @@ class End:
 
         def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
             signalled = on_loop(loop)  # type: ignore[no-untyped-call]
-            for number in SIGNALS:
+            for number in end_signals.SIGNALS:
                 # In the place of granian's handler, which would have it drop WebSockets at once.
                 loop.add_signal_handler(number, self._begin, signalled)
             # Beside the loop's own, which a coroutine that blocks it would hold up.
@@ -152,7 +172,7 @@ class End:
         _signals.set_sync_signals = set_sync_signals
 
     def _begin_at_signals(self, signalled: Any) -> None:
-        for number in SIGNALS:
+        for number in end_signals.SIGNALS:
             signal.signal(number, lambda number, frame: self._begin(signalled))
 
     def _begin(self, signalled: Any) -> None:

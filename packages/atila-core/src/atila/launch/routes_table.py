@@ -77,11 +77,11 @@ def routes(target: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found in a target.
+    """The findings of `check`.
 
     Attributes:
         problems: its mistakes.
-        notes: what an engine would not do, where no engine is named.
+        notes: settings that some engine does not honour, where no engine is named.
         routes: how many it has.
     """
 

@@ -25,6 +25,7 @@ import orjson
 from atila.errors import SetupError
 from atila.http.observation import Observed, Observer
 from atila.monitoring.json_logs import JSONFormatter, request_id
+from atila.values.secret_names import is_secret_in_query
 
 if TYPE_CHECKING:
     from atila import Was
@@ -221,14 +222,6 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_SECRET_PARTS = (
-    *("passw", "passphrase", "pwd", "secret", "token"),
-    *("auth", "session", "signature", "credential", "jwt"),
-)
-_SECRET_ENDS = ("key", "pass", "otp")
-_SECRET_NAMES = frozenset({"code", "sig", "pin"})
-
-
 def mask(query: str) -> str:
     """A query string without the values of names that sound secret: "a=1&token=***".
 
@@ -238,15 +231,8 @@ def mask(query: str) -> str:
     if not query:
         return query
     return "&".join(
-        f"{name}{sign}***" if sign and value and _is_secret(name) else f"{name}{sign}{value}"
+        f"{name}{sign}***"
+        if sign and value and is_secret_in_query(unquote_plus(name))
+        else f"{name}{sign}{value}"
         for name, sign, value in (field.partition("=") for field in query.split("&"))
-    )
-
-
-def _is_secret(name: str) -> bool:
-    plain = unquote_plus(name).lower().replace("_", "").replace("-", "")
-    return (
-        plain in _SECRET_NAMES
-        or plain.endswith(_SECRET_ENDS)
-        or any(part in plain for part in _SECRET_PARTS)
     )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def before(call: Callable[[], object]) -> None:
@@ -16,11 +19,28 @@ def before(call: Callable[[], object]) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         handler = signal.getsignal(number)
         if callable(handler):
             # A server that waits for signals by a descriptor (asyncio's way) gets them as before.
             signal.signal(number, _chained(call, handler))
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Have a signal to end raise SystemExit in the caller, with 128 plus its number as the status:
+    for a start that may never end. To be used on the main thread.
+    """
+    handlers = {number: signal.signal(number, _raise) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _chained(

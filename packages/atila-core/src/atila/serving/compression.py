@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from atila.errors import HTTPError
 from atila.http import codings
@@ -155,16 +155,15 @@ class Compressing(Exchange):
             coding = self._choose(headers)
             if coding is None:
                 headers = varying(headers)
+        part = _Part(path, offset, size)
         if coding is None:
-            super().respond_file(status, headers, path, offset, size)
+            super().respond_file(status, headers, *part)
         elif size > WHOLE_FILE:
-            self.site.loop.spawn(self._stream_file(status, headers, path, offset, size, coding))
+            self.site.loop.spawn(self._stream_file(status, headers, part, coding))
         elif not self.site.is_on_its_loop():
-            self._respond_small_file(status, headers, path, offset, size, coding)
-        elif not self.site.pool.submit(
-            self._respond_small_file, status, headers, path, offset, size, coding
-        ):
-            super().respond_file(status, varying(headers), path, offset, size)
+            self._respond_small_file(status, headers, part, coding)
+        elif not self.site.pool.submit(self._respond_small_file, status, headers, part, coding):
+            super().respond_file(status, varying(headers), *part)
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> ResponseStream:
         coding = None
@@ -230,50 +229,38 @@ class Compressing(Exchange):
         super().respond(status, headers, body)
 
     def _respond_small_file(
-        self,
-        status: int,
-        headers: Sequence[Header],
-        path: str,
-        offset: int,
-        size: int,
-        coding: Coding,
+        self, status: int, headers: Sequence[Header], part: _Part, coding: Coding
     ) -> None:
         try:
-            with open(path, "rb") as file:
-                file.seek(offset)
-                body = file.read(size)
+            with open(part.path, "rb") as file:
+                file.seek(part.offset)
+                body = file.read(part.size)
         except OSError:
             # It answers as it does for a file that vanishes without compression.
-            super().respond_file(status, headers, path, offset, size)
+            super().respond_file(status, headers, *part)
             return
         super().respond(status, *_packed(headers, body, coding))
 
     # On the task loop ---------------------------------------------------------------------------
 
     async def _stream_file(
-        self,
-        status: int,
-        headers: Sequence[Header],
-        path: str,
-        offset: int,
-        size: int,
-        coding: Coding,
+        self, status: int, headers: Sequence[Header], part: _Part, coding: Coding
     ) -> None:
         try:
-            file = await asyncio.to_thread(open, path, "rb")
+            file = await asyncio.to_thread(open, part.path, "rb")
         except OSError:
-            super().respond_file(status, headers, path, offset, size)
+            super().respond_file(status, headers, *part)
             return
         with file:
-            file.seek(offset)
-            packer, left = coding.packer(), size
+            file.seek(part.offset)
+            packer, left = coding.packer(), part.size
 
             def next_piece() -> bytes | None:
                 nonlocal left
                 while left:
                     piece = file.read(min(left, WHOLE_FILE))
                     if not piece:
-                        raise OSError(f"{path} became shorter while it was sent")
+                        raise OSError(f"{part.path} became shorter while it was sent")
                     left -= len(piece)
                     if packed := packer.feed(piece):
                         return packed
@@ -292,6 +279,14 @@ class Compressing(Exchange):
                 if not isinstance(error, Exception):
                     raise
                 log.exception("a file could not be sent whole")
+
+
+class _Part(NamedTuple):
+    """A part of a file, as `respond_file` takes it."""
+
+    path: str
+    offset: int
+    size: int
 
 
 class _PackedStream:

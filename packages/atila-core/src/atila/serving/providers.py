@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atila.errors import SetupError, nearest, source_of
 from atila.routing.router import Route, names_of, parse_rule
-from atila.serving import provided_types
+from atila.serving import provided_types, start_steps
 from atila.serving.made_values import AsyncValue, Made, SyncValue
 
 if TYPE_CHECKING:
@@ -331,7 +331,8 @@ class Providers:
             if made is None:
                 given = {name: self.opened(self.active[name]) for name in provider.needs}
                 made = provider.made(self.context(self.app), given)
-                made.make()
+                with start_steps.step(f"the provider {provider.name!r}", provider.source):
+                    made.make()
                 self._opened[provider] = made
         return made.value
 

@@ -13,6 +13,7 @@ import wrapt
 
 from atila.errors import SetupError
 from atila.launch import failures, reloading
+from atila.runtime import end_signals
 from atila.skitai import django_folder, names, preferences
 
 
@@ -176,11 +177,16 @@ class Launcher:
             if self._files is not None and is_reloaded:
                 script.reread(self._files)
             threads = self._skitai.get_option("--threads")
-            worker = Worker(wasc, script.build_site(int(threads) if threads else None))
-            worker.site.start_up()
+            with end_signals.raised():
+                site = script.build_site(int(threads) if threads else None)
+            worker = Worker(wasc, site)
+            with end_signals.raised():
+                site.start_up()
             freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
+        except SystemExit as end:
+            os._exit(end.code if isinstance(end.code, int) else 1)
         except Exception as error:
             if self._files is None and self._started[0] == STARTED:
                 raise

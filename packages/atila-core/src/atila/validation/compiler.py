@@ -45,6 +45,7 @@ class Typed:
         is_closed: the model takes no other fields.
         is_list: it may be a list.
         takes_bytes: it may be bytes.
+        may_nest: values may have any number of levels.
         decode: reads a value out of JSON, or raises msgspec.MsgspecError. Written again, the value
             lacks each key that came twice. None for a type that makes no such promise.
     """
@@ -61,6 +62,7 @@ class Typed:
         self.is_list = any(isinstance(option, List | Tuple) for option in options)
         self.takes_bytes = any(isinstance(o, Scalar) and o.is_bytes for o in options)
         self.is_closed = any(getattr(model, "is_closed", False) for model in models)
+        self.may_nest = _may_nest(reader, ())
         self.decode: Callable[[bytes], Any] | None = None
         if self._is_native and not self._is_checked and simple.is_whole(reader.hint):
             self.decode = msgspec.json.Decoder(reader.hint).decode
@@ -109,6 +111,12 @@ def typed(hint: Any, namespace: Mapping[str, Any] | None = None) -> Typed:
     reader = compiler.reader(hint)
     settle(iter(compiler.made))
     return Typed(reader, compiler.hook)
+
+
+def _may_nest(reader: Reader, above: tuple[Reader, ...]) -> bool:
+    if isinstance(reader, Anything) or reader in above:
+        return True
+    return any(_may_nest(part, (*above, reader)) for part in reader.parts())
 
 
 def _models(reader: Reader) -> list[Any]:

@@ -18,6 +18,7 @@ from atila.validation.compiler import Typed
 from atila.validation.issues import INVALID, Issues, Reading, TooMany
 from atila.validation.parameters import Parameter
 from atila.validation.plan import Plan
+from atila.values import json
 
 if TYPE_CHECKING:
     from atila import Was
@@ -58,7 +59,8 @@ def direct(plan: Plan) -> Direct | None:
     if not plan.in_query.isdisjoint(parameter.name for parameter in plan.in_rule):
         return None
     steps = tuple(
-        (p.name, p.key, p.place == places.PATH, _converter(p), p.is_required) for p in parameters
+        (p.name, p.key, p.place == places.PATH, _converter(p), _kept(p), p.is_required)
+        for p in parameters
     )
     known = plan.in_query
 
@@ -67,17 +69,19 @@ def direct(plan: Plan) -> Direct | None:
         query = forms.parse_query(text, was.app.config["MAX_FIELDS"]) if text else {}
         values = {}
         try:
-            for name, key, is_in_rule, convert, is_required in steps:
+            for name, key, is_in_rule, convert, kept, is_required in steps:
                 value = path.get(name, _MISSING) if is_in_rule else query.get(key, _MISSING)
                 if value is not _MISSING:
-                    values[name] = value if convert is None else convert(value)
+                    if convert is not None and type(value) is not kept:
+                        value = convert(value)
+                    values[name] = value
                 elif is_required:
                     return None
         except (ValueError, TypeError, ArithmeticError, TooMany):
             return None
         if not query.keys() <= known:
             return None
-        was._args = {**query, **path, **values}
+        was._converted = values
         was.is_bound = True
         return values
 
@@ -147,10 +151,14 @@ def _body_reader(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]
     if decode is None or (foreign and not type.is_model):
         return _long_body_reader(_by_reading(type, places.BODY, is_text=False), foreign)
 
+    may_nest = type.may_nest
+
     def read(body: bytes) -> Any:
+        if may_nest and json.may_be_deep(body):
+            raise ValueError("measured by RequestSource")
         made = decode(body)
         # There is a colon for each key, and those in texts are the same in both, unless escaped.
-        if b"\\u" in body or body.count(b":") != _encode(made).count(b":"):
+        if forms.has_escapes(body) or body.count(b":") != _encode(made).count(b":"):
             raise ValueError("some key may be there twice")
         return made
 
@@ -176,6 +184,11 @@ def _converter(parameter: Parameter) -> Convert | None:
         return None
     where = places.PATH if parameter.place == places.PATH else places.QUERY
     return type.reader.of_text() or _by_reading(type, where, is_text=True)
+
+
+def _kept(parameter: Parameter) -> type | None:
+    """The type whose values a parameter takes unconverted."""
+    return None if parameter.type is None else parameter.type.reader.read_type
 
 
 def _by_reading(type: Typed, where: str, *, is_text: bool) -> Convert:

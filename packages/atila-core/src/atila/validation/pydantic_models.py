@@ -14,9 +14,14 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 
 from atila.validation.issues import INVALID, Path, Reading
 from atila.validation.readers import Reader, Schema
+from atila.values import json
 
 if TYPE_CHECKING:
     from atila.validation.schemas import Components
+
+
+MANY = 1000
+"""The most problems of which pydantic's words are asked."""
 
 
 class PydanticReader(Reader):
@@ -54,12 +59,34 @@ class PydanticReader(Reader):
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:
-            for problem in error.errors(include_url=False, include_input=False):
-                rule = _RULES.get(problem["type"], problem["type"])
-                message = _MESSAGES.get(rule, problem["msg"])
-                place = _place(problem["loc"], value, is_absent=rule == "required")
-                reading.fail((*path, *place), message, rule)
-            return INVALID
+            failed = error
+        if not reading.is_text and failed.error_count() <= MANY:
+            # A strict model takes dates and the like as text from JSON alone.
+            try:
+                return self._adapter.validate_json(json.dumps(value, None))
+            except ValidationError as error:
+                failed = error
+            except TypeError:
+                pass  # Not of JSON: the argument of another call.
+        for problem in self._problems(value, failed):
+            rule = _RULES.get(problem["type"], problem["type"])
+            message = _MESSAGES.get(rule, problem["msg"])
+            place = _place(problem["loc"], value, is_absent=rule == "required")
+            reading.fail((*path, *place), message, rule)
+        return INVALID
+
+    def _problems(self, value: Any, error: ValidationError) -> list[Any]:
+        """The problems of a value as pydantic words them, or the first of many."""
+        count = error.error_count()
+        if count <= MANY:
+            return error.errors(include_url=False, include_input=False)
+        # It words all or none. A body of 16 MiB can have millions, which would take minutes.
+        try:
+            self._adapter.validate_python(_beginning(value, [MANY]))
+        except ValidationError as first:
+            if first.error_count() <= 2 * MANY:
+                return first.errors(include_url=False, include_input=False)
+        return [{"loc": (), "type": "type", "msg": f"has {count} faults"}]
 
     def schema(self, components: Components) -> Schema:
         made = self._adapter.json_schema(ref_template=components.template)
@@ -68,6 +95,27 @@ class PydanticReader(Reader):
         if not self.is_model or "$ref" in made:
             return made
         return components.reference(self.hint, lambda _: made)
+
+
+def _beginning(value: Any, left: list[int]) -> Any:
+    """The first items of the lists and objects of a value.
+
+    Args:
+        value: the value.
+        left: how many items it may have in all; counted down.
+    """
+    if not isinstance(value, list | dict):
+        return value
+    made: Any = type(value)()
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if not left[0]:
+            break
+        left[0] -= 1
+        if isinstance(value, dict):
+            made[key] = _beginning(part, left)
+        else:
+            made.append(_beginning(part, left))
+    return made
 
 
 _RULES = {"missing": "required", "extra_forbidden": "unknown"}

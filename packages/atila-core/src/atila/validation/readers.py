@@ -77,6 +77,11 @@ class Reader:
         """
         return None
 
+    @property
+    def read_type(self) -> type | None:
+        """The type whose values in a query or path stay as they are; None if all must be read."""
+        return None
+
     def check(self, value: Any, path: Path, reading: Reading) -> None:
         """Note the faults of a value of the right type."""
         for constraint in self.said.constraints:
@@ -188,12 +193,14 @@ class Scalar(Reader):
         return self.within(made, path, reading)
 
     def of_text(self) -> Callable[[Any], Any] | None:
-        if not self.said.constraints and self._type in (int, str):
-            return self._plain
-        return self._faultless
+        return self._faultless if self.read_type is None else self._plain
+
+    @property
+    def read_type(self) -> type | None:
+        # As it came, or as the rule has converted it.
+        return self._type if not self.said.constraints and self._type in (int, str) else None
 
     def _plain(self, value: Any) -> Any:
-        # As it came, or as the rule has converted it.
         return value if type(value) is self._type else self._made(value, True)
 
     def _faultless(self, value: Any) -> Any:

@@ -20,8 +20,13 @@ _LEAST, _MOST = -(2**63), 2**64 - 1
 """Integers that orjson writes."""
 _DEEPEST = 254
 """Steps into a value that orjson goes."""
+_TOO_DEEP = "Recursion limit reached"
+"""The error of orjson for more."""
 _LONGEST = 4300
 """Digits of an integer that Python reads and writes by itself."""
+DEEPEST_SENT = 200
+"""Steps into a value that a client sends: an answer may have it inside of others."""
+_ROOM = _DEEPEST - DEEPEST_SENT
 
 _decode = msgspec.json.Decoder().decode
 
@@ -42,6 +47,36 @@ def loads(data: bytes | str) -> Any:
         return _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotJSON(_flaw(data, error)) from None
+
+
+def loads_sent(data: bytes | str) -> Any:
+    """The value of a text that a client has sent: as `loads`, and one that can be answered.
+
+    Raises:
+        NotJSON: as `loads`, or it is deeper than `DEEPEST_SENT`.
+    """
+    value = loads(data)
+    if may_be_deep(data) and _is_deep(value):
+        raise NotJSON(f"it is nested deeper than {DEEPEST_SENT} levels")
+    return value
+
+
+def may_be_deep(data: bytes | str) -> bool:
+    """Whether a text has enough lists and objects to be deeper than `DEEPEST_SENT`."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{") > DEEPEST_SENT
+    return data.count(b"[") + data.count(b"{") > DEEPEST_SENT
+
+
+def _is_deep(value: Any) -> bool:
+    # The writer looks faster than Python could.
+    for _ in range(_ROOM):
+        value = [value]
+    try:
+        dumps(value, None)
+    except TypeError as error:
+        return str(error) == _TOO_DEEP
+    return False
 
 
 def _flaw(data: bytes | str, error: Exception) -> str:
@@ -80,7 +115,7 @@ def dumps(value: Any, default: Default | None = plain, option: int = 0) -> bytes
         try:
             return orjson.dumps(_Writing(default, option).written(value, 0), default, option)
         except RecursionError:
-            raise TypeError("Recursion limit reached") from error
+            raise TypeError(_TOO_DEEP) from error
 
 
 class _Writing:
@@ -98,7 +133,7 @@ class _Writing:
 
     def written(self, value: Any, depth: int) -> Any:
         if depth > _DEEPEST:
-            raise TypeError("Recursion limit reached")
+            raise TypeError(_TOO_DEEP)
         if value is None or isinstance(value, str | bool):
             return value
         if isinstance(value, Enum):

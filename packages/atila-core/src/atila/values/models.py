@@ -70,8 +70,9 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, _default, _OPTIONS)
 
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-"""Dataclasses are msgspec's, so that they are the same in a list as alone."""
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+"""Dataclasses are msgspec's, so that they are the same in a list as alone. To take keys that are no
+text costs orjson as much again, so `json.dumps` asks for that where it meets one."""
 
 
 def _default(value: Any) -> Any:

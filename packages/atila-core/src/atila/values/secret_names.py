@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 
-NAME = (
-    r"pass(?:w(?:or)?d|phrase|code)?s?(?![a-z])|password|passwd|pwd|secret|token|cookie|credential"
-    r"|authori[sz]ation|(?<![a-z])auth(?![a-z])|api_?key|secure_?key|(?:^|[_-])keys?(?:$|[_-])"
-    r"|private|session|csrf|jwt|(?<![a-z])otp(?![a-z])|signature|(?<![a-z])(?:pin|cvv|dsn|sid)(?![a-z])"
+_SURE = (
+    r"pass(?:w(?:or)?d|phrase|code)|pwd|secret|token|credential|jwt"
+    r"|(?:access|api|secure|private)[_-]?key|(?<![a-z])(?:otp|pin|cvv)(?![a-z])"
 )
-"""A regular expression that finds such a name, without regard to case."""
+"""In such a name, secrets alone."""
+_LIKELY = (
+    r"pass(?![a-z])|cookie|authori[sz]ation|(?<![a-z])auth(?![a-z])|(?:^|[_-])keys?(?:$|[_-])"
+    r"|private|session|csrf|signature|(?<![a-z])(?:dsn|sid)(?![a-z])"
+)
+NAME = f"{_SURE}|{_LIKELY}"
+"""A regular expression that finds the name of a secret, without regard to case."""
+
 _IS_SECRET = re.compile(NAME, re.IGNORECASE)
+_IS_SECRET_INPUT = re.compile(_SURE, re.IGNORECASE)
+# The `code` is that of OAuth.
+_IS_SECRET_IN_QUERY = re.compile(rf"{NAME}|key$|auth(?!or)|^(?:code|sig)$", re.IGNORECASE)
 
 
 def is_secret(name: object) -> bool:
@@ -18,15 +27,15 @@ def is_secret(name: object) -> bool:
     return isinstance(name, str) and _IS_SECRET.search(name) is not None
 
 
-_IS_SECRET_INPUT = re.compile(
-    r"pass(?:w(?:or)?d|phrase|code)|pwd|secret|token|credential|(?:api|secure|private)_?key|jwt"
-    r"|(?<![a-z])(?:otp|pin|cvv)(?![a-z])",
-    re.IGNORECASE,
-)
-
-
 def is_secret_input(name: object) -> bool:
     """Whether a parameter of this name is likely to be a secret. `is_secret` finds more names: a
     client that sent a wrong `key` or `session` may be shown it.
     """
     return isinstance(name, str) and _IS_SECRET_INPUT.search(name) is not None
+
+
+def is_secret_in_query(name: str) -> bool:
+    """Whether the value of a name in a query string may be a secret, which no log should have. It
+    finds more names than `is_secret`: one too many does no harm there.
+    """
+    return _IS_SECRET_IN_QUERY.search(name) is not None

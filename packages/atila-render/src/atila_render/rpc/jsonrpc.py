@@ -30,7 +30,7 @@ _respond = partial(calling.respond, JSON_TYPE)
 def answer(was: Was) -> Any:
     """Answer a request whose body is a call, or a batch of them. In a worker thread."""
     try:
-        calls = json.loads(bytes(was.exchange.body))
+        calls = json.loads_sent(bytes(was.exchange.body))
     except json.NotJSON as error:
         return _respond(was, _reply_fault(CallFault(PARSE_ERROR, str(error)), None, 2.0))
     if not isinstance(calls, list):

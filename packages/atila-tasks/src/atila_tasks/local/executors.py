@@ -88,9 +88,14 @@ class Executors(Backend):
 
     def _look_after(self) -> None:
         while not self._is_closed.wait(HAND_OVER_SECONDS / 4):
-            # Their other threads may have begun a moment later than the one that was found late.
-            for left in self._left:
+            for left in tuple(self._left):
+                # Its other thread may have begun a moment later than the one that was found late.
                 _give_up(left.late())
+                if not left.under_way:
+                    # It has taken them after all, or has failed to.
+                    self._left.remove(left)
+                    left.pool.close(0)
+                    left.shut_down()
             desk = self._desk
             if late := desk.late():
                 log.error(
@@ -108,12 +113,14 @@ class Executors(Backend):
     def close(self) -> None:
         """Cancel jobs that have not begun; running ones go on to their end."""
         self._is_closed.set()
-        self._desk.pool.close(0)
+        desks = (self._desk, *self._left)
+        for desk in desks:
+            desk.pool.close(0)
+        # The option cancel_futures of `shutdown` is not everybody's.
         for future in tuple(self._pending):
             future.cancel()
-        # The option cancel_futures is not everybody's. One that hangs is not asked.
-        if self._desk.executor is not None and not self._desk.under_way:
-            self._desk.executor.shutdown(wait=False)
+        for desk in desks:
+            desk.shut_down()
 
 
 class _Desk:
@@ -148,6 +155,11 @@ class _Desk:
         """Tasks that should have been handed over."""
         limit = time.monotonic() - HAND_OVER_SECONDS
         return [task for task, since in tuple(self.under_way.items()) if since < limit]
+
+    def shut_down(self) -> None:
+        """End the executor once its running tasks have ended. One that hangs is not asked."""
+        if self.executor is not None and not self.under_way:
+            self.executor.shutdown(wait=False)
 
     def _replaced(self, broken: Executor | None) -> Executor:
         """The executor; another one if it is this."""
