@@ -4,30 +4,30 @@
     hatch run chaos --short                         a few faults, once
 
 Clients write all the time. After each fault: each write that was answered 200 is there once, none
-is there by half, whatever it was answered, and the site serves again within two seconds. The exit
-code is 1 if a promise was broken.
+is there by half, whatever it was answered, and the site serves again within two seconds. Sessions
+and counters have what was promised, and clients in a room hear each other. The exit code is 1 if a
+promise was broken.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from support.disks import SmallDisk, small_disk
-from support.servers import Server
 
 from benchmarks.machine import describe
 from trials.chart import draw
-from trials.faults import FAULTS, QUICK, Fault, Scene
+from trials.faults import FAULTS, QUICK, Fault
 from trials.ledger import Entry, Writers, balance
 from trials.options import parser, save
 from trials.rolling import restart_in_turn
+from trials.scenes import GIVEN_UP, SCENES, Scene
 from trials.slopes import percentile
 from trials.stage import Stage, stage
 
@@ -35,11 +35,12 @@ ENGINES = ("skitai", "granian")
 """Those that Atila's own master keeps; workers of others are replaced by others."""
 BACK = 2.0
 """Seconds from the mending of a fault until the site serves again."""
-GIVEN_UP = 30.0
+HEARD = 5.0
+"""Seconds from then until those hear each other again that are in a room."""
 APART = 20.0
 """Seconds from one fault to the next."""
-DISK = 16_384
-"""Size of the disk for uploads, in KiB."""
+CLIENTS = 6
+NAMES = tuple(name for faults in FAULTS.values() for name in faults)
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Strike:
     Attributes:
         at: when it began, in seconds.
         back: seconds until the site served again after it was mended.
+        heard: seconds until then all clients in a room heard what was said.
         statuses: of the writes that were sent meanwhile.
         longest: the longest of them, in seconds.
         wrong: what was not as it should be.
@@ -57,6 +59,7 @@ class Strike:
     name: str
     at: float
     back: float
+    heard: float
     statuses: dict[int, int] = field(default_factory=dict)
     longest: float = 0.0
     wrong: list[str] = field(default_factory=list)
@@ -64,99 +67,101 @@ class Strike:
 
 @dataclass
 class Outcome:
-    """One run."""
+    """One run of an engine."""
 
     engine: str
-    strikes: list[Strike]
-    entries: list[Entry]
-    notes: list[str]
-    wrong: list[str]
+    strikes: list[Strike] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
 
 def run(engine: str, seconds: float, names: tuple[str, ...], rolling: int) -> Outcome:
     """One engine: the faults in turn, for so many seconds, each at least once."""
-    notes: list[str] = []
-    with contextlib.ExitStack() as stack:
-        found = stack.enter_context(stage(redis=True, upstream=True))
-        disk = _disk(stack, Path(found.environment["TRIAL_UPLOADS"]), notes, "disk full" in names)
-        server = stack.enter_context(found.server(engine, 2))
-        with Writers(server.url("")) as writers:
-            strikes = _strike_in_turn(found, server, disk, writers, seconds, names)
-        outcome = Outcome(engine, strikes, writers.entries, notes, [])
-        _check_writes(outcome, found)
+    outcome = Outcome(engine)
+    for place, faults in FAULTS.items():
+        if chosen := {name: fault for name, fault in faults.items() if name in names}:
+            _strike_at(outcome, place, chosen, seconds * len(chosen) / len(names))
     if rolling:
         with stage() as found:
             _roll(outcome, found, rolling)
     return outcome
 
 
-def _disk(
-    stack: contextlib.ExitStack, folder: Path, notes: list[str], wanted: bool
-) -> SmallDisk | None:
-    if not wanted:
-        return None
-    try:
-        return stack.enter_context(small_disk(folder, DISK))
-    except pytest.skip.Exception as skipped:
-        notes.append(f"The disk was not filled: {skipped}.")
-        return None
+def _strike_at(outcome: Outcome, place: str, faults: dict[str, Fault], seconds: float) -> None:
+    """All that happens in one scene."""
+    with contextlib.ExitStack() as stack:
+        try:
+            scene = stack.enter_context(SCENES[place](outcome.engine, tuple(faults)))
+        except pytest.skip.Exception as skipped:
+            outcome.notes.append(f"Nothing happened {place}: {skipped}.")
+            return
+        with contextlib.ExitStack() as clients:
+            each = CLIENTS // len(scene.servers)
+            writers = [
+                clients.enter_context(Writers(server.url(""), each, outcome.began))
+                for server in scene.servers
+            ]
+            strikes = _strike_in_turn(scene, outcome.began, seconds, faults)
+        entries = [entry for writer in writers for entry in writer.entries]
+        for strike in strikes:
+            until = next((other.at for other in strikes if other.at > strike.at), float("inf"))
+            during = [entry for entry in entries if strike.at <= entry.at + entry.took < until]
+            strike.statuses = dict(Counter(entry.status for entry in during))
+            strike.longest = max((entry.took for entry in during), default=0.0)
+        outcome.strikes += strikes
+        outcome.entries += entries
+        outcome.notes += scene.notes
+        _check_writes(outcome, place, entries, scene.stage)
 
 
 def _strike_in_turn(
-    found: Stage,
-    server: Server,
-    disk: SmallDisk | None,
-    writers: Writers,
-    seconds: float,
-    names: tuple[str, ...],
+    scene: Scene, began: float, seconds: float, faults: dict[str, Fault]
 ) -> list[Strike]:
     strikes: list[Strike] = []
-    counted = [0, 0]
-    apart = min(APART, seconds / len(names))
-    while len(strikes) < len(names) or time.monotonic() - writers.began < seconds:
-        name = names[len(strikes) % len(names)]
-        scene = Scene(found, server, disk, counted=counted)
-        began = time.monotonic()
-        strikes.append(_strike(name, FAULTS[name], scene, writers))
-        time.sleep(max(0.2, apart - (time.monotonic() - began)))
-    for strike in strikes:
-        until = next((other.at for other in strikes if other.at > strike.at), float("inf"))
-        during = [entry for entry in writers.entries if strike.at <= entry.at + entry.took < until]
-        strike.statuses = dict(Counter(entry.status for entry in during))
-        strike.longest = max((entry.took for entry in during), default=0.0)
+    end = time.monotonic() + seconds
+    apart = min(APART, seconds / len(faults))
+    names = itertools.cycle(faults)
+    while len(strikes) < len(faults) or time.monotonic() < end:
+        name, at = next(names), time.monotonic()
+        strikes.append(_strike(name, faults[name], scene, began))
+        time.sleep(max(0.2, apart - (time.monotonic() - at)))
     return strikes
 
 
-def _strike(name: str, fault: Fault, scene: Scene, writers: Writers) -> Strike:
-    at = time.monotonic() - writers.began
+def _strike(name: str, fault: Fault, scene: Scene, began: float) -> Strike:
+    at, scene.wrong = time.monotonic() - began, []
+    scene.visit()
     with fault(scene):
         mended = time.monotonic()
-        while time.monotonic() - mended < GIVEN_UP and not _serves(scene):
+        while time.monotonic() - mended < GIVEN_UP and not scene.serves():
             time.sleep(0.02)
         back = time.monotonic() - mended
     scene.expect(back <= BACK, f"it served again after {back:.1f} s")
-    return Strike(name, at, back, wrong=scene.wrong)
+    heard = scene.check_room() + back
+    scene.expect(heard <= HEARD, f"what was said in a room was heard after {heard:.1f} s")
+    scene.check_counter()
+    scene.visit()
+    return Strike(name, at, back, heard, wrong=scene.wrong)
 
 
-def _serves(scene: Scene) -> bool:
-    ways = (("GET", "/"), ("GET", "/item/1"), ("GET", "/health/ready"))
-    return all(scene.status(*way) == 200 for way in ways) and scene.count() == 200
-
-
-def _check_writes(outcome: Outcome, found: Stage) -> None:
-    found_there = balance(found.postgresql.address, outcome.entries)
+def _check_writes(outcome: Outcome, place: str, entries: list[Entry], found: Stage) -> None:
+    found_there = balance(found.postgresql.address, entries)
     if not found_there.is_right:
         outcome.wrong.append(
-            f"lost {found_there.lost}, doubled {found_there.doubled}, halves {found_there.halves}"
+            f"{place}: lost {found_there.lost}, doubled {found_there.doubled},"
+            f" halves {found_there.halves}"
         )
     total = sum(found_there.statuses.values())
     outcome.notes.append(
-        f"{total:,} writes, answered {_shown(found_there.statuses)} (0: the connection ended):"
+        f"State {place}: {total:,} writes, answered {_shown(found_there.statuses)}"
+        " (0: the connection ended):"
         f" {len(found_there.lost)} of those answered 200 lost, {len(found_there.doubled)} doubled,"
         f" {len(found_there.halves)} of all there by half."
     )
     if not found_there.statuses.get(200):
-        outcome.wrong.append("no write was answered 200")
+        outcome.wrong.append(f"{place}: no write was answered 200")
 
 
 def _roll(outcome: Outcome, found: Stage, rounds: int) -> None:
@@ -182,8 +187,9 @@ def section(outcome: Outcome) -> str:
     lines = [f"## {outcome.engine}\n"]
     lines += [f"- {note}" for note in outcome.notes]
     lines += [
-        "\n| fault | times | served again within | longest write | writes until the next fault |",
-        "|---|---|---|---|---|",
+        "\n| fault | times | served again within | room heard within | longest write"
+        " | writes until the next fault |",
+        "|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(strike.name for strike in outcome.strikes):
         mine = [strike for strike in outcome.strikes if strike.name == name]
@@ -192,6 +198,7 @@ def section(outcome: Outcome) -> str:
             statuses.update(strike.statuses)
         lines.append(
             f"| {name} | {len(mine)} | {max(strike.back for strike in mine):.2f} s"
+            f" | {max(strike.heard for strike in mine):.2f} s"
             f" | {max(strike.longest for strike in mine):.2f} s | {_shown(statuses)} |"
         )
     lines.append("")
@@ -224,7 +231,7 @@ def picture(outcome: Outcome) -> str:
 def main() -> int:
     """Run the command line; return the exit code."""
     options = _options()
-    names = tuple(options.fault or (QUICK if options.short else FAULTS))
+    names = tuple(options.fault or (QUICK if options.short else NAMES))
     seconds = 0.0 if options.short else 60 * options.minutes
     about = describe()
     parts = [
@@ -238,18 +245,19 @@ def main() -> int:
         began = time.monotonic()
         outcome = run(engine, seconds, names, 0 if options.short or options.fault else 2)
         name = f"chaos-{engine}.svg"
-        pictures[name] = picture(outcome)
         outcome.notes.insert(0, f"{(time.monotonic() - began) / 60:.1f} minutes.")
+        pictures[name] = picture(outcome)
         parts += [section(outcome), f"![{engine}]({name})\n" if options.report else ""]
         broken |= bool(outcome.wrong or any(strike.wrong for strike in outcome.strikes))
-    save(options.report, "chaos", "\n".join(parts), pictures)
+        # What was seen is kept, whatever becomes of the next.
+        save(options.report, "chaos", "\n".join(parts), pictures)
     return 1 if broken else 0
 
 
 def _options() -> argparse.Namespace:
     made = parser("chaos", __doc__, 10)
     made.add_argument("--short", action="store_true", help="a few faults, each once")
-    made.add_argument("--fault", action="append", choices=FAULTS, help="only this; repeatable")
+    made.add_argument("--fault", action="append", choices=NAMES, help="only this; repeatable")
     return made.parse_args()
 
 

@@ -8,57 +8,21 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import httpx
 import psutil
 import psycopg
-from support.disks import SmallDisk
 from support.servers import Server
 
-from trials.stage import Stage
+from trials.scenes import PATIENT, Scene
 
-PATIENT = 30.0
 SECONDS = 1.5
 """How long a fault lasts."""
+CUT = 3.0
+"""How long the network is cut: longer than what is open waits for an answer at first."""
+HOUR = 3600
 FILE = b"x" * 3_000_000
 UPSTREAM = ("hang", "reset", "half", "garbage", "refused")
-
-
-@dataclass
-class Scene:
-    """What faults act on.
-
-    Attributes:
-        wrong: what was not as it should be, in words.
-        notes: what was seen.
-        counted: increments of the counter that were answered 200, and those that were not.
-    """
-
-    stage: Stage
-    server: Server
-    disk: SmallDisk | None = None
-    wrong: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    counted: list[int] = field(default_factory=lambda: [0, 0])
-
-    def expect(self, right: object, what: str) -> None:
-        if not right:
-            self.wrong.append(what)
-
-    def status(self, method: str, path: str, **more: object) -> int:
-        """The status of a request on a connection of its own; 0 if there was no answer."""
-        try:
-            return httpx.request(method, self.server.url(path), timeout=PATIENT, **more).status_code  # type: ignore[arg-type] # they are httpx's
-        except httpx.HTTPError:
-            return 0
-
-    def count(self) -> int:
-        """Increment the counter in the shared state."""
-        status = self.status("POST", "/count")
-        self.counted[status != 200] += 1
-        return status
-
 
 Fault = Callable[[Scene], contextlib.AbstractContextManager[None]]
 """Within its block a thing is broken; when the block is left, it is mended."""
@@ -109,7 +73,6 @@ def redis_frozen(scene: Scene) -> Iterator[None]:
     finally:
         redis.resume()
     yield
-    _compare_counter(scene)
 
 
 @contextlib.contextmanager
@@ -124,7 +87,6 @@ def redis_killed(scene: Scene) -> Iterator[None]:
         redis.start()
     scene.counted[:] = [0, 0]
     yield
-    _compare_counter(scene)
 
 
 def _while_redis_is_away(scene: Scene) -> None:
@@ -134,17 +96,8 @@ def _while_redis_is_away(scene: Scene) -> None:
     scene.expect(status == 503, f"a count without Redis was answered {status}")
     scene.expect(took < 5, f"a count without Redis took {took:.1f} s")
     scene.expect(scene.status("GET", "/") == 200, "a route without shared state failed, too")
-    scene.expect(scene.status("GET", "/visit") == 200, "a session without Redis failed")
+    scene.visit_in_vain()
     scene.expect(scene.status("GET", "/health/ready") == 503, "it was ready without Redis")
-
-
-def _compare_counter(scene: Scene) -> None:
-    for _ in range(20):
-        scene.count()
-    answer = httpx.get(scene.server.url("/counted"), timeout=PATIENT)
-    held, (right, failed) = int(answer.text), scene.counted
-    what = f"{right} counts were answered 200, {failed} were not, {held} are held"
-    scene.expect(right <= held <= right + failed, what)
 
 
 @contextlib.contextmanager
@@ -210,15 +163,107 @@ def no_descriptors(scene: Scene) -> Iterator[None]:
     yield
 
 
-FAULTS: dict[str, Fault] = {
-    "worker killed": worker_killed,
-    "connections terminated": connections_terminated,
-    "database restarted": database_restarted,
-    "Redis frozen": redis_frozen,
-    "Redis killed": redis_killed,
-    "upstream lies": upstream_lies,
-    "disk full": disk_full,
-    "no descriptors": no_descriptors,
+@contextlib.contextmanager
+def state_disk_full(scene: Scene) -> Iterator[None]:
+    """No byte is left for the state that workers share."""
+    if scene.state_disk is None:
+        yield
+        return
+    big = {"text": "x" * 400_000}
+    scene.state_disk.fill()
+    began = time.monotonic()
+    while time.monotonic() < began + SECONDS:
+        # It may find a place in a file that is there; something large does not.
+        found, large = scene.count(), scene.status("POST", "/note", data=big)
+        scene.expect(found in (200, 503), f"a count without a disk was answered {found}")
+        scene.expect(large == 503, f"a large value without a disk was answered {large}")
+        scene.expect(scene.status("GET", "/") == 200, "a full disk made other routes fail")
+        scene.visit()
+    scene.expect(scene.status("GET", "/health/ready") == 503, "it was ready without a disk")
+    scene.state_disk.empty()
+    yield
+
+
+@contextlib.contextmanager
+def clock_jumps(scene: Scene) -> Iterator[None]:
+    """The time of the day jumps an hour forward, and back."""
+    if scene.clock is None:
+        yield
+        return
+    scene.visit()
+    for jump in (HOUR, 0):
+        scene.clock.put(jump)
+        # Sessions end at a time of the day.
+        scene.visits = 0 if jump else scene.visits
+        scene.visit()
+        scene.expect(scene.count() == 200, f"a count failed when the clock was put {jump} s ahead")
+        time.sleep(SECONDS / 2)
+    yield
+
+
+@contextlib.contextmanager
+def host_cut_off(scene: Scene) -> Iterator[None]:
+    """One of two hosts reaches neither PostgreSQL nor Redis nor, thereby, the other host."""
+    cut, other = scene.servers
+    with scene.hosts[0].cut():
+        _while_cut(scene, [cut])
+        for way in (("GET", "/item/1"), ("GET", "/health/ready")):
+            found = scene.status(*way, server=other)
+            scene.expect(found == 200, f"{way[1]} of the other host was answered {found}")
+        found = scene.count(other)
+        scene.expect(found == 200, f"a count on the other host was answered {found}")
+    yield
+
+
+@contextlib.contextmanager
+def hosts_cut_off(scene: Scene) -> Iterator[None]:
+    """No host reaches anything."""
+    with contextlib.ExitStack() as stack:
+        for host in scene.hosts:
+            stack.enter_context(host.cut())
+        _while_cut(scene, scene.servers)
+    yield
+
+
+def _while_cut(scene: Scene, servers: list[Server]) -> None:
+    began = time.monotonic()
+    for server in servers:
+        since = time.monotonic()
+        found = scene.count(server)
+        took = time.monotonic() - since
+        scene.expect(found == 503, f"a count on a host without a network was answered {found}")
+        scene.expect(took < 6, f"a count on a host without a network took {took:.1f} s")
+        found = scene.status("GET", "/health/ready", server)
+        scene.expect(found == 503, f"/health/ready without a network was answered {found}")
+        for path in ("/", "/health/live"):
+            found = scene.status("GET", path, server)
+            scene.expect(found == 200, f"{path} without a network was answered {found}")
+    scene.visit_in_vain()
+    time.sleep(max(0.0, CUT - (time.monotonic() - began)))
+
+
+FAULTS: dict[str, dict[str, Fault]] = {
+    "shared by Redis": {
+        "worker killed": worker_killed,
+        "connections terminated": connections_terminated,
+        "database restarted": database_restarted,
+        "Redis frozen": redis_frozen,
+        "Redis killed": redis_killed,
+        "upstream lies": upstream_lies,
+        "disk full": disk_full,
+        "no descriptors": no_descriptors,
+        "clock jumps": clock_jumps,
+    },
+    "on a disk": {
+        "state's disk full": state_disk_full,
+        "worker killed, embedded state": worker_killed,
+    },
+    "of two hosts": {
+        "one host cut off": host_cut_off,
+        "both hosts cut off": hosts_cut_off,
+        "connections terminated, two hosts": connections_terminated,
+    },
 }
-QUICK = ("worker killed", "connections terminated", "database restarted")
+"""By the scenes in which they happen."""
+QUICK = ("worker killed", "connections terminated", "database restarted", "clock jumps")
 """Those of the short form."""

@@ -12,9 +12,15 @@ import sys
 from importlib import import_module
 
 MODULES = {
+    "head": ("atila.skitai.channel", "h11"),
+    "cookies": ("atila.http.cookies",),
+    "form": ("atila.http.forms",),
+    "multipart": ("atila.http.uploads", "multipart"),
+    "json": ("atila.http.forms", "atila.values.json", "atila.validation"),
     "websocket": ("websockets.protocol", "websockets.frames", "atila.skitai.websocket"),
     "grpc": ("atila_render.grpc.wire",),
     "sql": ("atila_tasks.databases.sql.conditions",),
+    "operators": ("atila_tasks.databases.sql.conditions",),
     "safes": ("atila.validation.html", "html.parser"),
 }
 """Those whose lines are watched."""

@@ -35,14 +35,15 @@ class Writers:
     Args:
         url: of the server.
         count: how many clients.
+        began: from when times count, by the monotonic clock.
     """
 
     url: str
     count: int = 6
+    began: float = field(default_factory=time.monotonic)
     entries: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.began = time.monotonic()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(self.count)]
 

@@ -5,13 +5,16 @@ errors that it says it raises.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import sqlite3
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from sqlphile import DB_PGSQL, DB_SQLITE3
+from sqlphile.q import OPS
 from websockets.frames import Opcode
 
 from atila.skitai.websocket import WebSocket
@@ -19,6 +22,7 @@ from atila.validation.html import is_harmless
 from atila_render import GrpcError
 from atila_render.grpc.wire import FrameReader
 from atila_tasks.databases.sql.conditions import Conditions
+from trials import request_parsers
 
 CORPUS = Path(__file__).parent / "corpus"
 FAULTS = {1002, 1007, 1009}
@@ -122,6 +126,70 @@ def sql(data: bytes) -> None:
             assert not _FORBIDDEN.search(bare), (name, value, found)
 
 
+def _lower(text: str) -> str:
+    """As SQLite's LIKE compares: of letters, only those of ASCII are alike in both cases."""
+    return "".join(chr(ord(one) + 32) if "A" <= one <= "Z" else one for one in text)
+
+
+_MEANINGS: dict[str, Callable[[str, str], bool]] = {
+    "eq": lambda held, value: held == value,
+    "exact": lambda held, value: held == value,
+    "neq": lambda held, value: held != value,
+    "gt": lambda held, value: held.encode() > value.encode(),
+    "gte": lambda held, value: held.encode() >= value.encode(),
+    "lt": lambda held, value: held.encode() < value.encode(),
+    "lte": lambda held, value: held.encode() <= value.encode(),
+    "in": lambda held, value: held in (value, "a"),
+    "notin": lambda held, value: held not in (value, "a"),
+    "between": lambda held, value: value.encode() <= held.encode() <= b"b",
+    "contains": lambda held, value: _lower(value) in _lower(held),
+    "icontains": lambda held, value: _lower(value) in _lower(held),
+    "ncontains": lambda held, value: _lower(value) not in _lower(held),
+    "startswith": lambda held, value: _lower(held).startswith(_lower(value)),
+    "nstartswith": lambda held, value: not _lower(held).startswith(_lower(value)),
+    "endswith": lambda held, value: _lower(held).endswith(_lower(value)),
+    "nendswith": lambda held, value: not _lower(held).endswith(_lower(value)),
+    "iexact": lambda held, value: _lower(held) == _lower(value),
+}
+"""What operators of sqlphile say of a text that is held, and the value in a condition."""
+_VALUES: dict[str, Callable[[str], Any]] = {
+    "in": lambda value: [value, "a"],
+    "notin": lambda value: [value, "a"],
+    "between": lambda value: [value, "b"],
+}
+
+
+def operators(data: bytes) -> None:
+    """SQLite finds by an operator what Python finds, whatever the value has in it."""
+    if not data:
+        return
+    operator = list(_MEANINGS)[data[0] % len(_MEANINGS)]
+    # SQLite's LIKE ends at a zero byte.
+    value = data[1:].decode("utf-8", "replace").replace("\0", "")
+    held = ["", value, f"x{value}", f"{value}y", f"x{value}y", value.swapcase(), "a", "%", "_"]
+    params: list[Any] = []
+
+    def bind(each: Any) -> str:
+        params.append(each)
+        return "?"
+
+    write = Conditions(DB_SQLITE3, bind, lambda name: name, lambda text: text)
+    condition = write.compare(f"name__{operator}", _VALUES.get(operator, str)(value))
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE t (number int, name text)")
+        database.executemany("INSERT INTO t VALUES (?, ?)", list(enumerate(held)))
+        database.set_authorizer(_reading)
+        found = database.execute(f"SELECT number FROM t WHERE {condition} ORDER BY 1", params)
+        numbers = [number for (number,) in found]
+    says = _MEANINGS[operator]
+    assert numbers == [n for n, each in enumerate(held) if says(each, value)], (condition, params)
+
+
+def _reading(action: int, *about: object) -> int:
+    reads = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+    return sqlite3.SQLITE_OK if action in reads else sqlite3.SQLITE_DENY
+
+
 class _Tags(HTMLParser):
     """What of a text would do something."""
 
@@ -151,9 +219,11 @@ def safes(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
+    **request_parsers.TARGETS,
     "websocket": websocket,
     "grpc": grpc,
     "sql": sql,
+    "operators": operators,
     "safes": safes,
 }
 
@@ -164,6 +234,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 WORDS: dict[str, list[bytes]] = {
+    **request_parsers.WORDS,
     "websocket": [
         bytes([first, 0x80 | size]) + bytes(4 + size)
         for first in (0, 1, 2, 8, 9, 10, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0x83)
@@ -178,29 +249,26 @@ WORDS: dict[str, list[bytes]] = {
         b"\x1f\x8b\x08\0",
     ],
     "sql": [
-        word.encode()
-        for word in (
-            "__eq",
-            "__in",
-            "__between",
-            "__contains",
-            "__startswith",
-            "__isnull",
-            "__all",
-            "__haskey",
-            "___",
-            "__",
-            ".",
-            "\n",
-            "'",
-            ";",
-            "--",
-            "$$",
-            "__date",
-            "__year",
-            "__exists",
-            "t1__age",
-        )
+        *(f"__{name}".encode() for name in OPS),
+        *(
+            b"___",
+            b"__",
+            b".",
+            b"\n",
+            b"'",
+            b";",
+            b"--",
+            b"$$",
+            b"t1__age",
+            b'"',
+            b"0",
+            b"/*",
+            b"?",
+        ),
+    ],
+    "operators": [
+        *(bytes([number]) for number in range(len(_MEANINGS))),
+        *(b"%", b"_", b"\\", b"'", b'"', b"a", b"A", b"\xc3\xbc", b"\xc3\x9c", b"", b"\\%", b"?"),
     ],
     "safes": [
         word.encode()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from redis import Redis
 from support.faults import Faults, failing
 from support.servers import Server, serving
 
@@ -47,17 +48,21 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(redis: bool = False, upstream: bool = False) -> Iterator[Stage]:
+def stage(
+    redis: bool = False, upstream: bool = False, listen: Sequence[str] = ()
+) -> Iterator[Stage]:
     """Set up what the app needs.
 
     Args:
         redis: whether its workers share their state by Redis.
         upstream: whether there is a server to be asked that misbehaves.
+        listen: addresses at which databases listen, if not at 127.0.0.1 alone.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atila-trial-")))
         folder.chmod(0o755)
-        found = Stage(folder, stack.enter_context(PostgreSQLServer()))
+        addresses = ",".join(listen or ["127.0.0.1"])
+        found = Stage(folder, stack.enter_context(PostgreSQLServer(listen=addresses)))
         blob = folder / "blob"
         blob.write_bytes(os.urandom(BLOB_SIZE))
         uploads = folder / "uploads"
@@ -70,6 +75,10 @@ def stage(redis: bool = False, upstream: bool = False) -> Iterator[Stage]:
         }
         if redis:
             found.redis = stack.enter_context(RedisServer(folder))
+            if listen:
+                client = Redis(port=found.redis.port)
+                client.config_set("bind", " ".join(listen))
+                client.config_set("protected-mode", "no")
             found.environment["TRIAL_SHARED"] = f"redis://127.0.0.1:{found.redis.port}/0"
         if upstream:
             found.upstream = stack.enter_context(failing())

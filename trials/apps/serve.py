@@ -121,6 +121,7 @@ async def stream(was):
 
 @app.route("/events")
 def events(was):
+    was.response.set_header("X-Pid", str(os.getpid()))
     return was.EventStream(rooms=["trial"])
 
 
@@ -142,6 +143,12 @@ def echo(was):
 @app.route("/count", methods=["POST"])
 def count(was):
     return str(app.store.incr("count"))
+
+
+@app.route("/note", methods=["POST"])
+def note(was, text):
+    app.store.set("note", text)
+    return ""
 
 
 @app.route("/counted")

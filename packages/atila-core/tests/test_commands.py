@@ -312,3 +312,36 @@ def test_a_new_project_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "shop" / "serve.py").write_text("mine")
     assert atila(tmp_path, "new", "shop").returncode == 2
     assert (tmp_path / "shop" / "serve.py").read_text() == "mine"
+
+
+LIMITED = """
+import skitai
+from atila import Atila
+
+app = Atila(__name__)
+app.config.MAX_CONNECTIONS_PER_ADDRESS = 50
+
+@app.route("/")
+def index(was):
+    return ""
+
+if __name__ == "__main__":
+    skitai.mount("/", app)
+    skitai.run(port=5000, keep_alive=30)
+"""
+
+
+def test_check_finds_what_an_engine_cannot_do(tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(LIMITED)
+    unlimited = "serve.py:6: MAX_CONNECTIONS_PER_ADDRESS counts on Skitai alone: %s limits no"
+    done = atila(tmp_path, "check", "serve.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("note: ")
+    assert unlimited % "another server" in done.stderr
+    done = atila(tmp_path, "check", "serve.py", "--engine", "granian")
+    assert done.returncode == 1
+    assert unlimited % "granian" in done.stderr
+    assert "serve.py:14: skitai.run(keep_alive=…) is Skitai's alone" in done.stderr
+    assert "2 problems in serve.py" in done.stderr
+    done = atila(tmp_path, "check", "serve.py", "--engine", "skitai")
+    assert (done.returncode, done.stderr) == (0, "")

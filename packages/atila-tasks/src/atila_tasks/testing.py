@@ -44,14 +44,15 @@ class PostgreSQLServer:
 
     Args:
         max_connections: the most connections that it takes.
+        listen: the addresses that it listens at, with commas between them.
 
     Attributes:
-        port: the port that it listens on, at 127.0.0.1.
+        port: the port that it listens on.
         user: the name of the superuser.
         password: the superuser's; made up anew for each server.
     """
 
-    def __init__(self, max_connections: int = 100) -> None:
+    def __init__(self, max_connections: int = 100, listen: str = "127.0.0.1") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="atila-postgresql-"))
         self._as_nobody: list[Any] = []
         if os.geteuid() == 0:
@@ -61,6 +62,7 @@ class PostgreSQLServer:
         self.password = secrets.token_urlsafe(12)
         self.port = free_port()
         self._max_connections = max_connections
+        self._listen = listen
         self._bin = self._programs()
         self._data = self._folder / "data"
         self._log = self._folder / "log.txt"
@@ -107,6 +109,8 @@ class PostgreSQLServer:
             self._run(command)
         finally:
             secret.unlink()
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.write("host all all all scram-sha-256\n")
 
     def _call(self, program: str, *arguments: str) -> None:
         where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", self.user]
@@ -128,7 +132,7 @@ class PostgreSQLServer:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self._listen,
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": self._max_connections,

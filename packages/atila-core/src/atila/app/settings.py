@@ -312,6 +312,10 @@ class Config(dict[str, Any]):
                 with setup_step():
                     super().__setitem__(name, _from_text(name, setting, text))
 
+    def source(self, name: str) -> str:
+        """Where a setting was set, "file:line"; "" for its default or by the environment."""
+        return "" if environment.given(name) is not None else self._sources.get(name, "")
+
     def ports(self) -> Iterator[tuple[str, bool]]:
         """The ports where servers of its own listen, "50051" or "0.0.0.0:50051", and whether the
         environment says so.

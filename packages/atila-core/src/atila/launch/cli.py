@@ -202,17 +202,25 @@ def routes(target: str) -> None:
 
 @main.command()
 @TARGET
-def check(target: str) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(["granian", "skitai", "others"]),
+    help="The server that is meant; what it cannot do is a mistake then.",
+)
+def check(target: str, engine: str | None) -> None:
     """Mount all parts of TARGET and print every mistake in it."""
     from atila.launch import routes_table
 
-    found, count = routes_table.check(target)
+    checked = routes_table.check(target, engine or "")
+    found = checked.problems
+    for note in checked.notes:
+        click.echo(f"note: {note}", err=True)
     for problem in found:
         click.echo(str(problem), err=True)
     if found:
         click.echo(f"{len(found)} problem{'s'[: len(found) > 1]} in {target}", err=True)
         sys.exit(1)
-    click.echo(f"{target}: {count} routes, no problems")
+    click.echo(f"{target}: {checked.routes} routes, no problems")
 
 
 @main.command()

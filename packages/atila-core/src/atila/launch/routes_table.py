@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from atila.errors import SetupError, collect_errors, setup_step
-from atila.launch import script
+from atila.launch import run_options, script
 from atila.openapi import document
 from atila.openapi.operation import Document
 from atila.serving.endpoint import path_of
-from atila.serving.site import Site
+from atila.serving.site import UNLIMITED, Site
 
 HEADINGS = ("METHODS", "PATH", "NAME", "HANDLER")
 
@@ -75,17 +75,49 @@ def routes(target: str) -> str:
         return table(lines(site))
 
 
-def check(target: str) -> tuple[list[SetupError], int]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The findings of `check`.
+
+    Attributes:
+        problems: its mistakes.
+        notes: settings that some engine does not honour, where no engine is named.
+        routes: how many it has.
+    """
+
+    problems: list[SetupError]
+    notes: list[SetupError]
+    routes: int
+
+
+def check(target: str, engine: str = "") -> Checked:
     """Mount all parts of a launch script or app.
 
-    Returns:
-        Its mistakes, and the number of its routes.
+    Args:
+        target: see `script.read`.
+        engine: the one that will serve it, see `run_options`; "" if that is open.
     """
     count = 0
+    notes: list[SetupError] = []
     with collect_errors() as found, setup_step(), script.trial(target) as site:
         count = len(lines(site))
         found += _doubts(site)
-    return found, count
+        if engine:
+            launch = script.current
+            with setup_step():
+                run_options.check_engine(launch.given(), engine, launch.run_at)
+            found += _left_undone(site, engine)
+        else:
+            notes += _left_undone(site, "another server")
+    return Checked(found, notes, count)
+
+
+def _left_undone(site: Site, engine: str) -> Iterator[SetupError]:
+    """Settings that an engine cannot honour."""
+    if site.connections_per_address and engine != run_options.SKITAI:
+        where = "this server" if engine == run_options.OTHERS else engine
+        source = site.mounts[0].app.config.source("MAX_CONNECTIONS_PER_ADDRESS")
+        yield SetupError(UNLIMITED % where, source)
 
 
 def _doubts(site: Site) -> Iterator[SetupError]:

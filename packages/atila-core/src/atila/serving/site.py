@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from atila.runtime.shared import Shared
     from atila.serving.event_streams import OpenEventStream
 
+UNLIMITED = (
+    "MAX_CONNECTIONS_PER_ADDRESS counts on Skitai alone: %s limits no connections. Mend: have a"
+    " proxy before it do so, such as Nginx by limit_conn, or use --engine skitai"
+)
 log = logging.getLogger("atila.site")
 
 on_site_start: list[Callable[[Site], object]] = []
@@ -160,11 +164,7 @@ class Site(Dispatch):
     def exchange_class(self, kind: type[Kind]) -> type[Kind]:
         """See `Dispatch`."""
         if self.connections_per_address and not kind.connections_are_ours:
-            log.warning(
-                "MAX_CONNECTIONS_PER_ADDRESS counts on Skitai alone: this server limits no"
-                " connections. Mend: have a proxy before it do so, such as Nginx by limit_conn, or"
-                " use --engine skitai"
-            )
+            log.warning(UNLIMITED, "this server")
         return super().exchange_class(kind)
 
     def _find_observers(self, log_format: str | None) -> list[Observer]:

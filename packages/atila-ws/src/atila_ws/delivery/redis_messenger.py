@@ -152,10 +152,14 @@ class RedisMessenger:
 
     async def _tell(self, asker: str, number: bytes, outcome: int | Awaitable[int]) -> None:
         count = outcome if isinstance(outcome, int) else await outcome
+        answer = b"A" + number + count.to_bytes(8, "big")
         try:
-            await self._publisher.publish(
-                self._prefix + asker, b"A" + number + count.to_bytes(8, "big")
-            )
+            try:
+                await self._publisher.publish(self._prefix + asker, answer)
+            except self._errors:
+                # Redis may have ended the connection since it was used, as when it starts anew;
+                # the asker would wait for this answer, of which another one does no harm.
+                await self._publisher.publish(self._prefix + asker, answer)
         except self._errors as error:
             log.warning("Redis: %s; an answer is lost", type(error).__name__)
         except KeyError:
