@@ -1,6 +1,7 @@
-"""An app whose listener for an event of the start fails, or whose provider."""
+"""An app whose listener for an event of the start fails or exits, or whose provider fails."""
 
 import os
+import sys
 
 from atila import Atila
 
@@ -22,7 +23,9 @@ async def listen_on_loop(was):
     listen(was)
 
 
-if EVENT == "provided":
+if EVENT == "exit":
+    app.on("startup")(lambda was: sys.exit("the cupboard is bare"))
+elif EVENT == "provided":
     app.provide(scope="app", name="cupboard")(lambda: listen(None))
 elif EVENT:
     app.on(EVENT)(listen_on_loop if ASYNC else listen)

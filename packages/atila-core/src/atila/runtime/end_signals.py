@@ -26,12 +26,24 @@ def before(call: Callable[[], object]) -> None:
             signal.signal(number, _chained(call, handler))
 
 
+class Ended(SystemExit):
+    """A signal to end came within `raised`; its code is 128 plus the number of the signal."""
+
+
 @contextmanager
 def raised() -> Iterator[None]:
-    """Have a signal to end raise SystemExit in the caller, with 128 plus its number as the status:
-    for a start that may never end. To be used on the main thread.
+    """Have a signal to end raise `Ended` in the caller: for a start that may never end.
+
+    Nothing where the caller is not on the main thread, or for a signal whose handler is none of
+    Python's, as in `before`.
     """
-    handlers = {number: signal.signal(number, _raise) for number in SIGNALS}
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            # One that is not Python's could not be set again.
+            if (handler := signal.getsignal(number)) is not None:
+                handlers[number] = handler
+                signal.signal(number, _raise)
     try:
         yield
     finally:
@@ -40,7 +52,7 @@ def raised() -> Iterator[None]:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    raise Ended(128 + number)
 
 
 def _chained(

@@ -185,9 +185,10 @@ class Launcher:
             freeze_gc()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
-        except SystemExit as end:
-            os._exit(end.code if isinstance(end.code, int) else 1)
-        except Exception as error:
+        except end_signals.Ended as end:
+            os._exit(int(end.code or 0))
+        except (Exception, SystemExit) as error:
+            # Skitai's master would have the place of one that has exited taken for ever.
             if self._files is None and self._started[0] == STARTED:
                 raise
             sys.stderr.write(failures.shown(error))

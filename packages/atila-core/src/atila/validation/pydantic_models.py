@@ -6,7 +6,7 @@ Imported only when an annotation names one, so pydantic is installed then.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -56,37 +56,29 @@ class PydanticReader(Reader):
         if reading.where == "answer" and path:
             # Written by its serializers, which need not agree with its validators.
             return value
+        validate: Callable[[Any], Any] = self._adapter.validate_python
         try:
-            return self._adapter.validate_python(value)
+            return validate(value)
         except ValidationError as error:
             failed = error
-        if not reading.is_text and failed.error_count() <= MANY:
-            # A strict model takes dates and the like as text from JSON alone.
+        if not reading.is_text and (text := _as_json(value)) is not None:
+            # A strict model takes dates and the like as text from JSON alone. Of many faults the
+            # first error takes room.
+            del failed
+            validate = self._of_json
             try:
-                return self._adapter.validate_json(json.dumps(value, None))
+                return self._adapter.validate_json(text)
             except ValidationError as error:
                 failed = error
-            except TypeError:
-                pass  # Not of JSON: the argument of another call.
-        for problem in self._problems(value, failed):
+        for problem in _problems(value, failed, validate):
             rule = _RULES.get(problem["type"], problem["type"])
             message = _MESSAGES.get(rule, problem["msg"])
             place = _place(problem["loc"], value, is_absent=rule == "required")
             reading.fail((*path, *place), message, rule)
         return INVALID
 
-    def _problems(self, value: Any, error: ValidationError) -> list[Any]:
-        """The problems of a value as pydantic words them, or the first of many."""
-        count = error.error_count()
-        if count <= MANY:
-            return error.errors(include_url=False, include_input=False)
-        # It words all or none. A body of 16 MiB can have millions, which would take minutes.
-        try:
-            self._adapter.validate_python(_beginning(value, [MANY]))
-        except ValidationError as first:
-            if first.error_count() <= 2 * MANY:
-                return first.errors(include_url=False, include_input=False)
-        return [{"loc": (), "type": "type", "msg": f"has {count} faults"}]
+    def _of_json(self, value: Any) -> Any:
+        return self._adapter.validate_json(json.dumps(value, None))
 
     def schema(self, components: Components) -> Schema:
         made = self._adapter.json_schema(ref_template=components.template)
@@ -95,6 +87,34 @@ class PydanticReader(Reader):
         if not self.is_model or "$ref" in made:
             return made
         return components.reference(self.hint, lambda _: made)
+
+
+def _as_json(value: Any) -> bytes | None:
+    """A value as JSON; None if it is not of JSON, as an argument of another call."""
+    try:
+        return json.dumps(value, None)
+    except TypeError:
+        return None
+
+
+def _problems(value: Any, error: ValidationError, validate: Callable[[Any], object]) -> list[Any]:
+    """The problems of a value as pydantic words them, or the first of many.
+
+    Args:
+        value: the value.
+        error: the error of `validate` for it.
+        validate: raises such an error for a value.
+    """
+    count = error.error_count()
+    if count <= MANY:
+        return error.errors(include_url=False, include_input=False)
+    # It words all or none. A body of 16 MiB can have millions, which would take minutes.
+    try:
+        validate(_beginning(value, [MANY]))
+    except ValidationError as first:
+        if first.error_count() <= 2 * MANY:
+            return first.errors(include_url=False, include_input=False)
+    return [{"loc": (), "type": "type", "msg": f"has {count} faults"}]
 
 
 def _beginning(value: Any, left: list[int]) -> Any:
