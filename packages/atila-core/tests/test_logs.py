@@ -172,7 +172,7 @@ def test_secrets(query: str, masked: str) -> None:
 def test_each_list_of_secret_names_has_those_of_the_shorter_one() -> None:
     names = ["password", "old_passphrase", "apikey", "api-key", "jwt", "otp", "cvv", "X-Secret"]
     more = ["pass", "session_id", "key", "csrf", "cookie", "Authorization"]
-    most = ["code", "userkey", "oauth"]
+    most = ["code", "userkey", "oauth", "totp", "sms_totp"]
     plain = ["compassion", "keyword", "author", "zipcode", "spin", "page"]
     for name in names + more + most + plain:
         assert is_secret_input(name) == (name in names), name

@@ -142,6 +142,31 @@ def test_one_that_hangs_is_replaced(
     app.site.shutdown()
 
 
+def test_tasks_that_find_no_room_are_not_kept(
+    app: Atila, run: Run, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desks: list[executors._Desk] = []
+
+    class Desk(executors._Desk):
+        def __init__(self, make: Callable[[], Executor], queue_size: int) -> None:
+            super().__init__(make, queue_size)
+            desks.append(self)
+
+    def make() -> Executor:
+        gate.wait()
+        return Pool()
+
+    monkeypatch.setattr(executors, "_Desk", Desk)
+    app.config.PROCESS_EXECUTOR = make
+    app.config.TASK_QUEUE_SIZE = 1
+    tasks = run(lambda was: [was.Process(int, "7") for _ in range(9)])
+    refused = [task for task in tasks if task.done]
+    assert refused
+    assert desks[0].waiting.isdisjoint(refused)
+    gate.set()
+    app.site.shutdown()
+
+
 def test_one_that_cannot_be_made_is_tried_again(app: Atila, run: Run) -> None:
     failing: list[str] = []
 

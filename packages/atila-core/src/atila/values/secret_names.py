@@ -19,7 +19,7 @@ NAME = f"{_SURE}|{_LIKELY}"
 _IS_SECRET = re.compile(NAME, re.IGNORECASE)
 _IS_SECRET_INPUT = re.compile(_SURE, re.IGNORECASE)
 # The `code` is that of OAuth.
-_IS_SECRET_IN_QUERY = re.compile(rf"{NAME}|key$|auth(?!or)|^(?:code|sig)$", re.IGNORECASE)
+_IS_SECRET_IN_QUERY = re.compile(rf"{NAME}|(?:key|otp)$|auth(?!or)|^(?:code|sig)$", re.IGNORECASE)
 
 
 def is_secret(name: object) -> bool:

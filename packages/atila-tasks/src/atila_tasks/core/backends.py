@@ -64,7 +64,7 @@ def _closing(site: Site) -> list[Closing]:
     return backends
 
 
-def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: str) -> None:
+def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: str) -> bool:
     """Carry out a task in a thread of a pool; it fails if too many tasks wait already.
 
     Args:
@@ -72,10 +72,15 @@ def submit(pool: WorkerPool, run: Callable[[Task], object], task: Task, wanted: 
         run: called with the task.
         task: the task.
         wanted: the resource that tasks wait for, in words: "a thread".
+
+    Returns:
+        Whether the pool has taken it.
     """
-    if not pool.submit(run, task):
-        error = HTTPError(503, f"too many tasks wait for {wanted}", 0, BUSY)
-        task.fail(error, STA_UNSENT)
+    if pool.submit(run, task):
+        return True
+    error = HTTPError(503, f"too many tasks wait for {wanted}", 0, BUSY)
+    task.fail(error, STA_UNSENT)
+    return False
 
 
 def withdraw(task: Task) -> bool:

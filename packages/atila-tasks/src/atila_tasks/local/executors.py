@@ -55,7 +55,8 @@ class Executors(Backend):
 
     def _hand_over(self, desk: _Desk, task: Task) -> None:
         desk.waiting.add(task)
-        submit(desk.pool, partial(self._run, desk), task, "a process")
+        if not submit(desk.pool, partial(self._run, desk), task, "a process"):
+            desk.waiting.discard(task)
 
     def cancel(self, task: Task) -> None:
         if withdraw(task):
@@ -68,11 +69,12 @@ class Executors(Backend):
 
     def _run(self, desk: _Desk, task: Task) -> None:
         call = task.work
-        desk.waiting.discard(task)
-        if not task.try_start():
-            return
+        # First under way, then waiting no more: a desk that has neither is given up.
         desk.under_way[task] = time.monotonic()
+        desk.waiting.discard(task)
         try:
+            if not task.try_start():
+                return
             future = desk.submit(*call)
         except BaseException as error:
             task.fail(error, STA_UNSENT)
@@ -91,7 +93,7 @@ class Executors(Backend):
             for left in tuple(self._left):
                 # Its other thread may have begun a moment later than the one that was found late.
                 _give_up(left.late())
-                if not left.under_way:
+                if not left.waiting and not left.under_way:
                     # It has taken them after all, or has failed to.
                     self._left.remove(left)
                     left.pool.close(0)
