@@ -313,6 +313,33 @@ def test_an_answer_over_a_connection_that_has_ended(workers, redis):
     assert got == ["a", "b"]
 
 
+@pytest.mark.parametrize("workers", ["many hosts"], indirect=True)
+def test_an_answer_that_arrives_twice_counts_once(workers, monkeypatch):
+    one, two, three = workers
+    for worker in (two, three, three):
+        worker.connect()
+    assert one.broadcast("a") == 3
+    publisher, deliver = two.hub._messenger._publisher, three.hub._messenger._deliver
+    publish, sent, is_sent_twice = publisher.publish, [], threading.Event()
+
+    async def publish_without_reply(channel, message):
+        await publish(channel, message)
+        sent.append(message)
+        if len(sent) == 1:
+            raise ConnectionResetError
+        is_sent_twice.set()
+
+    async def counted_later(count):
+        await asyncio.to_thread(is_sent_twice.wait, PATIENCE)
+        return count
+
+    monkeypatch.setattr(publisher, "publish", publish_without_reply)
+    later = lambda envelope: counted_later(deliver(envelope))  # noqa: E731
+    monkeypatch.setattr(three.hub._messenger, "_deliver", later)
+    assert one.broadcast("b") == 3
+    assert sent[0] == sent[1]
+
+
 @pytest.mark.parametrize("workers", ["one host"], indirect=True)
 def test_a_worker_that_was_killed(workers, tmp_path):
     one, two, three = workers

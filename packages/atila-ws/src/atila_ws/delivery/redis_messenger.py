@@ -1,7 +1,8 @@
 """Messages between the workers of many hosts: Redis channels, one for each worker and one for all.
 
 A question is "Q", the name of the asking worker in 12 bytes, a number of 8 bytes and an envelope;
-an answer is "A", the number and a count of 8 bytes. Messages of one worker keep their order.
+an answer is "A", the number, a count of 8 bytes and the name of the answering worker. Messages of
+one worker keep their order.
 """
 
 from __future__ import annotations
@@ -41,8 +42,24 @@ class _Question:
     def __init__(self) -> None:
         self.answers = 0
         self.count = 0
+        self._answered: set[bytes] = set()
         self.asked: int | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, count: int, worker: bytes) -> None:
+        """Take the answer of a worker; the same one again is none.
+
+        Args:
+            count: how many it has reached.
+            worker: its name; b"" if it is of a version that does not say.
+        """
+        if worker in self._answered:
+            return
+        if worker:
+            self._answered.add(worker)
+        self.answers += 1
+        self.count += count
+        self.look()
 
     def look(self) -> None:
         """Whether all have answered."""
@@ -141,9 +158,7 @@ class RedisMessenger:
         if data[:1] == b"A":
             question = self._questions.get(int.from_bytes(data[1:9], "big"))
             if question is not None:
-                question.answers += 1
-                question.count += int.from_bytes(data[9:17], "big")
-                question.look()
+                question.take(int.from_bytes(data[9:17], "big"), data[17:])
             return
         asker, number = data[1 : 1 + NAME].decode(), data[1 + NAME : 9 + NAME]
         if asker != self._worker:
@@ -152,13 +167,14 @@ class RedisMessenger:
 
     async def _tell(self, asker: str, number: bytes, outcome: int | Awaitable[int]) -> None:
         count = outcome if isinstance(outcome, int) else await outcome
-        answer = b"A" + number + count.to_bytes(8, "big")
+        answer = b"A" + number + count.to_bytes(8, "big") + self._worker.encode()
         try:
             try:
                 await self._publisher.publish(self._prefix + asker, answer)
             except self._errors:
                 # Redis may have ended the connection since it was used, as when it starts anew;
-                # the asker would wait for this answer, of which another one does no harm.
+                # the asker would wait for this answer. If it has arrived all the same, the asker
+                # takes one of them.
                 await self._publisher.publish(self._prefix + asker, answer)
         except self._errors as error:
             log.warning("Redis: %s; an answer is lost", type(error).__name__)
