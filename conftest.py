@@ -6,6 +6,7 @@ No test needs it: those of a distribution also run without it, against its wheel
 from __future__ import annotations
 
 import compileall
+import gc
 import json
 import os
 import sys
@@ -31,6 +32,8 @@ sys.dont_write_bytecode = False
 # What jsonschema checks IRIs by, which no test needs, makes a grammar when it is imported. That
 # takes each worker some seconds.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# Most of what there is when the tests begin stays: the collector would look through it in vain.
+gc.disable()
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,12 @@ def _empty_file(name: str) -> str:
     handle, path = tempfile.mkstemp(prefix=f"atila-{name}-")
     os.close(handle)
     return path
+
+
+def pytest_collection_finish() -> None:
+    """From now on the collector looks through what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

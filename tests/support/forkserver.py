@@ -354,7 +354,9 @@ def become(command: list[str], folder: str, environment: dict[str, str]) -> None
 def serve(descriptor: int) -> None:
     """Fork until nobody asks any more."""
     for name in PRELOADED:
-        importlib.import_module(name)
+        # Some are for some versions of Python; what a server lacks, its own import misses.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     # Of what is there by now nothing is looked through, and so written to, by a fork's collector.
     gc.collect()
     gc.freeze()
