@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from atila import Atila
-from atila.testing.waits import PATIENCE
+from atila.testing.waits import patience
 from atila_tasks import STA_REQFAIL
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -40,14 +40,14 @@ def die_at_first(file: str) -> str:
 def test_a_worker_that_dies(cluster: Any, run: Callable[..., Any], tmp_path: Path) -> None:
     cluster.scheduler.allowed_failures = 0
     failed = run(
-        lambda was: was.Process(die_at_first, str(tmp_path / "one"), timeout=PATIENCE)
+        lambda was: was.Process(die_at_first, str(tmp_path / "one"), timeout=patience())
     ).dispatch()
     assert failed.status == STA_REQFAIL
     assert isinstance(failed.error, distributed.KilledWorker)
     # The next has the worker that came in its place; none of it is left to the next.
-    assert run(lambda was: was.Process(math.sqrt, 4, timeout=PATIENCE)).fetch() == 2.0
+    assert run(lambda was: was.Process(math.sqrt, 4, timeout=patience())).fetch() == 2.0
     cluster.scheduler.allowed_failures = 3
     again = run(
-        lambda was: was.Process(die_at_first, str(tmp_path / "two"), timeout=PATIENCE)
+        lambda was: was.Process(die_at_first, str(tmp_path / "two"), timeout=patience())
     ).dispatch()
     assert again.data == "done"
