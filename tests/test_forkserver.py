@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import forkserver
+
+from atila.testing.waits import PATIENCE
 
 SCRIPT = """
 import json, os, signal, sys
@@ -131,3 +134,16 @@ def test_a_signal_ends_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     process.terminate()
     assert process.wait(60) == -signal.SIGTERM
     process.kill()
+
+
+def test_it_ends_while_a_fork_of_the_tests_holds_its_socket() -> None:
+    server = forkserver.ForkServer({})
+    held = os.dup(server._socket.fileno())
+    closing = threading.Thread(target=server.close, daemon=True)
+    try:
+        closing.start()
+        closing.join(PATIENCE)
+        assert not closing.is_alive()
+    finally:
+        os.close(held)
+        closing.join()

@@ -181,8 +181,13 @@ class ForkServer:
 
     def close(self) -> None:
         """Fork no more; what was forked goes on."""
+        is_ours = self.owner == os.getpid()
+        if is_ours:
+            # A fork of this process may hold the socket, too.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        if self.owner == os.getpid():
+        if is_ours:
             self._process.wait()
 
     def start(
