@@ -130,7 +130,7 @@ DEAR = ("server", "postgresql", "upstream")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Of `-n auto`: more than there are cores, since tests mostly wait for servers."""
     cores = os.cpu_count() or 1
-    return cores + 1 if config.option.numprocesses == "logical" else 3 * cores
+    return 2 * cores if config.option.numprocesses == "logical" else 3 * cores
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -222,10 +222,10 @@ def _group(item: pytest.Item) -> str:
 
 
 def _rank(items: list[pytest.Item]) -> tuple[int, int]:
-    if any(item.get_closest_marker("slow") for item in items):
-        return 0, 0
-    served = any(item.get_closest_marker("served") for item in items)
-    return 1 if served else 2, -len(items)
+    marks = ("slow", "served", "waits")
+    marked = (any(item.get_closest_marker(mark) for item in items) for mark in marks)
+    rank = next((rank for rank, is_marked in enumerate(marked) if is_marked), len(marks))
+    return rank, -len(items) if rank else 0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -12,6 +12,7 @@ SAME = 0.02
 """Of the calibration; where it differs by more, Python itself is another."""
 
 
+@pytest.mark.thorough
 def test_no_kind_of_request_takes_more_instructions():
     if reason := instructions.hindrance():
         pytest.skip(reason)

@@ -23,6 +23,7 @@ def test_what_the_targets_see() -> None:
     assert messages([(CORPUS / "grpc" / "two").read_bytes()]) == ([b"ab", b""], 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", TARGETS)
 def test_by_chance(target: str) -> None:
     pieces = st.lists(st.sampled_from(WORDS[target]) | st.binary(max_size=20), max_size=8)

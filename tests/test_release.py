@@ -44,6 +44,7 @@ def tree() -> bytes:
     return packed.getvalue()
 
 
+@pytest.mark.thorough
 def test_wheels_are_reproducible_and_have_their_bills(
     tool: ModuleType, tree: bytes, tmp_path: Path
 ) -> None:

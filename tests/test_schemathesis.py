@@ -74,6 +74,7 @@ def taken_out(folder: Path) -> dict[str, ModuleType]:
     return found
 
 
+@pytest.mark.thorough
 def test_schemathesis_finds_nothing(example: tuple[str, TestClient]) -> None:
     name, client = example
     if name == "demo":

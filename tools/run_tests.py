@@ -5,10 +5,10 @@
     hatch run test-engines [ENGINE] [PYTEST OPTIONS]
     hatch run test-python VERSION [--create | --without-packages] [PYTEST OPTIONS]
 
-`test-quick` leaves out what needs a server in another process, and what tries many values that
-hypothesis finds; `test-engines` runs the tests of tests/engines on one engine or, other than
-`test`, each on all of them; `test-python` runs what is in process and, on Skitai and granian or
-those that --engine names, the tests of features that docs/status.md names, in an environment of
+`test-quick` leaves out what needs a server in another process, and what tries many values or runs
+programs for some seconds; `test-engines` runs the tests of tests/engines on one engine or, other
+than `test`, each on all of them; `test-python` runs what is in process and, on Skitai and granian
+or those that --engine names, the tests of features that docs/status.md names, in an environment of
 that Python, for example 3.12; with --create it makes that and runs nothing, with --without-packages
 it leaves out what `hatch run test-package` runs. The exit code is that of pytest; `test-python`
 exits with 3 if there is no such interpreter in PATH or among those of pyenv.

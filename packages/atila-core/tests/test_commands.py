@@ -17,6 +17,8 @@ from atila.launch import scaffold
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE
 
+pytestmark = pytest.mark.thorough
+
 COMMAND = "from atila.launch.cli import main; main()"
 
 

@@ -18,6 +18,7 @@ from atila.runtime.shared_embedded import EmbeddedShared
 from atila.runtime.shared_redis import RedisShared
 from atila.testing.waits import PATIENCE, wait_until
 
+pytestmark = pytest.mark.waits
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
 

@@ -13,6 +13,7 @@ from atila.launch import reloading
 from atila.launch.reloading import Files
 from atila.testing.waits import patience, wait_until
 
+pytestmark = pytest.mark.waits
 CHANGES: dict[str, Callable[[Path], object]] = {
     "changed": lambda folder: (folder / "a.py").write_text("a = 2"),
     "added": lambda folder: (folder / "new.py").write_text(""),
@@ -62,6 +63,7 @@ class Watched:
             return changed()
 
         monkeypatch.setattr(files, "changed", counted)
+        monkeypatch.setattr(reloading, "INTERVAL", 0.1)
         files.watch(self.noticed.set)
 
     def wait(self) -> bool:

@@ -37,6 +37,7 @@ def die_at_first(file: str) -> str:
     os._exit(1)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies(cluster: Any, run: Callable[..., Any], tmp_path: Path) -> None:
     cluster.scheduler.allowed_failures = 0
     failed = run(

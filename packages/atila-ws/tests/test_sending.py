@@ -20,6 +20,8 @@ from atila_ws.delivery.redis_messenger import RedisMessenger
 from atila_ws.delivery.unix_messenger import UnixMessenger
 from atila_ws.messages import ENCODINGS
 
+pytestmark = pytest.mark.waits
+
 
 def tell_id(app, path="/", **options):
     @app.route(path)

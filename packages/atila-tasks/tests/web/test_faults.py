@@ -28,6 +28,7 @@ from atila_tasks import (
 )
 
 Fixture = Any
+pytestmark = pytest.mark.waits
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
 
 
