@@ -73,8 +73,8 @@ def _panel(title: str, figures: dict[str, Figure], top: float) -> Iterator[str]:
     yield _text(MARGIN, top + 28, title, "case")
     base = next((base for one in figures.values() for base in one.cpu_ratios), None)
     if base is not None:
-        told = f"1.00x = {_CONTESTANTS[base].label}"
-        yield _text(WIDTH - MARGIN, top + 28, told, "soft", "end")
+        legend = f"1.00x = {_CONTESTANTS[base].label}"
+        yield _text(WIDTH - MARGIN, top + 28, legend, "soft", "end")
     left = MARGIN + LABELS
     most = max((max(one.cpu_rounds) for one in figures.values()), default=0.0)
     scale = (WIDTH - left - VALUES - MARGIN) / most if most else 0.0

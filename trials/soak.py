@@ -82,7 +82,7 @@ def run(engine: str, seconds: float, rate: float | None, share: float = LOAD) ->
         watching = threading.Thread(target=watch, args=(server, seconds, samples, over))
         watching.start()
         try:
-            told = load(server, seconds, wanted)
+            counted = load(server, seconds, wanted)
         finally:
             over.set()
             watching.join()
@@ -91,11 +91,11 @@ def run(engine: str, seconds: float, rate: float | None, share: float = LOAD) ->
         engine,
         seconds,
         peak,
-        told["rps"],
-        told["done"],
-        told["errors"],
-        told["vanished"],
-        told["latencies"],
+        counted["rps"],
+        counted["done"],
+        counted["errors"],
+        counted["vanished"],
+        counted["latencies"],
         samples,
         before,
         after,
@@ -110,8 +110,8 @@ def load(server: Server, seconds: float, rate: float | None) -> dict[str, Any]:
     done = subprocess.run([*command, str(rate or 0)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    counted: dict[str, Any] = json.loads(done.stdout)
+    return counted
 
 
 def watch(server: Server, seconds: float, samples: list[Sample], over: threading.Event) -> None:

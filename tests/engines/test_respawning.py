@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.servers import Server, serving
+from support.wire import Broken
 
 ENDLESS = Path(__file__).parent / "apps" / "endless.py"
 DEATHS = 4
@@ -42,6 +44,19 @@ def test_a_worker_that_dies_many_times_in_a_row_is_replaced_each_time(
     assert server.process.returncode in (0, -15)
     # Those that were killed did nothing more.
     assert server.board.count("umounted") <= 2
+
+
+def test_a_worker_that_dies_while_it_writes_its_log_holds_up_nobody(engine: str) -> None:
+    if engine != "skitai":
+        pytest.skip("the others have no locks of their workers together")
+    with serving(engine, ENDLESS, 2) as server:
+        before = {server.next_worker()}
+        before.add(server.next_worker(before))
+        with contextlib.suppress(OSError, Broken):
+            server.get("/die-while-logging")
+        # The new one and the one that was left.
+        new = server.next_worker(before)
+        assert server.next_worker({new}) in before
 
 
 def test_pauses_grow_for_a_worker_that_dies_young(engine: str) -> None:

@@ -120,7 +120,7 @@ class Faults:
             case "half-chunk":
                 writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n8\r\nha")
             case "longer":
-                writer.write(OK + b"and more than was told")
+                writer.write(OK + b"and more than announced")
             case "garbage":
                 writer.write(b"\x16\x03\x01\x02nonsense\r\n\r\n")
             case "refused":

@@ -67,7 +67,7 @@ class LanguageServer:
         found = self.ask("textDocument/completion", self._place(after))
         return {item["label"]: item for item in found["items"]}
 
-    def told(self, item: Any) -> str:
+    def described(self, item: Any) -> str:
         """What an editor shows beside something that it offers: signature and docstring."""
         return str(self.ask("completionItem/resolve", item)["documentation"]["value"])
 

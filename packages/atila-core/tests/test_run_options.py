@@ -84,10 +84,10 @@ def test_the_guide_has_the_same_table() -> None:
         pytest.skip("the guide is not a part of the distribution")
     section = guide.read_text().partition("## Options of a launch script")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
-    told = {
+    found = {
         name: tuple(cell.strip() for cell in cells)
         for names, *cells in rows
         for name in re.findall("`([a-z_]+)`", names)
     }
     known = {name: tuple(does.values()) for name, does in run_options.OPTIONS.items()}
-    assert told == known
+    assert found == known

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 
 import skitai
@@ -107,6 +108,21 @@ async def socket(was):
             await was.websocket.send(message)
     finally:
         board.note("socket-finally")
+
+
+def is_server(dispatcher):
+    return getattr(dispatcher, "request_logger", None) is not None
+
+
+@app.route("/die-while-logging")
+def die_while_logging(was):
+    """As if it were killed while it writes a line."""
+    from rs4 import asyncore
+
+    (logger,) = {s.request_logger for s in asyncore.socket_map.values() if is_server(s)}
+    for each in logger.loggers:
+        each.lock.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.on("before_umount")

@@ -46,7 +46,7 @@ class Digest:
         self._realm = realm
         self._find = find
         self._algorithms = algorithms
-        self._is_told = False
+        self._is_logged = False
         self._nonces = Nonces(f"{app.import_name} {app.mount_prefix} {realm}", seconds)
 
     def __call__(self, was: Was) -> None:
@@ -105,9 +105,9 @@ class Digest:
         offer that depended on the user would reveal that there is one.
         """
         if not algorithm:
-            if not self._is_told:
+            if not self._is_logged:
                 log.error("a user of %r cannot log in: %s", self._realm, _USELESS)
-            self._is_told = True
+            self._is_logged = True
         elif self._algorithms != (algorithm,):
             log.warning(
                 "passwords of %r are hashed by %s; write app.digest_algorithms = [%r]",

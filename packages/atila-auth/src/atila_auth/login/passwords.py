@@ -161,7 +161,7 @@ class Memory:
 
 def equal(one: str, other: str) -> bool:
     """Whether two texts are the same; the time does not depend on the place of a difference."""
-    # Of digests, so that not even the length is told.
+    # Of digests, so that not even the length is revealed.
     return hmac.compare_digest(_fixed(one), _fixed(other))
 
 

@@ -78,7 +78,7 @@ class Session(MutableMapping[str, Any]):
             secrets = keys.checked(securekey, "the securekey of session.mount")
         place = SealedCookie(was, cookie, "session", secrets, path, domain, secure, http_only)
         if cookie != COOKIE:
-            # What cannot be in a cookie is told where it is written.
+            # A value that cannot be in a cookie fails where it is written.
             place.removal()
         return SessionState(was, place, timeout, extend=extend)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 IMPENDING = 0.2
 """Part of its time that a session has left when its end is impending."""
 
-_TOLD = "routes whose lost values were logged"
+_LOGGED = "routes whose lost values were logged"
 
 log = logging.getLogger("atila.auth")
 
@@ -171,10 +171,10 @@ class SessionState:
 
     def _tell_lost(self, name: str) -> None:
         route = self._was.endpoint.route
-        told: set[str] = kept(self._was.app, _TOLD, set)
-        if route.rule in told:
+        logged: set[str] = kept(self._was.app, _LOGGED, set)
+        if route.rule in logged:
             return  # Once: whoever has no session could fill the log.
-        told.add(route.rule)
+        logged.add(route.rule)
         log.warning(
             "%s: the value %r of its session is lost, as are others: the answer has begun, and the"
             " client has no session yet; set something in the session in a request before",

@@ -238,5 +238,5 @@ def watch_requests(app: Atila) -> None:
 
 
 def _tell(bus: Bus, event: str, was: Was, *args: Any) -> None:
-    # Subscribers are not told: requests are the business of the app that answers them.
+    # Subscribers get no word of it: requests are the business of the app that answers them.
     bus._emitter.emit(_key(event), background_context.observer(was), *args)

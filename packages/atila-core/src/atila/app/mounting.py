@@ -360,10 +360,10 @@ def entered(app: Atila) -> Iterator[None]:
     mounting.remember()
     try:
         mounting.set_up()
-        told = app.bus.announce("before_mount")
+        informed = app.bus.announce("before_mount")
         mounting.mount()
-        # Those that only `__mount__` has added are told before anything is served, too.
-        app.bus.announce("before_mount", told)
+        # Those that only `__mount__` has added are informed before anything is served, too.
+        app.bus.announce("before_mount", informed)
         mounting.end(is_done=True)
         events.watch_requests(app)
         yield

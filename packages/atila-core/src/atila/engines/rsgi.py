@@ -462,7 +462,7 @@ class _WebSocket:
             return
         self._closing = code
         await self.flushed()
-        # granian 2.8 sends a close frame without a code, whatever it is told. What it sends after
+        # granian 2.8 sends a close frame without a code, whatever it is given. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
         if not self._tell(code, reason):
             self._exchange._protocol.close(code)

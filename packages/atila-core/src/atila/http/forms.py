@@ -132,14 +132,14 @@ def _refuse_duplicates(body: bytes) -> None:
         raise HTTPError(400, "the body is not valid JSON: nested too deep") from None
     path = _duplicate(value)
     if path:
-        told = str(path[-1])[:100]
+        shortened = str(path[-1])[:100]
         raise HTTPError(
             400,
-            f"the body is not valid JSON: the key {told!r} twice",
+            f"the body is not valid JSON: the key {shortened!r} twice",
             errors=[
                 {
                     "in": "body",
-                    "at": place([*path[:-1], told]),
+                    "at": place([*path[:-1], shortened]),
                     "message": "is there twice",
                     "rule": "duplicate",
                 }

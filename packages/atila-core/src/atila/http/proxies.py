@@ -126,19 +126,19 @@ class _Forwarded:
 
     def _believed(self, name: str) -> list[str]:
         """The values of a header that believed proxies added, the outermost first."""
-        told = self.header(name)
-        if not told or not self.proxies.trusts(self.peer[0]):
+        announced = self.header(name)
+        if not announced or not self.proxies.trusts(self.peer[0]):
             return []
         # Where each proxy adds one, those of the others are to the left.
-        values = [value.strip() for value in told.split(",")]
+        values = [value.strip() for value in announced.split(",")]
         _, depth = self.proxies.client(self.peer, self.header("x-forwarded-for"))
         return values[-max(depth, 1) :]
 
     @property
     def host(self) -> str | None:
         given: str | None = super().host  # type: ignore[misc]
-        told = self._believed("x-forwarded-host")
-        return told[0] if told and HOST.fullmatch(told[0]) else given
+        announced = self._believed("x-forwarded-host")
+        return announced[0] if announced and HOST.fullmatch(announced[0]) else given
 
     @property
     def peer(self) -> Address:
@@ -152,8 +152,8 @@ class _Forwarded:
     @property
     def scheme(self) -> str:
         given: str = super().scheme  # type: ignore[misc]
-        told = self._believed("x-forwarded-proto")
-        return _SCHEMES.get(told[0].lower(), given) if told else given
+        announced = self._believed("x-forwarded-proto")
+        return _SCHEMES.get(announced[0].lower(), given) if announced else given
 
 
 def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:

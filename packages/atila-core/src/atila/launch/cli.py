@@ -31,7 +31,7 @@ OUTPUT = click.option("--output", type=FILE, help="A file; else it is shown.")
 
 
 @contextmanager
-def _mistakes_told() -> Iterator[None]:
+def _mistakes_printed() -> Iterator[None]:
     """Print a mistake of the developer as a message, and an error of the project's code as its
     traceback alone.
     """
@@ -47,7 +47,7 @@ def _mistakes_told() -> Iterator[None]:
 
 @contextmanager
 def _project() -> Iterator[None]:
-    """Print errors of the project's code by `_mistakes_told`."""
+    """Print errors of the project's code by `_mistakes_printed`."""
     try:
         yield
     except Exception as error:
@@ -168,7 +168,7 @@ def serve(
     ):
         if value:
             os.environ[name] = value
-    with _mistakes_told():
+    with _mistakes_printed():
         event_loops.asked()
         settings = script.settle(target, options, engine)
         if engine == "granian":
@@ -196,7 +196,7 @@ def routes(target: str) -> None:
     """Show the routes of TARGET: methods, path, name, and the handler's place."""
     from atila.launch import routes_table
 
-    with _mistakes_told(), _project():
+    with _mistakes_printed(), _project():
         click.echo(routes_table.routes(target))
 
 
@@ -231,7 +231,7 @@ def openapi(target: str, output: Path | None) -> None:
     from atila.launch import routes_table
     from atila.openapi.page import to_json
 
-    with _mistakes_told(), _project():
+    with _mistakes_printed(), _project():
         _put(to_json(routes_table.openapi(target)).decode() + "\n", output)
 
 
@@ -244,7 +244,7 @@ def new(name: str, folder: Path | None, api: bool) -> None:
     from atila.launch import scaffold
 
     folder = folder or Path(name)
-    with _mistakes_told():
+    with _mistakes_printed():
         for path in scaffold.create(name, folder, api=api):
             click.echo(f"  {path}")
     click.echo(f"Start it: cd {folder} && python serve.py --devel")
@@ -262,7 +262,7 @@ def systemd(
     """Show a systemd unit that serves TARGET. OPTIONS, after --, are those of `atila serve`."""
     from atila.launch import deploy
 
-    with _mistakes_told(), _project():
+    with _mistakes_printed(), _project():
         _put(deploy.systemd_unit(deploy.prepare(target), name, user, *options), output)
 
 
@@ -274,7 +274,7 @@ def nginx_conf(target: str, domain: str, output: Path | None) -> None:
     """Show a configuration of Nginx that puts it in front of TARGET, as DOMAIN."""
     from atila.launch import deploy
 
-    with _mistakes_told(), _project():
+    with _mistakes_printed(), _project():
         _put(deploy.nginx_conf(deploy.prepare(target), domain), output)
 
 
@@ -285,7 +285,7 @@ def collect_static(target: str, folder: Path | None) -> None:
     """Copy the static files of TARGET into one folder, for Nginx."""
     from atila.launch import deploy
 
-    with _mistakes_told(), _project():
+    with _mistakes_printed(), _project():
         folder, count = deploy.collect_static(deploy.prepare(target), folder)
         click.echo(f"{count} static files collected in {folder}")
 

@@ -27,15 +27,15 @@ class ProjectFailed(Exception):
 
 def of(error: Exception) -> ProjectFailed | SetupError:
     """The text of an error on the command line."""
-    return error if isinstance(error, SetupError) else ProjectFailed(told(error))
+    return error if isinstance(error, SetupError) else ProjectFailed(as_text(error))
 
 
 def shown(error: BaseException) -> str:
     """The text of an error that keeps a server from starting."""
-    return f"atila: {error}\n" if isinstance(error, SetupError) else told(error)
+    return f"atila: {error}\n" if isinstance(error, SetupError) else as_text(error)
 
 
-def told(error: BaseException) -> str:
+def as_text(error: BaseException) -> str:
     """The traceback of an error, from where the code of the project begins."""
     found = traceback.TracebackException.from_exception(error)
     for each in _chain(found):

@@ -48,7 +48,7 @@ def serve(settings: script.Settings) -> None:
 
     logs.configure()
     # A worker is a fork, which takes the signals that end granian for its master's until it listens
-    # to them itself: one that was told to end while it started did not.
+    # to them itself: one that was signalled while it started did not end.
     os.register_at_fork(after_in_child=_end_by_signals)
     os.environ[granian_worker.TARGET] = settings.target
     os.environ[granian_worker.INTERFACE] = settings.interface

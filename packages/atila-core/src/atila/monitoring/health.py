@@ -106,13 +106,13 @@ class Readiness:
             for check, error in zip(checks, outcomes, strict=True)
             if error is not None
         }
-        told: dict[str, Any] = {
+        report: dict[str, Any] = {
             "status": "failed" if errors else "ok",
             "checks": {check.name: _word(errors.get(check.name)) for check in checks},
         }
         if errors and was.app.debug and is_local(was.exchange):
-            told["errors"] = {name: _text(error) for name, error in errors.items()}
-        return _answer(was, 503 if errors else 200, told)
+            report["errors"] = {name: _text(error) for name, error in errors.items()}
+        return _answer(was, 503 if errors else 200, report)
 
 
 class Check:

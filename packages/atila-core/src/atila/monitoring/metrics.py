@@ -208,7 +208,7 @@ class Metrics(Observer):
         self._sockets.difference_update(closed)
 
     def _watch(self) -> None:
-        # The page of this process alone is always fresh; that of another needs to be told.
+        # The page of this process alone is always fresh; that of another needs to be informed.
         look = self.sample if self._is_shared else self._forget_closed
         while not self._is_closed.wait(SAMPLED):
             look()

@@ -99,7 +99,7 @@ def _take_default(schema: Schema, default: Any) -> None:
             schema["default"] = default
         else:
             # It is not inspected, so it may break the rules; a schema's own default must not.
-            schema.update(_told(schema, f"If not given: {default!r}."))
+            schema.update(_described(schema, f"If not given: {default!r}."))
 
 
 def _is_of(value: Any, kind: str | None) -> bool:
@@ -171,7 +171,7 @@ def _limit_length(schema: Schema, operator: str, value: Any) -> None:
         "gte": {low: value},
         "gt": {low: _above(value)},
     }
-    schema.update(limits.get(operator) or _told(schema, f"its length: {operator} {value!r}"))
+    schema.update(limits.get(operator) or _described(schema, f"its length: {operator} {value!r}"))
 
 
 def _compare(schema: Schema, operator: str, value: Any) -> None:
@@ -208,9 +208,9 @@ def _compare(schema: Schema, operator: str, value: Any) -> None:
             if isinstance(pattern, str):
                 _also(schema, {"pattern": pattern})
             else:
-                schema.update(_told(schema, "it must match a pattern"))
+                schema.update(_described(schema, "it must match a pattern"))
         case _:
-            schema.update(_told(schema, f"{operator} {value!r}"))
+            schema.update(_described(schema, f"{operator} {value!r}"))
 
 
 def _kind_of(operator: str, value: Any) -> str:
@@ -251,7 +251,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", text)
 
 
-def _told(schema: Schema, text: str) -> Schema:
+def _described(schema: Schema, text: str) -> Schema:
     """Constraints without a keyword, in words."""
     before = schema.get("description", "")
     return {"description": f"{before} {text}".strip()}

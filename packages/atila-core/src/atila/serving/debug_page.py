@@ -54,35 +54,37 @@ def build(was: Was, error: BaseException, code: int) -> tuple[Header, bytes]:
     Returns:
         HTML if the Accept header names text/html, else JSON as for any error, with the traceback.
     """
-    told = traceback.TracebackException.from_exception(error)
+    summary = traceback.TracebackException.from_exception(error)
     if "text/html" in (was.exchange.header("accept") or "").lower():
         try:
             page = _Failure(was, error).shown()
         except Exception:
             # Variables may be of any kind; without them there is still the traceback.
             log.exception("the debug page of request %s failed", was.request_id)
-            page = f"<h1>{html.escape(_name(told))}</h1><p>The traceback is in the log.</p>{_NOTE}"
-        return HTML, page_look.page(_name(told), page, debug=True)
+            page = (
+                f"<h1>{html.escape(_name(summary))}</h1><p>The traceback is in the log.</p>{_NOTE}"
+            )
+        return HTML, page_look.page(_name(summary), page, debug=True)
     body = {
         "code": code,
-        "message": _name(told),
-        "detail": _text(told),
+        "message": _name(summary),
+        "detail": _text(summary),
         "errno": 0,
         "request_id": was.request_id,
-        "traceback": "".join(told.format()).encode("utf-8", "replace").decode().splitlines(),
+        "traceback": "".join(summary.format()).encode("utf-8", "replace").decode().splitlines(),
     }
     return JSON, orjson.dumps(body)
 
 
-def _name(told: traceback.TracebackException) -> str:
+def _name(summary: traceback.TracebackException) -> str:
     # Of 3.13, which deprecates the class that others have.
-    if (full := getattr(told, "exc_type_str", None)) is not None:
+    if (full := getattr(summary, "exc_type_str", None)) is not None:
         return str(full).rpartition(".")[2]
-    return getattr(told.exc_type, "__name__", "Exception")
+    return getattr(summary.exc_type, "__name__", "Exception")
 
 
-def _text(told: traceback.TracebackException) -> str:
-    lines = "".join(told.format_exception_only()).strip()
+def _text(summary: traceback.TracebackException) -> str:
+    lines = "".join(summary.format_exception_only()).strip()
     # A lone surrogate out of the request's text; JSON and UTF-8 have none.
     return lines.encode("utf-8", "replace").decode()
 
@@ -117,12 +119,12 @@ class _Failure:
 
     def _error(self, link: tuple[str, BaseException]) -> str:
         before, error = link
-        told = traceback.TracebackException.from_exception(error)
-        frames = list(zip(told.stack, _frames(error), strict=False))
+        summary = traceback.TracebackException.from_exception(error)
+        frames = list(zip(summary.stack, _frames(error), strict=False))
         # The frame that failed first: the one to look at.
         shown = "".join(self._frame(*each) for each in reversed(frames))
         # An error of the compiler has no frame where it is.
-        return f"{before}<h1>{html.escape(self._masking.text(_text(told)))}</h1>{shown}"
+        return f"{before}<h1>{html.escape(self._masking.text(_text(summary)))}</h1>{shown}"
 
     def _frame(self, summary: traceback.FrameSummary, frame: FrameType) -> str:
         where = (

@@ -125,7 +125,7 @@ class Endpoint:
         model = self.binding.model if self.binding is not None else None
         self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
-            # Innermost: who may not call the handler need not be told what it takes.
+            # Innermost: who may not call the handler need not learn its parameters.
             self._before = (*self._before, self.inspector)
         self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
         if self._after:

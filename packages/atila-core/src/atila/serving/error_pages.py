@@ -59,7 +59,7 @@ def _page(was: Was, error: HTTPError) -> bytes:
     now = time.strftime("%Y-%m-%d %H:%M:%S %z")
     url = html.escape(was.exchange.full_path)
     body = (
-        f"<h1>{error.code} {html.escape(error.message)}</h1>{_told(was, error)}{hints}"
+        f"<h1>{error.code} {html.escape(error.message)}</h1>{_message(was, error)}{hints}"
         f"<small>{url} &middot; {now} &middot; request {was.request_id}</small>"
     )
     return page_look.page(f"{error.code} {error.message}", body, debug=bool(hints))
@@ -123,7 +123,7 @@ def _is_page(was: Was, value: Any) -> bool:
     return kind is None or kind.lower().startswith(("text/html", "application/xhtml"))
 
 
-def _told(was: Was, error: HTTPError) -> str:
+def _message(was: Was, error: HTTPError) -> str:
     """The faults, as HTML: a list if there are several."""
     if len(error.errors) < 2:
         detail = _detail(was, error)

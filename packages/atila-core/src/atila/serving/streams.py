@@ -69,7 +69,7 @@ async def iterate(was: Was, values: Iterator[Any]) -> AsyncIterator[Any]:
     try:
         while True:
             step = in_context(was, context, next, values, _END)
-            # The thread must be left to end it, and told if it waits for tasks or the client.
+            # The thread must be left to end it, and informed if it waits for tasks or the client.
             value = await uninterrupted(was, step)
             if value is _END:
                 break

@@ -276,7 +276,7 @@ class Http2Stream:
         """See `TrailingStream`."""
         if not self._closed:
             self._closed = True
-            # Before the end is told, so that it is seen with it.
+            # Before the end is announced, so that it is seen with it.
             self._trailers.extend((name.encode(), value.encode()) for name, value in trailers)
             self._outlet.end(b"")
 

@@ -107,8 +107,10 @@ class Launcher:
             # Skitai's default is every address of the machine.
             for name in ("address", "fws_address"):
                 kwargs.setdefault(name, script.LOOPBACK)
+        from atila.skitai import log_locks
         from atila.skitai.master import Watch, refuse_used_ports
 
+        log_locks.install()
         refuse_used_ports()
 
         if reloading.is_on():

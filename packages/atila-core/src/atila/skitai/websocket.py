@@ -229,7 +229,7 @@ class WebSocket:
         if frames.close_rcvd is not None:
             self._end(frames.close_rcvd.code)
         elif frames.eof_sent and frames.close_sent is not None:
-            # The client broke the protocol, or a limit, and was told so.
+            # The client broke the protocol, or a limit, and got a close frame that says so.
             self._end(frames.close_sent.code)
 
     def _handle(self, frame: Frame) -> None:

@@ -64,11 +64,11 @@ class Reference:
 
     Attributes:
         calls: the calls, in order.
-        untold: the number of calls whose answer did not name a route.
+        unnamed: the number of calls whose answer did not name a route.
     """
 
     calls: list[Call] = field(default_factory=list)
-    untold: int = 0
+    unnamed: int = 0
 
     def add(
         self,
@@ -81,12 +81,12 @@ class Reference:
         answer: Body | None,
     ) -> None:
         """Take a request and its answer."""
-        told = {name.lower(): value for name, value in answer_headers.items()}.get(ANSWER)
-        if told is None:
-            self.untold += 1
+        encoded = {name.lower(): value for name, value in answer_headers.items()}.get(ANSWER)
+        if encoded is None:
+            self.unnamed += 1
             return
         headers = {name.lower(): value for name, value in headers.items()}
-        route = json.loads(told)
+        route = json.loads(encoded)
         self.calls.append(Call(method, url, headers, body, status, answer, route))
 
     def markdown(self) -> str:

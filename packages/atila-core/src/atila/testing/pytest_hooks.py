@@ -167,9 +167,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line("the API reference is not written, as the tests have failed")
         return
     terminalreporter.write_line(f"API reference: {recorder.written}")
-    if recorder.reference.untold:
+    if recorder.reference.unnamed:
         terminalreporter.write_line(
-            f"{recorder.reference.untold} requests are not in it: no route answered them, or the"
+            f"{recorder.reference.unnamed} requests are not in it: no route answered them, or the"
             " server is not in development mode (--devel)"
         )
 

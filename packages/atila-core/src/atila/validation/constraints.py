@@ -154,8 +154,12 @@ def _foreign(item: Any) -> Iterator[Constraint]:
         if not (name == "min_length" and bound == 0):
             yield _constraint(name, bound, True)
     if (holds := getattr(item, "func", None)) is not None and module == "annotated_types":
-        told = getattr(holds, "__name__", "")
-        must = f"must pass {told}" if told.isidentifier() else "must pass the check of its type"
+        check_name = getattr(holds, "__name__", "")
+        must = (
+            f"must pass {check_name}"
+            if check_name.isidentifier()
+            else "must pass the check of its type"
+        )
         yield Constraint("predicate", holds, must, lambda value: bool(holds(value)), True)
     elif type(item).__name__ == "Timezone":
         yield _constraint("tz", item.tz is not None, True)

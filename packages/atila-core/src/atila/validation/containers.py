@@ -31,7 +31,7 @@ class Union(Reader):
         self.takes_none = takes_none
         self.takes_text = any(option.takes_text for option in options)
         tagged = [option for option in options if option.tag is not None]
-        # Models beside other types are told by their tags, too.
+        # Models beside other types are distinguished by their tags, too.
         self._tags = {option.tag[1]: option for option in tagged if option.tag is not None}
         self._tag_name = tagged[0].tag[0] if tagged and tagged[0].tag is not None else ""
         if len(tagged) < 2 or any(isinstance(option, Dict) for option in options):
@@ -80,10 +80,10 @@ class Union(Reader):
                 reading.issues.take(issue)
             return INVALID
         own = place(path)
-        told = [i.message.partition(", not ")[0] for f in failures for i in f if i.at == own]
-        if not told:
+        expected = [i.message.partition(", not ")[0] for f in failures for i in f if i.at == own]
+        if not expected:
             return reading.fail(path, f"must be one of several kinds, not {shown(value)}", "type")
-        first, *rest = dict.fromkeys(told)
+        first, *rest = dict.fromkeys(expected)
         text = " or ".join([first, *(each.removeprefix("must be ") for each in rest)])
         return reading.fail(path, f"{text}, not {shown(value)}", "type")
 
@@ -106,7 +106,7 @@ class Union(Reader):
         if len(self.options) == 1:
             self.options[0].check(value, path, reading)
         elif any(option.is_checked for option in self.options):
-            # msgspec has told them apart; that one fits which finds nothing wrong.
+            # msgspec has distinguished them; that one fits which finds nothing wrong.
             self._one(msgspec.to_builtins(value, builtin_types=_KEPT), path, reading)
 
     def schema(self, components: Components) -> Schema:
@@ -134,12 +134,12 @@ _KEPT = (bytes,)
 def _nearest(failures: list[list[Issue]]) -> list[Issue] | None:
     """The faults by the option that a value came farthest with; None if that is not plain."""
     depths = [max(issue.at.count(".") + issue.at.count("[") for issue in f) for f in failures]
-    told = [
+    tagged = [
         f
         for f, depth in zip(failures, depths, strict=True)
         if depth == max(depths) and any(issue.rule != "type" or depth > 0 for issue in f)
     ]
-    return told[0] if len(told) == 1 else None
+    return tagged[0] if len(tagged) == 1 else None
 
 
 class List(Reader):

@@ -122,10 +122,10 @@ class Group:
             count = sum(values.get(name) is not None for name in choice.names)
             if count == 0 or (count > 1 and choice.keyword == "oneof"):
                 names = ", ".join(map(repr, choice.names))
-                told = f"one of the parameters {names} is required"
+                wrong = f"one of the parameters {names} is required"
                 if count:
-                    told = f"only one of the parameters {names} may be given"
-                raise HTTPError(400, f"{told} [{choice.keyword}]")
+                    wrong = f"only one of the parameters {names} may be given"
+                raise HTTPError(400, f"{wrong} [{choice.keyword}]")
 
     def _run(self, rule: Rule, check: Check, values: dict[str, Any]) -> None:
         place = rule.place

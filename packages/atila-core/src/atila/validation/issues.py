@@ -79,10 +79,10 @@ class Issues:
 
     def error(self) -> HTTPError:
         """The answer to a request with these issues: 400, with `errors`."""
-        told = [str(issue) for issue in self.found[:SHOWN]]
+        texts = [str(issue) for issue in self.found[:SHOWN]]
         if len(self.found) > SHOWN:
-            told.append("and more")
-        return HTTPError(400, "; ".join(told), errors=[issue.as_dict() for issue in self.found])
+            texts.append("and more")
+        return HTTPError(400, "; ".join(texts), errors=[issue.as_dict() for issue in self.found])
 
 
 @dataclass(slots=True)

@@ -137,10 +137,10 @@ class Model(Reader):
                 schema = with_default(schema, field.default)
             properties[field.key] = schema
         schema = {"title": self._class.__name__, "type": "object", "properties": properties}
-        told = (self._class.__doc__ or "").strip()
+        described = (self._class.__doc__ or "").strip()
         # What dataclasses write of themselves is no description.
-        if told and not told.startswith(f"{self._class.__name__}("):
-            schema["description"] = told
+        if described and not described.startswith(f"{self._class.__name__}("):
+            schema["description"] = described
         if required := [field.key for field in self.fields if field.required]:
             schema["required"] = required
         if self.is_closed:

@@ -158,14 +158,14 @@ def _of_values(hint: Any, values: list[Any]) -> Scalar:
         except msgspec.ValidationError:
             return msgspec.convert(by_text.get(text, text), hint)
 
-    told = ", ".join(repr(value) for value in values[:_LISTED])
+    listed = ", ".join(repr(value) for value in values[:_LISTED])
     schema: Schema = {"enum": values}
     kinds = {type(value) for value in values}
     if len(kinds) == 1 and (kind := _JSON.get(kinds.pop())):
         schema = {"type": kind, "enum": values}
     return Scalar(
         hint,
-        f"must be one of {told}" + (", …" if len(values) > _LISTED else ""),
+        f"must be one of {listed}" + (", …" if len(values) > _LISTED else ""),
         schema,
         rule="enum",
         from_text=from_text,

@@ -66,8 +66,8 @@ def _without(fields: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, A
 def _placed(error: HTTPError) -> HTTPError:
     """An error about a body that cannot be read, in the list that other faults are in."""
     if error.code == 400 and not error.errors:
-        told = error.detail.removeprefix("the body ")
-        error.errors = [{"in": places.BODY, "at": "", "message": told, "rule": "format"}]
+        message = error.detail.removeprefix("the body ")
+        error.errors = [{"in": places.BODY, "at": "", "message": message, "rule": "format"}]
     return error
 
 
@@ -300,8 +300,8 @@ class RequestSource(_Sources):
             return
         for where, name, _ in self._unknown():
             known = plan.in_query if where == places.QUERY else plan.in_body
-            told = f"; known are {', '.join(sorted(known))}" if known else ""
-            issues.add(where, (name,), f"is unknown{told}", "unknown")
+            hint = f"; known are {', '.join(sorted(known))}" if known else ""
+            issues.add(where, (name,), f"is unknown{hint}", "unknown")
 
     def rest(self, issues: Issues) -> dict[str, Any]:
         """The fields for the ** parameter; those of a body win over those of the query."""
@@ -347,8 +347,8 @@ class CallSource(_Sources):
             if name in known:
                 continue
             if not parameters.takes_any or name in self._plan.by_position:
-                told = f"; known are {', '.join(sorted(known))}" if known else ""
-                issues.add("params", (name,), f"is unknown{told}", "unknown")
+                hint = f"; known are {', '.join(sorted(known))}" if known else ""
+                issues.add("params", (name,), f"is unknown{hint}", "unknown")
             elif parameters.rest is not None:
                 reading = Reading(issues, "params", self._is_text)
                 made[name] = parameters.rest.read(value, (name,), reading)

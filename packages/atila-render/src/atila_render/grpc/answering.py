@@ -162,9 +162,9 @@ class Call:
         await self._messages.close()
         if self._stream is None:
             return
-        told = error if isinstance(error, HTTPError) else HTTPError(500)
+        reported = error if isinstance(error, HTTPError) else HTTPError(500)
         try:
-            await self._stream.close(trailers_of(told))
+            await self._stream.close(trailers_of(reported))
         except ClientGone:
             pass
 

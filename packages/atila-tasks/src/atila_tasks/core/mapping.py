@@ -140,7 +140,7 @@ def render_or_mapped(was: Was, template: str, /, *values: Any) -> Mapped:
 
 
 def _of_others(was: Was) -> Any:
-    # Looked up before anything is waited for: that a layer is missing is told at once.
+    # Looked up before anything is waited for: a missing layer is an error at once.
     return was
 
 

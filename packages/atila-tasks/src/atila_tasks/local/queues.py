@@ -112,7 +112,7 @@ class Queue:
         return is_open
 
     def _tell(self) -> None:
-        # A loop that is closed has nobody left to be told.
+        # A loop that is closed has no waiter left.
         with suppress(RuntimeError):
             self._loop.call(self._arrival.set)
 

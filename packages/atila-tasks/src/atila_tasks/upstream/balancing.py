@@ -34,8 +34,8 @@ class Upstream:
     __slots__ = (
         "_alias",
         "_interface",
-        "_is_told",
-        "_told",
+        "_is_logged",
+        "_logged_at",
         "current_weight",
         "down_until",
         "member",
@@ -47,8 +47,8 @@ class Upstream:
         self.down_until = 0.0
         self.current_weight = 0
         self._interface: Interface | None = None
-        self._told = -REST
-        self._is_told = False
+        self._logged_at = -REST
+        self._is_logged = False
 
     async def perform(self, request: Any) -> Any:
         """Carry out a request here; one that shows the member dead has it rest."""
@@ -61,16 +61,16 @@ class Upstream:
             raise
         if self.down_until:
             self.down_until = 0.0
-            if self._is_told:
-                self._is_told = False
+            if self._is_logged:
+                self._is_logged = False
                 log.info("%s at %s is back", self._alias.name, self.member.location)
         return data
 
     def _rest(self, error: UpstreamError) -> None:
         now = time.monotonic()
-        # One that comes and goes is told of now and then, not with each request.
-        if not self.down_until and now - self._told >= REST:
-            self._told, self._is_told = now, True
+        # One that comes and goes is logged now and then, not with each request.
+        if not self.down_until and now - self._logged_at >= REST:
+            self._logged_at, self._is_logged = now, True
             log.warning("%s at %s: %s", self._alias.name, self.member.location, error.report)
         self.down_until = now + REST
 

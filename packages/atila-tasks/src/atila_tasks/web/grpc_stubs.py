@@ -92,7 +92,7 @@ class BoundMethod:
     async def stream(
         self,
         message: Any,
-        timeout: float | None = OF_STUB,  # noqa: ASYNC109 - the server is told of it
+        timeout: float | None = OF_STUB,  # noqa: ASYNC109 - it is sent to the server
         metadata: Metadata = (),
     ) -> AsyncIterator[Any]:
         """Call it, and take its messages one by one, in `async def` handlers: the server waits

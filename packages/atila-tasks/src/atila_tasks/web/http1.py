@@ -48,7 +48,7 @@ class Http1:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            # What one request is told to remember is not for the next one's eyes.
+            # What one request has to remember is not for the next one's eyes.
             cookie_jar=aiohttp.DummyCookieJar(),
             # The task has its own; only a server that does not even connect is given up earlier.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=options["connect_timeout"]),
