@@ -52,6 +52,32 @@ def test_one_has_it_for_its_time(shared: Shared) -> None:
     other.give_back()
 
 
+def test_a_value_is_replaced_if_it_is_the_old_one(shared: Shared) -> None:
+    assert not shared.replace("space", "name", b"a", b"b")
+    shared.set("space", "name", b"a")
+    assert not shared.replace("space", "name", b"x", b"b")
+    assert shared.get("space", "name") == b"a"
+    assert shared.replace("space", "name", b"a", b"b")
+    assert shared.get("space", "name") == b"b"
+    assert shared.replace("space", "name", b"b", b"b", 0.05)
+    wait_until(lambda: shared.get("space", "name") is None)
+    assert not shared.replace("space", "name", b"b", b"b")
+
+
+def test_a_lease_locks_no_space_of_redis(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A holder that is killed while it has a lock would keep it from all for half a minute."""
+    if not isinstance(shared, RedisShared):
+        pytest.skip("the system gives back the locks of processes that are killed")
+    monkeypatch.setattr(RedisShared, "lock", None)
+    lease = Lease(shared, "job", 0.1)
+    assert lease.take()
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 0.3)
+    assert not Lease(shared, "job", 0.1).take()
+    lease.give_back()
+    wait_until(Lease(shared, "job", 0.1).take)
+
+
 def test_long_work_keeps_it(shared: Shared) -> None:
     one, two = (Lease(shared, "job", 0.3) for _ in range(2))
     assert one.take()
@@ -60,7 +86,7 @@ def test_long_work_keeps_it(shared: Shared) -> None:
         assert not two.take()
         time.sleep(0.05)
     one.give_back()
-    assert two.take()
+    wait_until(two.take)
     two.give_back()
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from atila.runtime.shared import Shared
 
 SPACE = "leases"
+AT_ONCE = 0.001
+"""Seconds after which one ends that is over."""
 
 log = logging.getLogger("atila.leases")
 
@@ -39,6 +41,9 @@ class Lease:
         self._token = secrets.token_bytes(12)
         self._taken = 0.0
         self._returned = threading.Event()
+        # Between renewing and giving back. No lock of the shared state: a holder that is killed
+        # while it has one would keep all others from theirs.
+        self._changing = threading.Lock()
 
     def take(self) -> bool:
         """Take it, if nobody has it; it is renewed from then on until `give_back`.
@@ -57,13 +62,12 @@ class Lease:
     def _renew(self) -> None:
         while not self._returned.wait(self._seconds / 3):
             try:
-                with self._shared.lock(SPACE):
+                with self._changing:
                     if self._returned.is_set():
                         return
-                    if self._shared.get(SPACE, self._name) != self._token:
+                    if not self._last(self._seconds):
                         log.warning("the lease of %s has ended before its work", self._name)
                         return
-                    self._shared.set(SPACE, self._name, self._token, self._seconds)
             except SharedUnavailable as error:
                 log.warning("the lease of %s cannot be renewed: %s", self._name, error.report)
             except RuntimeError:
@@ -76,11 +80,9 @@ class Lease:
             SharedUnavailable: it could not be changed; it ends by itself.
         """
         self._returned.set()
-        left = self._taken + self._seconds - time.monotonic()
-        with self._shared.lock(SPACE):
-            if self._shared.get(SPACE, self._name) != self._token:
-                return
-            if left > 0:
-                self._shared.set(SPACE, self._name, self._token, left)
-            else:
-                self._shared.take(SPACE, self._name)
+        with self._changing:
+            self._last(max(self._taken + self._seconds - time.monotonic(), AT_ONCE))
+
+    def _last(self, seconds: float) -> bool:
+        """Have it last so much longer; whether it is still held."""
+        return self._shared.replace(SPACE, self._name, self._token, self._token, seconds)

@@ -46,6 +46,13 @@ class Shared(Protocol):
     def add(self, space: str, name: str, value: bytes, seconds: float | None = None) -> bool:
         """Give a name a value unless it has one; whether it had none."""
 
+    def replace(
+        self, space: str, name: str, old: bytes, value: bytes, seconds: float | None = None
+    ) -> bool:
+        """Give a name another value, or another time limit, if it has the old one; whether it had.
+        Unlike `lock`, this keeps nobody waiting when the worker is killed.
+        """
+
     def take(self, space: str, name: str) -> bytes | None:
         """Remove a name; its last value, which nobody else gets. None if there is none."""
 
@@ -157,6 +164,16 @@ class LocalShared:
             if is_new:
                 self.set(space, name, value, seconds)
         return is_new
+
+    def replace(
+        self, space: str, name: str, old: bytes, value: bytes, seconds: float | None = None
+    ) -> bool:
+        """See `Shared`."""
+        with self._lock:
+            had = self.get(space, name) == old
+            if had:
+                self.set(space, name, value, seconds)
+        return had
 
     def take(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""

@@ -140,6 +140,17 @@ class EmbeddedShared:
                 self._put(writer, space, name, (value, until(seconds, self._now())))
         return is_new
 
+    def replace(
+        self, space: str, name: str, old: bytes, value: bytes, seconds: float | None = None
+    ) -> bool:
+        """See `Shared`."""
+        with self._write(space) as writer:
+            entry = self._current(writer, space, name)
+            had = entry is not None and entry[0] == old
+            if had:
+                self._put(writer, space, name, (value, until(seconds, self._now())))
+        return had
+
     def take(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
         with self._write(space) as writer:

@@ -57,6 +57,8 @@ elseif op == 'incr' then
     return {1, redis.call('incrby', KEYS[2], ARGV[3])}
 elseif op == 'add' and redis.call('exists', KEYS[2]) == 1 then
     return {1, 0}
+elseif op == 'replace' and redis.call('get', KEYS[2]) ~= ARGV[5] then
+    return {1, 0}
 elseif ms == '' then
     redis.call('set', KEYS[2], ARGV[3])
 else
@@ -165,6 +167,12 @@ class RedisShared:
         """See `Shared`."""
         return bool(self._write(space, name, "add", value, seconds))
 
+    def replace(
+        self, space: str, name: str, old: bytes, value: bytes, seconds: float | None = None
+    ) -> bool:
+        """See `Shared`."""
+        return bool(self._write(space, name, "replace", value, seconds, old))
+
     def take(self, space: str, name: str) -> bytes | None:
         """See `Shared`."""
         value: bytes | None = self._write(space, name, "take")
@@ -180,11 +188,17 @@ class RedisShared:
             raise TypeError(f"only an integer can be counted up: {error.__cause__}") from None
 
     def _write(
-        self, space: str, name: str, op: str, value: bytes = b"", seconds: float | None = None
+        self,
+        space: str,
+        name: str,
+        op: str,
+        value: bytes = b"",
+        seconds: float | None = None,
+        old: bytes = b"",
     ) -> Any:
         keys = [self._lock_key(space), self._key(space, name)]
         milliseconds = max(1, round(seconds * 1000)) if seconds else ""
-        arguments = [self._tokens().get(space, "-"), op, value, milliseconds]
+        arguments = [self._tokens().get(space, "-"), op, value, milliseconds, old]
         deadline = time.monotonic() + PATIENCE
         while True:
             done, *outcome = self._ask(self._write_script, keys, arguments)
