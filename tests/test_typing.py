@@ -247,10 +247,10 @@ def test_an_editor_offers_all_names_of_layers(editor: LanguageServer) -> None:
 
 def test_an_editor_shows_signatures_and_docstrings(editor: LanguageServer) -> None:
     was = editor.offered("was.request.\n    was.")
-    told = editor.told(was["Thread"])
+    told = editor.described(was["Thread"])
     assert "-> Task" in told
     assert "Call a function in a thread." in told
-    assert "session: Session" in editor.told(was["session"])
+    assert "session: Session" in editor.described(was["session"])
     signature = editor.signature("was.Thread(")
     assert "func: (...) -> Any" in signature
     assert "timeout: float | None = None" in signature
