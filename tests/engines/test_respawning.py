@@ -46,9 +46,9 @@ def test_a_worker_that_dies_many_times_in_a_row_is_replaced_each_time(
     assert server.board.count("umounted") <= 2
 
 
+@pytest.mark.unable("granian", "its workers have no locks together")
+@pytest.mark.unable("granian-wsgi", "its workers have no locks together")
 def test_a_worker_that_dies_while_it_writes_its_log_holds_up_nobody(engine: str) -> None:
-    if engine != "skitai":
-        pytest.skip("the others have no locks of their workers together")
     with serving(engine, ENDLESS, 2) as server:
         before = {server.next_worker()}
         before.add(server.next_worker(before))

@@ -160,7 +160,7 @@ def _inherited(responders: dict[type, Responder | None], kind: type) -> Responde
 
 def _send(was: Was, body: bytes, default: Headers) -> None:
     exchange = was.exchange
-    # `is_unset`, without a call.
+    # The usual case of `is_unset`, without a call.
     if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
         exchange.respond(200, default, body)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import HTTPError
@@ -300,8 +300,7 @@ class RequestSource(_Sources):
             return
         for where, name, _ in self._unknown():
             known = plan.in_query if where == places.QUERY else plan.in_body
-            hint = f"; known are {', '.join(sorted(known))}" if known else ""
-            issues.add(where, (name,), f"is unknown{hint}", "unknown")
+            issues.add(where, (name,), f"is unknown{_hint(known)}", "unknown")
 
     def rest(self, issues: Issues) -> dict[str, Any]:
         """The fields for the ** parameter; those of a body win over those of the query."""
@@ -347,11 +346,15 @@ class CallSource(_Sources):
             if name in known:
                 continue
             if not parameters.takes_any or name in self._plan.by_position:
-                hint = f"; known are {', '.join(sorted(known))}" if known else ""
-                issues.add("params", (name,), f"is unknown{hint}", "unknown")
+                issues.add("params", (name,), f"is unknown{_hint(known)}", "unknown")
             elif parameters.rest is not None:
                 reading = Reading(issues, "params", self._is_text)
                 made[name] = parameters.rest.read(value, (name,), reading)
             else:
                 made[name] = value
         return made
+
+
+def _hint(known: Collection[str]) -> str:
+    """The names that would be known, for the error of another one."""
+    return f"; known are {', '.join(sorted(known))}" if known else ""
