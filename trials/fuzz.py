@@ -4,6 +4,7 @@
     hatch run fuzz --first 1000000          other requests
     hatch run fuzz --parser websocket       a parser by itself, without servers; repeatable
     hatch run fuzz --parser grpc --guided   by atheris, which must be installed
+    hatch run fuzz --guided                 all parsers
 
 Each must be answered, by less than 500, and alike on all engines; `differences.md` has what is
 known to differ. The exit code is 1 if something was found; `corpus/numbers.txt` keeps the numbers
@@ -46,9 +47,12 @@ def corpus() -> list[int]:
 def parsers(options: argparse.Namespace) -> int:
     """Feed parsers with bytes, each for so many minutes; the exit code."""
     lines, seconds = [], 60 * options.minutes
-    for name in options.parser:
-        tried, wrong = (_guided if options.guided else _by_chance)(name, seconds)
-        lines.append(f"- {name}: {tried:,} inputs in {options.minutes:g} minutes; {wrong or 'ok'}")
+    for name in options.parser or TARGETS:
+        tried, reached, wrong = (_guided if options.guided else _by_chance)(name, seconds)
+        line = (
+            f"- {name}: {tried:,} inputs in {options.minutes:g} minutes{reached}; {wrong or 'ok'}"
+        )
+        lines.append(line)
         if wrong:
             lines.append("  **This was found.**")
     text = f"# Fuzz of parsers\n\n{time.strftime('%Y-%m-%d')}. {options.note}\n\n"
@@ -56,7 +60,7 @@ def parsers(options: argparse.Namespace) -> int:
     return 1 if any("**" in line for line in lines) else 0
 
 
-def _by_chance(name: str, seconds: float) -> tuple[int, str]:
+def _by_chance(name: str, seconds: float) -> tuple[int, str, str]:
     target, words, known = TARGETS[name], WORDS[name], seeds(name)
     chance, tried, end = random.Random(), 0, time.monotonic() + seconds
     while time.monotonic() < end:
@@ -67,15 +71,22 @@ def _by_chance(name: str, seconds: float) -> tuple[int, str]:
         try:
             target(data)
         except Exception as error:
-            return tried, f"{data!r}: {error!r}"
-    return tried, ""
+            return tried, "", f"{data!r}: {error!r}"
+    return tried, "", ""
 
 
-def _guided(name: str, seconds: float) -> tuple[int, str]:
+def _guided(name: str, seconds: float) -> tuple[int, str, str]:
+    """How many inputs, what they reached as libFuzzer says it, and what went wrong."""
     command = [sys.executable, "-m", "trials.guided", name, str(math.ceil(seconds))]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    runs = re.findall(r"^#(\d+)\s", done.stderr, re.MULTILINE)
-    return int(runs[-1]) if runs else 0, done.stderr[-2000:] if done.returncode else ""
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", cwd=ROOT, check=False
+    )
+    seen = re.findall(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+)", done.stderr, re.MULTILINE)
+    wrong = done.stderr[-2000:] if done.returncode else ""
+    if not seen:
+        return 0, "", wrong or "nothing was reached"
+    tried, edges, features = map(int, seen[-1])
+    return tried, f", {edges:,} edges and {features:,} features of the code reached", wrong
 
 
 def main() -> int:
@@ -85,7 +96,7 @@ def main() -> int:
     made.add_argument("--parser", choices=TARGETS, action="append", help="this alone; repeatable")
     made.add_argument("--guided", action="store_true", help="by what is reached (atheris)")
     options = made.parse_args()
-    if options.parser:
+    if options.parser or options.guided:
         return parsers(options)
     engines = options.engine or ENGINES
     found: list[str] = []

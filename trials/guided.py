@@ -12,6 +12,8 @@ import sys
 from importlib import import_module
 
 MODULES = {
+    "body": ("atila.skitai.framing", "h11"),
+    "interfaces": ("atila.engines", "atila.http", "atila.routing", "atila.serving"),
     "head": ("atila.skitai.channel", "h11"),
     "cookies": ("atila.http.cookies",),
     "form": ("atila.http.forms",),
@@ -37,7 +39,7 @@ def main() -> None:
     from trials.parsers import CORPUS, TARGETS, WORDS
 
     words = CORPUS / f"{name}.dict"
-    quoted = ["".join(f"\\x{byte:02x}" for byte in word) for word in WORDS[name]]
+    quoted = ["".join(f"\\x{byte:02x}" for byte in word) for word in WORDS[name] if word]
     words.write_text("".join(f'"{word}"\n' for word in quoted))
     options = [f"-max_total_time={seconds}", f"-dict={words}", "-max_len=4096", "-timeout=20"]
     crashes = f"-artifact_prefix={CORPUS / name}/"

@@ -22,7 +22,7 @@ from atila.validation.html import is_harmless
 from atila_render import GrpcError
 from atila_render.grpc.wire import FrameReader
 from atila_tasks.databases.sql.conditions import Conditions
-from trials import request_parsers
+from trials import engine_parsers, request_parsers
 
 CORPUS = Path(__file__).parent / "corpus"
 FAULTS = {1002, 1007, 1009}
@@ -219,6 +219,7 @@ def safes(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
+    **engine_parsers.TARGETS,
     **request_parsers.TARGETS,
     "websocket": websocket,
     "grpc": grpc,
@@ -234,6 +235,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 WORDS: dict[str, list[bytes]] = {
+    **engine_parsers.WORDS,
     **request_parsers.WORDS,
     "websocket": [
         bytes([first, 0x80 | size]) + bytes(4 + size)

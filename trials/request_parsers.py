@@ -49,6 +49,7 @@ def head(data: bytes) -> None:
     if check_head(text) or not text.strip(b"\r\n") or text.startswith((b"PRI", b"\r\n")):
         return
     other = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    text = _with_ascii_target(text)
     other.receive_data(text + b"\r\n\r\n")
     try:
         event = other.next_event()
@@ -65,9 +66,21 @@ def head(data: bytes) -> None:
     assert _but_lengths(sent) == _but_lengths(event.headers), text
 
 
+def _with_ascii_target(text: bytes) -> bytes:
+    """Clients that send targets as they were typed are answered, as by Nginx: nothing beyond ASCII
+    can end a target. h11 refuses them."""
+    line, *fields = text.split(b"\r\n")
+    line = re.sub(rb"[\x80-\xff]", lambda found: b"%%%02X" % found[0][0], line)
+    return b"\r\n".join([line, *fields])
+
+
 def _but_lengths(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """h11 makes one of equal lengths."""
-    return [each for each in headers if each[0] != b"content-length"]
+    """h11 makes one of equal lengths, and writes a coding in lower case."""
+    return [
+        (name, value.lower() if name == b"transfer-encoding" else value)
+        for name, value in headers
+        if name != b"content-length"
+    ]
 
 
 def cookies(data: bytes) -> None:
