@@ -49,7 +49,8 @@ def main_module() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Servers are forked but for what measures them."""
-    forkserver.is_used = item.get_closest_marker("measures") is None
+    marks = (item.get_closest_marker(name) for name in ("measures", "memory"))
+    forkserver.is_used = not any(marks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -222,10 +223,12 @@ def _group(item: pytest.Item) -> str:
 
 
 def _rank(items: list[pytest.Item]) -> tuple[int, int]:
-    marks = ("slow", "served", "waits")
-    marked = (any(item.get_closest_marker(mark) for item in items) for mark in marks)
-    rank = next((rank for rank, is_marked in enumerate(marked) if is_marked), len(marks))
-    return rank, -len(items) if rank else 0
+    slow, served, waits = (
+        any(item.get_closest_marker(mark) for item in items) for mark in ("slow", "served", "waits")
+    )
+    if slow or (served and waits):
+        return 0, 0
+    return (1 if served else 2 if waits else 3), -len(items)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
