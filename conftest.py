@@ -6,6 +6,7 @@ No test needs it: those of a distribution also run without it, against its wheel
 from __future__ import annotations
 
 import compileall
+import functools
 import gc
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx._transports import default as transports
 from support import forkserver
 from support.servers import ENGINES, STARTS
 from xdist.scheduler import LoadScopeScheduling
@@ -32,6 +34,8 @@ sys.dont_write_bytecode = False
 # What jsonschema checks IRIs by, which no test needs, makes a grammar when it is imported. That
 # takes each worker some seconds.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# Each client of httpx would read all certificates of the system: 20 ms, for thousands of tests.
+transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 # Most of what there is when the tests begin stays: the collector would look through it in vain.
 gc.disable()
 
