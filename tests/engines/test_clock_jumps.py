@@ -47,7 +47,7 @@ def goes_on(server: Server) -> None:
     wait_until(lambda: len(swept(server)) >= begun + 12, "the job runs", log=server.log)
     times = swept(server)[begun:]
     # One run may begin late.
-    assert times[-1] - times[0] > 0.7 * (len(times) - 1)
+    assert times[-1] - times[0] > 0.35 * (len(times) - 1)
 
 
 def test_an_hour_forward_and_back(engine: str, tmp_path: Path) -> None:
