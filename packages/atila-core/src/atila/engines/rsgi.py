@@ -523,7 +523,14 @@ class Engine:
             if site.wants_body(was):
                 return self._collect(was, exchange)
         rest = site.start_in_task(was)
-        return exchange.over() if rest is None else _complete(rest, exchange, loop)
+        if rest is None:
+            return exchange.over()
+        if exchange.is_websocket:
+            # In a task of ours: granian's refers to the connection, which ends with its last
+            # reference.
+            loop.begin(rest)
+            return exchange.over()
+        return _complete(rest, exchange, loop)
 
     async def _started(self, scope: Any, protocol: Any) -> None:
         """Start the site, where the server has not said that it begins; then serve a request."""
