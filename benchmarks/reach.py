@@ -208,6 +208,10 @@ LIFE = (
             one.life("upstream", DEFAULT, "cpu_ms"),
         ),
         lambda figure: figure >= 1.2,
+        lambda one: _quotient(
+            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
+            one.life("upstream", RSGI_FUNCTION, "cpu_ms"),
+        ),
     ),
     LifeBar(
         "WebSocket echo",
@@ -228,6 +232,10 @@ LIFE = (
             one.life("sockets", "idle_bytes", "atila-uvicorn"),
         ),
         lambda figure: figure >= 1.0,
+        lambda one: _quotient(
+            one.life("sockets", "idle_bytes", "starlette-uvicorn"),
+            one.life("sockets", "idle_bytes", "raw-asgi"),
+        ),
     ),
     LifeBar(
         "start to the first answer",
@@ -265,14 +273,18 @@ def _row_of_life(bar: LifeBar, pythons: list[Recorded]) -> str:
 
 
 def _row_of_memory(pythons: list[Recorded]) -> str:
-    times: list[float | None] = []
-    for one in pythons:
-        mine, theirs = one.memory(DEFAULT), one.memory("fastapi-async")
-        times.append(mine["tree_before"] / theirs["tree_before"] if mine and theirs else None)
+    times = [_memory_of(one, DEFAULT) for one in pythons]
+    bare = " · ".join(_number(_memory_of(one, RSGI_FUNCTION)) for one in pythons)
     cells = [_number(one) for one in times]
     verdict = _verdict(times, lambda ratio: ratio <= 0.75)
     work = "idle memory, all processes"
-    return _row(work, "FastAPI on uvicorn", "at most 0.75", cells, "–", verdict)
+    return _row(work, "FastAPI on uvicorn", "at most 0.75", cells, bare, verdict)
+
+
+def _memory_of(one: Recorded, name: str) -> float | None:
+    """In times that of FastAPI."""
+    mine, theirs = one.memory(name), one.memory("fastapi-async")
+    return mine["tree_before"] / theirs["tree_before"] if mine and theirs else None
 
 
 def _verdict(ratios: list[float | None], meets: Callable[[float], bool]) -> str:

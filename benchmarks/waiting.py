@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from benchmarks.contestants import ATILA_SERVE, UVICORN, Contestant
+from benchmarks.contestants import ATILA_SERVE, GRANIAN, UVICORN, Contestant
 from benchmarks.generator import STALL_SECONDS, Generator, parse
 from benchmarks.memory import snapshot
 from benchmarks.servers import HOST, ROOT, ServerFailed, running
@@ -41,6 +41,13 @@ CONTESTANTS = (
         "FastAPI async def, aiohttp · uvicorn",
         f"{UVICORN} benchmarks.apps.waiting_fastapi_app:app",
         ("fastapi", "aiohttp"),
+    ),
+    Contestant(
+        "raw-rsgi",
+        "RSGI function, aiohttp · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.waiting_raw_rsgi:app",
+        ("granian", "aiohttp"),
+        "limit",
     ),
 )
 

@@ -66,6 +66,13 @@ CONTESTANTS = (
         ("granian",),
         "limit",
     ),
+    Contestant(
+        "raw-asgi",
+        "ASGI function · uvicorn",
+        f"{UVICORN} benchmarks.apps.raw_sockets_asgi:app",
+        ON_UVICORN,
+        "limit",
+    ),
 )
 PATHS = ("/echo", "/chatty", "/nopool", "/reporty")
 

