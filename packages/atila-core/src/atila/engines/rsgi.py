@@ -526,8 +526,7 @@ class Engine:
         if rest is None:
             return exchange.over()
         if exchange.is_websocket:
-            # In a task of ours: granian's refers to the connection, which ends with its last
-            # reference.
+            # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)
             return exchange.over()
         return _complete(rest, exchange, loop)

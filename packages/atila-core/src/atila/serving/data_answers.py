@@ -42,7 +42,8 @@ def respond(was: Was, value: Any) -> Any:
 
 def respond_as_dict(was: Was, value: Any) -> Any:
     """The responder of models where that of a layer for dicts knows nothing of them."""
-    return was.app.responders[dict](was, to_plain(value))
+    of_dicts: Any = was.app.responders[dict]
+    return of_dicts(was, to_plain(value))
 
 
 def responder_of(kind: type, of_dicts: Responder | None) -> Responder | None:

@@ -252,7 +252,8 @@ class Dispatch:
         """The same, for an engine that is in a task of the task loop.
 
         Returns:
-            What is left to do, to be awaited in that task; `TaskLoop.holding` is to know of it.
+            The rest of the work, to be awaited in that task, within `TaskLoop.holding` if it waits;
+            None for none.
         """
         endpoint = was.endpoint
         if not endpoint.blocking:

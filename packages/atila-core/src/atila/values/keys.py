@@ -38,10 +38,10 @@ def counter(hint: Any) -> Count | None:
         return None
     if not terms:
         return lambda value: fixed
-    if len(terms) == 1 and (only := next(iter(terms.items())))[0] is not None:
-        get, each = only
-        return lambda value: fixed + each * len(get(value) or ())
     measured = tuple(terms.items())
+    only, keys = measured[0]
+    if len(measured) == 1 and only is not None:
+        return lambda value: fixed + keys * len(only(value) or ())
 
     def count(value: Any) -> int:
         found = fixed

@@ -49,7 +49,8 @@ def _is_simple_model(kind: type) -> bool:
 
 def simple_json(value: Any) -> bytes | None:
     """A model that is simple, as JSON in UTF-8: the same as that of `to_plain`; None for others."""
-    if not _is_simple_model(type(value)):
+    kind: Any = type(value)
+    if not _is_simple_model(kind):
         return None
     try:
         return _encode(value)
