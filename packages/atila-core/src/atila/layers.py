@@ -39,8 +39,8 @@ Responder = Callable[["Was", Any], Any]
 Finder = Callable[["Exchange", str, "Match | None"], "Endpoint | None"]
 """Given a request, its path below the app's mount point and the route that it would lead to if it
 were no call, gives the endpoint that answers it, or None for that of the route. Raising an
-`HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route.
-Never blocks."""
+`HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route;
+so is one that has an attribute `yields_to_routes`. Never blocks."""
 
 
 class Made:
