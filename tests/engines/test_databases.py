@@ -84,7 +84,7 @@ def test_coroutine_streams_rows(client: httpx.Client) -> None:
     assert text.count("name") == 250
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_a_million_rows(server: Server) -> None:
     """They are not asked for before the client takes them, nor kept when it has."""
     with server.connect(receive_buffer=4096) as connection:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from support.servers import Server, serving
 from support.wire import Broken, Connection
 
@@ -13,6 +14,7 @@ from atila.testing.waits import wait_until
 
 SLOW_START = Path(__file__).parent / "apps" / "slow_start.py"
 engines = ("skitai", "granian", "uvicorn")
+pytestmark = pytest.mark.waits
 
 SPARE = 4
 CLIENTS = 30

@@ -16,7 +16,7 @@ PAUSE = 0.01
 """Seconds without a byte after every eight megabytes."""
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_memory_of_a_long_slow_stream(server: Server) -> None:
     """A gigabyte where the specification's engines are, which the handler takes by pieces."""
     count = 1024 if server.engine in ("skitai", "granian") else 128

@@ -499,7 +499,7 @@ def test_a_server_without_trailers_says_so(place: Place, engine: str) -> None:
 
 
 @our_own
-@pytest.mark.measures
+@pytest.mark.memory
 def test_memory_under_attack(place: Place, routes: Any) -> None:
     def attack(times: int) -> None:
         for _ in range(times):

@@ -138,7 +138,7 @@ def test_the_last_word_is_read_by_a_client_that_stops_then(server: Server, name:
     assert codes == [ErrorCodes.ENHANCE_YOUR_CALM]
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 @pytest.mark.parametrize("size", [0, 8000], ids=["empty", "long"])
 def test_a_head_that_goes_on_for_ever(server: Server, size: int) -> None:
     """HEADERS that do not end, and CONTINUATION without end (CVE-2024-27316 and its kind)."""
@@ -167,7 +167,7 @@ def _integer(rest: int) -> bytes:
     return bytes((rest % 128 | 128, rest // 128))
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 @pytest.mark.slow
 @pytest.mark.parametrize("frame", [PING, SETTINGS], ids=["PING", "SETTINGS"])
 def test_memory_of_answers_that_nobody_takes(server: Server, frame: bytes) -> None:

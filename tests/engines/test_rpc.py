@@ -350,7 +350,7 @@ def test_a_body_too_large_is_a_fault(client: httpx.Client) -> None:
     assert answer.json()["error"]["code"] == 413
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_memory_under_attack(server: Server, client: httpx.Client) -> None:
     bodies = [BOMB, EXTERNAL, _nested_xml(50_000)]
     deep = "[" * 100_000 + "]" * 100_000

@@ -253,7 +253,7 @@ UPLOAD = 200 * MEGABYTE
 ALLOWED = 30 * MEGABYTE
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_memory_of_a_large_upload(server: Server, client: httpx.Client) -> None:
     # What is loaded at the first upload is not of this one.
     client.post("/describe", files={"file": ("a", os.urandom(2 * MEGABYTE))})

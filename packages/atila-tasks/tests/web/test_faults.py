@@ -435,7 +435,7 @@ def test_connections_are_closed_with_the_site(app: Atila, listen: Fixture) -> No
         assert closed.wait(PATIENCE)
 
 
-@pytest.mark.measures
+@pytest.mark.memory
 def test_a_large_file_is_not_read_into_memory(
     app: Atila, ask: Fixture, listen: Fixture, tmp_path: Path
 ) -> None:

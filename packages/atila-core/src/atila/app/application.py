@@ -74,6 +74,8 @@ class Atila(AppNames):
         self.router = Router()
         self.calls: dict[str, Finder] = {}
         """The finders of calls, by the media type of a POST's body; see `Parts`."""
+        self.calls_on_routes = frozenset[str]()
+        """The types of those that are asked even where there is a route."""
         self.resources = Resources()
         self.compiled: dict[int, Endpoint] = {}
         """By the identity of a route, its endpoint."""

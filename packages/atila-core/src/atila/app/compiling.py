@@ -49,6 +49,11 @@ def compile_all(app: Atila) -> None:
     app.parts = list(found.values())
     with setup_step():
         app.calls = layers.merged(((n, p.calls) for n, p in found.items()), "calls")
+        app.calls_on_routes = frozenset(
+            media
+            for media, find in app.calls.items()
+            if media != "*" and not hasattr(find, "yields_to_routes")
+        )
     with setup_step():
         # Refusals run through an endpoint too, for its hooks and error pages.
         given = [each.headers for each in app.parts if each.headers is not None]

@@ -452,9 +452,11 @@ class Engine:
         hosts = [name for name, _ in scope["headers"] if name == b"host"]
         if len(hosts) != 1 and exchange.version[0] == "1":
             was = site.without_host(was, len(hosts))
-        if exchange.has_body() and site.wants_body(was):
-            await site.collect(was, exchange.pieces(), "the body ended too soon")
-        else:
+        if (
+            not exchange.has_body()
+            or not site.wants_body(was)
+            or await site.collect(was, exchange.pieces(), "the body ended too soon")
+        ):
             site.start(was)
         try:
             answer = await exchange.done

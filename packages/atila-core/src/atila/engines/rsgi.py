@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
-from atila.runtime.awaitables import DONE
+from atila.runtime.awaitables import DONE, Rest
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -150,21 +150,6 @@ class RSGIExchange(Exchange):
 
     async def read(self, size: int) -> bytes:
         return await self._body().read(size)
-
-    async def whole(self) -> bytes:
-        """The body at once, of a request that says its length; granian waits for all of it.
-
-        Raises:
-            ClientGone: the body is malformed, or the client left before its end.
-        """
-        try:
-            body: bytes = await self._protocol()
-        except RuntimeError as error:
-            raise ClientGone from error
-        # What was sent before a stream of HTTP/2 was reset is given like a whole body.
-        if len(body) != int(self._fields["content-length"]):
-            raise ClientGone
-        return body
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body, piece by piece.
@@ -532,19 +517,64 @@ class Engine:
             was = site.without_host(was, exchange.count("host"))
         elif exchange.is_cut:
             was = site.refusal(exchange, was.app, exchange.unreadable())
-        if exchange.has_body() and site.wants_body(was):
-            return self._collect(was, exchange)
-        site.start(was)
-        return exchange.over()
+        if exchange.has_body():
+            if size := site.short_body(was):
+                return self._take(was, exchange, size)
+            if site.wants_body(was):
+                return self._collect(was, exchange)
+        rest = site.start_in_task(was)
+        if rest is None:
+            return exchange.over()
+        if exchange.is_websocket:
+            # In a task of ours: in granian's, a connection that has failed would not end.
+            loop.begin(rest)
+            return exchange.over()
+        return _complete(rest, exchange, loop)
 
     async def _started(self, scope: Any, protocol: Any) -> None:
         """Start the site, where the server has not said that it begins; then serve a request."""
         await asyncio.to_thread(self._site.start_up)
         await self.serve(scope, protocol)
 
-    async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
-        if self._site.fits(was):
-            await self._site.take(was, exchange.whole(), _CUT)
+    async def _take(self, was: Was, exchange: RSGIExchange, size: int) -> None:
+        """Wait for a body of so many bytes at once."""
+        try:
+            body: bytes = await exchange._protocol()
+        except RuntimeError:
+            body = b""
+        # What was sent before a stream of HTTP/2 was reset is given like a whole body.
+        rest = None
+        if len(body) == size:
+            exchange.body = body
+            rest = self._site.start_in_task(was)
         else:
-            await self._site.collect(was, exchange.pieces(), _CUT)
+            self._site.refuse(was, HTTPError(400, _CUT))
+        if rest is not None:
+            await _complete(rest, exchange, exchange._loop)
+        elif not exchange._ended:
+            await exchange.over()
+
+    async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
+        rest = None
+        if await self._site.collect(was, exchange.pieces(), _CUT):
+            rest = self._site.start_in_task(was)
+        if rest is not None:
+            await _complete(rest, exchange, exchange._loop)
+        else:
+            await exchange.over()
+
+
+async def _complete(
+    rest: Coroutine[Any, Any, None], exchange: RSGIExchange, loop: TaskLoop
+) -> None:
+    """Do the rest of the work for a request in the task that granian has made for it."""
+    try:
+        waits_for = rest.send(None)
+    except StopIteration:
+        pass
+    else:
+        # Most never wait.
+        with loop.holding():
+            await Rest(rest, waits_for)
+    if not exchange._ended:
         await exchange.over()

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import filterfalse
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+Answer = tuple[int, Sequence[Header], Iterable[bytes], int | None]
+"""Status, headers and body, and a Content-Length for headers that lack it, if it is to be sent."""
 
 FILE_CHUNK = 65536
 """Bytes of a file that are sent at a time, where the server has no way of its own."""
@@ -68,8 +71,10 @@ class WSGIExchange(Exchange):
 
     def __init__(self, environ: Environ) -> None:
         self.method = environ["REQUEST_METHOD"]
-        # Latin-1 is how PEP 3333 puts bytes into a str.
-        path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+        path = environ.get("PATH_INFO", "")
+        if not path.isascii():
+            # Latin-1 is how PEP 3333 puts bytes into a str.
+            path = path.encode("latin-1").decode("utf-8", "replace")
         self.prefix = ""
         if script := environ.get("SCRIPT_NAME"):
             self.prefix = prefixes.normal(script.encode("latin-1").decode("utf-8", "replace"))
@@ -78,7 +83,7 @@ class WSGIExchange(Exchange):
         self.body = b""
         self._environ = environ
         self._incoming: _Incoming | None = None
-        self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self.answers: SimpleQueue[Answer] = SimpleQueue()
         self.phrase: tuple[int, str] | None = None
         """A status, and the status line with the reason phrase that it is to be sent with."""
 
@@ -134,9 +139,8 @@ class WSGIExchange(Exchange):
         self.phrase = status, f"{status} {reason}"
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.method != "HEAD" and status not in NO_BODY:
-            headers = _with_length(headers, len(body))
-        self.answers.put(_Answer(status, headers, [body] if body else []))
+        length = len(body) if self.method != "HEAD" and status not in NO_BODY else None
+        self.answers.put((status, headers, [body] if body else [], length))
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -146,13 +150,13 @@ class WSGIExchange(Exchange):
         wrapper = self._environ.get("wsgi.file_wrapper")
         if wrapper is not None and offset + size == os.fstat(file.fileno()).st_size:
             # To the end of the file, which is what a wrapper is for: it may use sendfile.
-            self.answers.put(_Answer(status, headers, wrapper(file, FILE_CHUNK)))
+            self.answers.put((status, headers, wrapper(file, FILE_CHUNK), None))
         else:
-            self.answers.put(_Answer(status, headers, _FileChunks(file, size)))
+            self.answers.put((status, headers, _FileChunks(file, size), None))
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         pieces = _Pieces(asyncio.get_running_loop())
-        self.answers.put(_Answer(status, headers, pieces))
+        self.answers.put((status, headers, pieces, None))
         return _Stream(pieces)
 
     async def read(self, size: int) -> bytes:
@@ -230,11 +234,23 @@ def _read_some(source: Any, size: int) -> bytes:
     return data
 
 
-def _with_length(headers: Sequence[Header], length: int) -> list[Header]:
-    for name, _ in headers:
+def _sent(headers: Sequence[Header], length: int | None) -> list[Header]:
+    """Headers as a server takes them.
+
+    Args:
+        headers: the headers.
+        length: a Content-Length that is added if there is none; None for none.
+    """
+    sent = list(headers)
+    is_plain = True
+    for name, value in headers:
         if name == "content-length":
-            return list(headers)
-    return [*headers, ("content-length", str(length))]
+            length = None
+        if not value.isascii():
+            is_plain = False
+    if length is not None:
+        sent.append(("content-length", str(length)))
+    return sent if is_plain else as_latin_1(sent)
 
 
 class _FileChunks:
@@ -251,15 +267,6 @@ class _FileChunks:
 
     def close(self) -> None:
         self._file.close()
-
-
-class _Answer:
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: Sequence[Header], body: Iterable[bytes]) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
 
 
 class _Pieces:
@@ -376,25 +383,20 @@ class Engine:
             if own.lender is None:
                 own.lender = _threads
             was.endpoint.run(was)
-        answer = exchange.answers.get()
-        status = _STATUS_LINES.get(answer.status) or _status_line(answer.status)
-        if exchange.phrase is not None and exchange.phrase[0] == answer.status:
-            status = exchange.phrase[1]
-        headers = list(answer.headers)
-        for _, value in headers:
-            if not value.isascii():
-                headers = as_latin_1(headers)
-                break
-        start_response(status, headers)
-        return answer.body
+        status, headers, body, length = exchange.answers.get()
+        line = _STATUS_LINES.get(status) or _status_line(status)
+        if exchange.phrase is not None and exchange.phrase[0] == status:
+            line = exchange.phrase[1]
+        start_response(line, _sent(headers, length))
+        return body
 
 
 def _lost(environ: Environ) -> list[str]:
     """The names of headers without a value, which may have had one."""
     return [
         key[5:].replace("_", "-").lower()
-        for key, value in environ.items()
-        if not value and key[:5] == "HTTP_" and key not in _MAY_BE_EMPTY
+        for key in filterfalse(environ.__getitem__, environ)
+        if key[:5] == "HTTP_" and key not in _MAY_BE_EMPTY
     ]
 
 

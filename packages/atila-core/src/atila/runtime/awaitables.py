@@ -36,10 +36,10 @@ def begin(work: Awaitable[None]) -> Awaitable[None]:
         waits_for = work.send(None)
     except StopIteration:
         return DONE
-    return _Rest(work, waits_for)
+    return Rest(work, waits_for)
 
 
-class _Rest:
+class Rest:
     """A coroutine that has run up to where it waits for something, to be awaited by a task."""
 
     __slots__ = ("_coroutine", "_waits_for")

@@ -32,8 +32,11 @@ def run_in(
         Its value.
     """
     run = context.run
-    steps: Any = awaitable if hasattr(awaitable, "send") else run(awaitable.__await__)
-    send = getattr(steps, "send", None) or (lambda value: next(steps))
+    steps: Any = awaitable
+    send = getattr(steps, "send", None)
+    if send is None:
+        steps = run(awaitable.__await__)
+        send = getattr(steps, "send", None) or (lambda value: next(steps))
     try:
         awaited = run(send, None)
         on_wait()

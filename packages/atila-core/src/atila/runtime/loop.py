@@ -7,7 +7,8 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
@@ -121,6 +122,16 @@ class TaskLoop(CallQueue):
         elif not task.cancelled() and task.exception() is not None:
             self._ended(task)
 
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Count the running task, which is the server's, among ours: `cancel` ends it, too."""
+        task: Any = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""
         return self._create_task(coroutine, None)
@@ -141,7 +152,7 @@ class TaskLoop(CallQueue):
 
     @property
     def busy(self) -> int:
-        """How many spawned coroutines have not ended."""
+        """How many spawned coroutines, and tasks of the server that are held, have not ended."""
         return len(self._tasks)
 
     def cancel(self, timeout: float = 5.0) -> None:

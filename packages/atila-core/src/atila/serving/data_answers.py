@@ -40,17 +40,24 @@ def respond(was: Was, value: Any) -> Any:
     return to_json(value)
 
 
-def respond_model(was: Was, value: Any) -> Any:
-    """The responder of models; that of a layer for dicts gets them as they are if it says so, by an
-    attribute `takes_models`.
+def respond_as_dict(was: Was, value: Any) -> Any:
+    """The responder of models where that of a layer for dicts knows nothing of them."""
+    of_dicts: Any = was.app.responders[dict]
+    return of_dicts(was, to_plain(value))
+
+
+def responder_of(kind: type, of_dicts: Responder | None) -> Responder | None:
+    """The responder of a class that no layer knows; None if its values are no answers.
+
+    Args:
+        kind: the class.
+        of_dicts: the responder of dicts. It gets models as they are if it says so, by an attribute
+            `takes_models`.
     """
-    of_dicts = was.app.responders.get(dict)
-    if of_dicts is None or of_dicts is respond:
-        return respond(was, value)
-    return of_dicts(was, value if hasattr(of_dicts, "takes_models") else to_plain(value))
-
-
-def responder_of(kind: type) -> Responder | None:
-    """The responder of a class that no layer knows; None if its values are no answers."""
     is_other = issubclass(kind, FileBody) or any(hasattr(kind, name) for name in _OTHER)
-    return respond_model if is_model(kind) and not is_other else None
+    if is_other or not is_model(kind):
+        return None
+    return of_dicts if hasattr(of_dicts, "takes_models") else respond_as_dict
+
+
+respond.takes_models = True  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import BUSY, HTTPError
@@ -120,7 +120,13 @@ class Dispatch:
             prefix, app = found
             path = path[len(prefix) :]
         target = app.router.find(path, method)
-        if method == "POST" and app.calls:
+        if (
+            method == "POST"
+            and app.calls
+            and (
+                target is None or media_type(exchange.header("content-type")) in app.calls_on_routes
+            )
+        ):
             was = self._open_call(exchange, app, path, Match(*target) if target else None)
             if was is not None:
                 return was
@@ -196,55 +202,65 @@ class Dispatch:
         if sink.is_form or isinstance(body, Spool):
             was.endpoint = was.endpoint.with_uploads()
 
-    def fits(self, was: Was) -> bool:
-        """Whether the head of a request announces a body so short that an engine may wait for all
-        of it at once, and `take` it.
+    def short_body(self, was: Was) -> int:
+        """How many bytes the body of a request has, if its head announces so few that an engine may
+        wait for all of them at once, in place of `collect`; 0 if not, or if `wants_body` says no.
         """
-        exchange = was.exchange
+        exchange, endpoint = was.exchange, was.endpoint
         length = exchange.header("content-length")
-        return (
-            length is not None
-            and length.isdecimal()
-            and int(length) <= min(IN_MEMORY, was.endpoint.max_body)
-            and was.refusal is None
-            and media_type(exchange.header("content-type")) != MULTIPART_TYPE
-        )
+        if length is None or not length.isdecimal():
+            return 0
+        size = int(length)
+        if size > IN_MEMORY or size > endpoint.max_body:
+            return 0
+        if was.refusal is not None or endpoint.streams_body:
+            return 0
+        is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
+        return 0 if is_form else size
 
-    async def take(self, was: Was, body: Awaitable[bytes], cut: str) -> None:
-        """Wait for the body of a request that `fits`, and start it; see `collect`."""
-        try:
-            was.exchange.body = await body
-        except ClientGone:
-            self.refuse(was, HTTPError(400, cut))
-        else:
-            self.start(was)
-
-    async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> None:
-        """Collect the body of a request and start it, or refuse it. For engines on the task loop.
+    async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> bool:
+        """Collect the body of a request, or refuse it. For engines on the task loop.
 
         Args:
             was: the request.
             pieces: the body; ends in `ClientGone` if it is not whole.
             cut: the error that the client gets then.
+
+        Returns:
+            Whether the request is to be started.
         """
         sink = self.body_collector(was)
         try:
             await sink.collect(pieces)
             self.set_body(was, sink)
-            self.start(was)
         except HTTPError as fault:
             self.refuse(was, fault)
         except ClientGone:
             sink.close()
             self.refuse(was, HTTPError(400, cut))
+        else:
+            return True
+        return False
 
     def start(self, was: Was) -> None:
         """Process a request whose body is there: in a worker thread, or on the task loop."""
+        rest = self.start_in_task(was)
+        if rest is not None:
+            was.site.loop.begin(rest)
+
+    def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """The same, for an engine that is in a task of the task loop.
+
+        Returns:
+            The rest of the work, to be awaited in that task, within `TaskLoop.holding` if it waits;
+            None for none.
+        """
         endpoint = was.endpoint
         if not endpoint.blocking:
-            endpoint.run(was)
-        elif not self.pool.submit(endpoint.run, was):
+            return endpoint.run_in_task(was)
+        if not self.pool.submit(endpoint.run, was):
             self.refuse(was, HTTPError(503, "the server is busy", 0, BUSY))
+        return None
 
     def refuse(self, was: Was, error: HTTPError) -> None:
         """Answer a request with an error instead of starting it."""

@@ -280,6 +280,13 @@ class Endpoint:
         else:
             was.site.loop.begin(rest)
 
+    def run_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """The same in a task of the task loop; gives the rest of the work, to be awaited in it."""
+        rest = was.variables.run(self._process, was)
+        if rest is None:
+            del was.variables
+        return rest
+
     def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
         current.set(was)

@@ -155,7 +155,7 @@ def _inherited(responders: dict[type, Responder | None], kind: type) -> Responde
     for base in kind.__mro__[1:-1]:
         if base in responders:
             return responders[base]
-    return data_answers.responder_of(kind)
+    return data_answers.responder_of(kind, responders.get(dict))
 
 
 def _send(was: Was, body: bytes, default: Headers) -> None:

@@ -17,7 +17,7 @@ from atila.validation.containers import Dict, List, Tuple, Union
 from atila.validation.issues import INVALID, Issues, Path, Reading
 from atila.validation.models import Model, model_fields
 from atila.validation.readers import Anything, Reader, Scalar, settle
-from atila.values import simple
+from atila.values import keys, simple
 
 _LISTS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
@@ -48,6 +48,8 @@ class Typed:
         may_nest: values may have any number of levels.
         decode: reads a value out of JSON, or raises msgspec.MsgspecError. Written again, the value
             lacks each key that came twice. None for a type that makes no such promise.
+        count_keys: the number of keys in the JSON of a value, if that is a matter of lengths; of
+            types with `decode`.
     """
 
     def __init__(self, reader: Reader, hook: Callable[[Any, Any], Any]) -> None:
@@ -66,6 +68,7 @@ class Typed:
         self.decode: Callable[[bytes], Any] | None = None
         if self._is_native and not self._is_checked and simple.is_whole(reader.hint):
             self.decode = msgspec.json.Decoder(reader.hint).decode
+        self.count_keys = keys.counter(reader.hint) if self.decode is not None else None
 
     def convert(self, value: Any, path: Path, reading: Reading) -> Any:
         """A value as the type has it; `INVALID` with all that is wrong noted."""

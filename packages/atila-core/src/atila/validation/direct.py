@@ -114,7 +114,8 @@ def direct_body(plan: Plan) -> Direct | None:
             return None
         if exchange.header("content-encoding") is not None:
             return None
-        if not forms.is_json(forms.media_type(exchange.header("content-type"))):
+        kind = exchange.header("content-type")
+        if kind != forms.JSON_TYPE and not forms.is_json(forms.media_type(kind)):
             return None
         try:
             values = {name: read(body)}
@@ -151,14 +152,18 @@ def _body_reader(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]
     if decode is None or (foreign and not type.is_model):
         return _long_body_reader(_by_reading(type, places.BODY, is_text=False), foreign)
 
-    may_nest = type.may_nest
+    may_nest, count_keys = type.may_nest, type.count_keys
 
     def read(body: bytes) -> Any:
         if may_nest and json.may_be_deep(body):
             raise ValueError("measured by RequestSource")
         made = decode(body)
-        # There is a colon for each key, and those in texts are the same in both, unless escaped.
-        if forms.has_escapes(body) or body.count(b":") != _encode(made).count(b":"):
+        # There is a colon for each key that was sent, and more of them in texts.
+        colons = body.count(b":")
+        if count_keys is not None and colons == count_keys(made):
+            return made
+        # Those in texts are the same if the value is written again, unless escaped.
+        if forms.has_escapes(body) or colons != _encode(made).count(b":"):
             raise ValueError("some key may be there twice")
         return made
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import uuid
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -41,13 +42,18 @@ def to_plain(value: Any) -> Any:
     return msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=_simpler)
 
 
+@lru_cache(maxsize=1024)
+def _is_simple_model(kind: type) -> bool:
+    return is_model(kind) and is_simple(kind)
+
+
 def simple_json(value: Any) -> bytes | None:
     """A model that is simple, as JSON in UTF-8: the same as that of `to_plain`; None for others."""
     kind: Any = type(value)
-    if not is_simple(kind):
+    if not _is_simple_model(kind):
         return None
     try:
-        return _ENCODER.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, ArithmeticError, RecursionError):
         return None
 
@@ -66,7 +72,7 @@ def to_json(value: Any) -> bytes:
     if kind is not dict and kind is not list and is_model(kind):
         if hasattr(kind, "__pydantic_serializer__"):
             return json.dumps(_by_pydantic(value))
-        return _ENCODER.encode(value)
+        return _encode(value)
     return json.dumps(value, _default, _OPTIONS)
 
 
@@ -97,4 +103,4 @@ def _simpler(value: Any) -> Any:
     return plain(value)
 
 
-_ENCODER = msgspec.json.Encoder(enc_hook=_simpler)
+_encode = msgspec.json.Encoder(enc_hook=_simpler).encode

@@ -50,10 +50,11 @@ def writer(encoder: object = None, *, pretty: bool = False) -> Writer:
 
     def write(value: Any) -> bytes:
         kind = type(value)
-        if kind is not dict and kind is not list and is_model(kind):
+        if kind is not dict and kind is not list:
             if not pretty and (text := simple_json(value)) is not None:
                 return text
-            value = to_plain(value)
+            if is_model(kind):
+                value = to_plain(value)
         try:
             return json.dumps(value, default, option)
         except TypeError as error:

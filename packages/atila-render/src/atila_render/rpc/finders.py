@@ -94,6 +94,7 @@ def _at(endpoint: Endpoint, paths: frozenset[str]) -> Finder:
     def find(exchange: Exchange, path: str, match: Match | None) -> Endpoint | None:
         return endpoint if match is None and path in paths else None
 
+    find.yields_to_routes = True  # type: ignore[attr-defined]
     return find
 
 

@@ -1,0 +1,141 @@
+"""On granian, an `async def` handler runs in the task that granian has made for its request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from atila import Atila
+from atila.engines import rsgi
+from atila.testing.waits import PATIENCE
+
+BODY = b'{"count":3}'
+
+
+class Headers(dict[str, str]):
+    """Those of granian, none of them twice."""
+
+
+class Granian:
+    """What granian hands over with a request."""
+
+    def __init__(self, path: str, body: bytes = b"") -> None:
+        headers = Headers(host="x")
+        if body:
+            headers |= {"content-length": str(len(body)), "content-type": "application/json"}
+        self.scope = SimpleNamespace(
+            proto="http",
+            method="POST" if body else "GET",
+            path=path,
+            query_string="",
+            headers=headers,
+            http_version="1.1",
+        )
+        self.body = body
+        self.status = 0
+        self.answer = b""
+        self.left = asyncio.Event()
+
+    async def __call__(self) -> bytes:
+        await asyncio.sleep(0)
+        return self.body
+
+    def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
+        self.status, self.answer = status, body
+
+    def response_empty(self, status: int, headers: Any) -> None:
+        self.status = status
+
+    async def client_disconnect(self) -> None:
+        await self.left.wait()
+
+
+@pytest.fixture
+def app() -> Iterator[Atila]:
+    app = Atila(__name__)
+    seen = app.g.seen = []
+
+    def note() -> None:
+        seen.append(asyncio.current_task())
+
+    @app.route("/plain")
+    async def plain(was):
+        note()
+        return "plain"
+
+    @app.route("/waits")
+    async def waits(was):
+        async with asyncio.timeout(PATIENCE):
+            note()
+            await asyncio.sleep(0)
+        note()
+        return f"{was.site.loop.busy}"
+
+    @app.route("/typed", methods=["POST"])
+    async def typed(was, count: int):
+        note()
+        return f"{count}"
+
+    @app.route("/forever")
+    async def forever(was):
+        note()
+        await asyncio.Event().wait()
+
+    yield app
+    app.site.shutdown(5)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [("/plain", b"", b"plain"), ("/waits", b"", b"1"), ("/typed", BODY, b"3")],
+)
+def test_the_handler_is_in_the_task_of_the_request(
+    app: Atila, path: str, body: bytes, answer: bytes
+) -> None:
+    async def ask() -> None:
+        engine = rsgi.Engine(app.site)
+
+        async def answered(request: Granian) -> None:
+            await engine.serve(request.scope, request)
+
+        request = Granian(path, body)
+        task = asyncio.create_task(answered(request))
+        await task
+        assert (request.status, request.answer) == (200, answer)
+        assert set(app.g.seen) == {task}
+        assert app.site.loop.busy == 0
+
+    asyncio.run(ask())
+
+
+def test_a_server_that_stops_ends_it(app: Atila) -> None:
+    async def ask() -> None:
+        engine, request = rsgi.Engine(app.site), Granian("/forever")
+
+        async def answered() -> None:
+            await engine.serve(request.scope, request)
+
+        task = asyncio.create_task(answered())
+        async with asyncio.timeout(PATIENCE):
+            while not app.g.seen:  # noqa: ASYNC110 - the handler says that it has begun
+                await asyncio.sleep(0)
+            await asyncio.to_thread(app.site.loop.cancel)
+            await task
+        assert request.status == 503
+
+    asyncio.run(ask())
+
+
+def test_a_client_that_leaves_ends_it(app: Atila) -> None:
+    async def ask() -> None:
+        engine, request = rsgi.Engine(app.site), Granian("/forever")
+        request.left.set()
+        async with asyncio.timeout(PATIENCE):
+            await engine.serve(request.scope, request)
+        assert request.status == 499
+
+    asyncio.run(ask())
