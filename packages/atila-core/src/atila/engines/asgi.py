@@ -480,7 +480,8 @@ class Engine:
                 self._site.use_loop(asyncio.get_running_loop())
                 try:
                     await asyncio.to_thread(self._site.start_up)
-                except Exception:
+                except (Exception, SystemExit):
+                    # The latter would end the server's task for this, and not the server.
                     reason = traceback.format_exc()
                     await send({"type": "lifespan.startup.failed", "message": reason})
                     return
@@ -508,7 +509,7 @@ def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
     """The result of make(); an error while the server starts ends the server."""
     try:
         return make()
-    except Exception:
+    except (Exception, SystemExit):
         if scope["type"] != "lifespan":
             raise
         return Failed()
