@@ -20,7 +20,8 @@ WAIT = 30.0
 on a machine that is busy, see `patience`.
 """
 
-STEP = 0.005
+STEP, LONGEST_STEP = 0.005, 0.05
+"""Seconds between two looks at a condition, at first and at last."""
 
 
 def patience(base: float = BASE) -> float:
@@ -67,4 +68,5 @@ def wait_until(
         if waited > (patience() if timeout is None else timeout):
             text = f"not within {waited:.1f} s: {what or condition}"
             raise AssertionError(f"{text}\n{log()}" if log else text)
-        time.sleep(STEP)
+        # A look may be a request: so one that takes long is asked less often, and a tenth too late.
+        time.sleep(min(max(STEP, waited / 10), LONGEST_STEP))
