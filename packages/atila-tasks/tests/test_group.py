@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from atila import HTTPError, Was
-from atila.testing.waits import PATIENCE, wait_until
+from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
 
 Run = Callable[..., Any]
@@ -172,7 +172,8 @@ def test_what_has_begun_ends_with_the_time_of_the_group(run: Run, co_run: Run) -
         def make(was: Was) -> Any:
             # Limits of their own, which the backends know, are longer.
             program = was.Subprocess("sleep 3599.75", timeout=7200)
-            return was.Tasks(was.get(url, timeout=7200), program, timeout=0.2)
+            # Long enough to connect and ask.
+            return was.Tasks(was.get(url, timeout=7200), program, timeout=patience(0.5))
 
         def use(was: Was) -> Any:
             return (yield make(was))
