@@ -282,6 +282,7 @@ class Endpoint:
 
     def run_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """The same in a task of the task loop; gives the rest of the work, to be awaited in it."""
+        # As in `run`, which does not call this: one function less to be entered by each request.
         rest = was.variables.run(self._process, was)
         if rest is None:
             del was.variables
