@@ -26,8 +26,8 @@ STREAMS = 90
 FLOOD = 5000
 PING = b"\0\0\x08\x06\0\0\0\0\0" + b"ping ack"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
-CONTINUED = 8_000_000
-"""Bytes of a head."""
+CONTINUED = 50_000_000
+"""Bytes of a head: far more than the kernel keeps for a server that reads no more."""
 ALLOWED = 2 * 1024 * 1024
 """Bytes of memory."""
 
