@@ -142,11 +142,16 @@ def test_handlers_with_values_of_providers(app: Atila, faked: bool) -> None:
     first, by = (100, 3) if faked else (10, 2)
     fakes = app.override(start=100, step=3) if faked else nullcontext()
     with fakes, app.test_client() as client:
-        assert ask(client, "/unit.Counter/Double", 21) == [21 * by + first]
-        assert ask(client, "/unit.Counter/Count", 2) == [first, first + by]
-        assert ask(client, "/unit.Counter/Sum", 1, 2, 3) == [6 * by]
-        assert ask(client, "/unit.Counter/Each", 1, 2) == [first + by, first + 2 * by]
-        wait_until(lambda: ended == ([] if faked else [2, 10] * 4), "the clean-up")
+        for method, numbers, expected in (
+            ("Double", (21,), [21 * by + first]),
+            ("Count", (2,), [first, first + by]),
+            ("Sum", (1, 2, 3), [6 * by]),
+            ("Each", (1, 2), [first + by, first + 2 * by]),
+        ):
+            assert ask(client, f"/unit.Counter/{method}", *numbers) == expected
+            # It may come after the answer, and so beside the next request.
+            wait_until(lambda: ended == ([] if faked else [2, 10]), "the clean-up")
+            ended.clear()
 
 
 def test_other_kinds(app: Atila) -> None:
@@ -293,26 +298,31 @@ def test_the_status_of_an_error(app: Atila) -> None:
 
 
 def test_a_deadline_wakes_a_handler_that_waits_for_messages(app: Atila) -> None:
-    ended = threading.Event()
-    held = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     @app.route("/Sum")
     def total(was, numbers):
+        begun.set()
         try:
             for _ in numbers:
                 pass
         finally:
             ended.set()
 
-    def slow() -> Iterator[bytes]:
+    def slow(seconds: float) -> Iterator[bytes]:
         yield frame(Number(value=1).SerializeToString())
-        held.wait(0.3)
+        ended.wait(seconds)
         yield b""
 
-    headers = {"Content-Type": "application/grpc", "grpc-timeout": "1m"}
     with app.test_client() as client:
-        answer = client.post("/unit.Counter/Sum", slow(), headers=headers)
-        assert answer.trailers["grpc-status"] == "4"
+        for deadline in (1, 10, 100, 1000, 10_000):
+            headers = {"Content-Type": "application/grpc", "grpc-timeout": f"{deadline}m"}
+            body = slow(3 * deadline / 1000)
+            answer = client.post("/unit.Counter/Sum", body, headers=headers)
+            assert answer.trailers["grpc-status"] == "4"
+            # The shorter ones may pass before a thread has begun with it.
+            if begun.is_set():
+                break
         assert ended.wait(PATIENCE)
 
 
