@@ -75,20 +75,22 @@ def test_every_part_works(server: Server, page: browser.Page) -> None:
 
 def test_two_windows_share_the_chat(server: Server, page: browser.Page) -> None:
     page.open(server.url("/"), width=1280)
-    second = page.another()
-    second.open(server.url("/"), width=390)
-    for window in (page, second):
-        for way in ("socket", "events"):
-            status = f"document.querySelector('[data-way={way}] h3 span').innerText"
-            window.wait_for(f"!{status}.match(/con/)")
-    for window, way, text in ((page, "socket", "from the first"), (second, "events", "and back")):
-        window.fill(f"[data-way={way}] input", text)
-        window.click(f"[data-way={way}] button")
-        for other in (page, second):
-            log = f"document.querySelector('[data-way={way}] .log').innerText"
-            other.wait_for(f"{log}.includes('{text}')")
-    assert not page.complaints + second.complaints
-    second.close()
+    with page.another() as second:
+        second.open(server.url("/"), width=390)
+        for window in (page, second):
+            for way in ("socket", "events"):
+                status = f"document.querySelector('[data-way={way}] h3 span').innerText"
+                window.wait_for(f"!{status}.match(/con/)")
+        for window, way, text in (
+            (page, "socket", "from the first"),
+            (second, "events", "and back"),
+        ):
+            window.fill(f"[data-way={way}] input", text)
+            window.click(f"[data-way={way}] button")
+            for other in (page, second):
+                log = f"document.querySelector('[data-way={way}] .log').innerText"
+                other.wait_for(f"{log}.includes('{text}')")
+        assert not page.complaints + second.complaints
 
 
 def test_the_form_has_its_faults_in_place(server: Server, page: browser.Page) -> None:

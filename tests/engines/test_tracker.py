@@ -223,26 +223,45 @@ def test_a_second_window_shows_changes_at_once(
 ) -> None:
     path = open_issue(client, comments=[{"text": "first"}])
     log_in(server, page, path)
-    second, listing = page.another(), page.another()
-    second.open(server.url(path), width=1280)
-    listing.open(server.url("/"), width=1280)
-    second.fill("#comments > form textarea", "being typed")
-    page.evaluate("document.querySelector('.thread details').open = true")
-    page.fill(".thread details textarea", "second")
-    page.click(".thread details button")
-    second.wait_for("document.querySelector('.thread .thread')?.innerText.includes('second')")
-    page.click("#issue button")
-    second.wait_for("document.querySelector('#issue .mark').innerText === 'closed'")
-    listing.wait_for("document.querySelector('#found .mark').innerText === 'closed'")
-    client.post(f"/api{path}/comments", json={"text": "third"})
-    page.wait_for("document.querySelector('#thread').innerText.includes('third')")
-    assert second.evaluate("document.querySelector('#comments > form textarea').value") == (
-        "being typed"
-    )
-    for window in (page, second, listing):
-        check_quiet(server, window)
-    for window in (second, listing):
-        window.close()
+    with page.another() as second, page.another() as listing:
+        second.open(server.url(path), width=1280)
+        listing.open(server.url("/"), width=1280)
+        second.fill("#comments > form textarea", "being typed")
+        page.evaluate("document.querySelector('.thread details').open = true")
+        page.fill(".thread details textarea", "second")
+        page.click(".thread details button")
+        second.wait_for("document.querySelector('.thread .thread')?.innerText.includes('second')")
+        page.click("#issue button")
+        second.wait_for("document.querySelector('#issue .mark').innerText === 'closed'")
+        listing.wait_for("document.querySelector('#found .mark').innerText === 'closed'")
+        client.post(f"/api{path}/comments", json={"text": "third"})
+        page.wait_for("document.querySelector('#thread').innerText.includes('third')")
+        assert second.evaluate("document.querySelector('#comments > form textarea').value") == (
+            "being typed"
+        )
+        for window in (page, second, listing):
+            check_quiet(server, window)
+
+
+def test_a_page_that_was_left_keeps_no_connection(
+    server: Server, client: httpx.Client, page: browser.Page
+) -> None:
+    """Browsers keep it for the way back, and open six connections to a host."""
+    path = open_issue(client)
+    log_in(server, page, path)
+    for _ in range(4):
+        page.open(server.url("/"), width=1280)
+        page.open(server.url(path), width=1280)
+    client.post(f"/api{path}/comments", json={"text": "while it is shown"})
+    page.wait_for("document.querySelector('#thread').innerText.includes('while it is shown')")
+    page.evaluate("window.isKept = true")
+    page.open(server.url("/"), width=1280)
+    client.post(f"/api{path}/comments", json={"text": "while it is left"})
+    page.evaluate("history.back()")
+    page.wait_for("document.querySelector('#thread').innerText.includes('while it is left')")
+    assert page.evaluate("window.isKept")
+    client.post(f"/api{path}/comments", json={"text": "when it is back"})
+    page.wait_for("document.querySelector('#thread').innerText.includes('when it is back')")
 
 
 @pytest.mark.unable("skitai", "what a page looks like is no matter of the engine")

@@ -47,15 +47,18 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
-    def another(self) -> Page:
-        """A second window of the same browser, with the same cookies."""
+    @contextlib.contextmanager
+    def another(self) -> Iterator[Page]:
+        """A second window of the same browser, with the same cookies, which ends with the block:
+        browsers open few connections to a host, and each window of an event stream keeps one.
+        """
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        return Page(f"{self._address.rpartition('/')[0]}/{target}")
-
-    def close(self) -> None:
-        """Close the window."""
-        self.call("Page.close")
-        self._socket.close()
+        page = Page(f"{self._address.rpartition('/')[0]}/{target}")
+        try:
+            yield page
+        finally:
+            page.call("Page.close")
+            page._socket.close()
 
     def call(self, method: str, **params: Any) -> Any:
         """The result of a command."""
@@ -82,22 +85,27 @@ class Page:
 
     def evaluate(self, script: str) -> Any:
         """The value of a script."""
-        done = self.call(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
+        done = self._evaluate(script)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
+    def _evaluate(self, script: str) -> Any:
+        return self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+
     def wait_for(self, script: str) -> Any:
-        """The value of a script, once it is true."""
-        found: list[Any] = []
+        """The value of a script, once it is true. While a page is loaded, what it asks for may not
+        be there yet, so that it raises.
+        """
+        done: dict[str, Any] = {}
 
         def is_true() -> bool:
-            found.append(self.evaluate(script))
-            return bool(found[-1])
+            done.update({"exceptionDetails": None, **self._evaluate(script)})
+            return not done["exceptionDetails"] and bool(done["result"].get("value"))
 
-        wait_until(is_true, script, log=lambda: "\n".join(self.complaints))
-        return found[-1]
+        wait_until(is_true, script, log=lambda: "\n".join((str(done), *self.complaints)))
+        return done["result"]["value"]
 
     def click(self, selector: str) -> None:
         """Click an element, once it is there."""

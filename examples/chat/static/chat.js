@@ -13,10 +13,16 @@ function show({ name, text }) {
 }
 
 function byEvents() {
-  const events = new EventSource(`${room}/events`);
-  events.addEventListener("open", () => (state.textContent = "connected by event stream"));
-  events.addEventListener("error", () => (state.textContent = "connecting again"));
-  events.addEventListener("message", ({ data }) => show(JSON.parse(data)));
+  const listen = () => {
+    const events = new EventSource(`${room}/events`);
+    events.addEventListener("open", () => (state.textContent = "connected by event stream"));
+    events.addEventListener("error", () => (state.textContent = "connecting again"));
+    events.addEventListener("message", ({ data }) => show(JSON.parse(data)));
+    // Browsers keep pages that were left, and open few connections to a host.
+    addEventListener("pagehide", () => events.close(), { once: true });
+  };
+  listen();
+  addEventListener("pageshow", ({ persisted }) => persisted && listen());
   const headers = { "content-type": "application/json" };
   return (message) => fetch(room, { method: "POST", headers, body: JSON.stringify(message) });
 }

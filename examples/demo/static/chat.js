@@ -1,4 +1,4 @@
-import { element, onSubmit, part } from "./kit.js";
+import { element, listen, onSubmit, part } from "./kit.js";
 
 const windows = Object.fromEntries(
   [...part("chat").querySelectorAll("[data-way]")].map((found) => [found.dataset.way, found]),
@@ -33,10 +33,11 @@ onSubmit(windows.socket.querySelector("form"), ({ text }, form) => {
 });
 
 /** By event stream: requests to speak, and a stream to listen. */
-const events = new EventSource("/chat/events");
-events.addEventListener("open", () => say("events", "event stream"));
-events.addEventListener("error", () => say("events", "connecting again"));
-events.addEventListener("message", ({ data }) => show("events", JSON.parse(data)));
+listen("/chat/events", {
+  open: () => say("events", "event stream"),
+  error: () => say("events", "connecting again"),
+  message: ({ data }) => show("events", JSON.parse(data)),
+});
 onSubmit(windows.events.querySelector("form"), async ({ text }, form) => {
   const headers = { "content-type": "application/json" };
   const answer = await fetch("/chat", { method: "POST", headers, body: JSON.stringify({ name: "Grace", text }) });

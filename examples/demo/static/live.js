@@ -1,4 +1,4 @@
-import { onSubmit, part } from "./kit.js";
+import { listen, onSubmit, part } from "./kit.js";
 
 const KEPT = 60;
 const section = part("live");
@@ -46,11 +46,13 @@ function draw(chart) {
   section.querySelector(`[data-most="${largest}"]`).textContent = `up to ${shown[largest](most)}`;
 }
 
-new EventSource("/live").addEventListener("message", ({ data }) => {
-  samples.push(JSON.parse(data));
-  samples.splice(0, samples.length - KEPT);
-  figures(samples.at(-1));
-  section.querySelectorAll("svg").forEach(draw);
+listen("/live", {
+  message({ data }) {
+    samples.push(JSON.parse(data));
+    samples.splice(0, samples.length - KEPT);
+    figures(samples.at(-1));
+    section.querySelectorAll("svg").forEach(draw);
+  },
 });
 
 onSubmit(section.querySelector("form"), async () => {

@@ -13,10 +13,18 @@ async function refresh() {
   }
 }
 
-if (updates) {
+let last = Promise.resolve();
+const refreshNext = () => (last = last.then(refresh).catch(() => {}));
+
+function listen() {
   const events = new EventSource(updates);
-  let last = Promise.resolve();
-  const refreshNext = () => (last = last.then(refresh).catch(() => {}));
   events.addEventListener("open", refreshNext); // What changed while nobody listened.
   events.addEventListener("message", refreshNext);
+  // Browsers keep pages that were left, and open few connections to a host.
+  addEventListener("pagehide", () => events.close(), { once: true });
+}
+
+if (updates) {
+  listen();
+  addEventListener("pageshow", ({ persisted }) => persisted && listen());
 }
