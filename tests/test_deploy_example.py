@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+import websocket
 import yaml
 from packaging.version import Version
 from support.nginx import nginx
 from support.repository import ROOT
-from websockets.sync.client import connect
 
 from atila.testing.ports import free_port
 from atila.testing.waits import PATIENCE, wait_until
@@ -235,16 +236,20 @@ def test_login_database_and_websocket_through_nginx(stack: Stack) -> None:
 
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         origin = f"https://localhost:{stack.secure}"
-        with connect(
-            f"wss://localhost:{stack.secure}/news",
-            ssl=stack.tls,
-            origin=origin,
-            additional_headers={"Cookie": cookie},
+        # Of one thread, for the reason given at `support.sockets.Websockets`.
+        with closing(
+            websocket.create_connection(
+                f"wss://localhost:{stack.secure}/news",
+                timeout=PATIENCE,
+                cookie=cookie,
+                origin=origin,
+                sslopt={"context": stack.tls},
+            )
         ) as socket:
             # Of both workers, by Redis: one of these is not that of the WebSocket.
             for number in range(4):
                 assert client.post("/notes", data={"text": f"tea {number}"}).status_code == 303
-            news = [socket.recv(timeout=PATIENCE) for _ in range(4)]
+            news = [socket.recv() for _ in range(4)]
             assert news == [f"hans: tea {number}" for number in range(4)]
         notes = client.get("/notes", headers={"accept": "application/json"}).json()["notes"]
         assert notes[-1] == {"author": "hans", "text": "tea 3"}

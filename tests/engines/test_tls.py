@@ -125,8 +125,7 @@ def test_websockets_with_a_protocol(
 ) -> None:
     """granian cannot answer with one over TLS: it refuses the handshake, and logs why.
 
-    The client has one thread: two in one SSLSocket, one of which reads tickets while the
-    other sends the request, lose about one request in a thousand.
+    The client has one thread, for the reason given at `support.sockets.Websockets`.
     """
     if engine == "granian-wsgi":
         pytest.skip("WSGI has no WebSocket")
