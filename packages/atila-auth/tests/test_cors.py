@@ -148,6 +148,16 @@ def test_files_streams_and_empty_answers_carry_the_headers(app):
             assert cors(answer) == {"access-control-allow-origin": A}, url
 
 
+def test_static_files_do_not_carry_the_headers(app, tmp_path):
+    app.access_control_allow_origin = ["*"]
+    app.config.STATIC_ROOT = tmp_path
+    (tmp_path / "site.css").write_text("a {}")
+    app.route("/page")(lambda was: "x")
+    answer = call(app, "/static/site.css")
+    assert (answer.text, cors(answer)) == ("a {}", {})
+    assert cors(call(app, "/page")) == {"access-control-allow-origin": "*"}
+
+
 def test_credentials_and_exposed_headers(app):
     app.access_control_allow_origin = [A]
     app.access_control_allow_credentials = True
