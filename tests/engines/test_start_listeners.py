@@ -38,7 +38,7 @@ def check(engine: str, workers: int, event: str, is_async: str = "") -> None:
     try:
         assert statuses(server) == []
         server.wait_end()
-        # hypercorn 0.18 forgets the status of its last worker, uvicorn 0.54 that of each of several.
+        # hypercorn 0.18 forgets the status of its last worker, uvicorn 0.54 that of several.
         forgets = engine == "hypercorn" or (engine == "uvicorn" and workers > 1)
         assert server.process.returncode != 0 or forgets
         assert "Traceback (most recent call last):" in server.log()
