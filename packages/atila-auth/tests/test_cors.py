@@ -236,7 +236,7 @@ def test_options_without_preflight_reaches_the_handler(app):
     assert client.options("/", headers={"Access-Control-Request-Method": "PUT"}).text == "mine"
 
 
-def test_a_preflight_comes_before_the_hooks_of_the_app(app):
+def test_a_preflight_comes_before_hooks_and_authentication(app):
     app.access_control_allow_origin = [A]
 
     @app.before_request
@@ -244,9 +244,12 @@ def test_a_preflight_comes_before_the_hooks_of_the_app(app):
         raise was.Error(401)
 
     app.route("/")(lambda was: "x")
-    assert preflight(app).status_code == 204
-    refused = call(app)
-    assert (refused.status_code, cors(refused)) == (401, {"access-control-allow-origin": A})
+    app.route("/own", methods=["GET", "OPTIONS"], authenticate="basic")(lambda was: "x")
+    app.users = {"hans": "1234"}
+    for url in ("/", "/own"):
+        assert preflight(app, url, method="GET").status_code == 204
+        refused = call(app, url)
+        assert (refused.status_code, cors(refused)) == (401, {"access-control-allow-origin": A})
 
 
 def test_parameters_in_the_rule(app):

@@ -252,9 +252,10 @@ def test_guessing_passwords_is_limited_before_they_are_looked_at(app, ask, clock
     assert len(asked) == 3
 
 
-def test_preflights_do_not_count(app, ask, clock):
+@pytest.mark.parametrize("methods", [["GET"], ["GET", "OPTIONS"]])
+def test_preflights_do_not_count(app, ask, clock, methods):
     app.access_control_allow_origin = ["https://a.org"]
-    app.route("/")(app.rate_limit(2, 60)(lambda was: "in"))
+    app.route("/", methods=methods)(app.rate_limit(2, 60)(lambda was: "in"))
     headers = {"Origin": "https://a.org", "Access-Control-Request-Method": "GET"}
     client = app.test_client()
     assert {client.options("/", headers=headers).status_code for _ in range(5)} == {204}
