@@ -1,4 +1,4 @@
-"""A server that is told to end while its workers are still starting."""
+"""A server that ends while its workers are still starting."""
 
 from __future__ import annotations
 
@@ -33,6 +33,44 @@ if "ATILA_TARGET" in os.environ:
         time.sleep(0.01)
 app = Atila(__name__)
 """
+
+
+HANGING = """
+import threading
+from pathlib import Path
+
+from atila import Atila
+
+app = Atila(__name__)
+
+
+@app.provide(scope="app")
+def made_before():
+    yield "made"
+    Path("cleaned-up").touch()
+
+
+@app.on("startup")
+def hang(was):
+    threading.Event().wait()
+"""
+
+
+def test_hypercorn_gives_up_a_start_that_never_ends(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    (tmp_path / "hypercorn.toml").write_text("startup_timeout = 1")
+    command = ["-m", "hypercorn", "-c", "hypercorn.toml", "-b", f"127.0.0.1:{free_port()}"]
+    ended = subprocess.run(
+        [sys.executable, *command, "hanging:app"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "LifespanTimeoutError" in ended.stderr
+    assert (tmp_path / "cleaned-up").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -83,11 +83,12 @@ def test_bills_of_materials_are_valid_and_up_to_date(tool: ModuleType) -> None:
 
 def test_actions_are_pinned(tool: ModuleType, tmp_path: Path) -> None:
     tool.check_actions()
-    workflows = tmp_path / ".github" / "workflows"
-    workflows.mkdir(parents=True)
-    (workflows / "ci.yml").write_text("      - uses: actions/checkout@v4\n")
-    with pytest.raises(tool.Refused, match="actions/checkout@v4"):
-        tool.check_actions(tmp_path)
+    for name in ("workflows/ci.yml", "workflows/other.yaml", "actions/own/action.yml"):
+        path = tmp_path / name / ".github" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("      - uses: actions/checkout@v4\n")
+        with pytest.raises(tool.Refused, match="actions/checkout@v4"):
+            tool.check_actions(tmp_path / name)
 
 
 def test_a_release_has_its_day_in_the_changelog_and_its_tag(

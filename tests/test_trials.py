@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import NoReturn
 from xml.etree import ElementTree
 
 import pytest
 
+from trials import chaos
 from trials.chart import draw
 from trials.ledger import Entry, compare
 from trials.probe import Sample
@@ -88,6 +93,32 @@ def test_the_report() -> None:
     assert "(80 %)" in text
     ElementTree.fromstring(picture(found))
     ElementTree.fromstring(draw("<&>", [("none", [("a", [])])], [1.0]))
+
+
+def test_faults_that_are_not_permitted_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def without_clock(engine: str, names: tuple[str, ...]) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(missing={"clock jumps": "there is no C compiler", "other": "x"})
+
+    def nowhere(engine: str, names: tuple[str, ...]) -> NoReturn:
+        pytest.skip("network namespaces are not permitted here")
+
+    monkeypatch.setattr(
+        chaos, "SCENES", {"shared by Redis": without_clock, "of two hosts": nowhere}
+    )
+    names = ("clock jumps", "one host cut off", "both hosts cut off")
+    seen = chaos.run("uvicorn", 0.0, names, 0)
+    assert list(seen.missing) == list(names)
+    seen.strikes.append(chaos.Strike("worker killed", 1.0, 0.1, 0.2))
+    text = chaos.section(seen)
+    assert "| worker killed | 1 | 0.10 s |" in text
+    assert "| clock jumps | not permitted here |" in text
+    assert "- Not here: clock jumps, since there is no C compiler." in text
+    assert text.count("since network namespaces are not permitted here") == 2
+    assert "Nothing was wrong in 1 fault." in text
+    ElementTree.fromstring(chaos.picture(seen))
+    seen.strikes[0].wrong.append("it served again after 9.0 s")
+    assert "Nothing was wrong" not in chaos.section(seen)
 
 
 def test_the_ledger_sees_what_is_lost_doubled_or_there_by_half() -> None:

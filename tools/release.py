@@ -83,7 +83,7 @@ def check_actions(root: Path = ROOT) -> str:
     """Workflows use actions of others by the digest of a commit, which nobody can move."""
     uses = [
         (path.name, used)
-        for path in sorted((root / ".github/workflows").glob("*.yml"))
+        for path in sorted((root / ".github").rglob("*.y*ml"))
         for used in re.findall(r"uses: *(\S+)", path.read_text())
     ]
     moving = [f"{name}: {used}" for name, used in uses if not re.search(r"@[0-9a-f]{40}$", used)]

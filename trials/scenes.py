@@ -45,7 +45,7 @@ class Scene:
         state_disk: that of the shared state, if it is a small one.
         clock: of the servers, if it can be put.
         hosts: those of the servers, if they are in network namespaces.
-        notes: what could not be had, in words.
+        missing: the faults that cannot happen here, and why.
         wrong: what was not as it should be during the present fault, in words.
         counted: increments of the counter that were answered 200, and those that were not.
         visitor: a client with a session.
@@ -60,7 +60,7 @@ class Scene:
     state_disk: SmallDisk | None = None
     clock: Clock | None = None
     hosts: list[Host] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     counted: list[int] = field(default_factory=lambda: [0, 0])
     visitor: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENT))
@@ -147,18 +147,18 @@ def by_redis(engine: str, names: tuple[str, ...]) -> Iterator[Scene]:
     """Two workers, which share their state by Redis."""
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(stage(redis=True, upstream=True))
-        notes: list[str] = []
+        missing: dict[str, str] = {}
         disk = clock = None
-        with _or_note(notes, "The disk was not filled"):
+        with _or_missing(missing, "disk full"):
             if "disk full" in names:
                 folder = Path(found.environment["TRIAL_UPLOADS"])
                 disk = stack.enter_context(small_disk(folder, DISK))
-        with _or_note(notes, "The clock did not jump"):
+        with _or_missing(missing, "clock jumps"):
             if "clock jumps" in names:
                 clock = _clock(found)
         server = stack.enter_context(found.server(engine, 2))
         room = stack.enter_context(Room([server.url("/events")] * LISTENERS, 2))
-        yield Scene(found, [server], room, disk, clock=clock, notes=notes)
+        yield Scene(found, [server], room, disk, clock=clock, missing=missing)
 
 
 @contextlib.contextmanager
@@ -168,14 +168,14 @@ def by_disk(engine: str, names: tuple[str, ...]) -> Iterator[Scene]:
         found = stack.enter_context(stage())
         folder = found.folder / "state"
         folder.mkdir()
-        notes: list[str] = []
+        missing: dict[str, str] = {}
         disk = None
-        with _or_note(notes, "The disk of the shared state was not filled"):
+        with _or_missing(missing, "state's disk full"):
             disk = stack.enter_context(small_disk(folder, STATE_DISK))
             found.environment["TMPDIR"] = str(folder)
         server = stack.enter_context(found.server(engine, 2))
         room = stack.enter_context(Room([server.url("/events")] * LISTENERS, 2))
-        yield Scene(found, [server], room, state_disk=disk, notes=notes)
+        yield Scene(found, [server], room, state_disk=disk, missing=missing)
 
 
 @contextlib.contextmanager
@@ -220,11 +220,11 @@ def _clock(found: Stage) -> Clock:
 
 
 @contextlib.contextmanager
-def _or_note(notes: list[str], what: str) -> Iterator[None]:
+def _or_missing(missing: dict[str, str], name: str) -> Iterator[None]:
     try:
         yield
     except pytest.skip.Exception as skipped:
-        notes.append(f"{what}: {skipped}.")
+        missing[name] = str(skipped)
 
 
 SCENES: dict[str, Callable[[str, tuple[str, ...]], contextlib.AbstractContextManager[Scene]]] = {

@@ -158,6 +158,17 @@ def test_session_of_a_stream(client: httpx.Client) -> None:
     assert client.get("/session/get").json() == {"a": "1", "streamed": "late"}
 
 
+def test_session_of_a_hook_after_the_answer(client: httpx.Client) -> None:
+    client.get("/session/set", params={"a": "1"})
+    answer = client.get("/session/leaves", params={"value": "late"})
+    assert (answer.json(), set_cookies(answer)) == ({"a": "1"}, {})
+    # The hook runs beside the client's next request.
+    wait_until(
+        lambda: client.get("/session/get").json() == {"a": "1", "left": "late"},
+        "what the hook has changed is there",
+    )
+
+
 def test_session_and_errors(client: httpx.Client) -> None:
     assert client.get("/session/refuse").status_code == 403
     assert client.get("/session/fail").status_code == 500

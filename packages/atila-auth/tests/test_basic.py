@@ -200,6 +200,34 @@ def test_all_of_an_app_but_what_says_otherwise(app, ask):
     assert ask(url="/plain", method="OPTIONS").status_code == 204
 
 
+def test_static_files_are_open_to_all(app, ask, tmp_path):
+    app.authenticate = "basic"
+    app.config.STATIC_ROOT = tmp_path
+    (tmp_path / "site.css").write_text("a {}")
+    app.route("/plain")(lambda was: "in")
+    assert ask(url="/plain").status_code == 401
+    assert ask(url="/static/site.css").text == "a {}"
+    # What there is not is the app's again.
+    assert ask(url="/static/none.css").status_code == 404
+
+
+def test_a_body_is_collected_before_up_to_its_limit(app):
+    app.config.MAX_BODY_SIZE = 10
+    reached = []
+
+    @app.route("/save", methods=["POST"], authenticate="basic")
+    def save(was):
+        reached.append(was.request.body)
+        return "saved"
+
+    client = app.test_client()
+    for size, statuses in ((10, (401, 200)), (11, (413, 413))):
+        right = {"Authorization": basic("hansroh", "1234")}
+        answers = [client.post("/save", b"x" * size, headers=h) for h in ({}, right)]
+        assert tuple(answer.status_code for answer in answers) == statuses
+    assert reached == [b"x" * 10]
+
+
 def test_the_other_spelling_of_the_specification(app, ask):
     app.authorization = "basic"
     app.route("/plain")(lambda was: str(was.request.user))

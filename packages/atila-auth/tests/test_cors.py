@@ -148,6 +148,16 @@ def test_files_streams_and_empty_answers_carry_the_headers(app):
             assert cors(answer) == {"access-control-allow-origin": A}, url
 
 
+def test_static_files_do_not_carry_the_headers(app, tmp_path):
+    app.access_control_allow_origin = ["*"]
+    app.config.STATIC_ROOT = tmp_path
+    (tmp_path / "site.css").write_text("a {}")
+    app.route("/page")(lambda was: "x")
+    answer = call(app, "/static/site.css")
+    assert (answer.text, cors(answer)) == ("a {}", {})
+    assert cors(call(app, "/page")) == {"access-control-allow-origin": "*"}
+
+
 def test_credentials_and_exposed_headers(app):
     app.access_control_allow_origin = [A]
     app.access_control_allow_credentials = True
@@ -226,7 +236,7 @@ def test_options_without_preflight_reaches_the_handler(app):
     assert client.options("/", headers={"Access-Control-Request-Method": "PUT"}).text == "mine"
 
 
-def test_a_preflight_comes_before_the_hooks_of_the_app(app):
+def test_a_preflight_comes_before_hooks_and_authentication(app):
     app.access_control_allow_origin = [A]
 
     @app.before_request
@@ -234,9 +244,12 @@ def test_a_preflight_comes_before_the_hooks_of_the_app(app):
         raise was.Error(401)
 
     app.route("/")(lambda was: "x")
-    assert preflight(app).status_code == 204
-    refused = call(app)
-    assert (refused.status_code, cors(refused)) == (401, {"access-control-allow-origin": A})
+    app.route("/own", methods=["GET", "OPTIONS"], authenticate="basic")(lambda was: "x")
+    app.users = {"hans": "1234"}
+    for url in ("/", "/own"):
+        assert preflight(app, url, method="GET").status_code == 204
+        refused = call(app, url)
+        assert (refused.status_code, cors(refused)) == (401, {"access-control-allow-origin": A})
 
 
 def test_parameters_in_the_rule(app):

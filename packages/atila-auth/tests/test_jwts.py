@@ -189,6 +189,18 @@ def test_algorithms_with_two_keys(app, ask, algorithm, pair):
         assert ask(jwt.encode({"a": 1}, stranger, algorithm)).text == "wrong signature"
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_algorithms_with_one_secret(app, ask, algorithm):
+    app.config.update(JWT_ALGORITHM=algorithm, JWT_KEY=[OTHER, KEY])
+    token = ask(url="/make_jwt").text
+    assert jwt.get_unverified_header(token)["alg"] == algorithm
+    assert ask(token).text == "iss,exp"
+    assert jwt.decode(token, OTHER, [algorithm])
+    assert ask(jwt.encode({"a": 1}, KEY, algorithm)).text == "a"
+    for other in {"HS256", "HS384", "HS512"} - {algorithm}:
+        assert ask(jwt.encode({"a": 1}, OTHER, other)).text == "algorithm not allowed"
+
+
 def test_tokens_that_are_only_read_here(app, ask):
     app.config.update(JWT_ALGORITHM="RS256", JWT_PUBLIC_KEY=[EC[1], RSA[1]])
     with pytest.raises(SetupError, match="no key for RS256"):
@@ -246,6 +258,12 @@ def test_decode_jwt_of_any_text(app, ask):
     assert ask(url="/decode?token=a&token=b").json() == {"err": "no token"}
     # That of the header is another one, which who asks for a token in the query must not get.
     assert ask(jwt.encode({"b": 1}, KEY), "/decode").json() == {"err": "no token"}
+
+
+def test_a_handler_that_reads_a_claim_that_is_missing(app, ask):
+    app.route("/mine", authenticate="bearer")(lambda was: was.request.user["uid"])
+    assert ask(jwt.encode({"uid": "hans"}, KEY), "/mine").text == "hans"
+    assert ask(jwt.encode({"aim": "password reset"}, KEY), "/mine").status_code == 401
 
 
 def test_a_claim_that_is_missing_is_the_fault_of_the_token():

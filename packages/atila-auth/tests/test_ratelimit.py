@@ -56,21 +56,34 @@ def test_a_limit(app, ask, clock):
     assert ask() == (200, None)
 
 
-def test_never_more_than_the_limit_in_any_window(app, ask, clock):
-    """Clients who come whenever they may, and a burst at each bound of a window."""
-    app.route("/")(app.rate_limit(5, 60)(lambda was: "in"))
-    passed = []
-    for step in range(1200):
-        status, after = ask()
-        if status == 200:
-            passed.append(clock.now)
-        else:
-            assert int(after) >= 1
-        clock.now += 0.5 if step % 7 else 13
-    for start in passed:
-        # What is left of the last window is taken for evenly spread, so one more is possible.
-        assert sum(start <= at < start + 60 for at in passed) <= 6
-    assert len(passed) >= (passed[-1] - passed[0]) / 60 * 4
+def most_in(passed, seconds):
+    return max(sum(start <= at < start + seconds for at in passed) for start in passed)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_how_many_pass_at_most(app, ask, clock, limit):
+    """Clients that come all at once at some time of a window, and then whenever they may."""
+    app.route("/")(app.rate_limit(limit, 60)(lambda was: "in"))
+    worst, began = 0, clock.now
+    for second in range(0, 60, 4):
+        # Nothing is left of those before.
+        began += 3600
+        clock.now, passed = began + second + 3.5, []
+        while clock.now < began + 600:
+            status, after = ask()
+            if status == 200:
+                passed.append(clock.now)
+            else:
+                clock.now += int(after)
+        for window in range(10):
+            from_here = began + 60 * window
+            assert sum(from_here <= at < from_here + 60 for at in passed) <= limit
+        for count in range(1, 9):
+            assert most_in(passed, 60 * count) < (count + 1) * limit
+        # And no client that waits is starved.
+        assert len(passed) >= limit * 4
+        worst = max(worst, most_in(passed, 60))
+    assert worst == 2 * limit - 1
 
 
 def test_who_waits_as_long_as_told_is_let_in(app, ask, clock):
@@ -205,6 +218,22 @@ def test_the_key_of_an_address(address, key):
     assert rate_limit._address(Was) == key
 
 
+def test_behind_a_proxy(app, ask, clock):
+    app.route("/")(app.rate_limit(2, 60)(lambda was: "in"))
+
+    def of(address):
+        return [ask(headers={"X-Forwarded-For": address})[0] for _ in range(3)]
+
+    # Nobody may choose an address, unless what says it is trusted.
+    assert of("192.0.2.1") == [200, 200, 429]
+    assert of("192.0.2.2") == [429] * 3
+    app.site.shutdown()
+    app.config.TRUSTED_PROXIES = ["127.0.0.1"]
+    assert of("192.0.2.1") == of("192.0.2.2") == [200, 200, 429]
+    # What the client has said before the proxy is the client's word.
+    assert of("192.0.2.3, 192.0.2.2") == [429] * 3
+
+
 def test_guessing_passwords_is_limited_before_they_are_looked_at(app, ask, clock):
     asked = []
 
@@ -221,6 +250,17 @@ def test_guessing_passwords_is_limited_before_they_are_looked_at(app, ask, clock
     answers = [ask(headers={"Authorization": "Basic aGFuczox"})[0] for _ in range(9)]
     assert answers == [401] * 3 + [429] * 6
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("methods", [["GET"], ["GET", "OPTIONS"]])
+def test_preflights_do_not_count(app, ask, clock, methods):
+    app.access_control_allow_origin = ["https://a.org"]
+    app.route("/", methods=methods)(app.rate_limit(2, 60)(lambda was: "in"))
+    headers = {"Origin": "https://a.org", "Access-Control-Request-Method": "GET"}
+    client = app.test_client()
+    assert {client.options("/", headers=headers).status_code for _ in range(5)} == {204}
+    assert [ask()[0] for _ in range(3)] == [200, 200, 429]
+    assert client.options("/", headers=headers).status_code == 204
 
 
 def test_two_limits(app, ask, clock):

@@ -74,6 +74,43 @@ def test_forgotten_without_a_folder(start):
     assert was_of(start(None)).decode_ott(token) == "hans"
 
 
+class Monotonic:
+    """The time that the shared state keeps its entries by; it has no part in the time of day."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_kept_two_hours_longer_than_what_they_revoke(secure_app, clock, monkeypatch):
+    elapsed = Monotonic()
+    monkeypatch.setattr("atila.runtime.shared.time", elapsed)
+    secure_app.route("/")(lambda was: "")
+    site = secure_app.site
+    was = was_of(site)
+    token, password = was.encode_ott("hans", 3600), was.generate_otp()
+    was.session["a"] = 1
+    cookie = cookie_of(was)
+    was = was_of(site, cookie)
+    assert was.revoke_ott(token)
+    assert was.verify_otp(password)
+    was.session.expire()
+    # Two hours pass, but the time of day is that of the beginning again.
+    elapsed.now += 7200 - 1
+    was = was_of(site, cookie)
+    assert was.decode_ott(token) is None
+    assert was.verify_otp(password) is False
+    assert dict(was.session) == {}
+    # As long as that they are valid by themselves, so it is the record that refuses them.
+    elapsed.now += 3600 + 2
+    was = was_of(site, cookie)
+    assert was.decode_ott(token) == "hans"
+    assert was.verify_otp(password) is True
+    assert dict(was.session) == {"a": 1}
+
+
 def test_folders_that_cannot_be(broken_app, tmp_path):
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "file").touch()

@@ -7,6 +7,7 @@ import pytest
 
 from atila import HTTPError, SetupError
 from atila.testing.client_request import prepared
+from atila.testing.waits import wait_until
 from atila_auth.protection import csrf
 from atila_auth.sealing.seal import sealer
 from atila_auth.sessions import message_box, session, state
@@ -670,6 +671,24 @@ def test_without_a_session_it_is_lost_and_told(stream_app, browser, caplog):
     browser.get("/stream?a=1")
     assert "the value 'a' of its session is lost" in caplog.text
     assert browser.get("/get").text == "[]"
+
+
+def test_what_a_hook_changes_after_the_answer(session_app, browser, caplog):
+    @session_app.teardown_request
+    def teardown(was):
+        if was.request.path != "/get":
+            was.session["seen"] = was.request.path
+
+    browser.get("/set?a=1")
+    assert values_of(browser) == {"a": "1"}
+    both = "[('a', '1'), ('seen', '/set')]"
+    wait_until(lambda: browser.get("/get").text == both, "the hook has run")
+    assert "lost" not in caplog.text
+    # Of a client without a session.
+    other = browser.another()
+    other.get("/remove?name=a")
+    wait_until(lambda: "the value 'seen' of its session is lost" in caplog.text, "it is lost")
+    assert other.get("/get").text == "[]"
 
 
 def test_no_other_end_after_the_head(session_app, browser):

@@ -36,3 +36,29 @@ def test_a_handler_that_is_not_pythons_stays(monkeypatch: pytest.MonkeyPatch) ->
     with end_signals.raised():
         assert getsignal(signal.SIGTERM) is before
     assert getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", end_signals.SIGNALS)
+def test_one_is_noticed_before_the_servers_handler(number: signal.Signals) -> None:
+    order: list[str] = []
+    before = signal.getsignal(number)
+    signal.signal(number, lambda number, frame: order.append("server"))
+    try:
+        with end_signals.noticed(lambda: order.append("noticed")):
+            signal.raise_signal(number)
+        assert order == ["noticed", "server"]
+        signal.raise_signal(number)
+        assert order == ["noticed", "server", "server"]
+    finally:
+        signal.signal(number, before)
+
+
+def test_where_no_handler_is_none_becomes_one() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with end_signals.noticed(pytest.fail):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -81,6 +81,17 @@ def stream(was, value):
     yield "done"
 
 
+@app.teardown_request
+def after_the_answer(was):
+    if was.request.path == "/session/leaves":
+        was.session["left"] = was.request.args.get("value")
+
+
+@app.route("/session/leaves")
+def leaves(was, value):
+    return answer(was, dict(was.session))
+
+
 @app.route("/session/refuse")
 def refuse(was):
     was.session["refused"] = True

@@ -1,11 +1,16 @@
-"""An app whose listener for an event of the start fails or exits, or whose provider fails."""
+"""An app whose listener for an event of the start fails, exits or never ends; or its provider."""
 
+import asyncio
 import os
 import sys
+import threading
+
+from support.board import Board
 
 from atila import Atila
 
 app = Atila(__name__)
+board = Board(os.environ["ATILA_BOARD"])
 EVENT = os.environ.get("UNREADY_EVENT", "")
 ASYNC = os.environ.get("UNREADY_ASYNC", "")
 
@@ -23,8 +28,29 @@ async def listen_on_loop(was):
     listen(was)
 
 
+def made_before():
+    yield "made"
+    board.note("cleaned up")
+
+
+def hang(was):
+    board.note("hangs")
+    threading.Event().wait()
+
+
+async def hang_on_loop(was):
+    board.note("hangs")
+    await asyncio.Event().wait()
+
+
 if EVENT == "exit":
     app.on("startup")(lambda was: sys.exit("the cupboard is bare"))
+elif EVENT.startswith("hangs"):
+    app.provide(scope="app", name="made_before")(made_before)
+    if EVENT == "hangs provided":
+        app.provide(scope="app", name="cupboard")(lambda: hang(None))
+    else:
+        app.on(EVENT.partition(" ")[2])(hang_on_loop if ASYNC else hang)
 elif EVENT == "provided":
     app.provide(scope="app", name="cupboard")(lambda: listen(None))
 elif EVENT:

@@ -46,11 +46,12 @@ def rate_limit(
     passwords.
 
     All requests count but those refused with 429. The previous window of time counts by the part
-    that still reaches into the last `seconds` (a sliding window).
+    that still reaches into the last `seconds` (a sliding window), as if its requests were evenly
+    spread. After a burst at its end up to 2 * requests - 1 are answered in one period of `seconds`.
 
     Args:
         app: the app.
-        requests: the number that is answered in any `seconds`.
+        requests: the number that is answered in each window of `seconds`.
         seconds: the length of the window.
         key: "address" of the client, of which an IPv6 one counts with all its /64; "user", the name
             of `was.request.user`, or the address of a client without one; or a function key(was),

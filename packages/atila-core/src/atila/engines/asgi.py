@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atila.engines import hypercorn
+from atila.engines import hypercorn, start
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.http import close_codes, prefixes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.fields import decoded
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
+from atila.runtime import end_signals
 from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
@@ -479,7 +480,10 @@ class Engine:
             if message["type"] == "lifespan.startup":
                 self._site.use_loop(asyncio.get_running_loop())
                 try:
-                    await asyncio.to_thread(self._site.start_up)
+                    await start.run(self._site)
+                except start.Interrupted as interrupted:
+                    await send({"type": "lifespan.startup.failed", "message": str(interrupted)})
+                    return
                 except (Exception, SystemExit):
                     # The latter would end the server's task for this, and not the server.
                     reason = traceback.format_exc()
@@ -506,10 +510,13 @@ class Failed:
 
 
 def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
-    """The result of make(); an error while the server starts ends the server."""
-    try:
+    """The result of make(); an error while the server starts ends the server, and so does a signal,
+    for which the server alone would wait until make() has ended.
+    """
+    if scope["type"] != "lifespan":
         return make()
+    try:
+        with end_signals.raised():
+            return make()
     except (Exception, SystemExit):
-        if scope["type"] != "lifespan":
-            raise
         return Failed()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_Handler = Callable[[int, FrameType | None], object] | int
+"""A handler of Python's, or `signal.SIG_DFL` or `signal.SIG_IGN`."""
 
 
 def before(call: Callable[[], object]) -> None:
@@ -37,13 +39,29 @@ def raised() -> Iterator[None]:
     Nothing where the caller is not on the main thread, or for a signal whose handler is none of
     Python's, as in `before`.
     """
+    with _replaced(lambda handler: _raise):
+        yield
+
+
+@contextmanager
+def noticed(call: Callable[[], object]) -> Iterator[None]:
+    """Have call() called at a signal to end, and then the handler of the server, as by `before`;
+    but only within.
+    """
+    with _replaced(lambda handler: _chained(call, handler) if callable(handler) else handler):
+        yield
+
+
+@contextmanager
+def _replaced(made: Callable[[_Handler], _Handler]) -> Iterator[None]:
+    """Have made(handler) in place of each handler of a signal to end, within."""
     handlers = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             # One that is not Python's could not be set again.
             if (handler := signal.getsignal(number)) is not None:
                 handlers[number] = handler
-                signal.signal(number, _raise)
+                signal.signal(number, made(handler))
     try:
         yield
     finally:

@@ -290,7 +290,7 @@ class Site(Dispatch):
                     mount.app.providers.open()
                 self._announce("startup")
             except BaseException:
-                self._close_providers()
+                self.close_providers()
                 raise
             self._has_started = True
             serving.add(self)
@@ -300,7 +300,8 @@ class Site(Dispatch):
         """Whether `start_up` has been called, and has ended."""
         return self._has_started
 
-    def _close_providers(self) -> None:
+    def close_providers(self) -> None:
+        """Clean up the values of the scope "app" that have been made. Blocks."""
         for mount in self.mounts:
             mount.app.providers.close()
 
@@ -410,7 +411,7 @@ class Site(Dispatch):
         if self._loop is not None:
             self._loop.cancel()
         self._close_all(deadline)
-        self._close_providers()
+        self.close_providers()
         if self._loop is not None:
             self._loop.stop()
         for mount in self.mounts:
