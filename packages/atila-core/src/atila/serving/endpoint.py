@@ -148,7 +148,7 @@ class Endpoint:
         bind = binder(route, signature, fields, self._handler)
         self._bind: Binder | None = bind
         if self.binding is not None:
-            self._bind = self.binding
+            self._bind = self.binding.bind
             self.binding.by_position = (
                 positional_names(route.handler)
                 | positional_names(self._handler)
