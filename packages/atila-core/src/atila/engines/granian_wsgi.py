@@ -5,7 +5,7 @@ apart again the status line that it is given. That costs about as much as a shor
 makes variables of the process, such as HTTP_PROXY, look like headers of the request.
 
 Relied on, of granian: a worker calls call(protocol, scope) in one of its threads. `scope` has the
-keys of PEP 3333 that tell of the request, and no others; `protocol` has
+keys of PEP 3333 for the request itself, and no others; `protocol` has
 `response_bytes(status, headers, body)`, which adds Content-Length, and
 `response_iter(status, headers, pieces)`. Values of headers are sent as UTF-8.
 """
