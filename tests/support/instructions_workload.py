@@ -1,4 +1,4 @@
-"""Requests of six kinds without a server, in a process whose instructions callgrind counts.
+"""Requests of seven kinds without a server, in a process whose instructions callgrind counts.
 
 Run by `support.instructions` alone. Everything whose length depends on the clock is out of the way:
 no thread is interrupted, and none is started because another was slow.
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from atila import Atila
-from atila.engines import rsgi, wsgi
+from atila.engines import granian_wsgi, rsgi, wsgi
 from atila.runtime import pool
 
 WARM_UP = 100
@@ -148,6 +148,32 @@ def wsgi_rounds(app: Atila) -> Callable[[int], Awaitable[None]]:
     return run
 
 
+def granian_wsgi_rounds(app: Atila) -> Callable[[int], Awaitable[None]]:
+    """Requests with parameters on granian's WSGI."""
+    call, protocol = granian_wsgi.Engine(app.site).call, Protocol()
+    scope = {
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/typed/42/posts",
+        "QUERY_STRING": "limit=10&q=abc",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": protocol,
+        "HTTP_HOST": "localhost:8000",
+        "HTTP_USER_AGENT": "curl/8.5.0",
+        "HTTP_ACCEPT": "*/*",
+    }
+
+    async def run(count: int) -> None:
+        for _ in range(count):
+            call(protocol, scope.copy())
+            assert protocol.status == 200
+
+    return run
+
+
 def calibration() -> Callable[[int], Awaitable[None]]:
     """Work of Python alone: what differs here is the interpreter's."""
 
@@ -174,6 +200,7 @@ def main() -> None:
         "json": rsgi_rounds(app, "/json"),
         "async def": rsgi_rounds(app, "/async"),
         "wsgi": wsgi_rounds(app),
+        "granian wsgi": granian_wsgi_rounds(app),
     }
     with asyncio.Runner() as runner:
         for run in kinds.values():

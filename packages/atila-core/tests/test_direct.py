@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from atila import Atila, Cookie, Header, HTTPError, Query, Was
 from atila.testing.client_request import ClientRequest
 from atila.validation.binding import Binding
+from atila.validation.direct import direct
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 
@@ -75,13 +76,9 @@ def bound(url: str, *, directly: bool) -> Any:
     was = APP.site.open(exchange)
     binding = was.endpoint.binding
     assert isinstance(binding, Binding)
-    assert binding._direct is not None
     try:
-        if directly:
-            return dict(binding(was)), was.args
-        long = Binding(binding.parameters, binding.of_layers)
-        long._direct, long.by_position = None, binding.by_position
-        return dict(long(was)), was.args
+        bind = binding.bind if directly else binding.long_way
+        return dict(bind(was)), was.args
     except HTTPError as error:
         return error.code, error.detail, error.errors
 
@@ -127,9 +124,9 @@ def test_both_ways_lead_to_the_same(
 )
 def test_a_request_without_a_fault_takes_the_direct_way(url: str) -> None:
     was = APP.site.open(CLIENT._exchange(ClientRequest("GET", url, [])))
-    direct = was.endpoint.binding._direct  # type: ignore[union-attr]
-    assert direct is not None
-    assert direct(was) is not None
+    binding = was.endpoint.binding
+    assert isinstance(binding, Binding)
+    direct(binding, otherwise=pytest.fail)(was)
     assert was.is_bound
 
 
@@ -178,4 +175,6 @@ def test_a_handler_that_takes_more_than_path_and_query_has_the_long_way() -> Non
     assert client.get("/twice/7?id=8").status_code == 400
     of = {endpoint.route.rule: endpoint for endpoint in app.endpoints}
     for rule in ("/head", "/cookie", "/twice/<int:id>"):
-        assert of[rule].binding._direct is None  # type: ignore[union-attr]
+        binding = of[rule].binding
+        assert binding is not None
+        assert binding.bind == binding.long_way

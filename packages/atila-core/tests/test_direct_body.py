@@ -116,10 +116,10 @@ def bound(url: str, body: bytes, media: str, *, directly: bool) -> Any:
     assert binding._direct_body is not None
     try:
         if directly:
-            return _shown(binding(was)), _shown(was.args)
+            return _shown(binding.bind(was)), _shown(was.args)
         long = Binding(binding.parameters, binding.of_layers)
         long._direct_body, long.by_position = None, binding.by_position
-        return _shown(long(was)), _shown(was.args)
+        return _shown(long.bind(was)), _shown(was.args)
     except HTTPError as error:
         return error.code, error.detail, error.errors
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
@@ -110,6 +111,85 @@ def test_the_handler_is_in_the_task_of_the_request(
         assert app.site.loop.busy == 0
 
     asyncio.run(ask())
+
+
+FOUND: ContextVar[str] = ContextVar("found")
+
+
+@pytest.mark.parametrize("path", ["/fails", "/waits-and-fails", "/exits", "/no-answer"])
+def test_what_follows_an_error_may_block(path: str) -> None:
+    app = Atila(__name__)
+    seen: list[tuple[bool, str]] = []
+
+    @app.route("/fails")
+    async def fails(was):
+        FOUND.set("by the handler")
+        raise ValueError("at once")
+
+    @app.route("/waits-and-fails")
+    async def waits_and_fails(was):
+        FOUND.set("by the handler")
+        await asyncio.sleep(0)
+        raise ValueError("later")
+
+    @app.route("/exits")
+    async def exits(was):
+        FOUND.set("by the handler")
+        raise SystemExit
+
+    @app.route("/no-answer")
+    async def no_answer(was):
+        FOUND.set("by the handler")
+        return object()
+
+    @app.failed_request
+    def failed(was, exc_info):
+        seen.append((was.site.loop.is_current(), FOUND.get()))
+
+    async def ask() -> None:
+        request = Granian(path)
+        await rsgi.Engine(app.site).serve(request.scope, request)
+        assert request.status == 500
+
+    asyncio.run(ask())
+    app.site.shutdown(5)
+    assert seen == [(False, "by the handler")]
+
+
+@pytest.mark.parametrize("path", ["/plain", "/waits"])
+def test_steps_around_a_handler_see_its_variables(path: str) -> None:
+    app = Atila(__name__)
+    seen: list[str] = []
+
+    @app.route("/plain")
+    async def plain(was):
+        FOUND.set("plain")
+        was.on_cancel(lambda: None)
+        return "plain"
+
+    @app.route("/waits")
+    async def waits(was):
+        await asyncio.sleep(0)
+        FOUND.set("waits")
+        return "waits"
+
+    @app.teardown_request
+    def teardown(was):
+        seen.append(FOUND.get())
+
+    @app.finish_request
+    def finish(was, response):
+        seen.append(FOUND.get())
+        return f"{response}!"
+
+    async def ask() -> None:
+        request = Granian(path)
+        await rsgi.Engine(app.site).serve(request.scope, request)
+        assert (request.status, request.answer) == (200, f"{path[1:]}!".encode())
+
+    asyncio.run(ask())
+    app.site.shutdown(5)
+    assert seen == [path[1:], path[1:]]
 
 
 def test_a_server_that_stops_ends_it(app: Atila) -> None:

@@ -524,7 +524,8 @@ class Engine:
                 return self._collect(was, exchange)
         rest = site.start_in_task(was)
         if rest is None:
-            return exchange.over()
+            # As `over` has it, which most need not be asked.
+            return DONE if exchange._ended else exchange.over()
         if exchange.is_websocket:
             # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)

@@ -13,9 +13,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import filterfalse
 from queue import Empty, Full, Queue, SimpleQueue
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from atila.engines import peer
 from atila.errors import HTTPError, reason_phrase
@@ -48,6 +47,7 @@ PATIENCE_SECONDS = 0.1
 WORKER_BOOT_ERROR = 3
 """gunicorn's status of a worker that cannot serve (`gunicorn.arbiter.Arbiter`)."""
 
+_CHUNKED = "HTTP_TRANSFER_ENCODING"
 _END = b""
 
 _MAY_BE_EMPTY = frozenset(
@@ -62,10 +62,10 @@ class WSGIExchange(Exchange):
     """A request of a WSGI server.
 
     Attributes:
-        answers: gets the one answer.
+        answer: the one answer, as soon as it is there.
     """
 
-    __slots__ = ("_environ", "_incoming", "answers", "phrase", "prefix")
+    __slots__ = ("_environ", "_incoming", "_late", "answer", "phrase", "prefix")
 
     can_upgrade = False
 
@@ -83,7 +83,8 @@ class WSGIExchange(Exchange):
         self.body = b""
         self._environ = environ
         self._incoming: _Incoming | None = None
-        self.answers: SimpleQueue[Answer] = SimpleQueue()
+        self.answer: Answer | None = None
+        self._late: SimpleQueue[Answer] | None = None
         self.phrase: tuple[int, str] | None = None
         """A status, and the status line with the reason phrase that it is to be sent with."""
 
@@ -120,7 +121,7 @@ class WSGIExchange(Exchange):
             return True
         # HTTP/2 announces a body by a frame, not by a header.
         announced = self.method not in SAFE and self.version[0] != "1"
-        return announced or "HTTP_TRANSFER_ENCODING" in environ
+        return announced or _CHUNKED in environ
 
     def headers(self) -> Headers:
         found = [
@@ -140,7 +141,22 @@ class WSGIExchange(Exchange):
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         length = len(body) if self.method != "HEAD" and status not in NO_BODY else None
-        self.answers.put((status, headers, [body] if body else [], length))
+        # As `_give`, without a call.
+        self.answer = answer = (status, headers, [body] if body else [], length)
+        if self._late is not None:
+            self._late.put(answer)
+
+    def _give(self, answer: Answer) -> None:
+        self.answer = answer
+        if self._late is not None:
+            self._late.put(answer)
+
+    def wait(self) -> Answer:
+        """The answer, which comes from another thread."""
+        late = self._late = SimpleQueue()
+        # If it comes at this very moment, it is here or there, or both: that thread looks for the
+        # queue after it has put the answer here, and this one looks here after making the queue.
+        return self.answer or late.get()
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -150,13 +166,13 @@ class WSGIExchange(Exchange):
         wrapper = self._environ.get("wsgi.file_wrapper")
         if wrapper is not None and offset + size == os.fstat(file.fileno()).st_size:
             # To the end of the file, which is what a wrapper is for: it may use sendfile.
-            self.answers.put((status, headers, wrapper(file, FILE_CHUNK), None))
+            self._give((status, headers, wrapper(file, FILE_CHUNK), None))
         else:
-            self.answers.put((status, headers, _FileChunks(file, size), None))
+            self._give((status, headers, _FileChunks(file, size), None))
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         pieces = _Pieces(asyncio.get_running_loop())
-        self.answers.put((status, headers, pieces, None))
+        self._give((status, headers, pieces, None))
         return _Stream(pieces)
 
     async def read(self, size: int) -> bytes:
@@ -337,13 +353,14 @@ class Engine:
 
     Args:
         site: the site.
-        empties_values: the server gives an empty value where one is not ASCII.
     """
 
-    def __init__(self, site: Site, *, empties_values: bool = False) -> None:
+    empties_values: ClassVar[bool] = False
+    """Whether the server gives an empty value where one is not ASCII."""
+
+    def __init__(self, site: Site) -> None:
         self._site = site
         self._exchange = site.exchange_class(WSGIExchange)
-        self._empties_values = empties_values
 
     @classmethod
     def at_first_request(cls, site: Site) -> Engine:
@@ -355,19 +372,38 @@ class Engine:
 
     def serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        site = self._site
         exchange = self._exchange(environ)
+        status, headers, body, length = self.answer(environ, exchange)
+        line = _STATUS_LINES.get(status) or _status_line(status)
+        if exchange.phrase is not None and exchange.phrase[0] == status:
+            line = exchange.phrase[1]
+        start_response(line, _sent(headers, length))
+        return body
+
+    def answer(self, environ: Environ, exchange: WSGIExchange) -> Answer:
+        """The answer to a request."""
+        site = self._site
         was = site.open(exchange)
         host = environ.get("HTTP_HOST")
         if host is None or "," in host:
             # Servers join what comes twice; no host has a comma.
             was = site.without_host(was, 0 if host is None else 2)
-        if self._empties_values and (lost := _lost(environ)):
+        if self.empties_values and (lost := _lost(environ)):
             was = site.refusal(exchange, was.app, unreadable(lost))
-        if was.refusal is not None and was.refusal.code == 426 and exchange.header("upgrade"):
+        if (
+            "HTTP_UPGRADE" in environ
+            and was.refusal is not None
+            and was.refusal.code == 426
+            and exchange.header("upgrade")
+        ):
             error = HTTPError(501, "WSGI servers have no WebSocket")
             was = site.refusal(was.exchange, was.app, error)
-        if exchange.has_body() and site.wants_body(was):
+        # The usual case of `has_body`, without a call.
+        if (
+            (exchange.method != "GET" or "CONTENT_LENGTH" in environ or _CHUNKED in environ)
+            and exchange.has_body()
+            and site.wants_body(was)
+        ):
             collector = site.body_collector(was)
             try:
                 _collect(environ, exchange, collector)
@@ -383,20 +419,20 @@ class Engine:
             if own.lender is None:
                 own.lender = _threads
             was.endpoint.run(was)
-        status, headers, body, length = exchange.answers.get()
-        line = _STATUS_LINES.get(status) or _status_line(status)
-        if exchange.phrase is not None and exchange.phrase[0] == status:
-            line = exchange.phrase[1]
-        start_response(line, _sent(headers, length))
-        return body
+        # Most were answered in this thread.
+        return exchange.answer or exchange.wait()
 
 
 def _lost(environ: Environ) -> list[str]:
     """The names of headers without a value, which may have had one."""
+    values = iter(environ.values())
+    # Most requests have all, or no query and all else: the second look goes on after the first.
+    if all(values) or (not environ["QUERY_STRING"] and all(values)):
+        return []
     return [
         key[5:].replace("_", "-").lower()
-        for key in filterfalse(environ.__getitem__, environ)
-        if key[:5] == "HTTP_" and key not in _MAY_BE_EMPTY
+        for key, value in environ.items()
+        if not value and key[:5] == "HTTP_" and key not in _MAY_BE_EMPTY
     ]
 
 

@@ -7,7 +7,9 @@ answered; those that ignore that end with the process.
 
 Relied on, of `granian._signals`: `set_loop_signals(loop)` and `set_sync_signals()`, which install
 handlers of SIGINT and SIGTERM, and return an object with `set()`. They are looked up when a worker
-begins to serve, which is after `make_service`.
+begins to serve, which is after `make_service`. So is `_wsgi_call_wrap`, in the module of granian's
+server: it makes what a worker calls of an application of WSGI; if granian has it no more, it calls
+`Service` as such an application.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from contextlib import contextmanager
 from multiprocessing import util
 from typing import Any
 
-from atila.engines import rsgi, wsgi
+from atila.engines import rsgi
 from atila.launch import failures, reloading, script, wrapped
 from atila.runtime import end_signals, server_run
 from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
@@ -58,12 +60,15 @@ class Service:
     """
 
     def __init__(self, site: Site, files: reloading.Files | None = None) -> None:
+        # It imports granian, which this module, imported where granian may be missing, must not.
+        from atila.engines import granian_wsgi
+
         self.site = site
         self._files = files
         self.end = End(site)
         # Not a method, which would be one more step of each request.
         self.__rsgi__ = rsgi.Engine(site).serve
-        self._wsgi = wsgi.Engine(site, empties_values=True).serve
+        self.wsgi = granian_wsgi.Engine(site)
         # Where granian calls nothing at the end, as for WSGI, multiprocessing does.
         util.Finalize(None, self._shut_down, exitpriority=100)
 
@@ -88,7 +93,13 @@ class Service:
         self.end.shut_down()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        return self._wsgi(environ, start_response)
+        return self.wsgi.serve(environ, start_response)
+
+    def take_calls(self) -> None:
+        """Have granian's worker call the engine with the request as granian has it."""
+        from granian import Granian
+
+        sys.modules[Granian.__module__]._wsgi_call_wrap = lambda *_: self.wsgi.call  # type: ignore[attr-defined]
 
 
 def make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
@@ -123,6 +134,7 @@ def _make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
     if os.environ.get(INTERFACE) == "wsgi":
         # Otherwise granian calls __rsgi_init__, with its loop.
         service.start_up()
+        service.take_calls()
     return service
 
 

@@ -239,17 +239,33 @@ class Leaf:
 
 
 class _Node:
-    __slots__ = ("leaf", "literals", "parameters", "tail")
+    """A place in the tree.
+
+    Attributes:
+        is_literal: nothing follows it but literal text.
+        only: the parameter that follows it, if nothing else does.
+    """
+
+    __slots__ = ("is_literal", "leaf", "literals", "only", "parameters", "tail")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.parameters: list[tuple[int, Converter, _Node]] = []
         self.tail: Leaf | None = None
         self.leaf: Leaf | None = None
+        self.note()
+
+    def note(self) -> None:
+        """Note what follows it, after that has changed."""
+        self.is_literal = not self.parameters and self.tail is None
+        is_alone = not self.literals and self.tail is None and len(self.parameters) == 1
+        self.only = self.parameters[0] if is_alone else None
 
     def child(self, segment: Segment) -> _Node:
         if not segment.kind:
-            return self.literals.setdefault(segment.text, _Node())
+            node = self.literals.setdefault(segment.text, _Node())
+            self.note()
+            return node
         rank = _ORDER.index(segment.kind)
         for known, _, node in self.parameters:
             if known == rank:
@@ -257,6 +273,7 @@ class _Node:
         node = _Node()
         self.parameters.append((rank, CONVERTERS[segment.kind], node))
         self.parameters.sort(key=lambda parameter: parameter[0])
+        self.note()
         return node
 
 
@@ -333,6 +350,7 @@ class Router:
         for segment in segments:
             if segment.kind == "path":
                 node.tail = node.tail or Leaf()
+                node.note()
                 return node.tail
             node = node.child(segment)
         node.leaf = node.leaf or Leaf()
@@ -372,21 +390,25 @@ def _descend(
     last = len(parts)
     while at != last:
         part = parts[at]
-        below = node.literals.get(part)
-        others = node.parameters
-        if node.tail is not None or (len(others) > 1 if below is None else others):
-            return _try_all(node, parts, at, values, method)
-        if below is not None:
-            node = below
-        elif others:
-            _, convert, node = others[0]
-            value = convert(part)
-            if value is None:
-                return None
-            values += (value,)
-        else:
-            return None
         at += 1
+        # Here is nothing but literal text, or but one parameter, in most places.
+        if node.is_literal:
+            below = node.literals.get(part)
+            if below is None:
+                return None
+            node = below
+            continue
+        only = node.only
+        if only is None:
+            below = node.literals.get(part)
+            if below is not None or node.tail is not None or len(node.parameters) > 1:
+                return _try_all(node, parts, at - 1, values, method)
+            only = node.parameters[0]
+        _, convert, node = only
+        value = convert(part)
+        if value is None:
+            return None
+        values += (value,)
     leaf = node.leaf
     return None if leaf is None else _target(leaf, values, method)
 

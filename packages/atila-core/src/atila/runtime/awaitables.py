@@ -40,15 +40,18 @@ def begin(work: Awaitable[None]) -> Awaitable[None]:
 
 
 class Rest:
-    """A coroutine that has run up to where it waits for something, to be awaited by a task."""
+    """A coroutine that has run up to where it waits for something, to be awaited by a task.
+
+    Its value is that of the coroutine.
+    """
 
     __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, waits_for = self._coroutine, self._waits_for
         while True:
             try:
@@ -58,5 +61,5 @@ class Rest:
                     waits_for = coroutine.throw(error)
                 else:
                     waits_for = coroutine.send(value)
-            except StopIteration:
-                return
+            except StopIteration as end:
+                return end.value

@@ -244,9 +244,11 @@ class Dispatch:
 
     def start(self, was: Was) -> None:
         """Process a request whose body is there: in a worker thread, or on the task loop."""
-        rest = self.start_in_task(was)
-        if rest is not None:
-            was.site.loop.begin(rest)
+        endpoint = was.endpoint
+        if not endpoint.blocking:
+            endpoint.run(was)
+        elif not self.pool.submit(endpoint.run, was):
+            self._refuse_busy(was)
 
     def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """The same, for an engine that is in a task of the task loop.
@@ -259,8 +261,11 @@ class Dispatch:
         if not endpoint.blocking:
             return endpoint.run_in_task(was)
         if not self.pool.submit(endpoint.run, was):
-            self.refuse(was, HTTPError(503, "the server is busy", 0, BUSY))
+            self._refuse_busy(was)
         return None
+
+    def _refuse_busy(self, was: Was) -> None:
+        self.refuse(was, HTTPError(503, "the server is busy", 0, BUSY))
 
     def refuse(self, was: Was, error: HTTPError) -> None:
         """Answer a request with an error instead of starting it."""

@@ -12,6 +12,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError, SetupError
@@ -20,6 +21,7 @@ from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
+from atila.runtime.awaitables import Rest
 from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
@@ -148,7 +150,7 @@ class Endpoint:
         bind = binder(route, signature, fields, self._handler)
         self._bind: Binder | None = bind
         if self.binding is not None:
-            self._bind = self.binding
+            self._bind = self.binding.bind
             self.binding.by_position = (
                 positional_names(route.handler)
                 | positional_names(self._handler)
@@ -283,12 +285,12 @@ class Endpoint:
     def run_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """The same in a task of the task loop; gives the rest of the work, to be awaited in it."""
         # As in `run`, which does not call this: one function less to be entered by each request.
-        rest = was.variables.run(self._process, was)
+        rest = was.variables.run(self._process, was, not self.websocket)
         if rest is None:
             del was.variables
         return rest
 
-    def _process(self, was: Was) -> Coroutine[Any, Any, None] | None:
+    def _process(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
         """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
         current.set(was)
         try:
@@ -306,6 +308,8 @@ class Endpoint:
                 forks.end(was)
             kind = type(value)
             if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
+                if in_task and kind is CoroutineType:
+                    return self._begin(was, value)
                 return self._await_and_send(was, value, self._after)
             for replace in self._after:
                 replaced = replace(was, value)
@@ -327,6 +331,32 @@ class Endpoint:
                 was.site.loop.spawn(rest)
             raise
         return None
+
+    def _begin(
+        self, was: Was, coroutine: Coroutine[Any, Any, Any]
+    ) -> Coroutine[Any, Any, None] | None:
+        """Run the coroutine of a handler up to where it waits, in the task of the request, and
+        answer if it never does, as most; gives the rest of the work.
+        """
+        pending: Awaitable[Any] | None
+        after = self._after
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as end:
+            if after or self.teardown or was.cancels is not None or forks.is_child:
+                pending = _giving(end.value)
+            else:
+                try:
+                    pending = responders.send(was, end.value)
+                except BaseException as error:
+                    pending = _raising(error)
+                if pending is None:
+                    return None
+        except BaseException as error:
+            pending = _raising(error)
+        else:
+            pending = Rest(coroutine, waits_for)
+        return self._await_and_send(was, pending, after)
 
     def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
         rest = endings.fail(self, was, error)
@@ -420,6 +450,14 @@ class Endpoint:
             if replaced is not None:
                 value = replaced
         return value
+
+
+async def _giving(value: Any) -> Any:
+    return value
+
+
+async def _raising(error: BaseException) -> Any:
+    raise error
 
 
 async def _await_last(was: Was, rest: Coroutine[Any, Any, None]) -> None:

@@ -48,11 +48,14 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
         TypeError: there is no responder for a value of this type.
     """
     kind = type(value)
-    if kind is str:
-        _send(was, value.encode(), _HTML_ONLY)
-        return None
-    if kind is bytes:
-        _send(was, value, _BINARY_ONLY)
+    if kind is str or kind is bytes:
+        body, default = (value, _BINARY_ONLY) if kind is bytes else (value.encode(), _HTML_ONLY)
+        exchange = was.exchange
+        # The usual case of `is_unset`, without a call.
+        if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
+            exchange.respond(200, default, body)
+        else:
+            _send(was, body, default)
         return None
     # As `convert` has it; most values are answered by that alone.
     responder = was.app.responders.get(kind)
@@ -159,12 +162,7 @@ def _inherited(responders: dict[type, Responder | None], kind: type) -> Responde
 
 
 def _send(was: Was, body: bytes, default: Headers) -> None:
-    exchange = was.exchange
-    # The usual case of `is_unset`, without a call.
-    if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
-        exchange.respond(200, default, body)
-        return
-    response = was.response
+    exchange, response = was.exchange, was.response
     status = response.status_code
     headers = head(was, default[0])
     if body and response.headers and response.get_header("content-length") is not None:

@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 
 class Binding(Plan):
-    """Takes the parameters of a handler out of requests; see `Plan` for its arguments."""
+    """Takes the parameters of a handler out of requests; see `Plan` for its arguments.
+
+    Attributes:
+        bind: bind(was) gives the parameters for a request. It raises HTTPError: 400 with all that
+            is wrong; 415, the body is of a type that none can be of.
+    """
 
     def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
         super().__init__(parameters, of_layers)
-        self._direct = direct(self)
         self._direct_body = direct_body(self)
+        self.bind = direct(self, self.long_way)
 
-    def __call__(self, was: Was) -> Mapping[str, Any]:
-        """The parameters for a request.
-
-        Raises:
-            HTTPError: 400 with all that is wrong; 415, the body is of a type that none can be of.
-        """
-        if was._args is None:
-            bind = self._direct_body if was.exchange.body else self._direct
-            if bind is not None and (found := bind(was)) is not None:
+    def long_way(self, was: Was) -> Mapping[str, Any]:
+        """The same as `bind`, for every request."""
+        bind = self._direct_body
+        if bind is not None and was._args is None and was.exchange.body:
+            found = bind(was)
+            if found is not None:
                 return found
         source = RequestSource(was, self)
         issues = Issues()

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from atila import Was
 
 Convert = Callable[[Any], Any]
+Bind = Callable[["Was"], Mapping[str, Any]]
 Direct = Callable[["Was"], Mapping[str, Any] | None]
 
-_MISSING: Any = object()
 _FAULTS = (
     HTTPError,
     LookupError,
@@ -41,46 +41,60 @@ _encode = msgspec.json.Encoder().encode
 _PLACES = frozenset({places.PATH, places.QUERY, places.ANY})
 
 
-def direct(plan: Plan) -> Direct | None:
-    """The function that gives the parameters for a request without a body which no hook has read.
-
-    It gives None where `RequestSource` is to find them, or their faults.
+def direct(plan: Plan, otherwise: Bind) -> Bind:
+    """The function that gives the parameters for a request, straight if it has no body, and no hook
+    has read its parameters.
 
     Args:
         plan: the sources of a handler's parameters.
+        otherwise: gives them for all other requests, or words what is wrong.
 
     Returns:
-        None if the handler takes something else than parameters of path and query, or has one of
-        the query with the name of one of the path.
+        `otherwise` itself if the handler takes something else than parameters of path and query, or
+        has one of the query with the name of one of the path.
     """
     parameters = plan.parameters.all
     if not _PLACES.issuperset(parameter.place for parameter in parameters):
-        return None
+        return otherwise
     if not plan.in_query.isdisjoint(parameter.name for parameter in plan.in_rule):
-        return None
-    steps = tuple(
-        (p.name, p.key, p.place == places.PATH, _converter(p), _kept(p), p.is_required)
+        return otherwise
+    in_rule = tuple((p.name, _converter(p), _kept(p), p.is_required) for p in plan.in_rule)
+    in_query = tuple(
+        (p.name, p.key, _converter(p), _kept(p), p.is_required)
         for p in parameters
+        if p.place != places.PATH
     )
-    known = plan.in_query
 
-    def bind(was: Was) -> Mapping[str, Any] | None:
-        text, path = was.exchange.query, was.path_params
+    def bind(was: Was) -> Mapping[str, Any]:
+        exchange = was.exchange
+        if exchange.body or was._args is not None:
+            return otherwise(was)
+        text, path = exchange.query, was.path_params
         query = forms.parse_query(text, was.app.config["MAX_FIELDS"]) if text else {}
+        unknown = len(query)
         values = {}
         try:
-            for name, key, is_in_rule, convert, kept, is_required in steps:
-                value = path.get(name, _MISSING) if is_in_rule else query.get(key, _MISSING)
-                if value is not _MISSING:
+            for name, convert, kept, is_required in in_rule:
+                if name in path:
+                    value = path[name]
                     if convert is not None and type(value) is not kept:
                         value = convert(value)
                     values[name] = value
                 elif is_required:
-                    return None
+                    return otherwise(was)
+            for name, key, convert, kept, is_required in in_query:
+                if key in query:
+                    value = query[key]
+                    if convert is not None and type(value) is not kept:
+                        value = convert(value)
+                    values[name] = value
+                    unknown -= 1
+                elif is_required:
+                    return otherwise(was)
         except (ValueError, TypeError, ArithmeticError, TooMany):
-            return None
-        if not query.keys() <= known:
-            return None
+            return otherwise(was)
+        if unknown:
+            return otherwise(was)
         was._converted = values
         was.is_bound = True
         return values
@@ -90,7 +104,8 @@ def direct(plan: Plan) -> Direct | None:
 
 def direct_body(plan: Plan) -> Direct | None:
     """The function that gives the parameters for a request with a body of JSON, no query, and
-    nothing that a hook has read. It gives None as that of `direct` does.
+    nothing that a hook has read. It gives None where `RequestSource` is to find them, or their
+    faults.
 
     Args:
         plan: the sources of a handler's parameters.

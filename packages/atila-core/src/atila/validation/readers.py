@@ -201,7 +201,10 @@ class Scalar(Reader):
         return self._type if not self.said.constraints and self._type in (int, str) else None
 
     def _plain(self, value: Any) -> Any:
-        return value if type(value) is self._type else self._made(value, True)
+        kind = type(value)
+        if kind is str and self._from_text is not None:
+            return self._from_text(value)
+        return value if kind is self._type else self._made(value, True)
 
     def _faultless(self, value: Any) -> Any:
         made = self._made(value, True)
