@@ -169,12 +169,18 @@ def test_a_handler_that_takes_more_than_path_and_query_has_the_long_way() -> Non
     def twice(was: Was, id: int, other: Annotated[int, Query("id")] = 0) -> str:
         return f"{id} {other}"
 
+    @app.route("/both")
+    def both(was: Was, a: Annotated[int, Query("k")] = 1, b: Annotated[int, Query("k")] = 2) -> str:
+        return f"{a} {b}"
+
     client = app.test_client()
+    assert client.get("/both?k=3").text == "3 3"
+    assert client.get("/both?k=3&z=1").status_code == 400
     assert client.get("/twice/7").text == "7 0"
     assert client.get("/twice/7?id=7").text == "7 7"
     assert client.get("/twice/7?id=8").status_code == 400
     of = {endpoint.route.rule: endpoint for endpoint in app.endpoints}
-    for rule in ("/head", "/cookie", "/twice/<int:id>"):
+    for rule in ("/head", "/cookie", "/twice/<int:id>", "/both"):
         binding = of[rule].binding
         assert binding is not None
         assert binding.bind == binding.long_way

@@ -51,7 +51,7 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
 
     Returns:
         `otherwise` itself if the handler takes something else than parameters of path and query, or
-        has one of the query with the name of one of the path.
+        has one of the query with the name of one of the path, or two of one name there.
     """
     parameters = plan.parameters.all
     if not _PLACES.issuperset(parameter.place for parameter in parameters):
@@ -64,6 +64,9 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
         for p in parameters
         if p.place != places.PATH
     )
+    # `bind` counts what is known of a query.
+    if len({key for _, key, *_ in in_query}) < len(in_query):
+        return otherwise
 
     def bind(was: Was) -> Mapping[str, Any]:
         exchange = was.exchange
