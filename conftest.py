@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from httpx._transports import default as transports
 from support import forkserver
@@ -36,6 +37,14 @@ sys.dont_write_bytecode = False
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # Each client of httpx would read all certificates of the system: 20 ms, for thousands of tests.
 transports.create_ssl_context = functools.cache(transports.create_ssl_context)
+# How long one value takes is no matter of it, and others may have the processor meanwhile.
+hypothesis.settings.register_profile(
+    "patient",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 # Most of what there is when the tests begin stays: the collector would look through it in vain.
 gc.disable()
 

@@ -124,7 +124,9 @@ def main(arguments: list[str]) -> int:
             (
                 *(python, "-m", "pytest", "-p", "no:cacheprovider", "-c", ROOT / "pytest.ini"),
                 # The conftest.py of the repository is for the tests of all folders together.
-                *(f"--rootdir={tests.parent}", f"--confcutdir={tests}", tests, *options),
+                *(f"--rootdir={tests.parent}", f"--confcutdir={tests}"),
+                # Without a limit of time for each value, which that file sets otherwise.
+                *("--hypothesis-profile=ci", tests, *options),
             ),
             cwd=elsewhere,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
