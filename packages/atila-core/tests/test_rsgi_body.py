@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from atila.engines.rsgi import _Incoming
+from atila.engines.rsgi_body import Incoming
 
 
 def test_a_piece_that_comes_while_its_reader_gives_up_is_not_lost() -> None:
@@ -21,7 +21,7 @@ def test_a_piece_that_comes_while_its_reader_gives_up_is_not_lost() -> None:
                 yield await each
 
         scope: Any = SimpleNamespace(headers={"content-length": "6"}, http_version="1.1")
-        incoming = _Incoming(scope, pieces())
+        incoming = Incoming(scope, pieces())
         found = []
         for number, each in enumerate(arriving):
             reader = asyncio.create_task(incoming.read(100))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
+from atila.engines.rsgi_body import Incoming
+from atila.engines.rsgi_websocket import WebSocket
 from atila.errors import HTTPError
-from atila.http import close_codes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
 
 _SECURE = frozenset({"https", "wss"})
-EMPTY_PIECES = 16
-"""Empty pieces in a row after which a body has broken off; a whole one ends with three at most."""
-REPLY_SECONDS = 1.0
-"""How long the peer may take to answer a close."""
 _CUT = "the body is malformed or ended too soon"
 _SWITCHING = "HTTP/1.1 101 Switching Protocols"
 _STATUS_LINE = "x-granian"
@@ -76,7 +73,7 @@ class RSGIExchange(Exchange):
             self.lacks_one_host = self.count("host") != 1
         self._protocol = protocol
         self._loop = loop
-        self._incoming: _Incoming | None = None
+        self._incoming: Incoming | None = None
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -161,9 +158,9 @@ class RSGIExchange(Exchange):
         while piece := await incoming.next():
             yield piece
 
-    def _body(self) -> _Incoming:
+    def _body(self) -> Incoming:
         if self._incoming is None:
-            self._incoming = _Incoming(self._scope, self._protocol)
+            self._incoming = Incoming(self._scope, self._protocol)
         return self._incoming
 
     async def accept(
@@ -172,7 +169,7 @@ class RSGIExchange(Exchange):
         if protocol is not None:
             await self._announce(protocol)
         try:
-            return _WebSocket(self, await self._protocol.accept())
+            return WebSocket(self, await self._protocol.accept())
         except RuntimeError as error:
             self._finish()
             raise ClientGone from error
@@ -228,86 +225,6 @@ def _address(text: str) -> Address:
     return (host.strip("[]"), int(port)) if port.isdecimal() else (text, 0)
 
 
-class _Incoming:
-    """A request body as granian gives it.
-
-    granian gives b"" at the end, and b"" for an error before that; also for trailers and for an
-    empty frame of HTTP/2. After an error of HTTP/1 the end follows; after one of HTTP/2, such as a
-    stream that the client has reset, b"" again and again.
-    """
-
-    __slots__ = (
-        "_empty",
-        "_ended",
-        "_has_broken",
-        "_rest",
-        "_scope",
-        "_size",
-        "_source",
-        "_under_way",
-    )
-
-    def __init__(self, scope: Any, protocol: Any) -> None:
-        self._scope = scope
-        self._source = aiter(protocol)
-        self._rest = b""
-        self._size = self._empty = 0
-        self._ended = self._has_broken = False
-        self._under_way: asyncio.Task[bytes] | None = None
-
-    async def read(self, size: int) -> bytes:
-        """The next piece, of `size` bytes at most; see `Exchange.read`."""
-        if not self._rest:
-            if self._under_way is None:
-                self._under_way = asyncio.create_task(self.next())
-            # A reader that gives up waiting must not take along the piece that comes just then.
-            self._rest = await asyncio.shield(self._under_way)
-            self._under_way = None
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
-
-    def close(self) -> None:
-        """Wait for no piece any more."""
-        if self._under_way is not None:
-            self._under_way.cancel()
-
-    async def next(self) -> bytes:
-        """The next piece; b"" at the end, and ever after.
-
-        Raises:
-            ClientGone: the body is malformed, or the client left before its end.
-        """
-        in_a_row = 0
-        while not self._ended:
-            try:
-                piece = await anext(self._source)
-            except StopAsyncIteration:
-                self._ended, self._has_broken = True, not self._is_whole()
-            except RuntimeError:
-                self._ended = self._has_broken = True
-            else:
-                if piece:
-                    self._size += len(piece)
-                    return bytes(piece)
-                self._empty += 1
-                in_a_row += 1
-                if in_a_row == EMPTY_PIECES:
-                    self._ended = self._has_broken = True
-        if self._has_broken:
-            raise ClientGone
-        return b""
-
-    def _is_whole(self) -> bool:
-        length = self._scope.headers.get("content-length")
-        if length is not None:
-            return self._size == int(length)
-        return (
-            self._empty < 2
-            or self._scope.http_version[0] != "1"
-            or "trailer" in self._scope.headers
-        )
-
-
 class _Stream:
     __slots__ = ("_exchange", "_peer", "_sent", "_transport")
 
@@ -352,138 +269,6 @@ class _Stream:
         self._transport = None
         if self._peer is not None:
             self._peer.close()
-        self._exchange._finish()
-
-
-class _WebSocket:
-    __slots__ = (
-        "__weakref__",
-        "_closing",
-        "_exchange",
-        "_is_receiving",
-        "_replied",
-        "_transport",
-        "_under_way",
-        "close_code",
-    )
-
-    def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
-        self._exchange = exchange
-        self._transport = transport
-        self._under_way: Any = None
-        self._closing = 0
-        self._is_receiving = False
-        self._replied: asyncio.Future[None] | None = None
-        self.close_code: int | None = None
-
-    async def receive(self) -> str | bytes | None:
-        if self.close_code is not None:
-            return None
-        self._is_receiving = True
-        try:
-            message = await self._transport.receive()
-        except RuntimeError:
-            message = None
-        finally:
-            self._is_receiving = False
-        if message is None or message.kind == 0:
-            self._closed(
-                self._closing or (close_codes.ABNORMAL if message is None else close_codes.NORMAL)
-            )
-            return None
-        data: str | bytes = message.data
-        return data
-
-    def send(self, message: str | bytes) -> Awaitable[None]:
-        # granian begins to send when it is asked to. To wait for its end each time would have its
-        # threads wake this one for nothing: about a third of what an echo costs.
-        under_way = self._under_way
-        if under_way is not None and not under_way.done():
-            return self._send_next(message)
-        self._send(message)
-        return DONE
-
-    async def _send_next(self, message: str | bytes) -> None:
-        await self.flushed()
-        self._send(message)
-
-    def _send(self, message: str | bytes) -> None:
-        if self._closing or self.close_code is not None:
-            raise ClientGone
-        under_way = self._under_way
-        try:
-            if under_way is not None:
-                under_way.result()
-            if isinstance(message, str):
-                self._under_way = self._transport.send_str(message)
-            else:
-                self._under_way = self._transport.send_bytes(message)
-        except RuntimeError as error:
-            self._closed(close_codes.ABNORMAL)
-            raise ClientGone from error
-
-    async def flushed(self) -> None:
-        """Return when the operating system has all sent messages.
-
-        Raises:
-            ClientGone: the connection is closed.
-        """
-        under_way, self._under_way = self._under_way, None
-        if under_way is None:
-            return
-        try:
-            if under_way.done():
-                under_way.result()
-            else:
-                self._under_way = under_way
-                await under_way
-                self._under_way = None
-        except RuntimeError as error:
-            self._closed(close_codes.ABNORMAL)
-            raise ClientGone from error
-
-    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
-        if self.close_code is not None or self._closing:
-            return
-        self._closing = code
-        await self.flushed()
-        # granian 2.8 sends a close frame without a code, whatever it is given. What it sends after
-        # ours the client drops (RFC 6455, section 5.5.1).
-        if not self._tell(code, reason):
-            self._exchange._protocol.close(code)
-        # That only begins to send; the connection must not be dropped before.
-        await self._reply()
-        if self.close_code is None:
-            self._exchange._protocol.close(code)
-            self._closed(code)
-
-    async def _reply(self) -> None:
-        """Wait shortly for the client's close frame; messages before that are dropped."""
-        self._replied = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(REPLY_SECONDS):
-                while self.close_code is None and not self._is_receiving:
-                    await self.receive()
-                await self._replied
-        except TimeoutError:
-            pass
-
-    def _tell(self, code: int, reason: str) -> bool:
-        """Send our own close frame; only on a connection that is neither TLS nor HTTP/2."""
-        exchange = self._exchange
-        if not exchange.is_bare():
-            return False
-        body = code.to_bytes(2, "big") + reason.encode()
-        frame = bytes((0x88, len(body))) + body
-        return peer.tell(exchange.peer, exchange.server, frame)
-
-    def _closed(self, code: int) -> None:
-        if self.close_code is None:
-            self.close_code = code
-        if self._replied is not None and not self._replied.done():
-            self._replied.set_result(None)
-        # granian ends the TCP connection only when nothing refers to the transport any more.
-        self._transport = None
         self._exchange._finish()
 
 
