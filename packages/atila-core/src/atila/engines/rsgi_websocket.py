@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from atila.engines import peer
 from atila.http import close_codes
-from atila.http.exchange import ClientGone
+from atila.http.exchange import Address, ClientGone
 from atila.runtime.awaitables import DONE
-
-if TYPE_CHECKING:
-    from atila.engines.rsgi import RSGIExchange
 
 REPLY_SECONDS = 1.0
 """How long the peer may take to answer a close."""
+
+
+class Request(Protocol):
+    """The part of a request that its WebSocket needs; see `RSGIExchange`."""
+
+    _protocol: Any
+
+    @property
+    def peer(self) -> Address: ...
+
+    @property
+    def server(self) -> Address: ...
+
+    def is_bare(self) -> bool: ...
+
+    def _finish(self) -> None: ...
 
 
 class WebSocket:
@@ -37,7 +50,7 @@ class WebSocket:
         "close_code",
     )
 
-    def __init__(self, exchange: RSGIExchange, transport: Any) -> None:
+    def __init__(self, exchange: Request, transport: Any) -> None:
         self._exchange = exchange
         self._transport = transport
         self._under_way: Any = None

@@ -157,9 +157,11 @@ class Worker:
         deadline = time.monotonic() + seconds + 1.0
         while thread.is_alive() and time.monotonic() < deadline:
             self._poll()
+        # What it has answered last is still to be sent.
+        self._poll(0.0)
 
-    def _poll(self) -> None:
-        polling.poll_fun_wrap(0.1, asyncore.socket_map)
+    def _poll(self, seconds: float = 0.1) -> None:
+        polling.poll_fun_wrap(seconds, asyncore.socket_map)
         lifetime.tick_timer.tick()
 
     def _close_site(self, seconds: float) -> None:
