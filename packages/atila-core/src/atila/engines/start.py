@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from atila.runtime import end_signals
+from atila.runtime.awaitables import settle
 
 if TYPE_CHECKING:
     from atila import Site
@@ -39,7 +40,7 @@ async def run(site: Site) -> None:
 
     def interrupt() -> None:
         loop.call_soon_threadsafe(
-            _settle, ended, Interrupted("a signal to end came while the app started")
+            settle, ended, None, Interrupted("a signal to end came while the app started")
         )
 
     with end_signals.noticed(interrupt):
@@ -70,16 +71,7 @@ async def _in_thread(call: Callable[[], object], ended: asyncio.Future[None]) ->
             error = raised
         # The loop has ended with the server if the wait was interrupted.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, ended, error)
+            loop.call_soon_threadsafe(settle, ended, None, error)
 
     threading.Thread(target=work, name="atila-start", daemon=True).start()
     await ended
-
-
-def _settle(ended: asyncio.Future[None], error: BaseException | None) -> None:
-    if ended.done():
-        return
-    if error is None:
-        ended.set_result(None)
-    else:
-        ended.set_exception(error)

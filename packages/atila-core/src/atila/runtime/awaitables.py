@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
@@ -37,6 +38,29 @@ def begin(work: Awaitable[None]) -> Awaitable[None]:
     except StopIteration:
         return DONE
     return Rest(work, waits_for)
+
+
+def settle(
+    future: asyncio.Future[Any], result: Any = None, error: BaseException | None = None
+) -> None:
+    """End a future, unless it has ended: its waiter may have been cancelled. On its loop.
+
+    Args:
+        future: the future.
+        result: its value, if there is no error.
+        error: raised where it is awaited; a StopIteration, which no future takes, as the cause of a
+            RuntimeError.
+    """
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    elif isinstance(error, StopIteration):
+        carried = RuntimeError("a call raised StopIteration")
+        carried.__cause__ = error
+        future.set_exception(carried)
+    else:
+        future.set_exception(error)
 
 
 class Rest:

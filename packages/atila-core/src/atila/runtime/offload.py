@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.awaitables import settle
 from atila.runtime.context import current
 from atila.runtime.pool import WorkerPool
 from atila.runtime.spare_threads import waiting
@@ -58,21 +59,13 @@ def in_context(
     loop = was.site.loop
     future: asyncio.Future[Any] = loop.loop.create_future()
 
-    def finish(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
     def work() -> None:
         try:
             result = context.run(func, *args)
         except BaseException as error:
-            loop.call(finish, None, _for_future(error))
+            loop.call(settle, future, None, _for_future(error))
         else:
-            loop.call(finish, result, None)
+            loop.call(settle, future, result)
 
     (pool or was.site.pool).resubmit(work)
     return future
