@@ -160,7 +160,7 @@ def test_a_command_that_takes_too_long_leaves_its_connection_usable(run: Run) ->
         begin = time.monotonic()
         results = [task.dispatch().status for task in [db.blpop("nothing", 0) for _ in range(4)]]
         seconds = time.monotonic() - begin
-        values = [db.echo(str(number)).fetch() for number in range(8)]
+        values = [was.db("@myredis").echo(str(number)).fetch() for number in range(8)]
         return results, seconds, values
 
     results, seconds, values = run(use)

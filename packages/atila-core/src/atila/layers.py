@@ -82,6 +82,21 @@ def made(make: Callable[[Any], Value]) -> Value:
     return cast("Value", Made(make))
 
 
+def fresh(make: Callable[[Any], Value]) -> Value:
+    """A name whose value is made each time that it is read, and kept nowhere.
+
+    For values without a state that refer to their owner, such as `was.db`. Kept by it, the two would
+    keep each other, and with them the whole request, until the garbage collector comes to them.
+
+    Args:
+        make: make(owner) gives the value; the owner is the context, request or app.
+
+    Returns:
+        To type checkers and editors the value, as objects of the class have it.
+    """
+    return cast("Value", property(make))
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """The parts that a layer adds to one route; each may be left empty.

@@ -5,7 +5,7 @@ Functions stand here as they are, and are the methods of `was` and of the app.
 
 from __future__ import annotations
 
-from atila.layers import made
+from atila.layers import fresh
 from atila_tasks.core.group import tasks
 from atila_tasks.core.mapping import map, mapped, render_or_map, render_or_mapped
 from atila_tasks.core.mask import mask
@@ -50,29 +50,29 @@ class WasOfTasks:
 
     Task = TaskClass
     """The class of tasks."""
-    db = made(Database)
+    db = fresh(Database)
     """Databases: `was.db("@mypg")`."""
-    grpc = made(Grpc)
+    grpc = fresh(Grpc)
     """Services of gRPC: `was.grpc("@myapi/package.Service")`."""
-    jsonrpc = made(JsonRpc)
+    jsonrpc = fresh(JsonRpc)
     """Methods of JSON-RPC: `was.jsonrpc("@myapi/rpc")`."""
-    xmlrpc = made(XmlRpc)
+    xmlrpc = fresh(XmlRpc)
     """Methods of XML-RPC: `was.xmlrpc("@myapi/rpc2")`."""
-    stub = made(Stubs)
+    stub = fresh(Stubs)
     """Servers of HTTP: `was.stub("@myapi/api")`."""
-    get = made(shortcut("get"))
+    get = fresh(shortcut("get"))
     """One GET: `was.get("@myapi/profiles/{}", 100)`."""
-    post = made(shortcut("post"))
+    post = fresh(shortcut("post"))
     """One POST: `was.post("@myapi/profiles", {"name": "Hans"})`."""
-    put = made(shortcut("put"))
+    put = fresh(shortcut("put"))
     """One PUT: `was.put("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
-    patch = made(shortcut("patch"))
+    patch = fresh(shortcut("patch"))
     """One PATCH: `was.patch("@myapi/profiles/{}", 100, {"name": "Hans"})`."""
-    delete = made(shortcut("delete"))
+    delete = fresh(shortcut("delete"))
     """One DELETE: `was.delete("@myapi/profiles/{}", 100)`."""
-    options = made(shortcut("options"))
+    options = fresh(shortcut("options"))
     """One OPTIONS: `was.options("@myapi/profiles")`."""
-    upload = made(shortcut("upload"))
+    upload = fresh(shortcut("upload"))
     """One POST of a form with files: `was.upload("@myapi/files", {"file": path})`."""
 
 

@@ -20,7 +20,7 @@ from atila.errors import HTTPError
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
-from atila.runtime.awaitables import DONE, Rest
+from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -354,14 +354,10 @@ async def _complete(
     rest: Coroutine[Any, Any, None], exchange: RSGIExchange, loop: TaskLoop
 ) -> None:
     """Do the rest of the work for a request in the task that granian has made for it."""
-    # That is `awaitables.begin`, with one function less to be entered by each request.
+    task = loop.hold()
     try:
-        waits_for = rest.send(None)
-    except StopIteration:
-        pass
-    else:
-        # Most never wait.
-        with loop.holding():
-            await Rest(rest, waits_for)
+        await rest
+    finally:
+        loop.let_go(task)
     if not exchange._ended:
         await exchange.over()

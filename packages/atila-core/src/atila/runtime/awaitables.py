@@ -67,16 +67,20 @@ class Rest:
     """A coroutine that has run up to where it waits for something, to be awaited by a task.
 
     Its value is that of the coroutine.
+
+    Attributes:
+        coroutine: the coroutine.
+        waits_for: what it has given to the event loop, to be woken when that has ended.
     """
 
-    __slots__ = ("_coroutine", "_waits_for")
+    __slots__ = ("coroutine", "waits_for")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
+        self.coroutine = coroutine
+        self.waits_for = waits_for
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, waits_for = self._coroutine, self._waits_for
+        coroutine, waits_for = self.coroutine, self.waits_for
         while True:
             try:
                 try:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
+from atila.runtime.awaitables import Rest
+
 if TYPE_CHECKING:
     from atila import Was
 
@@ -25,20 +27,21 @@ def run_in(
 
     Args:
         context: nobody else is in it meanwhile.
-        awaitable: a coroutine, or anything else to be awaited.
-        on_wait: called when it waits for the first time; most never do.
+        awaitable: a coroutine, the rest of one, or anything else to be awaited.
+        on_wait: called when it waits for the first time.
 
     Returns:
         Its value.
     """
     run = context.run
-    steps: Any = awaitable
+    begun = awaitable if type(awaitable) is Rest else None
+    steps: Any = awaitable if begun is None else begun.coroutine
     send = getattr(steps, "send", None)
     if send is None:
         steps = run(awaitable.__await__)
         send = getattr(steps, "send", None) or (lambda value: next(steps))
     try:
-        awaited = run(send, None)
+        awaited = run(send, None) if begun is None else begun.waits_for
         on_wait()
         while True:
             try:

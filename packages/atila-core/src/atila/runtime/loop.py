@@ -7,8 +7,7 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -122,15 +121,17 @@ class TaskLoop(CallQueue):
         elif not task.cancelled() and task.exception() is not None:
             self._ended(task)
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Count the running task, which is the server's, among ours: `cancel` ends it, too."""
-        task: Any = asyncio.current_task()
+    def hold(self) -> asyncio.Task[Any]:
+        """Count the running task, which is the server's, among ours until it is let go: `cancel`
+        ends it, too.
+        """
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # There is one.
         self._tasks.add(task)
-        try:
-            yield
-        finally:
-            self._tasks.discard(task)
+        return task
+
+    def let_go(self, task: asyncio.Task[Any]) -> None:
+        """Forget a task that was held."""
+        self._tasks.discard(task)
 
     def start(self, coroutine: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Like `spawn`, for callers that wait for the task or cancel it. On the loop only."""

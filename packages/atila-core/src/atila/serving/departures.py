@@ -60,8 +60,10 @@ class Watch:
     def stop(self) -> None:
         """Wait no longer: the request is answered."""
         self._exchange = None
-        if self._waiting is not None:
-            self._waiting.cancel()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            # Not kept: the traceback of its end has a frame that refers to this.
+            waiting.cancel()
 
 
 class TaskWatch(Watch):

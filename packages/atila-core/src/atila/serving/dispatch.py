@@ -254,8 +254,8 @@ class Dispatch:
         """The same, for an engine that is in a task of the task loop.
 
         Returns:
-            The rest of the work, to be awaited in that task, within `TaskLoop.holding` if it waits;
-            None for none.
+            The rest of the work, to be awaited in that task, which `TaskLoop.hold` is to know; None
+            for none.
         """
         endpoint = was.endpoint
         if not endpoint.blocking:

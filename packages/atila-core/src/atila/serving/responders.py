@@ -58,6 +58,9 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
             _send(was, body, default)
         return None
     # As `convert` has it; most values are answered by that alone.
+    if kind is Response:
+        value = value.body
+        kind = type(value)
     responder = was.app.responders.get(kind)
     if responder is not None and (value := responder(was, value)) is ANSWERED:
         return None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ class Task(Waitable):
 
     Attributes:
         context: the context variables that the work runs with, `atila.current` among them.
+        deadline: the time of `time.monotonic` at which its time is over; None for no limit.
         handle: data of the backend.
         timeout: its time limit in seconds; None for none.
     """
@@ -46,12 +47,12 @@ class Task(Waitable):
         "_backend",
         "_begun",
         "_callbacks",
-        "_deadline",
         "_filter",
         "_is_limited",
         "_lock",
         "_result",
         "context",
+        "deadline",
         "handle",
         "timeout",
         "work",
@@ -77,7 +78,7 @@ class Task(Waitable):
         self._filter = filter
         self.timeout = timeout
         # Nothing watches the clock: whoever waits, or looks, finds that the time is over.
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self.deadline = None if timeout is None else time.monotonic() + timeout
         self._is_limited = False
         self._lock = threading.Lock()
         self._begun = False
@@ -101,7 +102,9 @@ class Task(Waitable):
 
     @property
     def done(self) -> bool:
-        if self._result is None and self.remaining() == 0:
+        if self._result is not None:
+            return True
+        if self.deadline is not None and self.deadline <= time.monotonic():
             self._expire()
         return self._result is not None
 
@@ -112,7 +115,7 @@ class Task(Waitable):
     def limit(self, seconds: float) -> None:
         remaining = self.remaining()
         if remaining is None or seconds < remaining:
-            self.timeout, self._deadline = seconds, time.monotonic() + seconds
+            self.timeout, self.deadline = seconds, time.monotonic() + seconds
             self._is_limited = True
 
     def dispatch(self) -> Result:
@@ -123,7 +126,7 @@ class Task(Waitable):
         return result
 
     def fetch(self) -> Any:
-        result = self.dispatch()
+        result = self._result or self.dispatch()
         if result.error is None:
             return result.data
         try:
@@ -164,7 +167,7 @@ class Task(Waitable):
 
     def remaining(self) -> float | None:
         """Seconds until the time is over, 0 if it is; None for no limit."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def settle(self, data: Any, response: Head | None = None) -> None:
         """Finish with data, which is filtered in the calling thread.
@@ -255,15 +258,17 @@ class Task(Waitable):
         if not is_finished:
             self._expire()
 
-    async def _arrive(self) -> None:
+    def _arrive(self) -> Coroutine[Any, Any, None]:
+        if not self._begun and self._was.site.loop.loop is asyncio.get_running_loop():
+            carried = self._backend.run_inline(self)
+            if carried is not None:
+                return carried
+        return self._settled()
+
+    async def _settled(self) -> None:
         loop = asyncio.get_running_loop()
         # The task loop takes calls in batches; any other loop is somebody's own.
         task_loop = self._was.site.loop
-        if not self._begun and task_loop.loop is loop:
-            carried = self._backend.run_inline(self)
-            if carried is not None:
-                await carried
-                return
         call = task_loop.call if task_loop.loop is loop else loop.call_soon_threadsafe
         future: asyncio.Future[None] = loop.create_future()
         self.when_done(lambda: call(_release, future))

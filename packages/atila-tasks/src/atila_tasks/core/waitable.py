@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Concatenate
 
 from atila.runtime.loop import in_event_loop
@@ -87,7 +87,7 @@ class Waitable(ABC):
         """Wait in the calling thread."""
 
     @abstractmethod
-    async def _arrive(self) -> None:
+    def _arrive(self) -> Coroutine[Any, Any, None]:
         """Wait on the running loop."""
 
     def wait(self) -> None:

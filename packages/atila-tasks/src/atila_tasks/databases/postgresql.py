@@ -135,25 +135,24 @@ class PostgreSQL(SQLInterface):
         return self.reserve if holds else self.pool
 
     async def run(self, connection: Connection, query: Query) -> list[Row]:
-        async def send(sql: str, *params: Any) -> Any:
-            # asyncpg has no public way to rows and the number of those changed at once.
-            return await connection._execute(sql, params, 0, None, return_status=True)
-
-        records, tag, _ = await self._sent(connection, query, send)
+        records, tag, _ = await self._sent(connection, query, _execute)
         return Rows(to_rows(records), _count_of(tag))
 
     async def stream(self, connection: Connection, query: Query) -> Batches:
-        return PostgreSQLBatches(self, await self._sent(connection, query, connection.cursor))
+        return PostgreSQLBatches(self, await self._sent(connection, query, _open_cursor))
 
     async def _sent(
-        self, connection: Connection, query: Query, send: Callable[..., Awaitable[Any]]
+        self,
+        connection: Connection,
+        query: Query,
+        send: Callable[[Connection, str, Sequence[Any]], Awaitable[Any]],
     ) -> Any:
         """The server's answer to a statement, whose values are fitted if possible."""
         try:
             params = query.params
             if has_fractions(params):
                 params = _exact(params, await self._kinds_of(connection, query.sql))
-            return await send(query.sql, *params)
+            return await send(connection, query.sql, params)
         except ERRORS as error:
             if isinstance(error, OUTDATED):
                 await self._forget_schema()
@@ -161,7 +160,7 @@ class PostgreSQL(SQLInterface):
                 raise translated(error, self.alias.name, self._limit) from None
         # asyncpg takes no text for a number; a literal in the statement would have been taken.
         try:
-            return await send(query.sql, *await _fitted(connection, query))
+            return await send(connection, query.sql, await _fitted(connection, query))
         except ERRORS as error:
             raise translated(error, self.alias.name, self._limit) from None
 
@@ -224,6 +223,17 @@ class PostgreSQLBatches:
         except ERRORS as error:
             name, limit = self._interface.alias.name, self._interface._limit
             raise translated(error, name, limit) from None
+
+
+def _execute(connection: Connection, sql: str, params: Sequence[Any]) -> Awaitable[Any]:
+    # asyncpg has no public way to rows and the number of those changed at once.
+    done: Awaitable[Any] = connection._execute(sql, params, 0, None, return_status=True)
+    return done
+
+
+def _open_cursor(connection: Connection, sql: str, params: Sequence[Any]) -> Awaitable[Any]:
+    opened: Awaitable[Any] = connection.cursor(sql, *params)
+    return opened
 
 
 def _exact(params: Sequence[Any], kinds: Sequence[str]) -> Sequence[Any]:

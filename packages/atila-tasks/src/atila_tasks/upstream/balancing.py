@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.keeping import kept
@@ -109,9 +109,9 @@ class Upstreams:
         chosen.current_weight -= sum(seat.member.weight for seat in alive)
         return chosen
 
-    async def perform(self, request: Any) -> Any:
+    def perform(self, request: Any) -> Coroutine[Any, Any, Any]:
         """Carry out a request at one member."""
-        return await self.choose().perform(request)
+        return self.choose().perform(request)
 
     async def balance(self, request: Any) -> Any:
         """Carry out a request at one member, or the next if that cannot be reached.

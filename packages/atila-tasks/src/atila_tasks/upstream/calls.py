@@ -13,6 +13,7 @@ from atila_tasks.core.backends import withdraw
 from atila_tasks.core.errors import TaskCancelled, TaskTimeout
 from atila_tasks.core.task import Task
 from atila_tasks.upstream.response_head import Reply
+from atila_tasks.upstream.time_limits import TimeLimit, limits_of
 
 if TYPE_CHECKING:
     from atila import Was
@@ -115,19 +116,19 @@ class _Running:
         reason: why it was stopped; None if it was not.
     """
 
-    __slots__ = ("_asyncio_task", "_timer", "reason")
+    __slots__ = ("_asyncio_task", "_limit", "_seconds", "reason")
 
     def __init__(self, task: Task) -> None:
         self.reason: Exception | None = None
         self._asyncio_task: asyncio.Task[Any] | None = asyncio.current_task()
-        remaining = task.remaining()
-        self._timer: asyncio.TimerHandle | None = None
-        if remaining is not None:
-            late = TaskTimeout, task.timeout or 0.0
-            self._timer = task.site.loop.loop.call_later(remaining, self._time_up, *late)
+        self._seconds = task.timeout
+        self._limit: TimeLimit | None = None
+        if self._seconds is not None and task.deadline is not None:
+            self._limit = limits_of(task.site).of(self._seconds)
+            self._limit.note(self, task.deadline)
 
-    def _time_up(self, kind: type[TaskTimeout], seconds: float) -> None:
-        self.stop(kind(seconds))
+    def time_up(self) -> None:
+        self.stop(TaskTimeout(self._seconds or 0.0))
 
     def stop(self, reason: Exception) -> None:
         """Cancel it."""
@@ -143,8 +144,8 @@ class _Running:
     def end(self) -> None:
         """It has ended."""
         self._asyncio_task = None
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._limit is not None:
+            self._limit.forget(self)
 
 
 _calls = Calls()

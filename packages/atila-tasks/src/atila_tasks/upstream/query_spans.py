@@ -16,6 +16,7 @@ from atila_tasks.upstream.interfaces import (
 )
 
 if TYPE_CHECKING:
+    from atila.runtime.spans import Spans
     from atila_tasks.upstream.aliases import Alias, Member
 
 _SYSTEMS = {
@@ -26,10 +27,11 @@ _SYSTEMS = {
 }
 
 
-async def traced(
+def traced(
     alias: Alias, member: Member, request: Any, perform: Callable[[Any], Awaitable[Any]]
-) -> Any:
-    """The result of perform(request), within a span if it is a query and there are traces.
+) -> Awaitable[Any]:
+    """An awaitable of the result of perform(request), within a span if it is a query and there are
+    traces.
 
     The text of the query is as it was sent: with placeholders, its values are not in it.
 
@@ -39,17 +41,24 @@ async def traced(
         request: a query or command.
         perform: carries it out.
     """
-    if spans.active is None or (system := _SYSTEMS.get(alias.kind)) is None:
-        return await perform(request)
+    if spans.active is None or alias.kind not in _SYSTEMS:
+        return perform(request)
     text = getattr(request, "sql", "")
     if not text and not isinstance(request, Command):
-        return await perform(request)
+        return perform(request)
+    return _within_span(spans.active, alias, member, request, perform(request))
+
+
+async def _within_span(
+    tracer: Spans, alias: Alias, member: Member, request: Any, work: Awaitable[Any]
+) -> Any:
+    text = getattr(request, "sql", "")
     operation = text.split(None, 1)[0] if text.strip() else request.name
     if alias.kind != DB_MONGODB:
         # Each as it is written in the manual of its database.
         operation = operation.upper()
     attributes: dict[str, str | int] = {
-        "db.system.name": system,
+        "db.system.name": _SYSTEMS[alias.kind],
         "db.operation.name": operation,
     }
     if text:
@@ -63,5 +72,5 @@ async def traced(
             attributes["server.port"] = address.port
         if name := address.path.strip("/"):
             attributes["db.namespace"] = name
-    with spans.active.client(f"{operation} {alias.name}", attributes):
-        return await perform(request)
+    with tracer.client(f"{operation} {alias.name}", attributes):
+        return await work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,14 +90,17 @@ class SQLInterface(Interface):
 
     # What is the same for all -------------------------------------------------------------------
 
-    async def perform(self, request: Any) -> Any:
+    def perform(self, request: Any) -> Coroutine[Any, Any, Any]:
         kind = type(request)
         if kind is Query:
-            return await self._query(request)
+            return self._query(request)
         if kind is Begin:
-            return await self._open(request)
+            return self._open(request)
         if kind is not Script:
             raise TypeError(f"{type(self).__name__} has no {kind.__name__}")
+        return self._script(request)
+
+    async def _script(self, request: Script) -> list[Row]:
         await settled(current.get(None))
         lease = await self._open(Begin())
         try:

@@ -114,11 +114,16 @@ def _fit(value: Any, kind: str) -> Any:
 
 def has_fractions(params: Sequence[Any]) -> bool:
     """Whether there are floats or Decimals among parameters, in lists too, which `exact` is for."""
-    return any(
-        isinstance(value, float | decimal.Decimal)
-        or (isinstance(value, list | tuple) and _is_of_numbers(value) and has_fractions(value))
-        for value in params
-    )
+    for value in params:
+        kind = type(value)
+        if kind is int or kind is str:
+            # Most of them, and asked first since each statement is.
+            continue
+        if isinstance(value, float | decimal.Decimal):
+            return True
+        if isinstance(value, list | tuple) and _is_of_numbers(value) and has_fractions(value):
+            return True
+    return False
 
 
 def _is_of_numbers(values: Sequence[Any]) -> bool:
