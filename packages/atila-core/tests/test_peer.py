@@ -22,10 +22,16 @@ def connect():
         yield connect
 
 
-@pytest.fixture
-def seldom(monkeypatch):
-    """A process with so many descriptors that each look at them is a long one."""
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """No look at the descriptors is a long one, however many tests before have left open."""
     monkeypatch.setattr(peer, "_directory", peer._Directory())
+    monkeypatch.setattr(peer, "_LONG_LOOK", float("inf"))
+
+
+@pytest.fixture
+def seldom(monkeypatch, often):
+    """A process with so many descriptors that each look at them is a long one."""
     monkeypatch.setattr(peer, "_LONG_LOOK", -1.0)
     monkeypatch.setattr(peer, "_REST", 1e9)
 

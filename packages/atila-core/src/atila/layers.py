@@ -85,8 +85,8 @@ def made(make: Callable[[Any], Value]) -> Value:
 def fresh(make: Callable[[Any], Value]) -> Value:
     """A name whose value is made each time that it is read, and kept nowhere.
 
-    For values without a state that refer to their owner, such as `was.db`. Kept by it, the two would
-    keep each other, and with them the whole request, until the garbage collector comes to them.
+    For values without a state that refer to their owner, such as `was.db`. If it kept them, the two
+    would keep each other, and the whole request, until the garbage collector comes to them.
 
     Args:
         make: make(owner) gives the value; the owner is the context, request or app.

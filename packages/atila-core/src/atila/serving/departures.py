@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from atila.runtime.loop import TaskLoop
     from atila.runtime.pool import WorkerPool
 
-SWEEP_SECONDS = 0.05
+SWEEP_SECONDS = 0.2
 """A request is watched when it has been under way for one to two times as long."""
 
 log = logging.getLogger("atila.site")

@@ -15,15 +15,18 @@ from atila_tasks.upstream.aliases import Alias, Member
 from atila_tasks.upstream.interfaces import Interface, add_database_interface
 from atila_tasks.upstream.response_head import Reply
 from atila_tasks.web import http_setup, redirects
+from atila_tasks.web.http_request import HttpRequest
 from atila_tasks.web.incoming import parse, read_all
 from atila_tasks.web.outgoing import basic, checked_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from atila import Site
     from atila.http.exchange import Headers
+    from atila.runtime.spans import Spans
     from atila_tasks.upstream.interfaces import Start
     from atila_tasks.upstream.response_head import Head
-    from atila_tasks.web.http_request import HttpRequest
     from atila_tasks.web.incoming import Connections, Incoming
 
 PROTO_HTTP = "*http"
@@ -69,12 +72,13 @@ class Http(Interface):
             self._channel = make(self)
         return self._channel
 
-    async def perform(self, request: Any) -> Any:
-        return await request.carry_out(self)
+    def perform(self, request: Any) -> Coroutine[Any, Any, Any]:
+        performed: Coroutine[Any, Any, Any] = request.carry_out(self)
+        return performed
 
-    async def open(self, request: HttpRequest, *, raw: bool = False) -> Incoming:
+    def open(self, request: HttpRequest, *, raw: bool = False) -> Coroutine[Any, Any, Incoming]:
         """Send a request; see `Connections.open`. Redirects are answers like others."""
-        return await self._send(self._whole(request), raw=raw)
+        return self._send(self._whole(request), raw=raw)
 
     async def fetch(self, request: HttpRequest) -> Reply:
         """Send a request, follow redirects, and read the data.
@@ -110,7 +114,9 @@ class Http(Interface):
         if self.headers:
             given = {name for name, _ in headers}
             headers = [*(header for header in self.headers if header[0] not in given), *headers]
-        return replace(request, target=self.base + request.target, headers=headers)
+        # As `replace` has it, which takes much longer.
+        target = self.base + request.target
+        return HttpRequest(request.method, target, headers, request.body, request.server)
 
     async def _followed(self, name: str, request: HttpRequest) -> Incoming:
         incoming = await self._send(request)
@@ -128,10 +134,15 @@ class Http(Interface):
             raise BadResponse(f"{name} redirects without an end", incoming.head)
         return incoming
 
-    async def _send(self, request: HttpRequest, *, raw: bool = False) -> Incoming:
+    def _send(self, request: HttpRequest, *, raw: bool = False) -> Coroutine[Any, Any, Incoming]:
         """Send a request that has its whole URL."""
         if spans.active is None:
-            return await self._sent(request, raw=raw)
+            return self._sent(request, raw=raw)
+        return self._sent_within_span(spans.active, request, raw=raw)
+
+    async def _sent_within_span(
+        self, tracer: Spans, request: HttpRequest, *, raw: bool
+    ) -> Incoming:
         method, url = request.method, request.target
         address = urlsplit(url)
         attributes: dict[str, str | int] = {
@@ -141,26 +152,20 @@ class Http(Interface):
         }
         if address.port:
             attributes["server.port"] = address.port
-        with spans.active.client(method, attributes) as span:
+        with tracer.client(method, attributes) as span:
             incoming = await self._sent(
                 replace(request, headers=_joined(request.headers, span.headers())), raw=raw
             )
             span.answered(incoming.head.code)
         return incoming
 
-    async def _sent(self, request: HttpRequest, *, raw: bool) -> Incoming:
+    def _sent(self, request: HttpRequest, *, raw: bool) -> Coroutine[Any, Any, Incoming]:
         if self._connections is None:
             self._connections = self._connect()
         name, method, url = request.server or self.name, request.method, request.target
-        open = self._connections.open
+        sent = self._connections.open(name, method, url, request.headers, request.body, raw=raw)
         seconds = self.options["answer_timeout"]
-        if seconds is None:
-            return await open(name, method, url, request.headers, request.body, raw=raw)
-        try:
-            async with asyncio.timeout(seconds):
-                return await open(name, method, url, request.headers, request.body, raw=raw)
-        except TimeoutError:
-            raise UpstreamTimeout(f"{name}: no answer within {seconds:g} s") from None
+        return sent if seconds is None else _in_time(name, sent, seconds)
 
     async def close(self) -> None:
         if self._channel is not None:
@@ -206,6 +211,14 @@ def _made(site: Site) -> Web:
 def prepare_web() -> None:
     """Take slow first steps in advance, and not on the task loop."""
     http_setup.prepare(_WEB, "https")
+
+
+async def _in_time(name: str, sent: Coroutine[Any, Any, Incoming], seconds: float) -> Incoming:
+    try:
+        async with asyncio.timeout(seconds):
+            return await sent
+    except TimeoutError:
+        raise UpstreamTimeout(f"{name}: no answer within {seconds:g} s") from None
 
 
 def _joined(headers: Headers, more: Headers) -> Headers:

@@ -18,7 +18,7 @@ from atila_tasks.web.incoming import broken, reason
 from atila_tasks.web.payloads import BINARY_TYPE, Multipart, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from atila.http.exchange import Headers
     from atila_tasks.web.payloads import Body
@@ -55,14 +55,25 @@ class Http1:
             headers={"user-agent": "atila"},
         )
 
-    async def open(
+    def open(
         self, name: str, method: str, url: str, headers: Headers, body: Body, *, raw: bool = False
-    ) -> _Incoming:
+    ) -> Coroutine[Any, Any, _Incoming]:
         if body is None or isinstance(body, bytes):
             data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
-            return await self._open(name, method, url, headers, data, raw)
+            return self._open(name, method, url, headers, data, raw)
         if isinstance(body, Stream):
-            return await self._open(name, method, url, headers, body.pieces(), raw)
+            return self._open(name, method, url, headers, body.pieces(), raw)
+        return self._open_files(name, method, url, headers, body, raw)
+
+    async def _open_files(
+        self,
+        name: str,
+        method: str,
+        url: str,
+        headers: Headers,
+        body: Path | Multipart,
+        raw: bool,
+    ) -> _Incoming:
         async with AsyncExitStack() as stack:
             data = await _opened(body, stack)
             return await self._open(name, method, url, headers, data, raw)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atila.http.methods import IDEMPOTENT
 from atila_tasks.web.payloads import Body, is_replayable
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from atila.http.exchange import Headers
     from atila_tasks.upstream.response_head import Reply
     from atila_tasks.web.http import Http
@@ -37,6 +39,6 @@ class HttpRequest:
         """Whether it may be sent twice (RFC 9110, section 9.2.2)."""
         return self.method in IDEMPOTENT and is_replayable(self.body)
 
-    async def carry_out(self, http: Http) -> Reply:
+    def carry_out(self, http: Http) -> Coroutine[Any, Any, Reply]:
         """Send it, and give the data of the answer."""
-        return await http.fetch(self)
+        return http.fetch(self)

@@ -11,6 +11,8 @@ from atila.values import json
 from atila_tasks.core.errors import BadResponse, UpstreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from atila.http.exchange import Headers
     from atila_tasks.upstream.response_head import Head
     from atila_tasks.web.payloads import Body
@@ -58,9 +60,9 @@ class Incoming(Protocol):
 class Connections(Protocol):
     """The connections to one server, or to any."""
 
-    async def open(
+    def open(
         self, name: str, method: str, url: str, headers: Headers, body: Body, *, raw: bool = False
-    ) -> Incoming:
+    ) -> Coroutine[Any, Any, Incoming]:
         """Send a request; returns when the head of the answer has come.
 
         Args:
