@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 import atila_tasks
 from atila import Atila, Was
+from atila.testing.waits import wait_until
 
 Run = Callable[..., Any]
 
@@ -61,6 +64,34 @@ def co_run(app: Atila) -> Run:
         return given[0]
 
     return run
+
+
+@pytest.fixture
+def leave_nothing() -> Iterator[Callable[..., None]]:
+    """Call it with an app and a handler, which answers 1: it is asked, and the test fails if a
+    request is kept, be it for the garbage collector. The last one may be, where asyncio keeps
+    a timer that was cancelled: but_last=1.
+    """
+
+    def ask(app: Atila, handler: Callable[[Was], Any], *, but_last: int = 0) -> None:
+        seen: list[weakref.ref[Was]] = []
+
+        @app.before_request
+        def note(was: Was) -> None:
+            seen.append(weakref.ref(was))
+
+        app.route("/")(handler)
+        client = app.test_client()
+        for _ in range(3):
+            response = client.get("/")
+            assert response.text == "1"
+        early = seen[: len(seen) - but_last]
+        wait_until(lambda: all(ref() is None for ref in early), "the requests are gone", 10)
+
+    gc.collect()
+    gc.disable()
+    yield ask
+    gc.enable()
 
 
 @pytest.fixture

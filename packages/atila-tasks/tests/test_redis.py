@@ -169,6 +169,15 @@ def test_a_command_that_takes_too_long_leaves_its_connection_usable(run: Run) ->
     assert values == [str(number) for number in range(8)]
 
 
+def test_no_connection_keeps_the_request_that_it_was_opened_for(
+    app: Atila, leave_nothing: Callable[..., None]
+) -> None:
+    async def ask(was: Was) -> str:
+        return str((await was.db("@myredis").echo("1")).fetch())
+
+    leave_nothing(app, ask, but_last=1)
+
+
 def test_more_tasks_than_connections(app: Atila, server: RedisServer, run: Run) -> None:
     def many(was: Was) -> Any:
         db = was.db("@myredis")

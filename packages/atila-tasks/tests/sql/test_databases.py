@@ -690,3 +690,15 @@ def test_an_interface_without_transactions(app: Atila) -> None:
         return ""
 
     assert app.test_client().get("/").status_code == 200
+
+
+def test_no_connection_keeps_the_request_that_it_was_opened_for(
+    app: Atila, postgresql: PostgreSQLServer, leave_nothing: Callable[..., None]
+) -> None:
+    app.alias("@pg", DB_PGSQL, [postgresql.address])
+
+    async def ask(was: Was) -> str:
+        task = await was.db("@pg").execute("SELECT $1::int AS a", 1)
+        return str(task.one().a)
+
+    leave_nothing(app, ask)

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -194,6 +195,7 @@ def _status_line(status: int) -> str:
     return line
 
 
+@lru_cache(256)
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key

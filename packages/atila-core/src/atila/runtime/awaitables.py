@@ -70,7 +70,7 @@ class Rest:
 
     Attributes:
         coroutine: the coroutine.
-        waits_for: what it has given to the event loop, to be woken when that has ended.
+        waits_for: the future that it has given to the event loop, to be woken by its end.
     """
 
     __slots__ = ("coroutine", "waits_for")

@@ -8,6 +8,7 @@ from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
 from atila.runtime.awaitables import Rest
+from atila.typevars import Value
 
 if TYPE_CHECKING:
     from atila import Was
@@ -56,3 +57,14 @@ def run_in(
                 awaited = run(send, value)
     except StopIteration as end:
         return end.value
+
+
+def outside(awaitable: Awaitable[Value]) -> Awaitable[Value]:
+    """Await something out of any request, such as a connection that lives for longer than the one
+    that needs it first: an event loop keeps the variables that it was opened with.
+    """
+    return run_in(Context(), awaitable, _nothing)
+
+
+def _nothing() -> None:
+    pass

@@ -41,7 +41,8 @@ class TaskLoop(CallQueue):
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         super().__init__("the task loop", log)
-        self.loop = loop if loop is not None else event_loops.make()
+        # One that is made for a request must not keep it.
+        self.loop = loop if loop is not None else Context().run(event_loops.make)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopped = False
         self._thread: threading.Thread | None = None

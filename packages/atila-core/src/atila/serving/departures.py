@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,8 @@ class Departures:
     def _start(self) -> None:
         if not self._is_sweeping:
             self._is_sweeping = True
-            self._loop.loop.call_later(SWEEP_SECONDS, self._sweep)
+            # Of no request: it would be kept until then.
+            self._loop.loop.call_later(SWEEP_SECONDS, self._sweep, context=Context())
 
     def _sweep(self) -> None:
         for watch in self._grown:

@@ -60,7 +60,7 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
         return otherwise
     in_rule = tuple((p.name, _converter(p), _kept(p), p.is_required) for p in plan.in_rule)
     in_query = tuple(
-        (p.name, p.key, _converter(p), _kept(p), p.is_required)
+        (p.name, p.key, _converter(p), _from_str(p), _kept(p), p.is_required)
         for p in parameters
         if p.place != places.PATH
     )
@@ -85,11 +85,15 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
                     values[name] = value
                 elif is_required:
                     return otherwise(was)
-            for name, key, convert, kept, is_required in in_query:
+            for name, key, convert, from_str, kept, is_required in in_query:
                 if key in query:
                     value = query[key]
-                    if convert is not None and type(value) is not kept:
-                        value = convert(value)
+                    kind = type(value)
+                    if kind is not kept and convert is not None:
+                        if kind is str and from_str is not None:
+                            value = from_str(value)
+                        else:
+                            value = convert(value)
                     values[name] = value
                     unknown -= 1
                 elif is_required:
@@ -207,6 +211,11 @@ def _converter(parameter: Parameter) -> Convert | None:
         return None
     where = places.PATH if parameter.place == places.PATH else places.QUERY
     return type.reader.of_text() or _by_reading(type, where, is_text=True)
+
+
+def _from_str(parameter: Parameter) -> Convert | None:
+    """The same for a str alone, as one step; None for none that is shorter."""
+    return None if parameter.type is None else parameter.type.reader.from_str
 
 
 def _kept(parameter: Parameter) -> type | None:

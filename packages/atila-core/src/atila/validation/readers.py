@@ -82,6 +82,11 @@ class Reader:
         """The type whose values in a query or path stay as they are; None if all must be read."""
         return None
 
+    @property
+    def from_str(self) -> Callable[[str], Any] | None:
+        """The same as `of_text`, for a str alone; None for none that is shorter."""
+        return None
+
     def check(self, value: Any, path: Path, reading: Reading) -> None:
         """Note the faults of a value of the right type."""
         for constraint in self.said.constraints:
@@ -199,6 +204,10 @@ class Scalar(Reader):
     def read_type(self) -> type | None:
         # As it came, or as the rule has converted it.
         return self._type if not self.said.constraints and self._type in (int, str) else None
+
+    @property
+    def from_str(self) -> Callable[[str], Any] | None:
+        return None if self.read_type is None else self._from_text
 
     def _plain(self, value: Any) -> Any:
         kind = type(value)

@@ -1,12 +1,18 @@
-"""A pool of connections to one server, for one event loop."""
+"""A pool of connections to one server, for one event loop.
+
+Connections and timers are of no request: the event loop keeps the variables that they were made
+with, and a request's are the whole of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from contextvars import Context
 from typing import Generic, Protocol, TypeVar
 
+from atila.runtime.context import outside
 from atila_tasks.core.errors import PoolExhausted
 
 
@@ -146,7 +152,7 @@ class Pool(Generic[C]):
         deadline = loop.time() + self._patience
         self._waiting.append((place, deadline))
         if self._alarm is None:
-            self._alarm = loop.call_at(deadline, self._give_up)
+            self._alarm = loop.call_at(deadline, self._give_up, context=Context())
         try:
             return await place
         except asyncio.CancelledError:
@@ -169,7 +175,7 @@ class Pool(Generic[C]):
         while self._waiting:
             place, deadline = self._waiting[0]
             if not place.done() and deadline > loop.time():
-                self._alarm = loop.call_at(deadline, self._give_up)
+                self._alarm = loop.call_at(deadline, self._give_up, context=Context())
                 return
             self._waiting.popleft()
             if not place.done():
@@ -178,7 +184,7 @@ class Pool(Generic[C]):
     async def _open_one(self) -> C:
         """Open one, for which there is room: it is counted already."""
         try:
-            connection = await self._connect()
+            connection = await outside(self._connect())
         except BaseException:
             self._opening -= 1
             self._pass_on()
@@ -203,7 +209,7 @@ class Pool(Generic[C]):
         loop = asyncio.get_running_loop()
         self._free.append((connection, loop.time()))
         if self._timer is None and self._idle < float("inf"):
-            self._timer = loop.call_later(self._idle, self._expire)
+            self._timer = loop.call_later(self._idle, self._expire, context=Context())
 
     def drop(self, connection: C) -> None:
         """Give back a connection that may not work any more: it is closed, and replaced when one
@@ -232,7 +238,9 @@ class Pool(Generic[C]):
         while self._free and loop.time() - self._free[0][1] >= self._idle:
             self.drop(self._free.popleft()[0])
         if self._free:
-            self._timer = loop.call_at(self._free[0][1] + self._idle, self._expire)
+            self._timer = loop.call_at(
+                self._free[0][1] + self._idle, self._expire, context=Context()
+            )
 
     async def close(self) -> None:
         """Close all connections, those given out as well."""

@@ -120,6 +120,8 @@ class PostgreSQL(SQLInterface):
                 database=member.path,
                 timeout=options["connect_timeout"],
                 statement_cache_size=options["statement_cache"],
+                # Else a timer for each, which keeps the request that was the first to send it.
+                max_cached_statement_lifetime=0,
                 ssl=options["ssl"],
                 server_settings=settings,
             )

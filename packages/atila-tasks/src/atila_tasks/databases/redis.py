@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 
 from atila import SetupError
 from atila.errors import caller
+from atila.runtime.context import outside
 from atila_tasks.core.errors import (
     DatabaseBusy,
     DatabaseError,
@@ -36,6 +37,20 @@ _OVERFLOW = re.compile("out of range|would overflow|string exceeds maximum")
 """The server's message about numbers that are too large for it."""
 
 
+class _Connection(redis.Connection):
+    """Is of no request, as those of `Pool`."""
+
+    async def connect(self) -> None:
+        await outside(super().connect())  # type: ignore[no-untyped-call]
+
+
+class _SSLConnection(redis.SSLConnection):
+    """The same over TLS."""
+
+    async def connect(self) -> None:
+        await outside(super().connect())  # type: ignore[no-untyped-call]
+
+
 class Redis(Interface):
     """A Redis server and the connections to it. A member is "[user:password@]host[:port][/number]",
     with the number of the database; requests are the commands of `redis.asyncio.Redis`.
@@ -55,7 +70,7 @@ class Redis(Interface):
 
     def __init__(self, alias: Alias, member: Member) -> None:
         super().__init__(alias, member)
-        kind = redis.SSLConnection if self.options["ssl"] else redis.Connection
+        kind = _SSLConnection if self.options["ssl"] else _Connection
         self._pool: Any = redis.BlockingConnectionPool(
             max_connections=self.options["max_conns"],
             timeout=self.options["pool_timeout"],

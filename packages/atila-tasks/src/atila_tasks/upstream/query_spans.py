@@ -16,7 +16,6 @@ from atila_tasks.upstream.interfaces import (
 )
 
 if TYPE_CHECKING:
-    from atila.runtime.spans import Spans
     from atila_tasks.upstream.aliases import Alias, Member
 
 _SYSTEMS = {
@@ -50,7 +49,7 @@ def traced(
 
 
 async def _within_span(
-    tracer: Spans, alias: Alias, member: Member, request: Any, work: Awaitable[Any]
+    tracer: spans.Spans, alias: Alias, member: Member, request: Any, work: Awaitable[Any]
 ) -> Any:
     text = getattr(request, "sql", "")
     operation = text.split(None, 1)[0] if text.strip() else request.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import Context
 from typing import TYPE_CHECKING, Protocol
 
 from atila.runtime.keeping import kept
@@ -90,7 +91,8 @@ class TimeLimit:
 
     def _wait_until(self, deadline: float) -> None:
         rest = max(0.0, deadline - time.monotonic())
-        self._timer = self._limits.loop.call_later(rest, self._look)
+        # Of no request: it would be kept until then.
+        self._timer = self._limits.loop.call_later(rest, self._look, context=Context())
 
     def _look(self) -> None:
         self._timer = None

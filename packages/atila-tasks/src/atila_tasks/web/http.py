@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from atila import Site
     from atila.http.exchange import Headers
-    from atila.runtime.spans import Spans
     from atila_tasks.upstream.interfaces import Start
     from atila_tasks.upstream.response_head import Head
     from atila_tasks.web.incoming import Connections, Incoming
@@ -141,7 +140,7 @@ class Http(Interface):
         return self._sent_within_span(spans.active, request, raw=raw)
 
     async def _sent_within_span(
-        self, tracer: Spans, request: HttpRequest, *, raw: bool
+        self, tracer: spans.Spans, request: HttpRequest, *, raw: bool
     ) -> Incoming:
         method, url = request.method, request.target
         address = urlsplit(url)

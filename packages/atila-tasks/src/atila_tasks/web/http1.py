@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
+from atila.runtime.context import outside
 from atila_tasks.core.errors import Unreachable, UpstreamError
 from atila_tasks.upstream.response_head import Head
 from atila_tasks.web.incoming import broken, reason
@@ -28,6 +29,15 @@ _LARGE = 1024 * 1024
 """Bytes above which aiohttp wants a body as a file, so as not to write all of it at once."""
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Its connections are of no request; an event loop keeps the variables that they are opened
+    with.
+    """
+
+    async def _create_connection(self, *args: Any) -> Any:
+        return await outside(super()._create_connection(*args))
+
+
 class Http1:
     """Connections to any server. Made on the task loop.
 
@@ -40,7 +50,7 @@ class Http1:
     def __init__(
         self, options: Mapping[str, Any], tls: ssl.SSLContext | None, per_host: int = 0
     ) -> None:
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=options["max_conns"],
             limit_per_host=per_host,
             keepalive_timeout=options["idle_timeout"],
