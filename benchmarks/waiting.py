@@ -23,15 +23,25 @@ from benchmarks.memory import snapshot
 from benchmarks.servers import HOST, ROOT, ServerFailed, running
 
 CONNECTIONS = 1_000
-PATH = "/late"
 WAVES = 5
 """The first opens the connections to the upstream and does not count."""
 STALLED = f"no answer in {STALL_SECONDS:.0f} s"
 
+YIELDING = "atila-granian-yielding"
+PATHS = {YIELDING: "/late-yielding"}
+"""The pages of those that have another than "/late"."""
+
 CONTESTANTS = (
     Contestant(
         "atila-granian",
-        "Atila coroutine · granian",
+        "Atila async def · granian",
+        f"{ATILA_SERVE} --engine granian --threads 4 benchmarks.apps.waiting_atila_app:app",
+        ("atila-tasks", "granian"),
+        "ours",
+    ),
+    Contestant(
+        YIELDING,
+        "Atila generator coroutine · granian",
         f"{ATILA_SERVE} --engine granian --threads 4 benchmarks.apps.waiting_atila_app:app",
         ("atila-tasks", "granian"),
         "ours",
@@ -69,13 +79,15 @@ class Waiting:
 
 def measure(contestant: Contestant, seconds: float) -> Waiting:
     """Let 1,000 requests in at once, several times, and then all the time."""
+    path = PATHS.get(contestant.name, "/late")
     with running(contestant) as server:
         address = (HOST, server.port)
+        request = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{server.port}\r\n\r\n".encode()
         with _connected(address) as sockets:
-            waves = [_wave(address, sockets) for _ in range(WAVES)][1:]
-        body = _ask(address)
+            waves = [_wave(request, sockets) for _ in range(WAVES)][1:]
+        body = _ask(address, request)
         before = _cpu(server.pid)
-        tally = Generator(address, PATH, body, CONNECTIONS).run(seconds)
+        tally = Generator(address, path, body, CONNECTIONS).run(seconds)
         used = _cpu(server.pid) - before
         stalled = tally.errors.pop(STALLED, 0)
         if tally.errors:
@@ -98,8 +110,7 @@ def _connected(address: tuple[str, int]) -> Iterator[list[socket.socket]]:
             one.close()
 
 
-def _wave(address: tuple[str, int], sockets: list[socket.socket]) -> float:
-    request = _request(address)
+def _wave(request: bytes, sockets: list[socket.socket]) -> float:
     received = dict.fromkeys(sockets, b"")
     with selectors.DefaultSelector() as selector:
         for one in sockets:
@@ -123,13 +134,9 @@ def _wave(address: tuple[str, int], sockets: list[socket.socket]) -> float:
         return time.perf_counter() - started
 
 
-def _request(address: tuple[str, int]) -> bytes:
-    return f"GET {PATH} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n\r\n".encode()
-
-
-def _ask(address: tuple[str, int]) -> bytes:
+def _ask(address: tuple[str, int], request: bytes) -> bytes:
     with socket.create_connection(address, timeout=10) as one:
-        one.sendall(_request(address))
+        one.sendall(request)
         data = b""
         while (answer := parse(data)) is None:
             data += one.recv(65536)

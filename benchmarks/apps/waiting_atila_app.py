@@ -1,4 +1,4 @@
-"""Atila: a generator coroutine that waits for another site."""
+"""Atila: an ``async def`` and a generator coroutine that wait for another site."""
 
 import os
 from typing import Any
@@ -11,8 +11,14 @@ UPSTREAM = os.environ["UPSTREAM"]
 app = Atila(__name__)
 
 
-@app.route("/late", coroutine=True)
-def late(was: Any) -> Any:
+@app.route("/late")
+async def late(was: Any) -> Any:
+    task = await was.stub("@upstream").get("/")
+    return was.API(task.fetch())
+
+
+@app.route("/late-yielding", coroutine=True)
+def late_yielding(was: Any) -> Any:
     with was.stub("@upstream") as stub:
         task = yield stub.get("/")
     return was.API(task.fetch())
