@@ -21,6 +21,13 @@ _KEPT = (datetime.datetime, datetime.date, datetime.time, Decimal, uuid.UUID)
 
 def is_model(kind: type) -> bool:
     """Whether the values of a class are models."""
+    # For mypy, a class may have no hash.
+    hashable: Any = kind
+    return _is_model(hashable)
+
+
+@lru_cache(maxsize=1024)
+def _is_model(kind: type) -> bool:
     return (
         issubclass(kind, msgspec.Struct)
         or dataclasses.is_dataclass(kind)
