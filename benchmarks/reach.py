@@ -200,7 +200,7 @@ def _growth_of_bare(one: Recorded) -> float | None:
 
 LIFE = (
     LifeBar(
-        "a call of another server within a coroutine",
+        "a call of another server, `async def`",
         "FastAPI with aiohttp",
         "1.2",
         lambda one: _quotient(
@@ -212,6 +212,16 @@ LIFE = (
             one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
             one.life("upstream", RSGI_FUNCTION, "cpu_ms"),
         ),
+    ),
+    LifeBar(
+        "the same by a generator coroutine, which begins in a worker thread",
+        "FastAPI with aiohttp",
+        "1.2",
+        lambda one: _quotient(
+            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
+            one.life("upstream", "atila-granian-yielding", "cpu_ms"),
+        ),
+        lambda figure: figure >= 1.2,
     ),
     LifeBar(
         "WebSocket echo",

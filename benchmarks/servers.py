@@ -89,13 +89,17 @@ def _arguments(contestant: Contestant, port: int) -> list[str]:
 
 
 def _environment(home: str) -> dict[str, str]:
-    """A home of its own (some servers keep locks and sockets there), and the apps importable."""
+    """A home of its own (some servers keep locks and sockets there), and the apps importable.
+
+    Sources that lie here are compiled once, as those that pip has installed.
+    """
     return {
         **os.environ,
         "HOME": home,
         "PYTHONUSERBASE": site.getuserbase(),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 
