@@ -156,17 +156,19 @@ def json(app: Atila, listen: Fixture) -> str:
     """An alias of a server of JSON-RPC."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        assert "content-type: application/json" in head
-        length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-        calls = orjson.loads(await reader.readexactly(length))
-        if isinstance(calls, list):
-            body = orjson.dumps([_answered(call) for call in reversed(calls)])
-        else:
-            body = orjson.dumps(_answered(calls))
-        status = b"500 No" if b'"error"' in body and not isinstance(calls, list) else b"200 OK"
-        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % (status, len(body)) + body)
+        # A connection that ends without a word may end beneath the next request.
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            assert "content-type: application/json" in head
+            length = int(head.partition("content-length:")[2].partition("\r\n")[0])
+            calls = orjson.loads(await reader.readexactly(length))
+            if isinstance(calls, list):
+                body = orjson.dumps([_answered(call) for call in reversed(calls)])
+            else:
+                body = orjson.dumps(_answered(calls))
+            status = b"500 No" if b'"error"' in body and not isinstance(calls, list) else b"200 OK"
+            head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            writer.write(head % (status, len(body)) + body)
 
     app.alias("@json", "*http", f"127.0.0.1:{listen(serve)}")
     return "@json"

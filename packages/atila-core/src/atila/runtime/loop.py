@@ -126,7 +126,8 @@ class TaskLoop(CallQueue):
         """Count the running task, which is the server's, among ours until it is let go: `cancel`
         ends it, too.
         """
-        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # There is one.
+        # Of this loop, which in the child of a fork, that is to end, is none that runs.
+        task: asyncio.Task[Any] = asyncio.current_task(self.loop)  # type: ignore[assignment]
         self._tasks.add(task)
         return task
 
