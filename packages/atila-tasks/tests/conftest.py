@@ -69,11 +69,11 @@ def co_run(app: Atila) -> Run:
 @pytest.fixture
 def leave_nothing() -> Iterator[Callable[..., None]]:
     """Call it with an app and a handler, which answers 1: it is asked, and the test fails if a
-    request is kept, be it for the garbage collector. The last one may be, where asyncio keeps
-    a timer that was cancelled: but_last=1.
+    request is kept, be it for the garbage collector. asyncio keeps a timer that was cancelled, and
+    its request, until it looks for the next one: asks_on=True has it look.
     """
 
-    def ask(app: Atila, handler: Callable[[Was], Any], *, but_last: int = 0) -> None:
+    def ask(app: Atila, handler: Callable[[Was], Any], *, asks_on: bool = False) -> None:
         seen: list[weakref.ref[Was]] = []
 
         @app.before_request
@@ -83,10 +83,15 @@ def leave_nothing() -> Iterator[Callable[..., None]]:
         app.route("/")(handler)
         client = app.test_client()
         for _ in range(3):
-            response = client.get("/")
-            assert response.text == "1"
-        early = seen[: len(seen) - but_last]
-        wait_until(lambda: all(ref() is None for ref in early), "the requests are gone", 10)
+            assert client.get("/").text == "1"
+        early = seen[:]
+
+        def are_gone() -> bool:
+            if asks_on:
+                client.get("/")
+            return all(ref() is None for ref in early)
+
+        wait_until(are_gone, "the requests are gone", 10)
 
     gc.collect()
     gc.disable()

@@ -175,7 +175,7 @@ def test_no_connection_keeps_the_request_that_it_was_opened_for(
     async def ask(was: Was) -> str:
         return str((await was.db("@myredis").echo("1")).fetch())
 
-    leave_nothing(app, ask, but_last=1)
+    leave_nothing(app, ask, asks_on=True)
 
 
 def test_more_tasks_than_connections(app: Atila, server: RedisServer, run: Run) -> None:

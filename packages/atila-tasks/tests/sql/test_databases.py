@@ -11,6 +11,7 @@ import pickle
 import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from atila_tasks import (
     alias,
 )
 from atila_tasks.databases.sql.rows import Row
+from atila_tasks.databases.sqlite import SQLiteConnection
 from atila_tasks.testing import PostgreSQLServer
 from atila_tasks.upstream.balancing import seats_of
 
@@ -702,3 +704,20 @@ def test_no_connection_keeps_the_request_that_it_was_opened_for(
         return str(task.one().a)
 
     leave_nothing(app, ask)
+
+
+def test_many_connections_begin_with_a_new_database_at_once(tmp_path: Path) -> None:
+    options = {"busy_timeout": 30.0, "foreign_keys": True}
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(30):
+            begin = threading.Barrier(8)
+
+            def opened(path: str = str(tmp_path / f"{number}.db"), gate: Any = begin) -> None:
+                connection = SQLiteConnection(path, threads)
+                gate.wait()
+                connection.open(options, writes=True)
+                connection.run("CREATE TABLE IF NOT EXISTS a (b)", ())
+                connection.terminate()
+
+            for each in [threads.submit(opened) for _ in range(8)]:
+                each.result()

@@ -8,6 +8,7 @@ import datetime
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MEMORY = ":memory:"
+_TRY_AGAIN = 0.002
+"""Seconds between two attempts to begin with a database."""
 INTERRUPT_AGAIN = 0.02
 """Seconds between two tries to interrupt a statement: one that has not begun yet does not feel it.
 """
@@ -180,6 +183,24 @@ class SQLite(SQLInterface):
         self._threads.shutdown(wait=False)
 
 
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Have a database keep a log of writes, so that they do not hold up those that read.
+
+    SQLite itself does not wait where several connections begin with it at once.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                raise
+            time.sleep(_TRY_AGAIN)
+        else:
+            return
+
+
 class SQLiteConnection:
     """A connection, used by one thread at a time.
 
@@ -217,7 +238,7 @@ class SQLiteConnection:
         )
         self._connection = connection
         connection.execute(f"PRAGMA foreign_keys = {'ON' if options['foreign_keys'] else 'OFF'}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection, options["busy_timeout"])
         connection.execute("PRAGMA synchronous = NORMAL")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
