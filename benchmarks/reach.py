@@ -198,29 +198,27 @@ def _growth_of_bare(one: Recorded) -> float | None:
     return _grown(one, RSGI_FUNCTION)
 
 
+def _call_of(contestant: str) -> Callable[[Recorded], float | None]:
+    return lambda one: _quotient(
+        one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
+        one.life("upstream", contestant, "cpu_ms"),
+    )
+
+
 LIFE = (
     LifeBar(
         "a call of another server, `async def`",
         "FastAPI with aiohttp",
         "1.2",
-        lambda one: _quotient(
-            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
-            one.life("upstream", DEFAULT, "cpu_ms"),
-        ),
+        _call_of(DEFAULT),
         lambda figure: figure >= 1.2,
-        lambda one: _quotient(
-            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
-            one.life("upstream", RSGI_FUNCTION, "cpu_ms"),
-        ),
+        _call_of(RSGI_FUNCTION),
     ),
     LifeBar(
         "the same by a generator coroutine, which begins in a worker thread",
         "FastAPI with aiohttp",
         "1.2",
-        lambda one: _quotient(
-            one.life("upstream", "fastapi-aiohttp", "cpu_ms"),
-            one.life("upstream", "atila-granian-yielding", "cpu_ms"),
-        ),
+        _call_of("atila-granian-yielding"),
         lambda figure: figure >= 1.2,
     ),
     LifeBar(

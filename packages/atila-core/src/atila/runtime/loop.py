@@ -126,7 +126,7 @@ class TaskLoop(CallQueue):
         """Count the running task, which is the server's, among ours until it is let go: `cancel`
         ends it, too.
         """
-        # Of this loop, which in the child of a fork, that is to end, is none that runs.
+        # The loop is named: none runs in a forked child, which is to end. Callers are in a task.
         task: asyncio.Task[Any] = asyncio.current_task(self.loop)  # type: ignore[assignment]
         self._tasks.add(task)
         return task

@@ -38,7 +38,7 @@ _OVERFLOW = re.compile("out of range|would overflow|string exceeds maximum")
 
 
 class _Connection(redis.Connection):
-    """Is of no request, as those of `Pool`."""
+    """Is of no request, as those of `Pool`. `connect` of redis has no types."""
 
     async def connect(self) -> None:
         await outside(super().connect())  # type: ignore[no-untyped-call]
