@@ -39,6 +39,23 @@ def test_servers_import_no_setuptools_and_nothing_heavy_that_an_app_may_not_need
     ], done.stderr
 
 
+def test_an_app_imports_no_library_that_few_of_them_need() -> None:
+    unwanted = (
+        *("cryptography", "defusedxml", "jinja2", "jsonrpclib", "jwt", "pyotp", "urllib.request"),
+        *("xmlrpc.client", "xmlrpc.server", "atila.serving.masking"),
+    )
+    code = (
+        "import atila, atila_auth, atila_render, atila_tasks, atila_ws, sys\n"
+        "app = atila.Atila(__name__)\n"
+        "app.route('/')(lambda was: '')\n"
+        "app.site.start_up()\n"
+        f"print([name for name in {unwanted} if name in sys.modules])\n"
+        "app.site.shutdown()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_the_real_class_stays_where_setuptools_came_first() -> None:
     code = (
         "from setuptools.command import easy_install\n"

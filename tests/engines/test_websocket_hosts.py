@@ -29,7 +29,7 @@ NOT_AGAIN = Retry(NoBackoff(), 0)
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis."""
     folder = tmp_path_factory.mktemp("redis")
-    server = Redis(str(folder / "test.db"))
+    server = Redis(str(folder / "test.db"), retry=None)
     yield f"unix://{server.socket_file}?prefix=hosts"
     server.set_retry(NOT_AGAIN)
     server.shutdown()

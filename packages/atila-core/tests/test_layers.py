@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from atila import PROTOCOL, Atila, Layer, MissingLayer, Parts, SetupError, Steps, Was, made
-from atila.known_layers import KNOWN
+from atila.known_layers import KNOWN, Known
+from atila.layers import preload
 
 NONE = dict.fromkeys(("auth", "render", "tasks", "ws"))
 
@@ -53,6 +54,16 @@ def test_two_of_one_name_are_a_conflict_until_one_is_chosen(install) -> None:
     for words in ("colour-one", "colour-two", 'Atila(__name__, layers={"colour": "colour-two"})'):
         assert words in str(caught.value)
     assert origin(Atila(__name__, layers={**NONE, "colour": "colour-two"})) == "colour-two"
+
+
+def test_only_layers_of_this_project_are_imported_in_advance(install, monkeypatch) -> None:
+    for name in ("colour", "shape"):
+        install(f"{name}-one", name)
+    install("broken-one", "broken", "raise RuntimeError")
+    for name in ("colour", "broken"):
+        monkeypatch.setitem(KNOWN, name, Known(f"{name}-one"))
+    preload()
+    assert ("colour_one" in sys.modules, "shape_one" in sys.modules) == (True, False)
 
 
 def test_a_layer_is_left_out(install) -> None:

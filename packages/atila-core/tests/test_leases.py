@@ -24,7 +24,7 @@ NO_LAYERS = dict.fromkeys(("auth", "render", "tasks", "ws"))
 @pytest.fixture(params=["local", "embedded", "redis"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
     if request.param == "redis":
-        server = Redis(str(tmp_path / "test.db"))
+        server = Redis(str(tmp_path / "test.db"), retry=None)
         shared: Shared = RedisShared(f"unix://{server.socket_file}")
         yield shared
         shared.close()

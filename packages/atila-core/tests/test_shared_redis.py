@@ -17,7 +17,7 @@ NOT_AGAIN = Retry(NoBackoff(), 0)
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"))
+    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"), retry=None)
     yield f"unix://{with_server.socket_file}"
     with_server.set_retry(NOT_AGAIN)
     with_server.shutdown()

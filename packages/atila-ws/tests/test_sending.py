@@ -247,7 +247,7 @@ class Worker:
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
-    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"))
+    with_server = Redis(str(tmp_path_factory.mktemp("redis") / "test.db"), retry=None)
     yield f"unix://{with_server.socket_file}"
     with_server.set_retry(NOT_AGAIN)
     with_server.shutdown()

@@ -9,11 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    version,
+)
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -257,13 +263,23 @@ def _changed_at(folder: str) -> int:
 
 @lru_cache(maxsize=8)
 def _offers(folders: tuple[tuple[str, int], ...]) -> tuple[Offer, ...]:
-    """The layers in these folders, read once as long as nothing is installed: each look goes
-    through the files of all that is there, some 50 µs for each distribution.
-    """
-    entries = entry_points(group=GROUP)
+    """The layers in these folders. Of a distribution in two of them the first counts."""
+    first = [distribution(name) for folder in folders for name in _with_layers(*folder)]
     return tuple(
-        (each, each.dist.name if each.dist is not None else each.value) for each in entries
+        (entry, name)
+        for name, each in {each.name: each for each in first}.items()
+        for entry in each.entry_points.select(group=GROUP)
     )
+
+
+@lru_cache(maxsize=256)
+def _with_layers(folder: str, changed_at: int) -> tuple[str, ...]:
+    """The distributions in a folder that have layers, read once as long as nothing is installed
+    there: each look goes through the files of all of them, some 50 µs for each.
+    """
+    found = distributions(path=[folder])
+    named = (each for each in found if each.entry_points.select(group=GROUP))
+    return tuple(each.name for each in named if each.name)
 
 
 def find(choice: LayerChoice) -> dict[str, Layer]:
@@ -285,6 +301,17 @@ def find(choice: LayerChoice) -> dict[str, Layer]:
         elif chosen is not None:
             layers[name] = _load(_pick(name, offers.get(name, []), chosen))
     return layers
+
+
+def preload() -> None:
+    """Import the layers of this project that are installed, in a process whose forks make apps. One
+    that cannot be imported is an error of the app that wants it.
+    """
+    for entry, name in _installed_offers():
+        known = KNOWN.get(entry.name)
+        if known is not None and known.distribution == name:
+            with suppress(Exception):
+                entry.load()
 
 
 def _pick(name: str, offers: Sequence[Offer], chosen: object) -> Offer:

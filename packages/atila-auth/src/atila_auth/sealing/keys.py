@@ -6,9 +6,6 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from atila import SetupError
 from atila.routing.handler_source import names_used
 
@@ -128,6 +125,9 @@ def derive(secret: str, purpose: str, size: int = 32) -> bytes:
         purpose: the purpose of the key: "session".
         size: the size of the key, in bytes.
     """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     info = b"atila-auth 1 " + purpose.encode()
     raw = secret.encode("utf-8", "surrogatepass")
     return HKDF(SHA256(), size, salt=None, info=info).derive(raw)

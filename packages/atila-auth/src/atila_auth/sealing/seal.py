@@ -10,10 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
-from atila import SetupError
 from atila.values import json
 from atila_auth.sealing.keys import Secrets, derive
 
@@ -43,13 +40,9 @@ class Sealer:
     __slots__ = ("_ciphers",)
 
     def __init__(self, secrets: Sequence[str], purpose: str) -> None:
-        try:
-            self._ciphers = [AESGCMSIV(derive(secret, purpose)) for secret in secrets]
-        except UnsupportedAlgorithm as error:
-            raise SetupError(
-                "the cryptography library of this machine is built with an OpenSSL before 3.2,"
-                " which has no AES-GCM-SIV. Mend: pip install --only-binary :all: cryptography"
-            ) from error
+        from atila_auth.sealing.cipher import Cipher
+
+        self._ciphers = [Cipher(derive(secret, purpose)) for secret in secrets]
 
     def seal(self, value: Any, context: str = "") -> str:
         """Seal a value: letters, digits, "-" and "_" (RFC 4648, section 5).
@@ -83,11 +76,9 @@ class Sealer:
             return None
         nonce, sealed = raw[1 : 1 + _NONCE], raw[1 + _NONCE :]
         for cipher in self._ciphers:
-            try:
-                content = cipher.decrypt(nonce, sealed, _VERSION + context.encode())
-            except InvalidTag:
-                continue
-            return json.loads(content)
+            content = cipher.decrypt(nonce, sealed, _VERSION + context.encode())
+            if content is not None:
+                return json.loads(content)
         return None
 
     def __repr__(self) -> str:

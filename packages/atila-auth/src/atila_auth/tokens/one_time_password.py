@@ -11,12 +11,12 @@ import hmac
 import time
 from typing import TYPE_CHECKING
 
-import pyotp
-
 from atila_auth.protection.rate_limit import _address as address_of
 from atila_auth.sealing import keys, revocations
 
 if TYPE_CHECKING:
+    from pyotp import TOTP
+
     from atila import Was
 
 INTERVAL = 30
@@ -39,6 +39,13 @@ def otp_secret(secret_key: str) -> str:
     return base64.b32encode(keys.derive(secret_key, "otp", 20)).decode()
 
 
+def _totp(secret: str) -> TOTP:
+    # Imported when first needed: most processes have no use for it.
+    from pyotp import TOTP
+
+    return TOTP(otp_secret(secret), interval=INTERVAL)
+
+
 def generate_otp(secret_key: str) -> str:
     """The password of this moment, for a client: `from atila.was import generate_otp`.
 
@@ -50,7 +57,7 @@ def generate_otp(secret_key: str) -> str:
     """
     if not secret_key:
         raise ValueError("generate_otp wants the secret of the app")
-    return pyotp.TOTP(otp_secret(secret_key), interval=INTERVAL).at(int(time.time()))
+    return _totp(secret_key).at(int(time.time()))
 
 
 def generate(was: Was, secret_key: str | None = None) -> str:
@@ -101,7 +108,7 @@ def _interval(otp: str | None, secret: str, present: int) -> int | None:
     """The interval that a password is of; None if it is none."""
     if not isinstance(otp, str) or len(otp) != 6 or not otp.isascii() or not otp.isdecimal():
         return None
-    totp = pyotp.TOTP(otp_secret(secret), interval=INTERVAL)
+    totp = _totp(secret)
     found = None
     for at in range(present - TOLERANCE, present + TOLERANCE + 1):
         # All of them, so that the time it takes does not tell which.

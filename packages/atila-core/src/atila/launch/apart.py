@@ -17,12 +17,15 @@ LOOK_SECONDS = 0.2
 """Pause between two looks whether this process still has its parent."""
 
 
-def call_apart(function: Callable[..., Value], *args: Any) -> Value:
+def call_apart(
+    function: Callable[..., Value], *args: Any, meanwhile: Callable[[], object] | None = None
+) -> Value:
     """The result of a function, which is called in a process that ends with this one.
 
     Args:
         function: a function of a module.
         args: its arguments; they and the result must be such that pickle can send.
+        meanwhile: called here while it runs.
 
     Raises:
         SetupError: the process ended without a result.
@@ -35,6 +38,8 @@ def call_apart(function: Callable[..., Value], *args: Any) -> Value:
     process.start()
     sending.close()
     try:
+        if meanwhile is not None:
+            meanwhile()
         error, result = receiving.recv()
     except EOFError:
         process.join()

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import dotenv
 
+from atila import layers
 from atila.app import environment
 from atila.errors import SetupError
 from atila.launch import failures, ports, reloading, script, tls
@@ -170,11 +171,17 @@ def serve(
             os.environ[name] = value
     with _mistakes_printed():
         event_loops.asked()
-        settings = script.settle(target, options, engine)
         if engine == "granian":
+            from atila.launch.granian import prepare
             from atila.launch.granian import serve as serve_with
+
+            # Else each process that is forked here would import them by itself.
+            layers.preload()
+            settings = script.settle(target, options, engine, prepare)
         else:
             from atila.skitai.serve import serve as serve_with
+
+            settings = script.settle(target, options, engine)
         if disable_static:
             os.environ[static.DISABLE] = "1"
         if settings.uds is None:

@@ -6,10 +6,12 @@ finds the new code; environment variables pass the settings to the workers.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import signal
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ HEAD_SIZE = 400 * 1024
 """Bytes of the head of a request over HTTP/2, about as many as granian takes over HTTP/1.1; its own
 default is 16 MiB, which any client could make it hold.
 """
+
+
+def prepare() -> None:
+    """Import granian in advance, if it is there."""
+    with suppress(ImportError):
+        importlib.import_module("atila.launch.granian_master")
 
 
 def serve(settings: script.Settings) -> None:
@@ -69,6 +77,8 @@ def serve(settings: script.Settings) -> None:
         watching["reload_paths"] = [Path(place) for place in places]
         watching["reload_filter"] = _python_filter()
     with _claimed(settings), server_run.running() as folder:
+        # Workers collect their garbage before they serve, and need not look at all of this.
+        gc.freeze()
         Master(
             folder,
             target=f"{granian_worker.__name__}:{granian_worker.make_service.__name__}",

@@ -10,7 +10,7 @@ import builtins
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -293,7 +293,7 @@ def run_script(path: str) -> None:
     exec(compile(Path(path).read_bytes(), path, "exec"), main.__dict__)  # noqa: S102 - it is asked for
 
 
-def examine(target: str) -> dict[str, Any]:
+def examine(target: str, meanwhile: Callable[[], object] | None = None) -> dict[str, Any]:
     """Read a target in a process of its own, and give the options of its `run`, as PLACES where the
     mounted packages are, as PORTS where settings have further servers listen, and as GIVEN which
     options there are, and where.
@@ -301,11 +301,15 @@ def examine(target: str) -> dict[str, Any]:
     The caller stays without the app, so that each worker it forks loads it afresh; but a mistake is
     raised at once, and once.
 
+    Args:
+        target: see `read`.
+        meanwhile: called while the other process reads it.
+
     Raises:
         SetupError: as `read`, or an app has a mistake in it.
         ProjectFailed: the code of the project raises an error.
     """
-    return call_apart(_examine, target)
+    return call_apart(_examine, target, meanwhile=meanwhile)
 
 
 @contextlib.contextmanager
@@ -394,13 +398,24 @@ class Settings:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
-def settle(target: str, options: Mapping[str, Any], engine: str) -> Settings:
+def settle(
+    target: str,
+    options: Mapping[str, Any],
+    engine: str,
+    meanwhile: Callable[[], object] | None = None,
+) -> Settings:
     """How to serve a target: as the command line says, or else its script, or else by default.
+
+    Args:
+        target: see `read`.
+        options: those of the command line.
+        engine: the server.
+        meanwhile: called while the target is read.
 
     Raises:
         SetupError: see `examine`, `tls.settle` and `run_options.check_engine`.
     """
-    asked = examine(target)
+    asked = examine(target, meanwhile)
     if WRAPPED in asked and engine != "granian":
         named.load_app(target)
     names, run_at = asked[GIVEN]

@@ -22,7 +22,6 @@ import orjson
 from atila.http.loopback import is_local
 from atila.http.response import HTML, JSON
 from atila.serving import page_look
-from atila.serving.masking import Masking
 
 if TYPE_CHECKING:
     from atila import Was
@@ -94,6 +93,9 @@ class _Failure:
 
     def __init__(self, was: Was, error: BaseException) -> None:
         self._was = was
+        # Imported at first use: it takes 3 ms of a start, and most processes show no such page.
+        from atila.serving.masking import Masking
+
         self._masking = Masking()
         self._chain = list(_chain(error))
         self._request = list(_request(was))

@@ -9,7 +9,6 @@ from atila.errors import parse_status
 from atila.http.forms import JSON_TYPE
 from atila.http.response import ANSWERED, is_unset
 from atila_render.data.negotiation import negotiated, takes_first
-from atila_render.data.xml import to_xml
 from atila_render.settings import settings_of
 
 if TYPE_CHECKING:
@@ -130,6 +129,9 @@ def respond(was: Was, value: Any) -> Any:
     to_json = settings_of(was.app).to_json
     if kind == JSON_TYPE or not _XML.fullmatch(kind):
         return to_json(value)
+    # Imported at first use: Python's writer of XML takes 10 ms of a start.
+    from atila_render.data.xml import to_xml
+
     return to_xml(value, to_json)
 
 

@@ -1,15 +1,16 @@
-"""Recognises XML-RPC and JSON-RPC requests by the media type of their body."""
+"""Recognises XML-RPC and JSON-RPC requests by the media type of their body, and loads what answers
+them only at the first one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError, SetupError
 from atila.app.settings import Setting, flag, names, number
 from atila.errors import nearest
 from atila.routing.router import Match, Route
-from atila_render.rpc import jsonrpc, xmlrpc
 
 if TYPE_CHECKING:
     from atila import Atila, Was
@@ -44,8 +45,6 @@ TYPES: dict[str, dict[str, bool]] = {
 }
 """Media types, and whether they make a request a call wherever it goes to."""
 
-_PROTOCOLS: dict[str, Any] = {"xmlrpc": xmlrpc, "jsonrpc": jsonrpc}
-
 
 def finders(app: Atila) -> dict[str, Finder]:
     """The finders of calls, by media type, for the protocols that an app takes.
@@ -70,14 +69,19 @@ def finders(app: Atila) -> dict[str, Finder]:
 
 
 def _endpoint(app: Atila, name: str) -> Endpoint:
-    protocol = _PROTOCOLS[name]
-    answer: Callable[[Was], Any] = protocol.answer
-
     def dispatch(was: Was) -> Any:
-        return answer(was)
+        return _protocol(name).answer(was)
+
+    def answer_error(was: Was, error: HTTPError) -> object:
+        return _protocol(name).answer_error(was, error)
 
     route = Route("", dispatch, ("POST",), name=name, automatic=True)
-    return app.endpoint_for(route).for_calls(dispatch, protocol.answer_error)
+    return app.endpoint_for(route).for_calls(dispatch, answer_error)
+
+
+def _protocol(name: str) -> Any:
+    """The module of a protocol."""
+    return import_module(f"atila_render.rpc.{name}")
 
 
 def _everywhere(endpoint: Endpoint, media: str) -> Finder:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any
-from xmlrpc import client as xmlrpc
-
-from defusedxml.xmlrpc import DefusedExpatParser
-from jsonrpclib.jsonrpc import Payload, ProtocolError, check_for_errors
 
 from atila.values import json
-from atila_tasks.core.errors import BadResponse, RpcError, UpstreamStatus
+from atila_tasks.core.errors import UpstreamStatus
 from atila_tasks.upstream.access import Access
 from atila_tasks.upstream.calls import DEFAULT_TIMEOUT
 from atila_tasks.upstream.interfaces import WithBlock
@@ -27,8 +22,6 @@ if TYPE_CHECKING:
     from atila_tasks.core.waitable import Waitable
     from atila_tasks.web.http import Http
     from atila_tasks.web.stubs import Sending
-
-_ids = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +97,11 @@ class RpcStub(WithBlock):
     def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
         if kwargs:
             raise TypeError("methods of XML-RPC take no arguments by name")
-        body = xmlrpc.dumps(tuple(args), name, allow_none=True).encode()
-        return self._send(body, lambda server, data: _from_xml(server, name, data))
+        messages = _messages()
+        return self._send(
+            messages.xml_call(name, args),
+            lambda server, data: messages.xml_result(server, name, data),
+        )
 
     def _send(self, body: bytes, decode: Callable[[str, bytes], Any]) -> Waitable:
         options = self._options
@@ -126,10 +122,10 @@ class JsonRpcStub(RpcStub):
     _content_type = "application/json"
 
     def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
-        call = _json_call(name, args, kwargs)
+        messages = _messages()
+        call = messages.json_call(name, args, kwargs)
         return self._send(
-            json.dumps(call),
-            lambda server, data: _result(server, call, _json(server, data)),
+            json.dumps(call), lambda server, data: messages.json_result(server, call, data)
         )
 
     def _batch(self, calls: Sequence[tuple[Any, ...]]) -> Waitable:
@@ -141,12 +137,20 @@ class JsonRpcStub(RpcStub):
         Returns:
             A task whose data is a list: the results, or the `RpcError` of a failed call.
         """
-        made = [_json_call(call[0], call[1:], {}) for call in calls]
+        messages = _messages()
+        made = [messages.json_call(call[0], call[1:], {}) for call in calls]
         if not made:
             raise ValueError("a batch has at least one call")
         return self._send(
-            json.dumps(made), lambda server, data: _results(server, made, _json(server, data))
+            json.dumps(made), lambda server, data: messages.json_results(server, made, data)
         )
+
+
+def _messages() -> Any:
+    # Imported at the first call: the libraries of both protocols take 20 ms of a start.
+    from atila_tasks.web import rpc_messages
+
+    return rpc_messages
 
 
 def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
@@ -158,74 +162,6 @@ def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
         A task whose data is a list: the results, or the `RpcError` of a failed call.
     """
     return stub._batch(calls)
-
-
-def _from_xml(server: str, name: str, body: bytes) -> Any:
-    target = xmlrpc.Unmarshaller(use_builtin_types=True)
-    failed: BadResponse
-    try:
-        # Neither entities nor a document type: both are ways to make a small text a large one.
-        parser = DefusedExpatParser(target, forbid_dtd=True)
-        parser.feed(body)
-        parser.close()
-        (value,) = target.close()
-    except xmlrpc.Fault as fault:
-        failed = RpcError(f"{name}() failed at {server}", fault.faultCode, str(fault.faultString))
-    except Exception:
-        failed = BadResponse(f"{server} answered no XML-RPC")
-    else:
-        return value
-    raise failed
-
-
-def _json_call(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    if args and kwargs:
-        raise TypeError("methods of JSON-RPC take arguments by position or by name, not both")
-    call: dict[str, Any] = Payload(next(_ids), 2.0).request(name, kwargs or list(args))
-    return call
-
-
-def _json(server: str, body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except json.NotJSON:
-        raise BadResponse(f"{server} answered malformed JSON") from None
-
-
-def _result(server: str, call: dict[str, Any], answer: Any) -> Any:
-    """The result of a call, from its answer (JSON-RPC 2.0, section 5; or 1.0)."""
-    try:
-        check_for_errors(answer)
-    except ProtocolError as error:
-        raise _failed(f"{call['method']}() failed at {server}", answer["error"], error) from None
-    except Exception:
-        # No object, none of its members, a version to come, a code that is no number.
-        answer = None
-    if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != call["id"]:
-        raise BadResponse(f"{server} answered no JSON-RPC, or not to this call")
-    return answer["result"]
-
-
-def _failed(text: str, answered: Any, error: Exception) -> RpcError:
-    (fault,) = error.args
-    code, reason = fault[:2] if isinstance(fault, tuple) else (0, fault)
-    # Of the codes that the protocol reserves, the exception has no data.
-    data = answered.get("data") if isinstance(answered, dict) else None
-    return RpcError(text, code, str(reason), data)
-
-
-def _results(server: str, calls: Sequence[dict[str, Any]], answers: Any) -> list[Any]:
-    if not isinstance(answers, list):
-        # One error for the whole batch.
-        return [_result(server, calls[0], answers)]
-    by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-    results: list[Any] = []
-    for call in calls:
-        try:
-            results.append(_result(server, call, by_id.get(call["id"])))
-        except RpcError as error:
-            results.append(error)
-    return results
 
 
 class XmlRpc(Access):
