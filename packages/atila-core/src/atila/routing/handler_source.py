@@ -28,6 +28,7 @@ def names_used(handler: Callable[..., Any], names: Collection[str]) -> list[str]
     if not isinstance(code, CodeType) or not code.co_argcount or last.isdisjoint(_names_of(code)):
         return []
     # As inspect.getsource has it, which looks at the files of all modules before: 10 ms of a start.
+    linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, getattr(inside, "__globals__", None))
     try:
         block = inspect.getblock(lines[code.co_firstlineno - 1 :])

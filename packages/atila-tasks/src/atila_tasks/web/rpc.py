@@ -1,4 +1,7 @@
-"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers as tasks."""
+"""`was.xmlrpc` and `was.jsonrpc`: methods of other servers as tasks.
+
+`rpc_messages` is imported at the first call: the libraries of both protocols take 20 ms of a start.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,8 @@ class RpcStub(WithBlock):
     def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
         if kwargs:
             raise TypeError("methods of XML-RPC take no arguments by name")
-        messages = _messages()
+        from atila_tasks.web import rpc_messages as messages
+
         return self._send(
             messages.xml_call(name, args),
             lambda server, data: messages.xml_result(server, name, data),
@@ -122,7 +126,8 @@ class JsonRpcStub(RpcStub):
     _content_type = "application/json"
 
     def _call(self, name: str, args: Any, kwargs: Any) -> Waitable:
-        messages = _messages()
+        from atila_tasks.web import rpc_messages as messages
+
         call = messages.json_call(name, args, kwargs)
         return self._send(
             json.dumps(call), lambda server, data: messages.json_result(server, call, data)
@@ -137,20 +142,14 @@ class JsonRpcStub(RpcStub):
         Returns:
             A task whose data is a list: the results, or the `RpcError` of a failed call.
         """
-        messages = _messages()
+        from atila_tasks.web import rpc_messages as messages
+
         made = [messages.json_call(call[0], call[1:], {}) for call in calls]
         if not made:
             raise ValueError("a batch has at least one call")
         return self._send(
             json.dumps(made), lambda server, data: messages.json_results(server, made, data)
         )
-
-
-def _messages() -> Any:
-    # Imported at the first call: the libraries of both protocols take 20 ms of a start.
-    from atila_tasks.web import rpc_messages
-
-    return rpc_messages
 
 
 def batch(stub: JsonRpcStub, *calls: tuple[Any, ...]) -> Waitable:
