@@ -29,6 +29,8 @@ NAMES = {
     WSGI: "`def` on granian's WSGI",
 }
 
+OTHERS = (INLINE, ASYNC, WSGI)
+
 PEERS = {
     "emmett55-granian": "emmett55, granian",
     "blacksheep-granian": "BlackSheep, granian",
@@ -104,7 +106,9 @@ def table(pythons: list[Recorded]) -> str:
         "|---|---|---|" + "---|" * len(heads) + "---|---|",
     ]
     lines += [_row_of(bar, pythons) for bar in _bars()]
-    lines += [_row_of_peer(peer, pythons) for peer in PEERS]
+    for peer in PEERS:
+        lines.append(_row_of_peer(NAMES[DEFAULT], (DEFAULT,), peer, IN_THREAD, pythons))
+        lines.append(_row_of_peer("the other three", OTHERS, peer, RSGI_FUNCTION, pythons))
     lines += [_row_of_tail(ours, pythons) for ours in NAMES]
     lines.append(_row_of_memory(pythons))
     lines += [_row_of_life(each, pythons) for each in LIFE]
@@ -142,16 +146,18 @@ def _row_of(bar: Bar, pythons: list[Recorded]) -> str:
     return _row(bar.work, bar.against, f"{bar.at_least:g}", cells, shown, verdict)
 
 
-def _row_of_peer(peer: str, pythons: list[Recorded]) -> str:
-    """All four kinds of handlers at the three small cases: the least and the greatest ratio."""
+def _row_of_peer(
+    work: str, kinds: tuple[str, ...], peer: str, limit: str, pythons: list[Recorded]
+) -> str:
+    """Kinds of handlers at the three small cases: the least and the greatest ratio."""
     cells, bare, all_ratios = [], [], []
     for one in pythons:
-        ratios = [one.ratio(case, ours, peer) for ours in NAMES for case in SMALL]
+        ratios = [one.ratio(case, ours, peer) for ours in kinds for case in SMALL]
         cells.append(_span(ratios))
-        bare.append(_span([one.ratio(case, RSGI_FUNCTION, peer) for case in SMALL]))
+        bare.append(_span([one.ratio(case, limit, peer) for case in SMALL]))
         all_ratios += ratios
     verdict = _verdict(all_ratios, lambda ratio: ratio > 1.0)
-    return _row("all four", PEERS[peer], "above 1", cells, " · ".join(bare), verdict)
+    return _row(work, PEERS[peer], "above 1", cells, " · ".join(bare), verdict)
 
 
 def _row_of_tail(ours: str, pythons: list[Recorded]) -> str:
