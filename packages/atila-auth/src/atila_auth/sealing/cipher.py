@@ -20,7 +20,7 @@ class Cipher:
         SetupError: the library of this machine does not have the algorithm.
     """
 
-    __slots__ = ("_aead", "encrypt")
+    __slots__ = ("_aead",)
 
     def __init__(self, key: bytes) -> None:
         try:
@@ -30,8 +30,10 @@ class Cipher:
                 "the cryptography library of this machine is built with an OpenSSL before 3.2,"
                 " which has no AES-GCM-SIV. Mend: pip install --only-binary :all: cryptography"
             ) from error
-        self.encrypt = self._aead.encrypt
-        """encrypt(nonce, content, bound) gives the bytes that `decrypt` takes."""
+
+    def encrypt(self, nonce: bytes, content: bytes, bound: bytes) -> bytes:
+        """The bytes that `decrypt` takes, with the same nonce and bound text."""
+        return self._aead.encrypt(nonce, content, bound)
 
     def decrypt(self, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
         """The content; None if it was not encrypted with this key, nonce and bound text."""

@@ -74,7 +74,18 @@ def json_results(server: str, calls: Sequence[dict[str, Any]], body: bytes) -> l
         RpcError: the batch failed as a whole.
         BadResponse: it is no answer.
     """
-    return _results(server, calls, _json(server, body))
+    answers = _json(server, body)
+    if not isinstance(answers, list):
+        # One error for the whole batch.
+        return [_result(server, calls[0], answers)]
+    by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+    results: list[Any] = []
+    for call in calls:
+        try:
+            results.append(_result(server, call, by_id.get(call["id"])))
+        except RpcError as error:
+            results.append(error)
+    return results
 
 
 def _json(server: str, body: bytes) -> Any:
@@ -104,17 +115,3 @@ def _failed(text: str, answered: Any, error: Exception) -> RpcError:
     # Of the codes that the protocol reserves, the exception has no data.
     data = answered.get("data") if isinstance(answered, dict) else None
     return RpcError(text, code, str(reason), data)
-
-
-def _results(server: str, calls: Sequence[dict[str, Any]], answers: Any) -> list[Any]:
-    if not isinstance(answers, list):
-        # One error for the whole batch.
-        return [_result(server, calls[0], answers)]
-    by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-    results: list[Any] = []
-    for call in calls:
-        try:
-            results.append(_result(server, call, by_id.get(call["id"])))
-        except RpcError as error:
-            results.append(error)
-    return results
