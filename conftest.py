@@ -62,7 +62,7 @@ def main_module() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Servers are forked but for what measures them."""
-    marks = (item.get_closest_marker(name) for name in ("measures", "memory"))
+    marks = (item.get_closest_marker(name) for name in ("few", "measures", "memory"))
     forkserver.is_used = not any(marks)
 
 

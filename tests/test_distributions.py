@@ -30,11 +30,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.served]
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environ}, capture_output=True, text=True
-    )
+    # What is imported again is compiled once, whatever is set for the tests.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environ}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def make_environment(folder: Path) -> None:
+    """An environment that has pip alone."""
+    command = (sys.executable, "-m", "virtualenv", "-q", "--no-setuptools", folder)
+    run(*command, cwd=folder.parent)
 
 
 def answer_of(port: int) -> str:
@@ -63,9 +69,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds atila-core and what it declares."""
     folder = tmp_path_factory.mktemp("alone")
-    run(sys.executable, "-m", "virtualenv", "-q", folder / "env", cwd=folder)
+    make_environment(folder / "env")
     python = folder / "env" / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", wheels["atila-core"], cwd=folder)
+    run(python, "-m", "pip", "install", "-q", "--no-compile", wheels["atila-core"], cwd=folder)
     return python
 
 
@@ -142,10 +148,12 @@ def test_the_tutorial_word_for_word_in_a_fresh_environment(
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", found, cwd=tasks)
     for name in ("atila-core", "atila-auth"):
         shutil.copy(wheels[name], found)
-    run(sys.executable, "-m", "virtualenv", "-q", tmp_path / "venv", cwd=tmp_path)
+    make_environment(tmp_path / "venv")
     programs = tmp_path / "venv" / "bin"
     given = shlex.split(install)
-    run(programs / "pip", *given, "-q", "--pre", "--find-links", found, cwd=tmp_path)
+    run(
+        programs / "pip", *given, "-q", "--no-compile", "--pre", "--find-links", found, cwd=tmp_path
+    )
 
     folder = tmp_path / "project"
     folder.mkdir()
@@ -183,7 +191,8 @@ def both(wheels: dict[str, Path], python: Path, tmp_path_factory: pytest.TempPat
     """A folder with atila-auth and the third party's layer installed."""
     folder = tmp_path_factory.mktemp("both")
     layers = (wheels["atila-auth"], wheels["third_party_layer"])
-    run(python, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, *layers, cwd=folder)
+    pip = (python, "-m", "pip", "install", "-q", "--no-compile", "--no-deps")
+    run(*pip, "--target", folder, *layers, cwd=folder)
     return folder
 
 
@@ -280,7 +289,7 @@ def test_one_distribution_is_upgraded_beside_older_ones(
     releases: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     folder, versions = releases
-    run(sys.executable, "-m", "virtualenv", "-q", "env", cwd=tmp_path)
+    make_environment(tmp_path / "env")
     python = tmp_path / "env" / "bin" / "python"
     (packages,) = (tmp_path / "env").glob("lib/python*/site-packages")
     add_what_they_need(packages, tmp_path / "needed")

@@ -54,7 +54,7 @@ def test_app (launch):
 
 
 # Skitai's launcher waits eight seconds for the server, however busy the machine is.
-@pytest.mark.measures
+@pytest.mark.few
 @pytest.mark.slow
 def test_the_example_of_the_specification(tmp_path: Path) -> None:
     port = str(free_port())

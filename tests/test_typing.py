@@ -87,7 +87,7 @@ def check_marks(path: Path, report: Report) -> None:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where mypy keeps what it has read of the framework, for the next test."""
+    """Where mypy keeps what it has read of libraries and of the framework, for the next test."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -173,7 +173,7 @@ MISSED = {"auth": "session", "render": "render", "tasks": "Thread", "ws": "webso
 
 @pytest.mark.parametrize("layers", [(), ("tasks",), ("auth", "render", "ws")], ids="+".join)
 def test_of_the_layers_that_are_not_installed_only_the_names_are_missing(
-    layers: tuple[str, ...], tmp_path: Path
+    layers: tuple[str, ...], tmp_path: Path, cache: Path
 ) -> None:
     python = environment(tmp_path / "environment", layers)
     folder = tmp_path / "project"
@@ -187,7 +187,7 @@ def test_of_the_layers_that_are_not_installed_only_the_names_are_missing(
     (folder / "pyrightconfig.json").write_text(
         '{"typeCheckingMode": "standard", "reportUnusedExpression": false}'
     )
-    check_marks(folder / "parts.py", mypy(folder, tmp_path / "cache", python)["parts.py"])
+    check_marks(folder / "parts.py", mypy(folder, cache, python)["parts.py"])
     check_marks(folder / "parts.py", pyright(folder, python)["parts.py"])
 
 

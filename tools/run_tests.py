@@ -1,4 +1,4 @@
-"""Run the tests beside each other, and those that measure after them: memory, then time, alone.
+"""Run the tests beside each other; then few at a time, or alone, those that need that.
 
     hatch run test [PYTEST OPTIONS AND PATHS]
     hatch run test-quick [PYTEST OPTIONS]
@@ -21,7 +21,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import which
 
@@ -31,12 +31,17 @@ DISTRIBUTED = ("--dist", "loadscope", "--no-loadscope-reorder")
 BESIDE = ("-n", "auto", *DISTRIBUTED)
 """Of pytest-xdist; conftest.py says which tests one worker runs, and how many workers there are."""
 SLOWEST = ROOT / ".pytest_cache" / "slowest.txt"
+ENGINES_FOLDER = ROOT / "tests" / "engines"
 ENGINES = ("skitai", "granian", "uvicorn", "hypercorn", "gunicorn")
-IN_PROCESS = "not measures and not memory and not slow and not served"
+FEW_BESIDE = ("memory", "few")
+ALONE = ("measures",)
+"""Marks of the tests of the second step, and of the third."""
+BESIDE_OTHERS = " and ".join(f"not {mark}" for mark in FEW_BESIDE + ALONE)
+IN_PROCESS = f"{BESIDE_OTHERS} and not slow and not served"
 FEW_WORKERS = ("-n", "logical", *DISTRIBUTED)
 """Tests in process hardly wait, so that many workers would only collect them more often."""
-TWO_AT_A_TIME = ("-n", "2", *DISTRIBUTED)
-"""The memory of a process is its own, whatever else runs; two of them keep two cores busy."""
+FEW_AT_A_TIME = ("-n", "3", *DISTRIBUTED)
+"""Memory is that of a process, whatever else runs. Three keep two cores busy, as some only wait."""
 LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 FEW = 5
 NOTHING_SELECTED = 5
@@ -74,27 +79,62 @@ def worst(codes: list[int]) -> int:
 
 
 def in_steps(marks: str, arguments: list[str]) -> int:
-    """Run what can run beside others, then what measures; return the exit code.
+    """Run what can run beside others, then what cannot; return the exit code.
 
     Args:
         marks: an expression of pytest's option -m that both must fulfil; "" for none.
         arguments: for pytest.
     """
     also = f" and ({marks})" if marks else ""
-    beside = pytest_beside(*BESIDE, "-m", f"not measures and not memory{also}", *arguments)
     named = any(Path(word.partition("::")[0]).exists() for word in arguments)
+    if not named:
+        compile_tests(modules())
+    beside = pytest_beside(*BESIDE, "-m", f"{BESIDE_OTHERS}{also}", *arguments)
     codes = [beside]
-    for mark, options in (("memory", TWO_AT_A_TIME), ("measures", ())):
-        paths = [] if named else marked(mark)
-        codes.append(pytest(*options, "-m", f"{mark}{also}", *arguments, *paths))
+    for marked, options in ((FEW_BESIDE, FEW_AT_A_TIME), (ALONE, ())):
+        paths = [] if named else with_marks(marked)
+        selected = f"({' or '.join(marked)}){also}"
+        codes.append(pytest(*options, "-m", selected, *arguments, *paths))
     return worst(codes)
 
 
-def marked(mark: str) -> list[str]:
-    """The modules with tests that measure, so that no others are looked through for them."""
-    modules = [*ROOT.glob("packages/*/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py")]
-    found = [path for path in modules if f"mark.{mark}" in path.read_text()]
-    return [str(path.relative_to(ROOT)) for path in sorted(found)]
+def modules() -> list[Path]:
+    """All modules of tests."""
+    folders = ("packages/*/tests", "tests", "examples/tracker/tests")
+    return sorted(path for each in folders for path in ROOT.glob(f"{each}/**/test_*.py"))
+
+
+def compile_tests(paths: Sequence[Path]) -> None:
+    """Have pytest compile those modules that are new to it, each once: else each worker would
+    compile all of them, at the same time.
+    """
+    new = [str(path) for path in paths if not _is_compiled(path)]
+    processes = os.cpu_count() or 1
+    if len(new) <= FEW:
+        return
+    collect = (sys.executable, "-m", "pytest", "--collect-only", "-q")
+    running = [
+        subprocess.Popen((*collect, *new[n::processes]), cwd=ROOT, stdout=subprocess.DEVNULL)
+        for n in range(processes)
+    ]
+    for process in running:
+        # What cannot be collected is reported when it is to be run.
+        process.wait()
+
+
+def _is_compiled(path: Path) -> bool:
+    """Whether pytest has compiled a module for this Python since it was changed."""
+    compiled = f"{path.stem}.{sys.implementation.cache_tag}-pytest-*.pyc"
+    changed = path.stat().st_mtime
+    return any(p.stat().st_mtime >= changed for p in path.parent.glob(f"__pycache__/{compiled}"))
+
+
+def with_marks(marks: Sequence[str]) -> list[str]:
+    """The modules with tests that have one of the marks, so that no others are looked through."""
+    found = [
+        path for path in modules() if any(f"mark.{mark}" in path.read_text() for mark in marks)
+    ]
+    return [str(path.relative_to(ROOT)) for path in found]
 
 
 def between_packages() -> list[str]:
@@ -173,6 +213,7 @@ def main(arguments: list[str]) -> int:
             return in_steps("", rest)
         case ["quick", *rest]:
             marks = f"{IN_PROCESS} and not thorough"
+            compile_tests([path for path in modules() if ENGINES_FOLDER not in path.parents])
             return pytest(*FEW_WORKERS, "-m", marks, *rest, *without_engines())
         case ["engines", *rest]:
             named = [rest.pop(0)] if rest and rest[0] in ENGINES else ENGINES
@@ -181,7 +222,7 @@ def main(arguments: list[str]) -> int:
             return with_python(version, rest)
         case ["chosen", *rest]:
             print(f"Python {sys.version.partition(' ')[0]}", flush=True)
-            limits = ("-m", "not measures and not memory and not slow")
+            limits = ("-m", f"{BESIDE_OTHERS} and not slow")
             named = any(option.startswith("--engine") for option in rest)
             engines = limits if named else ("--engine=skitai", "--engine=granian", *limits)
             paths = without_engines()

@@ -26,7 +26,6 @@ def run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     home = folder / ".home"
     home.mkdir(exist_ok=True)
     environment = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("PYTEST_ADDOPTS", None)
     return subprocess.run(
         [sys.executable, *args],
         cwd=folder,

@@ -92,10 +92,11 @@ class PostgreSQLServer:
         except (PermissionError, RuntimeError):
             # It lies in a folder that only root may enter.
             copied = self._folder / PROGRAMS / installed.name
-            shutil.copytree(installed, copied)
+            shutil.copytree(installed, copied, copy_function=_link_or_copy)
             libraries = package.with_name(f"{PROGRAMS}.libs")
             if libraries.is_dir():
-                shutil.copytree(libraries, self._folder / libraries.name)
+                into = self._folder / libraries.name
+                shutil.copytree(libraries, into, copy_function=_link_or_copy)
             installed = copied
         return installed / "bin"
 
@@ -195,6 +196,14 @@ class PostgreSQLServer:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _link_or_copy(source: str, copy: str) -> None:
+    try:
+        os.link(source, copy)
+    except OSError:
+        # It is on another file system, or on one without links.
+        shutil.copy2(source, copy)
 
 
 class RedisServer:
