@@ -26,12 +26,13 @@ STUBS = {"atila.installed", "atila.installed_layers"}
 
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "entries": set(),
     "known_layers": set(),
     "values": set(),
     "runtime": {"errors", "values"},
     "http": {"errors", "values"},
     "routing": {"errors", "runtime"},
-    "layers": {"errors", "known_layers", "http", "routing"},
+    "layers": {"entries", "errors", "known_layers", "http", "routing"},
     "was": {"errors", "runtime", "http", "routing", "layers"},
     "validation": {"errors", "values", "http", "routing"},
     "engines": {"errors", "runtime", "http"},

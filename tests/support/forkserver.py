@@ -362,6 +362,8 @@ def serve(descriptor: int) -> None:
         # Some are for some versions of Python; what a server lacks, its own import misses.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # It is known then what is installed.
+    importlib.import_module("atila.layers").preload()
     # Of what is there by now nothing is looked through, and so written to, by a fork's collector.
     gc.collect()
     gc.freeze()

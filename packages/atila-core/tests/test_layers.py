@@ -311,7 +311,7 @@ def test_what_a_program_without_an_app_imports(install) -> None:
 
 
 def test_an_import_of_an_absent_layer_says_what_to_install(monkeypatch) -> None:
-    monkeypatch.setattr("atila.layers._installed_offers", lambda: ())
+    monkeypatch.setattr("atila.entries.installed", lambda group: ())
     with pytest.raises(ImportError, match=r'pip install "atila-core\[auth\]"'):
         from atila.was import generate_otp  # noqa: F401
 

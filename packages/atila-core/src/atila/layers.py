@@ -6,23 +6,16 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import (
-    EntryPoint,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    version,
-)
+from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from atila import entries
+from atila.entries import Entry
 from atila.errors import MissingLayer, SetupError, caller
 from atila.http.exchange import Header
 from atila.http.form_token import FormToken
@@ -246,42 +239,6 @@ def preferred(choice: LayerChoice | None) -> Iterator[None]:
         _preferred.reset(token)
 
 
-Offer = tuple[EntryPoint, str]
-"""A layer that is installed, and the distribution that it is in."""
-
-
-def _installed_offers() -> tuple[Offer, ...]:
-    return _offers(tuple((folder, _changed_at(folder)) for folder in sys.path))
-
-
-def _changed_at(folder: str) -> int:
-    try:
-        return os.stat(folder or ".").st_mtime_ns
-    except OSError:
-        return 0
-
-
-@lru_cache(maxsize=8)
-def _offers(folders: tuple[tuple[str, int], ...]) -> tuple[Offer, ...]:
-    """The layers in these folders. Of a distribution in two of them the first counts."""
-    first = [distribution(name) for folder in folders for name in _with_layers(*folder)]
-    return tuple(
-        (entry, name)
-        for name, each in {each.name: each for each in first}.items()
-        for entry in each.entry_points.select(group=GROUP)
-    )
-
-
-@lru_cache(maxsize=256)
-def _with_layers(folder: str, changed_at: int) -> tuple[str, ...]:
-    """The distributions in a folder that have layers, read once as long as nothing is installed
-    there: each look goes through the files of all of them, some 50 µs for each.
-    """
-    found = distributions(path=[folder])
-    named = (each for each in found if each.entry_points.select(group=GROUP))
-    return tuple(each.name for each in named if each.name)
-
-
 def find(choice: LayerChoice) -> dict[str, Layer]:
     """The layers of an app: those installed, as the app's choice has it.
 
@@ -290,8 +247,8 @@ def find(choice: LayerChoice) -> dict[str, Layer]:
             not installed; a layer is written for another protocol.
     """
     choice = {**_preferred.get(), **choice}
-    offers: dict[str, list[Offer]] = {}
-    for offer in _installed_offers():
+    offers: dict[str, list[Entry]] = {}
+    for offer in entries.installed(GROUP):
         offers.setdefault(offer[0].name, []).append(offer)
     layers = {}
     for name in sorted({*offers, *choice}):
@@ -307,14 +264,14 @@ def preload() -> None:
     """Import the layers of this project that are installed, in a process whose forks make apps. One
     that cannot be imported is an error of the app that wants it.
     """
-    for entry, name in _installed_offers():
+    for entry, name in entries.installed(GROUP):
         known = KNOWN.get(entry.name)
         if known is not None and known.distribution == name:
             with suppress(Exception):
                 entry.load()
 
 
-def _pick(name: str, offers: Sequence[Offer], chosen: object) -> Offer:
+def _pick(name: str, offers: Sequence[Entry], chosen: object) -> Entry:
     # A distribution may be found twice: where it is installed and where it is developed.
     by_distribution = {offer[1]: offer for offer in reversed(offers)}
     if isinstance(chosen, str):
@@ -334,7 +291,7 @@ def _pick(name: str, offers: Sequence[Offer], chosen: object) -> Offer:
     return offers[0]
 
 
-def _load(offer: Offer) -> Layer:
+def _load(offer: Entry) -> Layer:
     entry, distribution = offer
     origin = f"{distribution} (entry point {entry.name} = {entry.value})"
     try:
@@ -540,7 +497,7 @@ def exported(name: str) -> Any:
 
 
 def _installed() -> Iterator[Layer]:
-    for offer in _installed_offers():
+    for offer in entries.installed(GROUP):
         try:
             yield _load(offer)
         except (SetupError, AttributeError):

@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import click
 import dotenv
 
-from atila import layers
+from atila import entries, layers
 from atila.app import environment
 from atila.errors import SetupError
 from atila.launch import failures, ports, reloading, script, tls
@@ -75,7 +74,7 @@ class _Serve(Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         *own, help_option = super().get_params(ctx)
-        return [*own, *(entry.load() for entry in entry_points(group=OPTIONS)), help_option]
+        return [*own, *(entry.load() for entry, _ in entries.installed(OPTIONS)), help_option]
 
 
 @main.command(cls=_Serve)

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -150,12 +151,16 @@ def _is_forked() -> bool:
     """Whether this process and its parent run one program, as gunicorn's and uWSGI's workers."""
     if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
         return True
+    return _run_one_program(os.getpid(), os.getppid())
+
+
+@lru_cache(maxsize=1)
+def _run_one_program(pid: int, parent: int) -> bool:
     try:
-        own = psutil.Process()
-        parent = own.parent()
-        return parent is not None and parent.cmdline() == own.cmdline() != []
+        own, its = psutil.Process(pid).cmdline(), psutil.Process(parent).cmdline()
     except psutil.Error:
         return False
+    return bool(own) and own == its
 
 
 def _started(pid: int) -> str:
