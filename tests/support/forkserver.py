@@ -25,6 +25,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import IO, Any, ClassVar, Protocol
 
@@ -335,6 +336,23 @@ class Forking:
             connection.send(str(code).encode())
 
 
+class Worker(ForkProcess):
+    """A worker that has no signal handlers of its master."""
+
+    def run(self) -> None:
+        """Run its function."""
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        super().run()
+
+
+class WorkerContext(ForkContext):
+    """In place of the context "spawn" of multiprocessing."""
+
+    Process = Worker
+
+
 def become(command: list[str], folder: str, environment: dict[str, str]) -> None:
     """Run a command of Python as if it had been started with it."""
     os.chdir(folder)
@@ -344,6 +362,11 @@ def become(command: list[str], folder: str, environment: dict[str, str]) -> None
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         sys.path[0] = folder
+        # Each worker would import everything anew.
+        if arguments[1] == "hypercorn":
+            importlib.import_module("hypercorn.run").get_context = lambda _: WorkerContext()
+        elif arguments[1] == "uvicorn":
+            importlib.import_module("uvicorn._subprocess").spawn = WorkerContext()
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         return
     path = Path(arguments[0])
