@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import forkserver
+from support.servers import serving
 
 from atila.testing.waits import PATIENCE
 
@@ -147,3 +148,31 @@ def test_it_ends_while_a_fork_of_the_tests_holds_its_socket() -> None:
     finally:
         os.close(held)
         closing.join()
+
+
+WORKER = """
+import signal
+from atila import Atila
+
+app = Atila(__name__)
+
+@app.route("/")
+def index(was):
+    found = [signal.getsignal(n) for n in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)]
+    return repr([getattr(each, "__qualname__", str(each)) for each in found])
+"""
+
+
+@pytest.mark.served
+@pytest.mark.parametrize(("engine", "workers"), [("hypercorn", 1), ("uvicorn", 2)])
+def test_workers_that_are_forks_have_the_signal_handlers_of_new_ones(
+    engine: str, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "handlers.py"
+    script.write_text(WORKER)
+    found = []
+    for is_used in (True, False):
+        monkeypatch.setattr(forkserver, "is_used", is_used)
+        with serving(engine, script, workers) as server:
+            found.append(server.get("/").text)
+    assert found[0] == found[1]

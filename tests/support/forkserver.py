@@ -337,13 +337,15 @@ class Forking:
 
 
 class Worker(ForkProcess):
-    """A worker that has no signal handlers of its master."""
+    """A worker that has no signal handlers of its master; what that ignores, it ignores, too."""
 
     def run(self) -> None:
         """Run its function."""
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         super().run()
 
 
