@@ -89,8 +89,7 @@ def in_steps(marks: str, arguments: list[str]) -> int:
     named = any(Path(word.partition("::")[0]).exists() for word in arguments)
     if not named:
         compile_tests(modules())
-    beside = pytest_beside(*BESIDE, "-m", f"{BESIDE_OTHERS}{also}", *arguments)
-    codes = [beside]
+    codes = [pytest_beside(*BESIDE, "-m", f"{BESIDE_OTHERS}{also}", *arguments)]
     for marked, options in ((FEW_BESIDE, FEW_AT_A_TIME), (ALONE, ())):
         paths = [] if named else with_marks(marked)
         selected = f"({' or '.join(marked)}){also}"
@@ -131,10 +130,12 @@ def _is_compiled(path: Path) -> bool:
 
 def with_marks(marks: Sequence[str]) -> list[str]:
     """The modules with tests that have one of the marks, so that no others are looked through."""
-    found = [
-        path for path in modules() if any(f"mark.{mark}" in path.read_text() for mark in marks)
-    ]
-    return [str(path.relative_to(ROOT)) for path in found]
+    found = []
+    for path in modules():
+        text = path.read_text()
+        if any(f"mark.{mark}" in text for mark in marks):
+            found.append(str(path.relative_to(ROOT)))
+    return found
 
 
 def between_packages() -> list[str]:
