@@ -181,6 +181,29 @@ class ByGroup(LoadScopeScheduling):
             self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
         super()._assign_work_unit(node)
 
+    def _reschedule(self, node: Any) -> None:
+        """Give a worker two tests at least: it starts one when it knows the next, so one alone
+        would wait for ever.
+        """
+        # What replaces a crashed worker collects first.
+        if node in self.registered_collections:
+            super()._reschedule(node)
+            while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+                super()._reschedule(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """Of a crashed worker, give what is left to others, without the test that crashed it."""
+        units = self.assigned_work.pop(node)
+        left = [name for unit in units.values() for name, is_done in unit.items() if not is_done]
+        if not left:
+            return None
+        units[self._split_scope(left[0])][left[0]] = True
+        # Without the groups that are done, which others would be given as no tests at all.
+        self.workqueue.update((name, u) for name, u in units.items() if not all(u.values()))
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return left[0]
+
     def _split_scope(self, nodeid: str) -> str:
         if self._groups is None:
             # The first worker has written it when it has collected, and so have the others by now.
