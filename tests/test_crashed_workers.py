@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from atila.testing.waits import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
