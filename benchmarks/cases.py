@@ -100,6 +100,7 @@ _TYPED = _OURS | {
     "litestar-granian",
     "litestar-uvicorn",
     "raw-rsgi",
+    "raw-rsgi-duty",
     "raw-rsgi-thread",
     "raw-wsgi",
     "robyn",

@@ -194,6 +194,13 @@ CONTESTANTS = (
         "limit",
     ),
     Contestant(
+        "raw-rsgi-duty",
+        "RSGI coroutine with a framework's duty · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi_duty:app",
+        ("granian",),
+        "limit",
+    ),
+    Contestant(
         "raw-rsgi-thread",
         "RSGI function in a thread · granian",
         f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi_thread:app",

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from atila import HTTPError, SetupError, Steps
+from atila import SetupError, Steps
 from atila.validation.messages import json_reader
 from atila_ws import flags, protocols
 from atila_ws.declaration import Declaration, declaration_of, message_parameter
 from atila_ws.messages import ENCODINGS, Encoding, typed_json
 from atila_ws.origins import checker
 from atila_ws.styles import chatty, conversation, coroutine, reporty
+from atila_ws.styles.conversation import Leader
 
 if TYPE_CHECKING:
-    from atila import Atila, Was
+    from atila import Atila
     from atila.layers import Handler
     from atila.routing.router import Route
-    from atila_ws.connection import WebSocket
-
-Leader = Callable[["Was", "WebSocket", "Handler", Mapping[str, Any]], Awaitable[None]]
-"""Leads a conversation with a handler and its parameters."""
 
 
 def compile_route(route: Route, app: Atila) -> Steps | None:
@@ -158,18 +154,7 @@ def _encoding(route: Route, declared: Declaration) -> Encoding:
 def _answering(
     handler: Handler, lead: Leader, declared: Declaration, encoding: Encoding
 ) -> Handler:
-    """The handler that core calls instead: `async`, for all of it runs on the task loop."""
     message = message_parameter(inspect.unwrap(handler)) if declared.is_reporty else None
-    taken = None
-    if message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY:
-        taken = message.name
-
-    async def answer(was: Was, /, **params: Any) -> Any:
-        if taken in params:
-            # Only ** lets it through; it is the name of the message.
-            raise HTTPError(400, f"unknown parameter {taken!r}")
-        return await conversation.run(
-            was, lambda socket: lead(was, socket, handler, params), declared, encoding
-        )
-
-    return answer
+    is_named = message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY
+    taken = message.name if message is not None and is_named else None
+    return conversation.answering(handler, lead, declared, encoding, taken)

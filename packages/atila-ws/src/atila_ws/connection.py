@@ -160,7 +160,7 @@ class WebSocket:
         """Begin to send and receive: the handshake has been accepted. On the task loop."""
         self._transport = transport
         self._outbox.attach(Wire(transport.send, transport.flushed, self._broken))
-        self._reader = asyncio.create_task(self._read_to_end(transport))
+        self._reader = asyncio.create_task(self._read(transport))
         self._watch()
         self._start_closing(transport)
 
@@ -237,7 +237,7 @@ class WebSocket:
 
     # Receiving ----------------------------------------------------------------------------------
 
-    async def receive(self) -> Any:
+    def receive(self) -> Coroutine[Any, Any, Any]:
         """The next message; None once the connection has ended, and ever after.
 
         On the task loop only. The connection is closed, with 1001, if no message comes within the
@@ -246,15 +246,14 @@ class WebSocket:
         Raises:
             RuntimeError: another task is waiting for it already.
         """
-        message = await self.next()
-        return None if message is END else message
+        return self.next(None)
 
-    async def next(self) -> Any:
-        """Like `receive`, with `END` for the end."""
+    async def next(self, end: Any = END) -> Any:
+        """Like `receive`, with a value of its own for the end; StopAsyncIteration is raised."""
         self._before_next()
         while not self._inbox:
             if self._has_ended:
-                return END
+                return _given(end)
             if self._waiter is not None:
                 raise RuntimeError("two tasks receive from one WebSocket: which gets the message?")
             self._waiter = self._loop.loop.create_future()
@@ -275,45 +274,38 @@ class WebSocket:
         except Malformed as error:
             self._inbox.clear()
             self._end(INVALID_DATA, str(error), drop=False)
-            return END
+            return _given(end)
 
     def __aiter__(self) -> WebSocket:
         return self
 
-    async def __anext__(self) -> Any:
-        message = await self.next()
-        if message is END:
-            raise StopAsyncIteration
-        return message
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return self.next(StopAsyncIteration)
 
     def input(self, size: int = 0) -> Awaitable[Any]:
         """`was.Input()` of this connection: the next message, when it is yielded or awaited."""
         return Input(self)
 
-    async def _read_to_end(self, transport: WebSocketTransport) -> None:
+    async def _read(self, transport: WebSocketTransport) -> None:
         """Take messages from the client until there are no more; then the connection ends."""
-        code = NORMAL
+        code, reason = NORMAL, ""
+        receive, inbox = transport.receive, self._inbox
         try:
-            await self._read(transport)
+            while (message := await receive()) is not None:
+                if _is_longer(message, self._max_message):
+                    code, reason = MESSAGE_TOO_BIG, f"a message may have {self._max_message} bytes"
+                    break
+                inbox.append(message)
+                self._wake()
+                while len(inbox) >= READ_AHEAD:
+                    self._held = self._loop.loop.create_future()
+                    await self._held
         except ClientGone:
             pass
         except Exception:
             log.exception("a WebSocket broke")
             code = INTERNAL_ERROR
-        self._end(code, "", drop=False)
-
-    async def _read(self, transport: WebSocketTransport) -> None:
-        receive, inbox = transport.receive, self._inbox
-        while (message := await receive()) is not None:
-            if _is_longer(message, self._max_message):
-                reason = f"a message may have {self._max_message} bytes"
-                self._end(MESSAGE_TOO_BIG, reason, drop=False)
-                return
-            inbox.append(message)
-            self._wake()
-            while len(inbox) >= READ_AHEAD:
-                self._held = self._loop.loop.create_future()
-                await self._held
+        self._end(code, reason, drop=False)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -463,6 +455,12 @@ class _Waiting:
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
+
+
+def _given(end: Any) -> Any:
+    if end is StopAsyncIteration:
+        raise end
+    return end
 
 
 def _is_longer(message: Message, limit: int) -> bool:

@@ -254,6 +254,8 @@ class ASGIExchange(Exchange):
             raise ClientGone
         message = {"type": "websocket.accept", "headers": _encoded(headers)}
         await self._send({**message, "subprotocol": protocol})
+        # They are hardly asked for again, but the connection may stay for days.
+        self._lowered = None
         self.websocket = _WebSocket(self)
         return self.websocket
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from atila import ANSWERED, ClientGone
+from atila import ANSWERED, ClientGone, HTTPError
 from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
 from atila.runtime import after_answer, spans
@@ -21,11 +21,13 @@ from atila_ws.protocols import HEADER, choose
 
 if TYPE_CHECKING:
     from atila.http.exchange import Header
+    from atila.layers import Handler
     from atila.was import Was
     from atila_ws.declaration import Declaration
     from atila_ws.messages import Encoding
 
-Talk = Callable[[WebSocket], Awaitable[None]]
+Leader = Callable[["Was", WebSocket, "Handler", Mapping[str, Any]], Awaitable[None]]
+"""Leads a conversation with a handler and its parameters."""
 Run = Callable[..., Awaitable[Any]]
 
 log = logging.getLogger("atila.ws")
@@ -33,28 +35,76 @@ log = logging.getLogger("atila.ws")
 _OF_BODIES = frozenset({"content-type", "content-length"})
 
 
-async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -> Any:
-    """Accept a WebSocket, talk, and close it: with 1000, or 1011 if the handler raised.
+def answering(
+    handler: Handler, lead: Leader, declared: Declaration, encoding: Encoding, taken: str | None
+) -> Handler:
+    """The handler that core calls in place of a route's: it accepts a WebSocket, leads the
+    conversation, and closes it: with 1000, or 1011 if the handler raised.
+
+    It is `async`, since all of it runs on the task loop, and one coroutine, since each takes memory
+    for as long as the connection is open. It gives ANSWERED. It raises HTTPError: 400, the client
+    asks for no subprotocol that the route speaks; and any error of the handler, `onopen` or
+    `onclose`.
 
     `onopen` runs before the handshake is answered, so that it can refuse it by raising, and the
     cookies and session that it sets still reach the client. Text or bytes that it returns are sent
     before anything that the handler sends.
 
     Args:
-        was: the request.
-        talk: leads the conversation; the connection ends when it does.
+        handler: the route's, within the wrappers of other layers.
+        lead: leads a conversation with it; the connection ends when that does.
         declared: the arguments of the decorator.
         encoding: the form of messages.
+        taken: the parameter that gets the messages, which no client may give.
+    """
 
-    Returns:
-        atila.ANSWERED
+    async def answer(was: Was, /, **params: Any) -> Any:
+        if taken in params:
+            # Only ** lets it through.
+            raise HTTPError(400, f"unknown parameter {taken!r}")
+        socket = _socket_of(was, declared, encoding)
+        greeting = await _greeting(was, socket, declared)
+        code, transport = INTERNAL_ERROR, None
+        try:
+            transport = await was.accept(_headers(was), socket.protocol)
+            socket.start(transport)
+            if greeting and isinstance(greeting, str | bytes):
+                await socket.send(greeting)
+            if spans.active is None:
+                await lead(was, socket, handler, params)
+            else:
+                route = was.app.mount_prefix + was.endpoint.route.rule
+                with spans.active.inner(f"websocket {route}", {"http.route": route}):
+                    await lead(was, socket, handler, params)
+            code = NORMAL
+        except ClientGone:
+            # Of another connection it is an error like any other.
+            if transport is not None and not socket.closed:
+                raise
+        except asyncio.CancelledError:
+            code = GOING_AWAY
+            raise
+        finally:
+            was.headers_sent = transport is not None
+            try:
+                if transport is not None:
+                    await socket.close(code)
+                else:
+                    socket.abandon()
+            finally:
+                await _call(was, declared.onclose)
+        return ANSWERED
+
+    return answer
+
+
+def _socket_of(was: Was, declared: Declaration, encoding: Encoding) -> WebSocket:
+    """`was.websocket` of a request, which is not accepted yet.
 
     Raises:
-        HTTPError: 400, the client asks for no subprotocol that the route speaks.
-        Exception: any error of the handler, `onopen` or `onclose`.
+        HTTPError: see `answering`.
     """
-    app = was.app
-    protocol = None
+    app, protocol = was.app, None
     if declared.protocols:
         protocol = choose(was.exchange.header(HEADER), declared.protocols)
     socket = WebSocket(
@@ -69,10 +119,15 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
     was.__dict__["websocket"] = socket
     # In place of the method of core, which reads the body of a request.
     was.__dict__["Input"] = socket.input
-    # Where the handshake carries no cookie, what `onopen` has for the client is late already.
+    return socket
+
+
+async def _greeting(was: Was, socket: WebSocket, declared: Declaration) -> Any:
+    """The result of `onopen`."""
+    # Where the handshake carries no cookie, one that it sets is late already.
     was.headers_sent = not was.exchange.accepts_headers
     try:
-        greeting = await _call(was, declared.onopen)
+        return await _call(was, declared.onopen)
     except BaseException as error:
         was.headers_sent = False
         socket.abandon()
@@ -80,36 +135,6 @@ async def run(was: Was, talk: Talk, declared: Declaration, encoding: Encoding) -
             # The server stops: nobody knows how far `onopen` got.
             await _call(was, declared.onclose)
         raise
-    code, transport = INTERNAL_ERROR, None
-    try:
-        transport = await was.accept(_headers(was), protocol)
-        socket.start(transport)
-        if greeting and isinstance(greeting, str | bytes):
-            await socket.send(greeting)
-        if spans.active is None:
-            await talk(socket)
-        else:
-            route = was.app.mount_prefix + was.endpoint.route.rule
-            with spans.active.inner(f"websocket {route}", {"http.route": route}):
-                await talk(socket)
-        code = NORMAL
-    except ClientGone:
-        # Of another connection it is an error like any other.
-        if transport is not None and not socket.closed:
-            raise
-    except asyncio.CancelledError:
-        code = GOING_AWAY
-        raise
-    finally:
-        was.headers_sent = transport is not None
-        try:
-            if transport is not None:
-                await socket.close(code)
-            else:
-                socket.abandon()
-        finally:
-            await _call(was, declared.onclose)
-    return ANSWERED
 
 
 def _headers(was: Was) -> list[Header]:
