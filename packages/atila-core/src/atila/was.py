@@ -120,6 +120,8 @@ class Was(WasNames):
         """
         transport = self.__dict__["transport"] = await self.exchange.accept(headers, protocol)
         self.headers_sent = True
+        # It has been sent, and the connection may stay for days.
+        self._response = None
         self.site.add_socket(transport)
         return transport
 

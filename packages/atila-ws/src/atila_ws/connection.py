@@ -18,7 +18,7 @@ from atila.http.close_codes import (
 from atila.http.exchange import ClientGone
 from atila.runtime.awaitables import DONE
 from atila_ws.messages import Malformed, Message
-from atila_ws.outbox import TURN, Outbox, Overflow, Receipt, Wire
+from atila_ws.outbox import TURN, Outbox, Overflow, Receipt
 
 if TYPE_CHECKING:
     from atila.app.settings import Config
@@ -159,7 +159,7 @@ class WebSocket:
     def start(self, transport: WebSocketTransport) -> None:
         """Begin to send and receive: the handshake has been accepted. On the task loop."""
         self._transport = transport
-        self._outbox.attach(Wire(transport.send, transport.flushed, self._broken))
+        self._outbox.attach(transport, self._broken)
         self._reader = asyncio.create_task(self._read(transport))
         self._watch()
         self._start_closing(transport)
@@ -289,9 +289,9 @@ class WebSocket:
     async def _read(self, transport: WebSocketTransport) -> None:
         """Take messages from the client until there are no more; then the connection ends."""
         code, reason = NORMAL, ""
-        receive, inbox = transport.receive, self._inbox
+        inbox = self._inbox
         try:
-            while (message := await receive()) is not None:
+            while (message := await transport.receive()) is not None:
                 if _is_longer(message, self._max_message):
                     code, reason = MESSAGE_TOO_BIG, f"a message may have {self._max_message} bytes"
                     break

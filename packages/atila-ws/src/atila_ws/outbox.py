@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atila.http.exchange import ClientGone
@@ -15,6 +14,7 @@ from atila.runtime.spare_threads import waiting
 from atila_ws.messages import Message
 
 if TYPE_CHECKING:
+    from atila.http.exchange import WebSocketTransport
     from atila.runtime.loop import TaskLoop
 
 log = logging.getLogger("atila.ws")
@@ -56,22 +56,6 @@ class Receipt:
             self.taken.set_result(outcome)
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """The connection to the client.
-
-    Attributes:
-        send: sends a message; gives `atila.runtime.awaitables.DONE` or an
-            awaitable; raises ClientGone.
-        flushed: returns when the system has all sent messages.
-        broken: called when `send` has failed.
-    """
-
-    send: Callable[[Message], Awaitable[None]]
-    flushed: Callable[[], Awaitable[None]]
-    broken: Callable[[], None]
-
-
 class Outbox:
     """Messages that wait for a client to take them, up to a limit.
 
@@ -87,6 +71,7 @@ class Outbox:
     """
 
     __slots__ = (
+        "_broken",
         "_changed",
         "_ended",
         "_limit",
@@ -97,7 +82,7 @@ class Outbox:
         "_sent",
         "_size",
         "_task",
-        "_wire",
+        "_transport",
         "since",
     )
 
@@ -113,13 +98,19 @@ class Outbox:
         self._roused = False
         # These belong to the loop.
         self.since = 0.0
-        self._wire: Wire | None = None
+        self._transport: WebSocketTransport | None = None
+        self._broken: Callable[[], object] = bool
         self._task: asyncio.Task[None] | None = None
         self._sent: asyncio.Future[None] | None = None
 
-    def attach(self, wire: Wire) -> None:
-        """Begin to send. On the loop only."""
-        self._wire = wire
+    def attach(self, transport: WebSocketTransport, broken: Callable[[], object]) -> None:
+        """Begin to send. On the loop only.
+
+        Args:
+            transport: the connection to the client.
+            broken: called when something could not be sent.
+        """
+        self._transport, self._broken = transport, broken
         self._go_on()
 
     def has_room(self) -> bool:
@@ -138,14 +129,14 @@ class Outbox:
             ClientGone: the outbox has ended.
             Overflow: no room came about in time, or the limit was passed by far.
         """
-        wire = self._wire
-        if self._roused or self._ended or wire is None or not self._loop.is_current():
+        transport = self._transport
+        if self._roused or self._ended or transport is None or not self._loop.is_current():
             self._queue(item, patience)
-        elif (sending := self._begin(wire, item)) is not DONE:
+        elif (sending := self._begin(transport, item)) is not DONE:
             with self._lock:
                 self._size += _size(item)
                 self._roused = True
-            self._go_on_after(wire, sending, item)
+            self._go_on_after(sending, item)
 
     def _queue(self, item: Message | Receipt, patience: float) -> None:
         with self._lock:
@@ -173,8 +164,8 @@ class Outbox:
 
     def _go_on(self) -> None:
         """Send waiting messages, as far as that needs no waiting. On the loop only."""
-        wire = self._wire
-        if self._task is not None or wire is None:
+        transport = self._transport
+        if self._task is not None or transport is None:
             return
         for _ in range(TURN):
             with self._lock:
@@ -182,33 +173,33 @@ class Outbox:
                     self._roused = False
                     return
                 item = self._messages.pop(0)
-            sending = self._begin(wire, item)
+            sending = self._begin(transport, item)
             if sending is not DONE:
-                self._go_on_after(wire, sending, item)
+                self._go_on_after(sending, item)
                 return
             self._over(item)
         self._loop.loop.call_soon(self._go_on)
 
-    def _begin(self, wire: Wire, item: Message | Receipt) -> Awaitable[None]:
+    def _begin(self, transport: WebSocketTransport, item: Message | Receipt) -> Awaitable[None]:
         """Send a message as far as that needs no waiting; DONE if nothing is left to do."""
         try:
             if isinstance(item, Receipt):
-                return begin(_deliver(wire, item))
-            sending = wire.send(item)
+                return begin(_deliver(transport, item))
+            sending = transport.send(item)
             return sending if sending is DONE else begin(sending)
         except Exception as error:
-            self._fail(wire, error)
+            self._fail(error)
             return DONE
 
-    def _go_on_after(self, wire: Wire, sending: Awaitable[None], item: Message | Receipt) -> None:
+    def _go_on_after(self, sending: Awaitable[None], item: Message | Receipt) -> None:
         self.since = self._loop.loop.time()
-        self._task = asyncio.create_task(self._wait(wire, sending, item))
+        self._task = asyncio.create_task(self._wait(sending, item))
 
-    async def _wait(self, wire: Wire, sending: Awaitable[None], item: Message | Receipt) -> None:
+    async def _wait(self, sending: Awaitable[None], item: Message | Receipt) -> None:
         try:
             await sending
         except Exception as error:
-            self._fail(wire, error)
+            self._fail(error)
         finally:
             self.since = 0.0
             self._task = None
@@ -244,11 +235,11 @@ class Outbox:
         # Others may wait for the same.
         await asyncio.shield(self._sent)
 
-    def _fail(self, wire: Wire, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         if not isinstance(error, ClientGone):
             log.error("a WebSocket broke", exc_info=error)
         self._forget()
-        wire.broken()
+        self._broken()
 
     def end(self, *, drop: bool = False) -> None:
         """Take no more messages; `drop` forgets those that wait as well. On the loop only."""
@@ -271,12 +262,12 @@ class Outbox:
                 item.settle(False)
 
 
-async def _deliver(wire: Wire, item: Receipt) -> None:
+async def _deliver(transport: WebSocketTransport, item: Receipt) -> None:
     try:
         if not item.taken.done():
             item.sending = True
-            await wire.send(item.message)
-            await wire.flushed()
+            await transport.send(item.message)
+            await transport.flushed()
             item.settle(True)
     finally:
         item.settle(False)

@@ -197,11 +197,10 @@ async def coroutine(was: Was, socket: WebSocket, handling: Awaitable[Any]) -> No
         ClientGone: the handler sent something to a closed connection.
         Exception: whatever the handler raises.
     """
-    now = asyncio.get_running_loop().time
     grace: float = was.app.config.WS_GRACE
     try:
         async with asyncio.timeout(None) as limit:
-            socket.when_closed(lambda: limit.reschedule(now() + grace))
+            socket.when_closed(partial(_end_in, grace, limit))
             try:
                 await handling
             finally:
@@ -214,3 +213,7 @@ async def coroutine(was: Was, socket: WebSocket, handling: Awaitable[Any]) -> No
             was.endpoint.route.name,
             grace,
         )
+
+
+def _end_in(seconds: float, limit: asyncio.Timeout) -> None:
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)
