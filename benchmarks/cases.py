@@ -103,6 +103,7 @@ _TYPED = _OURS | {
     "raw-rsgi-duty",
     "raw-rsgi-thread",
     "raw-wsgi",
+    "raw-wsgi-duty",
     "robyn",
 }
 _PAGE = _OURS | {"flask-gunicorn", "django-gunicorn"}

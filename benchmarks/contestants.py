@@ -187,6 +187,13 @@ CONTESTANTS = (
         "limit",
     ),
     Contestant(
+        "raw-wsgi-duty",
+        "WSGI function with a framework's duty · granian",
+        f"{GRANIAN_WSGI} benchmarks.apps.raw_wsgi_duty:app",
+        ("granian",),
+        "limit",
+    ),
+    Contestant(
         "raw-rsgi",
         "RSGI coroutine · granian",
         f"{GRANIAN} --interface rsgi benchmarks.apps.raw_rsgi:app",

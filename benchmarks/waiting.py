@@ -59,6 +59,13 @@ CONTESTANTS = (
         ("granian", "aiohttp"),
         "limit",
     ),
+    Contestant(
+        "raw-rsgi-thread",
+        "RSGI function in threads, aiohttp · granian",
+        f"{GRANIAN} --interface rsgi benchmarks.apps.waiting_raw_rsgi_thread:app",
+        ("granian", "aiohttp"),
+        "limit",
+    ),
 )
 
 

@@ -67,9 +67,23 @@ CONTESTANTS = (
         "limit",
     ),
     Contestant(
+        "raw-rsgi-duty",
+        "RSGI function with a framework's duty · granian",
+        f"{GRANIAN} --interface rsgi --loop uvloop benchmarks.apps.raw_sockets_rsgi_duty:app",
+        ("granian",),
+        "limit",
+    ),
+    Contestant(
         "raw-asgi",
         "ASGI function · uvicorn",
         f"{UVICORN} benchmarks.apps.raw_sockets_asgi:app",
+        ON_UVICORN,
+        "limit",
+    ),
+    Contestant(
+        "raw-asgi-duty",
+        "ASGI function with a framework's duty · uvicorn",
+        f"{UVICORN} benchmarks.apps.raw_sockets_asgi_duty:app",
         ON_UVICORN,
         "limit",
     ),

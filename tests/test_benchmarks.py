@@ -177,7 +177,11 @@ def test_a_bar_is_met_only_where_every_python_meets_it(tmp_path):
     assert "1.50 / 1.50 / 1.50 (1.50 / 1.50 / 1.50)" in reach._row_of(bar, both)
 
     _recorded(tmp_path, "3.11.1", {bar.ours: 40.0, bar.other: 30.0})
-    assert reach._row_of(bar, recorded.read(tmp_path)).endswith("| not met (3 of 6) |")
+    assert reach._row_of(bar, recorded.read(tmp_path)).endswith("| not met (3 of 6 met) |")
+    _recorded(tmp_path, "3.11.1", {bar.ours: 40.0, bar.other: 30.0, bar.limit: 29.0})
+    assert reach._row_of(bar, recorded.read(tmp_path)).endswith("| not met (3 of 6 met) |")
+    _recorded(tmp_path, "3.11.1", {bar.ours: 40.0, bar.other: 30.0, bar.limit: 31.0})
+    assert reach._row_of(bar, recorded.read(tmp_path)).endswith("| out of reach (3 of 6 met) |")
     _recorded(tmp_path, "3.11.1", {bar.ours: 40.0})
     assert reach._row_of(bar, recorded.read(tmp_path)).endswith("| met where measured |")
     for file in tmp_path.iterdir():
