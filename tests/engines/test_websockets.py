@@ -7,11 +7,12 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
-from support.servers import Server
+from support.servers import Server, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -20,6 +21,7 @@ from atila.testing.waits import PATIENCE, wait_until
 MOST_UNREAD = 24 * 1024 * 1024
 """Bytes that may be sent to a client that does not read; as in test_streams.py."""
 
+MAIN = Path(__file__).parent / "apps" / "main.py"
 UPGRADE = [
     ("Connection", "Upgrade"),
     ("Upgrade", "websocket"),
@@ -278,3 +280,17 @@ def test_compressed_bomb_closes_with_1009(server: Server, name: str) -> None:
     server.board.wait_count(f"{name}-closed", 4)
     assert server.board.text(f"{name}-closed") == "1009"
     assert server.get("/text").status == 200
+
+
+def test_a_server_that_stops_closes_with_1001(engine: str, name: str) -> None:
+    with serving(engine, MAIN) as server:
+        with by_websockets(server.url(f"/socket/echo?name={name}", "ws")) as socket:
+            socket.send("x")
+            assert socket.recv() == "x"
+            server.terminate()
+            with pytest.raises(ConnectionClosed) as caught:
+                socket.recv(PATIENCE)
+            server.wait_end()
+        # uvicorn closes WebSockets by itself, before it tells the app.
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == (1012 if engine == "uvicorn" else 1001)

@@ -115,14 +115,10 @@ def _leader(written: Handler, declared: Declaration) -> Leader:
     if declared.is_reporty:
         return _reporter(written, in_pool=in_pool)
     if inspect.iscoroutinefunction(written):
-        return lambda was, socket, handler, params: conversation.coroutine(
-            was, socket, handler(was, **params)
-        )
+        return lambda was, socket, handler, params: handler(was, **params)
     if declared.spec & flags.WS_COROUTINE:
-        return lambda was, socket, handler, params: conversation.coroutine(
-            was,
-            socket,
-            coroutine.drive(was, socket, lambda: handler(was, **params), in_pool=in_pool),
+        return lambda was, socket, handler, params: coroutine.drive(
+            was, socket, lambda: handler(was, **params), in_pool=in_pool
         )
     return lambda was, socket, handler, params: chatty.converse(
         was, socket, lambda: handler(was, **params), in_pool=in_pool
@@ -157,4 +153,10 @@ def _answering(
     message = message_parameter(inspect.unwrap(handler)) if declared.is_reporty else None
     is_named = message is not None and message.kind is not inspect.Parameter.POSITIONAL_ONLY
     taken = message.name if message is not None and is_named else None
-    return conversation.answering(handler, lead, declared, encoding, taken)
+    is_coroutine = inspect.iscoroutinefunction(inspect.unwrap(handler))
+    has_grace = not declared.is_reporty and (
+        is_coroutine or bool(declared.spec & flags.WS_COROUTINE)
+    )
+    return conversation.answering(
+        handler, lead, declared, encoding, taken=taken, has_grace=has_grace
+    )

@@ -16,6 +16,7 @@ from atila.http.close_codes import (
     POLICY_VIOLATION,
 )
 from atila.http.exchange import ClientGone
+from atila.runtime import after_answer
 from atila.runtime.awaitables import DONE
 from atila_ws.messages import Malformed, Message
 from atila_ws.outbox import TURN, Outbox, Overflow, Receipt
@@ -23,6 +24,7 @@ from atila_ws.outbox import TURN, Outbox, Overflow, Receipt
 if TYPE_CHECKING:
     from atila.app.settings import Config
     from atila.http.exchange import WebSocketTransport
+    from atila.was import Was
     from atila_ws.delivery.envelope import Envelope
     from atila_ws.delivery.hub import Hub
     from atila_ws.messages import Encoding
@@ -61,7 +63,7 @@ class WebSocket:
             waits for ever.
         encoding: the form of messages.
         protocol: the subprotocol that was chosen.
-        before_next: called when the next message is asked for: the last one is answered.
+        was: the request; its work after the answer begins when the next message is asked for.
 
     Attributes:
         protocol: the subprotocol that route and client agreed on (RFC 6455, section 1.9); None if
@@ -71,7 +73,6 @@ class WebSocket:
     __slots__ = (
         "__weakref__",
         "_at_close",
-        "_before_next",
         "_client_id",
         "_closed",
         "_closer",
@@ -89,10 +90,10 @@ class WebSocket:
         "_sends",
         "_space",
         "_timeout",
-        "_timer",
         "_transport",
         "_waiter",
         "_waiting_since",
+        "_was",
         "protocol",
     )
 
@@ -104,10 +105,10 @@ class WebSocket:
         timeout: float | None,
         encoding: Encoding,
         protocol: str | None = None,
-        before_next: Callable[[], object] = bool,
+        was: Was | None = None,
     ) -> None:
         self.protocol = protocol
-        self._before_next = before_next
+        self._was = was
         self._hub = hub
         self._space = space
         self._loop = hub.loop
@@ -127,7 +128,6 @@ class WebSocket:
         self._waiting_since = 0.0
         self._held: asyncio.Future[None] | None = None
         self._has_ended = False
-        self._timer: asyncio.TimerHandle | None = None
         # The closing that was asked for, its task, and who waits for its end.
         self._end_asked: tuple[int, str, bool] | None = None
         self._closer: asyncio.Task[None] | None = None
@@ -159,9 +159,9 @@ class WebSocket:
     def start(self, transport: WebSocketTransport) -> None:
         """Begin to send and receive: the handshake has been accepted. On the task loop."""
         self._transport = transport
-        self._outbox.attach(transport, self._broken)
+        self._outbox.attach(transport, self)
         self._reader = asyncio.create_task(self._read(transport))
-        self._watch()
+        self._hub.limits.add(self, self._shortest())
         self._start_closing(transport)
 
     # Sending ------------------------------------------------------------------------------------
@@ -232,7 +232,8 @@ class WebSocket:
         self._end_soon(POLICY_VIOLATION, reason, drop=True)
         return ClientGone(reason)
 
-    def _broken(self) -> None:
+    def break_off(self) -> None:
+        """End at once: something could not be sent; see `outbox.Owner`. On the task loop."""
         self._end(NORMAL, "", drop=True)
 
     # Receiving ----------------------------------------------------------------------------------
@@ -250,7 +251,8 @@ class WebSocket:
 
     async def next(self, end: Any = END) -> Any:
         """Like `receive`, with a value of its own for the end; StopAsyncIteration is raised."""
-        self._before_next()
+        if self._was is not None:
+            after_answer.start(self._was)
         while not self._inbox:
             if self._has_ended:
                 return _given(end)
@@ -323,25 +325,18 @@ class WebSocket:
 
     # Time ---------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        """Look after the two time limits; one timer, so that no message costs one."""
+    def check(self, now: float) -> None:
+        """End it if no message has come for too long, or none has been taken; see `Limited`."""
         if self._end_asked is not None:
             return
-        now = self._loop.loop.time()
-        limits = [now + self._patience]
-        if self._timeout is not None:
-            limits.append(now + self._timeout)
-            if self._waiting_since:
-                limits.append(self._waiting_since + self._timeout)
-                if limits[-1] <= now:
-                    self._end(GOING_AWAY, f"no message for {self._timeout:g} s", drop=False)
-                    return
-        if self._outbox.since:
-            limits.append(self._outbox.since + self._patience)
-            if limits[-1] <= now:
-                self._too_slow()
-                return
-        self._timer = self._loop.loop.call_at(min(limits), self._watch)
+        timeout = self._timeout
+        if timeout is not None and self._waiting_since and now - self._waiting_since >= timeout:
+            self._end(GOING_AWAY, f"no message for {timeout:g} s", drop=False)
+        elif self._outbox.since and now - self._outbox.since >= self._patience:
+            self._too_slow()
+
+    def _shortest(self) -> float:
+        return self._patience if self._timeout is None else min(self._patience, self._timeout)
 
     # The end ------------------------------------------------------------------------------------
 
@@ -424,8 +419,7 @@ class WebSocket:
         self._outbox.end(drop=True)
         if self._reader is not None:
             self._reader.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._hub.limits.discard(self, self._shortest())
         self._wake()
         if self._closed is not None:
             self._closed.set_result(None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Protocol
 
 from atila.http.exchange import ClientGone
 from atila.runtime.awaitables import DONE, begin
@@ -56,6 +56,13 @@ class Receipt:
             self.taken.set_result(outcome)
 
 
+class Owner(Protocol):
+    """The connection that messages are sent to."""
+
+    def break_off(self) -> None:
+        """End: something could not be sent."""
+
+
 class Outbox:
     """Messages that wait for a client to take them, up to a limit.
 
@@ -71,13 +78,13 @@ class Outbox:
     """
 
     __slots__ = (
-        "_broken",
         "_changed",
         "_ended",
         "_limit",
         "_lock",
         "_loop",
         "_messages",
+        "_owner",
         "_roused",
         "_sent",
         "_size",
@@ -99,18 +106,18 @@ class Outbox:
         # These belong to the loop.
         self.since = 0.0
         self._transport: WebSocketTransport | None = None
-        self._broken: Callable[[], object] = bool
+        self._owner: Owner | None = None
         self._task: asyncio.Task[None] | None = None
         self._sent: asyncio.Future[None] | None = None
 
-    def attach(self, transport: WebSocketTransport, broken: Callable[[], object]) -> None:
+    def attach(self, transport: WebSocketTransport, owner: Owner) -> None:
         """Begin to send. On the loop only.
 
         Args:
             transport: the connection to the client.
-            broken: called when something could not be sent.
+            owner: breaks off when something could not be sent.
         """
-        self._transport, self._broken = transport, broken
+        self._transport, self._owner = transport, owner
         self._go_on()
 
     def has_room(self) -> bool:
@@ -239,7 +246,8 @@ class Outbox:
         if not isinstance(error, ClientGone):
             log.error("a WebSocket broke", exc_info=error)
         self._forget()
-        self._broken()
+        if self._owner is not None:
+            self._owner.break_off()
 
     def end(self, *, drop: bool = False) -> None:
         """Take no more messages; `drop` forgets those that wait as well. On the loop only."""

@@ -41,7 +41,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is the unsent rest of the answer, or None if all was sent.
+        done: its result is the unsent rest of the answer, or None if all was sent. That of a
+            WebSocket is always None.
         websocket: the WebSocket, if it was accepted.
     """
 
@@ -147,9 +148,6 @@ class ASGIExchange(Exchange):
         Raises:
             ClientGone: the client has left.
         """
-        if self.is_websocket:
-            await self._refuse_handshake(answer)
-            return
         sending = self._send_answer(answer)
         if self.version[0] == "1" or hypercorn.buffer_of(self._send) is None:
             await sending
@@ -196,13 +194,19 @@ class ASGIExchange(Exchange):
 
     async def _refuse_handshake(self, answer: _Answer) -> None:
         kind = "websocket.http.response"
-        if kind not in (self._scope.get("extensions") or ()):
-            # The server makes a 403 of it; it offers no more.
-            await self._send({"type": "websocket.close", "code": close_codes.POLICY_VIOLATION})
-            return
-        headers = _with_length(answer.headers, len(answer.body), self.method)
-        await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
-        await self._send({"type": f"{kind}.body", "body": answer.body})
+        try:
+            if kind in (self._scope.get("extensions") or ()):
+                headers = _with_length(answer.headers, len(answer.body), self.method)
+                await self._send({**_start(answer.status, headers), "type": f"{kind}.start"})
+                await self._send({"type": f"{kind}.body", "body": answer.body})
+            else:
+                # The server makes a 403 of it; it offers no more.
+                code = close_codes.POLICY_VIOLATION
+                await self._send({"type": "websocket.close", "code": code})
+        except OSError:
+            pass  # The client has left.
+        finally:
+            self._finish(None)
 
     async def _send_file(self, answer: _Answer) -> None:
         left = answer.size
@@ -263,7 +267,10 @@ class ASGIExchange(Exchange):
         await self.incoming.departed()
 
     def _finish(self, answer: _Answer | None) -> None:
-        if not self.done.done():
+        if answer is not None and self.is_websocket:
+            # The server's task leads the conversation, and may have to wait for teardown hooks.
+            self._loop.spawn(self._refuse_handshake(answer))
+        elif not self.done.done():
             self.done.set_result(answer)
 
 
@@ -455,19 +462,22 @@ class Engine:
         hosts = [name for name, _ in scope["headers"] if name == b"host"]
         if len(hosts) != 1 and exchange.version[0] == "1":
             was = site.without_host(was, len(hosts))
-        if (
+        if exchange.is_websocket:
+            rest = site.start_in_task(was)
+            if rest is not None:
+                # Not in a task of its own, which would take memory for as long as it is open.
+                held = loop.hold()
+                try:
+                    await rest
+                finally:
+                    loop.let_go(held)
+        elif (
             not exchange.has_body()
             or not site.wants_body(was)
             or await site.collect(was, exchange.pieces(), "the body ended too soon")
         ):
             site.start(was)
-        try:
-            answer = await exchange.done
-        except asyncio.CancelledError:
-            if exchange.websocket is not None:
-                # hypercorn stops, and would close it with 1011.
-                await exchange.websocket.close(close_codes.GOING_AWAY, "the server shuts down")
-            raise
+        answer = await exchange.done
         if answer is not None:
             try:
                 await exchange.send_answer(answer)

@@ -88,6 +88,18 @@ class TaskWatch(Watch):
             self._departures.add(self)
 
 
+class Unwatched:
+    """In place of a watch for a WebSocket, which needs none, and may stay for days."""
+
+    has_left = False
+
+    @staticmethod
+    def begin() -> None:
+        """Do nothing."""
+
+    stop = begin
+
+
 class Departures:
     """The watches of a site. On the task loop only, but for `watch_queue`.
 

@@ -16,7 +16,7 @@ from atila.runtime import after_answer, forks
 from atila.runtime.context import run_in
 from atila.runtime.offload import in_context, uninterrupted
 from atila.serving import error_answers, provision, responders
-from atila.serving.departures import TaskWatch
+from atila.serving.departures import TaskWatch, Unwatched
 
 if TYPE_CHECKING:
     from atila import Endpoint, Was
@@ -35,10 +35,10 @@ def finish(endpoint: Endpoint, was: Was) -> None:
         after_answer.start(was)
 
 
-async def finish_later(endpoint: Endpoint, was: Was, watch: TaskWatch) -> None:
+async def finish_later(endpoint: Endpoint, was: Was, watch: TaskWatch | type[Unwatched]) -> None:
     """End a request that was answered on the task loop."""
     if endpoint.websocket:
-        _hang_up(was, close_codes.NORMAL)
+        hang_up(was, close_codes.NORMAL)
     if endpoint.teardown:
         await call(endpoint, was, _clean_up, endpoint, was)
     if was.cancels is not None:
@@ -69,7 +69,7 @@ def fail(endpoint: Endpoint, was: Was, error: BaseException) -> Coroutine[Any, A
             if pending is not None:
                 return _send_error_later(endpoint, was, reported, pending)
     elif endpoint.websocket:
-        _hang_up(was, close_codes.INTERNAL_ERROR)
+        hang_up(was, close_codes.INTERNAL_ERROR)
     return _failed(endpoint, was)
 
 
@@ -126,7 +126,7 @@ async def _send_error_later(
     after_answer.start(was)
 
 
-def _hang_up(was: Was, code: int) -> None:
+def hang_up(was: Was, code: int) -> None:
     """Close an accepted WebSocket whose handler has not."""
     transport: WebSocketTransport | None = was.__dict__.get("transport")
     if transport is not None and transport.close_code is None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError, SetupError
 from atila.http import uploads
+from atila.http.close_codes import GOING_AWAY
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
@@ -26,7 +27,7 @@ from atila.runtime.context import current, run_in
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
-from atila.serving.departures import TaskWatch
+from atila.serving.departures import TaskWatch, Unwatched
 from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
@@ -409,7 +410,10 @@ class Endpoint:
         Code of the app runs in the context of the request, all else out of it, so that a worker
         thread can be in it meanwhile.
         """
-        context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
+        context = was.variables
+        watch: TaskWatch | type[Unwatched] = Unwatched
+        if not self.websocket:
+            watch = TaskWatch(was.exchange, was.site.departures)
         try:
             while True:
                 value = await run_in(context, pending, watch.begin)
@@ -427,6 +431,8 @@ class Endpoint:
         except asyncio.CancelledError:
             # The client left, or the server stops: a handler has no part in either.
             was.cancel()
+            if self.websocket:
+                endings.hang_up(was, GOING_AWAY)
             code = CLIENT_LEFT if watch.has_left else 503
             await endings.fail_later(self, was, HTTPError(code, "the request was cancelled"))
         except GeneratorExit as error:

@@ -15,6 +15,7 @@ from atila.runtime.pool import WorkerPool
 from atila.runtime.spare_threads import waiting
 from atila_ws.delivery import messengers
 from atila_ws.delivery.envelope import Envelope
+from atila_ws.limits import Limits
 
 if TYPE_CHECKING:
     from atila import Atila
@@ -61,6 +62,7 @@ class Hub:
 
     Attributes:
         worker: names this process in client ids.
+        limits: looks after the time limits of the connections.
     """
 
     def __init__(self, site: Site) -> None:
@@ -73,6 +75,7 @@ class Hub:
         self._messenger: Messenger | None = None
         self._is_listening = False
         self._sending: set[asyncio.Task[Any]] = set()
+        self.limits = Limits(site)
 
     @property
     def loop(self) -> TaskLoop:

@@ -6,14 +6,15 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
-from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from atila import ANSWERED, ClientGone, HTTPError
 from atila.http.close_codes import GOING_AWAY, INTERNAL_ERROR, NORMAL
 from atila.http.response import head
-from atila.runtime import after_answer, spans
+from atila.runtime import spans
 from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila_ws.connection import WebSocket
 from atila_ws.delivery.hub import hub_of, space_of
@@ -32,11 +33,18 @@ Run = Callable[..., Awaitable[Any]]
 
 log = logging.getLogger("atila.ws")
 
+_NOTHING = nullcontext()
 _OF_BODIES = frozenset({"content-type", "content-length"})
 
 
 def answering(
-    handler: Handler, lead: Leader, declared: Declaration, encoding: Encoding, taken: str | None
+    handler: Handler,
+    lead: Leader,
+    declared: Declaration,
+    encoding: Encoding,
+    *,
+    taken: str | None,
+    has_grace: bool,
 ) -> Handler:
     """The handler that core calls in place of a route's: it accepts a WebSocket, leads the
     conversation, and closes it: with 1000, or 1011 if the handler raised.
@@ -56,6 +64,7 @@ def answering(
         declared: the arguments of the decorator.
         encoding: the form of messages.
         taken: the parameter that gets the messages, which no client may give.
+        has_grace: it is a coroutine, which may wait for something else than the client.
     """
 
     async def answer(was: Was, /, **params: Any) -> Any:
@@ -70,11 +79,8 @@ def answering(
             socket.start(transport)
             if greeting and isinstance(greeting, str | bytes):
                 await socket.send(greeting)
-            if spans.active is None:
-                await lead(was, socket, handler, params)
-            else:
-                route = was.app.mount_prefix + was.endpoint.route.rule
-                with spans.active.inner(f"websocket {route}", {"http.route": route}):
+            with _span(was):
+                async with Grace(was, socket) if has_grace else _NOTHING:
                     await lead(was, socket, handler, params)
             code = NORMAL
         except ClientGone:
@@ -98,6 +104,13 @@ def answering(
     return answer
 
 
+def _span(was: Was) -> AbstractContextManager[Any]:
+    if spans.active is None:
+        return _NOTHING
+    route = was.app.mount_prefix + was.endpoint.route.rule
+    return spans.active.inner(f"websocket {route}", {"http.route": route})
+
+
 def _socket_of(was: Was, declared: Declaration, encoding: Encoding) -> WebSocket:
     """`was.websocket` of a request, which is not accepted yet.
 
@@ -114,7 +127,7 @@ def _socket_of(was: Was, declared: Declaration, encoding: Encoding) -> WebSocket
         declared.timeout,
         encoding,
         protocol,
-        partial(after_answer.start, was),
+        was,
     )
     was.__dict__["websocket"] = socket
     # In place of the method of core, which reads the body of a request.
@@ -182,38 +195,45 @@ def in_one_context(was: Was, *, in_pool: bool) -> Run:
     return in_thread if in_pool else on_loop
 
 
-async def coroutine(was: Was, socket: WebSocket, handling: Awaitable[Any]) -> None:
-    """Lead a conversation that is an `async def` handler.
-
-    When the connection has ended, the handler has WS_GRACE seconds to notice; then it is cancelled,
-    for one that waits for something else than the client would stay for ever.
+class Grace:
+    """Around a handler that is a coroutine: when the connection has ended, it has WS_GRACE seconds
+    to notice; then it is cancelled, for one that waits for something else than the client would
+    stay for ever.
 
     Args:
         was: the request.
         socket: the connection.
-        handling: the handler, called.
-
-    Raises:
-        ClientGone: the handler sent something to a closed connection.
-        Exception: whatever the handler raises.
     """
-    grace: float = was.app.config.WS_GRACE
-    try:
-        async with asyncio.timeout(None) as limit:
-            socket.when_closed(partial(_end_in, grace, limit))
-            try:
-                await handling
-            finally:
-                socket.when_closed(None)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        log.warning(
-            "%s went on for %g s after its connection had ended, and was cancelled",
-            was.endpoint.route.name,
-            grace,
-        )
 
+    __slots__ = ("_limit", "_socket", "_was")
 
-def _end_in(seconds: float, limit: asyncio.Timeout) -> None:
-    limit.reschedule(asyncio.get_running_loop().time() + seconds)
+    def __init__(self, was: Was, socket: WebSocket) -> None:
+        self._was = was
+        self._socket = socket
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        self._socket.when_closed(self._begin)
+
+    def _begin(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._limit.reschedule(now + self._was.app.config.WS_GRACE)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self._socket.when_closed(None)
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            log.warning(
+                "%s went on for %g s after its connection had ended, and was cancelled",
+                self._was.endpoint.route.name,
+                self._was.app.config.WS_GRACE,
+            )
+            return True
+        return False
