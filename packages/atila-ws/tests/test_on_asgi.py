@@ -13,7 +13,7 @@ from atila.testing.waits import PATIENCE
 from atila_ws import WS_CHATTY
 
 CONNECTIONS = 200
-MOST = 8000
+MOST = 7500
 """Bytes of Python's objects for an idle connection, with 1,800 of this imitation."""
 
 

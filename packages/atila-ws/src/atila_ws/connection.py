@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from atila_ws.delivery.envelope import Envelope
     from atila_ws.delivery.hub import Hub
     from atila_ws.messages import Encoding
+    from atila_ws.styles.conversation import Grace
 
 log = logging.getLogger("atila.ws")
 
@@ -72,12 +73,12 @@ class WebSocket:
 
     __slots__ = (
         "__weakref__",
-        "_at_close",
         "_client_id",
         "_closed",
         "_closer",
         "_encoding",
         "_end_asked",
+        "_grace",
         "_has_ended",
         "_held",
         "_hub",
@@ -132,7 +133,7 @@ class WebSocket:
         self._end_asked: tuple[int, str, bool] | None = None
         self._closer: asyncio.Task[None] | None = None
         self._closed: asyncio.Future[None] | None = None
-        self._at_close: Callable[[], None] | None = None
+        self._grace: Grace | None = None
 
     def __repr__(self) -> str:
         return f"<WebSocket{' closed' if self.closed else ''}>"
@@ -365,11 +366,11 @@ class WebSocket:
                 self._closed = self._loop.loop.create_future()
             await asyncio.shield(self._closed)
 
-    def when_closed(self, func: Callable[[], None] | None) -> None:
-        """Have a function called when the connection is closed; at once if it is. On the loop."""
-        self._at_close = func
-        if func is not None and self._has_ended:
-            func()
+    def when_closed(self, grace: Grace | None) -> None:
+        """Have a grace begin when the connection is closed; at once if it is. On the task loop."""
+        self._grace = grace
+        if grace is not None and self._has_ended:
+            grace.begin()
 
     def abandon(self) -> None:
         """The handshake failed: nothing was opened. On the task loop."""
@@ -423,8 +424,8 @@ class WebSocket:
         self._wake()
         if self._closed is not None:
             self._closed.set_result(None)
-        if self._at_close is not None:
-            self._at_close()
+        if self._grace is not None:
+            self._grace.begin()
 
 
 class Input:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atila.engines import hypercorn, start
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
@@ -24,7 +24,7 @@ from atila.runtime import end_signals
 from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
-    from atila import Site
+    from atila import Site, Was
     from atila.runtime.loop import TaskLoop
 
 BODY_CHUNK = 1048576
@@ -41,8 +41,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is the unsent rest of the answer, or None if all was sent. That of a
-            WebSocket is always None.
+        done: its result is the unsent rest of the answer, or None if all was sent: always for a
+            WebSocket. Gone when one is accepted.
         websocket: the WebSocket, if it was accepted.
     """
 
@@ -260,6 +260,7 @@ class ASGIExchange(Exchange):
         await self._send({**message, "subprotocol": protocol})
         # They are hardly asked for again, but the connection may stay for days.
         self._lowered = None
+        del self.done
         self.websocket = _WebSocket(self)
         return self.websocket
 
@@ -352,7 +353,16 @@ class _TrailingStream(_Stream):
 
 
 class _WebSocket:
-    __slots__ = ("__weakref__", "_ahead", "_exchange", "_is_receiving", "_sent", "close_code")
+    __slots__ = (
+        "__weakref__",
+        "_ahead",
+        "_ended",
+        "_exchange",
+        "_is_over",
+        "_is_receiving",
+        "_sent",
+        "close_code",
+    )
 
     def __init__(self, exchange: ASGIExchange) -> None:
         self._exchange = exchange
@@ -360,6 +370,8 @@ class _WebSocket:
         self._is_receiving = False
         self._sent = 0
         self.close_code: int | None = None
+        self._is_over = False
+        self._ended: asyncio.Future[None] | None = None
 
     async def receive(self) -> str | bytes | None:
         if self.close_code is not None:
@@ -424,9 +436,17 @@ class _WebSocket:
 
     def _closed(self, code: int) -> None:
         self.close_code = code
+        self._is_over = True
         if self._ahead is not None:
             self._ahead.cancel()
-        self._exchange._finish(None)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    async def ended(self) -> None:
+        """Return when it is closed, and the client has been sent why."""
+        if not self._is_over:
+            self._ended = asyncio.get_running_loop().create_future()
+            await self._ended
 
 
 async def _await(message: Awaitable[Message]) -> Message:
@@ -445,33 +465,22 @@ class Engine:
         self._exchange = site.exchange_class(ASGIExchange)
         self._loop: TaskLoop | None = None
 
-    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
+    def serve(self, scope: Message, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Answer a scope: a request, a WebSocket, or the server's start and end."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
-        site = self._site
-        loop, running = self._loop, asyncio.get_running_loop()
-        if loop is None or loop.loop is not running:
-            loop = site.use_loop(running)
-            if not site.has_started:
-                await asyncio.to_thread(site.start_up)
-            self._loop = loop
+        kind = scope["type"]
+        if kind == "http":
+            return self._answer(scope, receive, send)
+        if kind == "websocket":
+            return self._converse(scope, receive, send)
+        return self._live(receive, send)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        site, loop = self._site, self._loop
+        if loop is None or loop.loop is not asyncio.get_running_loop():
+            loop = await self._begin()
         exchange = self._exchange(scope, receive, send, loop)
-        was = site.open(exchange)
-        hosts = [name for name, _ in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 and exchange.version[0] == "1":
-            was = site.without_host(was, len(hosts))
-        if exchange.is_websocket:
-            rest = site.start_in_task(was)
-            if rest is not None:
-                # Not in a task of its own, which would take memory for as long as it is open.
-                held = loop.hold()
-                try:
-                    await rest
-                finally:
-                    loop.let_go(held)
-        elif (
+        was = self._open(exchange, scope)
+        if (
             not exchange.has_body()
             or not site.wants_body(was)
             or await site.collect(was, exchange.pieces(), "the body ended too soon")
@@ -483,8 +492,44 @@ class Engine:
                 await exchange.send_answer(answer)
             except ClientGone:
                 pass
-        if not exchange.is_websocket and exchange.has_body():
+        if exchange.has_body():
             await exchange.incoming.drain(LINGER_SECONDS)
+
+    async def _converse(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Run the handler of a WebSocket in the server's task: one of its own would take memory for
+        as long as it is open.
+        """
+        loop = self._loop
+        if loop is None or loop.loop is not asyncio.get_running_loop():
+            loop = await self._begin()
+        exchange = self._exchange(scope, receive, send, loop)
+        rest = self._site.start_in_task(self._open(exchange, scope))
+        if rest is not None:
+            task = loop.hold()
+            try:
+                await rest
+            finally:
+                loop.let_go(task)
+        # Servers close without a code when the application has returned.
+        if exchange.websocket is not None:
+            await exchange.websocket.ended()
+        else:
+            await exchange.done
+
+    async def _begin(self) -> TaskLoop:
+        """Use the running loop, and start the site where the server has not said that it begins."""
+        loop = self._site.use_loop(asyncio.get_running_loop())
+        if not self._site.has_started:
+            await asyncio.to_thread(self._site.start_up)
+        self._loop = loop
+        return loop
+
+    def _open(self, exchange: ASGIExchange, scope: Message) -> Was:
+        was = self._site.open(exchange)
+        hosts = [name for name, _ in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 and exchange.version[0] == "1":
+            was = self._site.without_host(was, len(hosts))
+        return was
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

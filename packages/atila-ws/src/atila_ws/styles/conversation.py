@@ -214,9 +214,10 @@ class Grace:
 
     async def __aenter__(self) -> None:
         await self._limit.__aenter__()
-        self._socket.when_closed(self._begin)
+        self._socket.when_closed(self)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """The connection has ended."""
         now = asyncio.get_running_loop().time()
         self._limit.reschedule(now + self._was.app.config.WS_GRACE)
 
