@@ -230,7 +230,7 @@ def test_figures_are_those_of_the_last_run() -> None:
         ("FastAPI", "fastapi-granian", "slower"),
         ("Litestar", "litestar-granian", "slower"),
         ("django-bolt", "django-bolt", "**faster**"),
-        ("Falcon", "falcon-granian", "**mostly faster for small answers**"),
+        ("Falcon", "falcon-granian", "**faster for small answers**"),
     ],
 )
 def test_the_start_page_says_of_speed_what_was_measured(
