@@ -35,13 +35,16 @@ def scope(path):
     }
 
 
-async def connected(app, made, sent):
-    """Be a client that connects, and stays."""
+async def connected(app, made, sent, leaves=None):
+    """Be a client that connects, and stays, or leaves when that is set."""
     messages = [{"type": "websocket.connect"}]
 
     async def receive():
         if messages:
             return messages.pop()
+        if leaves is not None:
+            await leaves.wait()
+            return {"type": "websocket.disconnect", "code": 1001}
         return await asyncio.get_running_loop().create_future()
 
     async def send(message):
@@ -137,5 +140,37 @@ def test_a_refusal_does_not_wait_for_hooks_that_clean_up(app):
             goes_on.set()
             await asyncio.wait_for(client, PATIENCE)
         assert sent == ["websocket.close"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("has_hooks", [False, True])
+def test_the_application_returns_when_the_conversation_has_ended(app, has_hooks):
+    ended = threading.Event()
+
+    if has_hooks:
+
+        @app.before_request
+        def before(was):
+            """It may block, so a worker thread calls it, and begins."""
+
+    @app.route("/echo")
+    @app.websocket(WS_CHATTY, 3600)
+    async def echo(was):
+        async for _ in was.websocket:
+            pass
+        await asyncio.sleep(0.05)
+        ended.set()
+
+    async def run():
+        sent, leaves = [], asyncio.Event()
+        async with started(app):
+            client = asyncio.create_task(connected(app, scope("/echo"), sent, leaves))
+            await until(lambda: sent)
+            assert not client.done()
+            leaves.set()
+            await asyncio.wait_for(client, PATIENCE)
+            await until(ended.is_set)
+        assert sent == ["websocket.accept"]
 
     asyncio.run(run())

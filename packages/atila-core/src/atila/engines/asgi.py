@@ -41,8 +41,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is the unsent rest of the answer, or None if all was sent: always for a
-            WebSocket. Gone when one is accepted.
+        done: its result is the unsent rest of the answer, or None if all was sent. For a WebSocket
+            always None, also when it has been accepted, from when on this is gone.
         websocket: the WebSocket, if it was accepted.
     """
 
@@ -260,8 +260,9 @@ class ASGIExchange(Exchange):
         await self._send({**message, "subprotocol": protocol})
         # They are hardly asked for again, but the connection may stay for days.
         self._lowered = None
-        del self.done
         self.websocket = _WebSocket(self)
+        self._finish(None)
+        del self.done
         return self.websocket
 
     async def disconnected(self) -> None:
@@ -510,11 +511,12 @@ class Engine:
                 await rest
             finally:
                 loop.let_go(task)
+        if exchange.websocket is None:
+            # It begins in a worker thread, or has been refused.
+            await exchange.done
         # Servers close without a code when the application has returned.
         if exchange.websocket is not None:
             await exchange.websocket.ended()
-        else:
-            await exchange.done
 
     async def _begin(self) -> TaskLoop:
         """Use the running loop, and start the site where the server has not said that it begins."""
