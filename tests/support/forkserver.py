@@ -252,7 +252,9 @@ class Fork:
     def send_signal(self, sig: int) -> None:
         """Signal it, if it has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            # Its parent may know of its end, and not have said it yet; as in subprocess.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
 
     def terminate(self) -> None:
         """SIGTERM."""

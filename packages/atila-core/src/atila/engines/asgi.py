@@ -41,8 +41,8 @@ class ASGIExchange(Exchange):
     """A request of an ASGI server.
 
     Attributes:
-        done: its result is the unsent rest of the answer, or None if all was sent. For a WebSocket
-            always None, also when it has been accepted, from when on this is gone.
+        done: its result is the unsent rest of the answer, or None if all was sent. That of a
+            WebSocket is None, when it has been accepted or refused.
         websocket: the WebSocket, if it was accepted.
     """
 
@@ -262,7 +262,6 @@ class ASGIExchange(Exchange):
         self._lowered = None
         self.websocket = _WebSocket(self)
         self._finish(None)
-        del self.done
         return self.websocket
 
     async def disconnected(self) -> None:
