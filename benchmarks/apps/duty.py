@@ -13,15 +13,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from benchmarks.apps.models import Stock
+from benchmarks.apps.raw_wsgi import JSON, decode
 
-TEXT = "text/plain; charset=utf-8"
-JSON = "application/json"
 MAX_BODY = 1048576
 MAX_FIELDS = 1000
-
-decode = msgspec.json.Decoder(Stock).decode
-encode = msgspec.json.Encoder().encode
 
 
 class Refused(Exception):

@@ -7,9 +7,7 @@ from typing import Any
 from benchmarks.apps import duty
 from benchmarks.apps.models import Stock
 from benchmarks.apps.payload import GREETING, ITEMS, posts_line
-
-TEXT = [("content-type", duty.TEXT)]
-JSON = [("content-type", duty.JSON)]
+from benchmarks.apps.raw_rsgi import JSON, TEXT, encode
 
 log = logging.getLogger(__name__)
 
@@ -64,4 +62,4 @@ async def answer(scope: Any, protocol: Any) -> None:
     elif type(value) is dict:
         protocol.response_str(200, JSON, json.dumps(value))
     else:
-        protocol.response_bytes(200, JSON, duty.encode(value))
+        protocol.response_bytes(200, JSON, encode(value))

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.apps import duty
 from benchmarks.apps.models import Stock
 from benchmarks.apps.payload import GREETING, ITEMS, posts_line
+from benchmarks.apps.raw_wsgi import JSON, TEXT, encode
 
 STATUS = {200: "200 OK", 400: "400 Bad Request", 404: "404 Not Found", 500: "500 Internal Error"}
 
@@ -39,10 +40,10 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         # The thread serves others, too, which are not to see the variables of this request.
         status, kind, body = copy_context().run(answer, environ)
     except duty.Refused as refusal:
-        status, kind, body = refusal.status, duty.TEXT, str(refusal).encode()
+        status, kind, body = refusal.status, TEXT, str(refusal).encode()
     except Exception:
         log.exception("a request failed")
-        status, kind, body = 500, duty.TEXT, b"internal error"
+        status, kind, body = 500, TEXT, b"internal error"
     headers = [("content-type", kind), ("content-length", str(len(body)))]
     start_response(STATUS.get(status, f"{status} Refused"), headers)
     return [body]
@@ -61,7 +62,7 @@ def answer(environ: dict[str, Any]) -> tuple[int, str, bytes]:
         duty.read_body(environ["wsgi.input"].read(length), length, request)
     value = HANDLERS[name](request, **params)
     if type(value) is str:
-        return 200, duty.TEXT, value.encode()
+        return 200, TEXT, value.encode()
     if type(value) is dict:
-        return 200, duty.JSON, json.dumps(value).encode()
-    return 200, duty.JSON, duty.encode(value)
+        return 200, JSON, json.dumps(value).encode()
+    return 200, JSON, encode(value)

@@ -4,15 +4,13 @@ the loop, by aiohttp, and goes on in a thread, as a generator coroutine does.
 
 import asyncio
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
 
-UPSTREAM = os.environ["UPSTREAM"]
-JSON = [("content-type", "application/json")]
-clients: list[aiohttp.ClientSession] = []
+from benchmarks.apps.waiting_raw_rsgi import JSON, UPSTREAM, clients
+
 threads = ThreadPoolExecutor(4)
 
 

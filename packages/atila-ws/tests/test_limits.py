@@ -26,14 +26,14 @@ class Connection:
                 await asyncio.sleep(LIMIT / LOOKS)
 
 
-async def open_limits():
+def open_limits():
     loop = types.SimpleNamespace(loop=asyncio.get_running_loop())
     return Limits(types.SimpleNamespace(loop=loop))
 
 
 def test_all_that_have_the_same_limit_share_a_timer():
     async def run():
-        limits = await open_limits()
+        limits = open_limits()
         one, other, longer = (Connection(limits) for _ in range(3))
         limits.add(one, LIMIT)
         limits.add(other, LIMIT)
@@ -53,7 +53,7 @@ def test_all_that_have_the_same_limit_share_a_timer():
 
 def test_it_is_looked_at_often_enough():
     async def run():
-        limits = await open_limits()
+        limits = open_limits()
         connection = Connection(limits)
         limits.add(connection, LIMIT)
         await connection.seen(LOOKS + 1)
@@ -65,7 +65,7 @@ def test_it_is_looked_at_often_enough():
 
 def test_without_connections_there_is_no_timer():
     async def run():
-        limits = await open_limits()
+        limits = open_limits()
         ends, stays = Connection(limits), Connection(limits)
         ends.ends_at = 2
         limits.add(ends, LIMIT)
