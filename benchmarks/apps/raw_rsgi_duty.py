@@ -37,6 +37,7 @@ async def app(scope: Any, protocol: Any) -> None:
     except duty.Refused as refusal:
         protocol.response_str(refusal.status, TEXT, str(refusal))
     except Exception:
+        # Whatever a handler raises: its client is answered, and the next one served.
         log.exception("a request failed")
         protocol.response_str(500, TEXT, "internal error")
 

@@ -42,6 +42,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
     except duty.Refused as refusal:
         status, kind, body = refusal.status, TEXT, str(refusal).encode()
     except Exception:
+        # Whatever a handler raises: its client is answered, and the next one served.
         log.exception("a request failed")
         status, kind, body = 500, TEXT, b"internal error"
     headers = [("content-type", kind), ("content-length", str(len(body)))]
