@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from typing import Any
@@ -18,13 +19,16 @@ from atila_tasks import STA_UNSENT
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client has left as soon as anybody asks; that of /last stays."""
-    stays = testing.TestExchange.disconnected
+    stays = testing.TestExchange.departure
 
-    async def disconnected(self: Any) -> None:
+    def departure(self: Any) -> Any:
         if self.path == "/last":
-            await stays(self)
+            return stays(self)
+        gone = asyncio.get_running_loop().create_future()
+        gone.set_result(None)
+        return gone
 
-    monkeypatch.setattr(testing.TestExchange, "disconnected", disconnected)
+    monkeypatch.setattr(testing.TestExchange, "departure", departure)
 
 
 @pytest.mark.usefixtures("left")

@@ -6,14 +6,13 @@ import logging
 import os
 import re
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from typing import IO, TYPE_CHECKING, Any
 
 from atila import layers
 from atila.errors import CLIENT_LEFT, HTTPError
-from atila.http import events, files, forms
+from atila.http import events, files, forms, request_ids
 from atila.http.authority import absolute
 from atila.http.cookies import Cookies
 from atila.http.environ import Environ
@@ -209,7 +208,7 @@ class Was(WasNames):
         """Identifies the request in logs and error answers; the client's X-Request-Id if sane."""
         if not self._request_id:
             given = self.exchange.header("x-request-id") or ""
-            self._request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+            self._request_id = given if _SANE_ID.fullmatch(given) else request_ids.new()
         return self._request_id
 
     def log(self, message: str, category: str = "info") -> None:

@@ -264,8 +264,8 @@ class ASGIExchange(Exchange):
         self._finish(None)
         return self.websocket
 
-    async def disconnected(self) -> None:
-        await self.incoming.departed()
+    def departure(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_task(self.incoming.departed())
 
     def _finish(self, answer: _Answer | None) -> None:
         if answer is not None and self.is_websocket:

@@ -196,8 +196,10 @@ class RSGIExchange(Exchange):
         """Whether the bytes of the connection are those of HTTP/1.1 itself."""
         return self._scope.scheme not in _SECURE and self.version == "1.1"
 
-    async def disconnected(self) -> None:
-        await self._protocol.client_disconnect()
+    def departure(self) -> asyncio.Future[None]:
+        # granian's own, which has all methods of a future.
+        departure: asyncio.Future[None] = self._protocol.client_disconnect()
+        return departure
 
     def over(self) -> Awaitable[None]:
         """An awaitable that ends when the request does; granian waits for it. On the loop."""

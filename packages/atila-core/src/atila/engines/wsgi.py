@@ -182,9 +182,9 @@ class WSGIExchange(Exchange):
             self._incoming = _Incoming(self._environ["wsgi.input"], length)
         return await self._incoming.read(size)
 
-    async def disconnected(self) -> None:
+    def departure(self) -> asyncio.Future[None]:
         # WSGI tells of it by closing a streamed answer, and not at all before that.
-        await asyncio.Event().wait()
+        return asyncio.get_running_loop().create_future()
 
 
 _STATUS_LINES: dict[int, str] = {}

@@ -13,6 +13,8 @@ from atila.http.close_codes import NORMAL
 from atila.http.prefixes import quoted
 
 if TYPE_CHECKING:
+    import asyncio
+
     from atila.http.bodies import Body
 
 Header = tuple[str, str]
@@ -240,8 +242,10 @@ class Exchange:
         """
         raise NotImplementedError
 
-    async def disconnected(self) -> None:
-        """Return when the client has left; never, where an engine cannot know. On the task loop."""
+    def departure(self) -> asyncio.Future[None]:
+        """A future that ends when the client has left; never, where an engine cannot know. To be
+        cancelled when that does not matter any more. On the task loop.
+        """
         raise NotImplementedError
 
 

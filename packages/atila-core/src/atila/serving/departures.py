@@ -40,31 +40,35 @@ class Watch:
         has_left: whether it was called.
     """
 
-    __slots__ = ("_exchange", "_leave", "_waiting", "has_left")
+    __slots__ = ("_departure", "_exchange", "_leave", "has_left")
 
     def __init__(self, exchange: Exchange, leave: Callable[[], object]) -> None:
         self._exchange: Exchange | None = exchange
         self._leave = leave
-        self._waiting: asyncio.Task[None] | None = None
+        self._departure: asyncio.Future[None] | None = None
         self.has_left = False
 
     def listen(self) -> None:
         """Wait for the client from now on, unless it was stopped."""
-        if self._exchange is not None and self._waiting is None:
-            self._waiting = asyncio.get_running_loop().create_task(self._wait(self._exchange))
+        if self._exchange is not None and self._departure is None:
+            self._departure = self._exchange.departure()
+            self._departure.add_done_callback(self._departed)
 
-    async def _wait(self, exchange: Exchange) -> None:
-        await exchange.disconnected()
-        self.has_left = True
-        self._leave()
+    def _departed(self, departure: asyncio.Future[None]) -> None:
+        # Cancelled where the loop ends, with all that waits on it.
+        if self._exchange is not None and not departure.cancelled():
+            # An error of the server is logged, and no client that has left.
+            departure.result()
+            self.has_left = True
+            self._leave()
 
     def stop(self) -> None:
         """Wait no longer: the request is answered."""
         self._exchange = None
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            # Not kept: the traceback of its end has a frame that refers to this.
-            waiting.cancel()
+        departure, self._departure = self._departure, None
+        if departure is not None:
+            departure.remove_done_callback(self._departed)
+            departure.cancel()
 
 
 class TaskWatch(Watch):
@@ -75,7 +79,7 @@ class TaskWatch(Watch):
     def __init__(self, exchange: Exchange, departures: Departures) -> None:
         # All of its own: one call for each request on the task loop, not two.
         self._exchange, self._departures = exchange, departures
-        self._waiting, self.has_left = None, False
+        self._departure, self.has_left = None, False
         # The end of a WebSocket is known by its transport.
         self._begun = exchange.is_websocket
 

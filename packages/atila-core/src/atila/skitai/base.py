@@ -130,12 +130,13 @@ class SkitaiExchange(Exchange):
             return b""
         return await self._inbox.get_bytes(size)
 
-    async def disconnected(self) -> None:
+    def departure(self) -> asyncio.Future[None]:
         """See `Exchange`."""
         if self._departure is None:
             self._departure = self._worker.loop.loop.create_future()
-        if not self._gone:
-            await asyncio.shield(self._departure)
+            if self._gone:
+                self._departure.set_result(None)
+        return asyncio.shield(self._departure)
 
     # The answer; from any thread.
 

@@ -195,10 +195,10 @@ class TestExchange(Exchange):
         self.answers.put(socket)
         return socket
 
-    async def disconnected(self) -> None:
+    def departure(self) -> asyncio.Future[Any]:
         if self._gone is None:
             self._gone = asyncio.Event()
-        await self._gone.wait()
+        return asyncio.get_running_loop().create_task(self._gone.wait())
 
     def leave(self) -> None:
         """The client waits no longer. On the task loop only."""

@@ -220,9 +220,9 @@ class PortExchange(Exchange):
             await self._context.send_initial_metadata(metadata)
         return PortStream(self, self._context)
 
-    async def disconnected(self) -> None:
+    def departure(self) -> asyncio.Future[Any]:
         """See `Exchange`."""
-        await self.gone.wait()
+        return asyncio.get_running_loop().create_task(self.gone.wait())
 
     def _end(self, code: int, message: str = "", trailers: Sequence[Header] = ()) -> None:
         if self.done.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 30.0
 """Seconds that a call has, if nothing else is said."""
 
+_TURNS_UNTIL_AWAITED = 1 if sys.version_info >= (3, 12) else 2
+"""Turns of the loop from the start of a task to where a coroutine that came with it has awaited it:
+a handler that makes a task in a worker thread and yields it. See `TaskLoop.begin`.
+"""
+
 
 class Calls(Backend):
     """Runs coroutines on the task loop; `task.work` makes one.
@@ -32,7 +38,14 @@ class Calls(Backend):
     keeps_time = True
 
     def start(self, task: Task) -> None:
-        task.site.loop.call(self._spawn, task)
+        task.site.loop.call(self._give_way, task)
+
+    def _give_way(self, task: Task, turns: int = _TURNS_UNTIL_AWAITED) -> None:
+        """Begin, but leave the loop some turns in which the task may be awaited."""
+        if turns:
+            task.site.loop.loop.call_soon(self._give_way, task, turns - 1, context=task.context)
+        else:
+            self._spawn(task)
 
     def _spawn(self, task: Task) -> None:
         if not task.is_begun:
