@@ -83,7 +83,7 @@ class Task(Waitable):
         self._lock = threading.Lock()
         self._begun = False
         self._result: Result | None = None
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: tuple[Callable[[], object], ...] = ()
         backend.start(self)
         if self._result is None:
             was.on_cancel(self.cancel)
@@ -147,6 +147,11 @@ class Task(Waitable):
     def site(self) -> Site:
         """Where it runs."""
         return self._was.site
+
+    @property
+    def is_of_coroutine(self) -> bool:
+        """Whether the handler of its request is a generator coroutine."""
+        return bool(self._was.endpoint.route.options.get("coroutine"))
 
     @property
     def is_begun(self) -> bool:
@@ -214,7 +219,7 @@ class Task(Waitable):
         """Call func() when the task is finished: in the thread that finishes it, or now."""
         with self._lock:
             if self._result is None:
-                self._callbacks.append(func)
+                self._callbacks = (*self._callbacks, func)
                 return
         func()
 
@@ -232,7 +237,7 @@ class Task(Waitable):
             if self._result is not None:
                 return
             self._result = result
-            callbacks, self._callbacks = self._callbacks, []
+            callbacks, self._callbacks = self._callbacks, ()
         # Arguments may be large, and whoever keeps the task wants its data only. A stream may make
         # tasks without end, so the request must not keep those that are through.
         self.work = self._filter = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from atila_tasks.core.group import Tasks
@@ -23,24 +24,34 @@ if TYPE_CHECKING:
 
 def one(was: Was, alias: Alias, request: Any, **options: Any) -> Task:
     """A task that carries out a request at one member, whichever is in turn."""
-    return call(was, lambda: seats_of(was.site, alias).perform(request), **options)
+    return call(was, partial(_at_one, was, alias, request), **options)
 
 
 def balanced(was: Was, alias: Alias, request: Any, **options: Any) -> Task:
     """A task that carries out a request at one member, or the next if that cannot be reached."""
-    return call(was, lambda: seats_of(was.site, alias).balance(request), **options)
+    return call(was, partial(_balanced, was, alias, request), **options)
 
 
 def mapped(was: Was, alias: Alias, request: Any, **options: Any) -> Tasks:
     """Tasks that carry out a request at all members, in their order."""
-    tasks = []
-    for number in range(len(alias.members)):
-        # The seats are made on the loop, so they are looked for there.
-        def at_member(number: int = number) -> Any:
-            return seats_of(was.site, alias).all[number].perform(request)
-
-        tasks.append(call(was, at_member, **options))
+    count = len(alias.members)
+    tasks = [call(was, partial(_at, n, was, alias, request), **options) for n in range(count)]
     return Tasks(was, *tasks)
+
+
+# The seats are made on the loop, so they are looked for there.
+
+
+def _at_one(was: Was, alias: Alias, request: Any) -> Coroutine[Any, Any, Any]:
+    return seats_of(was.site, alias).perform(request)
+
+
+def _balanced(was: Was, alias: Alias, request: Any) -> Coroutine[Any, Any, Any]:
+    return seats_of(was.site, alias).balance(request)
+
+
+def _at(number: int, was: Was, alias: Alias, request: Any) -> Coroutine[Any, Any, Any]:
+    return seats_of(was.site, alias).all[number].perform(request)
 
 
 class Starter:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 30.0
 """Seconds that a call has, if nothing else is said."""
 
-_TURNS_UNTIL_AWAITED = 1 if sys.version_info >= (3, 12) else 2
-"""Turns of the loop from the start of a task to where a coroutine that came with it has awaited it:
-a handler that makes a task in a worker thread and yields it. See `TaskLoop.begin`.
+_TURNS_UNTIL_YIELDED = 1 if sys.version_info >= (3, 12) else 2
+"""Turns of the loop from the start of a task to where it is awaited, if the first step of a
+generator coroutine, in a worker thread, makes it and yields it. See `TaskLoop.begin`.
 """
 
 
@@ -38,10 +38,14 @@ class Calls(Backend):
     keeps_time = True
 
     def start(self, task: Task) -> None:
-        task.site.loop.call(self._give_way, task)
+        loop = task.site.loop
+        if task.is_of_coroutine and not loop.is_current():
+            loop.call(self._give_way, task)
+        else:
+            loop.call(self._spawn, task)
 
-    def _give_way(self, task: Task, turns: int = _TURNS_UNTIL_AWAITED) -> None:
-        """Begin, but leave the loop some turns in which the task may be awaited."""
+    def _give_way(self, task: Task, turns: int = _TURNS_UNTIL_YIELDED) -> None:
+        """Begin, but leave the loop the turns in which the task may be awaited."""
         if turns:
             task.site.loop.loop.call_soon(self._give_way, task, turns - 1, context=task.context)
         else:

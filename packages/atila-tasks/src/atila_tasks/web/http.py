@@ -94,7 +94,10 @@ class Http(Interface):
     async def receive(self, request: HttpRequest) -> tuple[Head, bytes]:
         """The same, with the body as it is."""
         name = request.server or self.name
-        incoming = await self._followed(name, self._whole(request))
+        request = self._whole(request)
+        incoming = await self._send(request)
+        if incoming.head.code in redirects.CODES:
+            incoming = await self._followed(name, request, incoming)
         head = incoming.head
         try:
             body = await read_all(name, incoming, self.options["max_response"])
@@ -117,10 +120,8 @@ class Http(Interface):
         target = self.base + request.target
         return HttpRequest(request.method, target, headers, request.body, request.server)
 
-    async def _followed(self, name: str, request: HttpRequest) -> Incoming:
-        incoming = await self._send(request)
-        if incoming.head.code not in redirects.CODES:
-            return incoming
+    async def _followed(self, name: str, request: HttpRequest, incoming: Incoming) -> Incoming:
+        """The answer at the end of the redirects of which this is the first."""
         for _ in range(self.options["max_redirects"]):
             if "location" not in incoming.head.headers:
                 return incoming
