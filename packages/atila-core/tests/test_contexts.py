@@ -274,13 +274,19 @@ def test_an_async_error_handler_that_fails_is_not_asked_again(
 # Code that is awaited in a context ---------------------------------------------------------------
 
 
-def nothing() -> None:
-    """No matter when it waits."""
+class Watched:
+    """Counts how often it was said that something waits."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def begin(self) -> None:
+        self.waits += 1
 
 
 def in_loop(awaitable: Any, context: Context) -> Any:
     async def run() -> Any:
-        return await run_in(context, awaitable, nothing)
+        return await run_in(context, awaitable, Watched())
 
     return asyncio.run(run())
 
@@ -299,7 +305,7 @@ def test_each_step_is_in_the_context_and_nothing_else() -> None:
         return tenant.get()
 
     async def run() -> tuple[str, str]:
-        return await run_in(context, steps(), nothing), tenant.get()
+        return await run_in(context, steps(), Watched()), tenant.get()
 
     assert asyncio.run(run()) == ("inside inside", "nobody")
     assert context[tenant] == "inside"
@@ -345,11 +351,11 @@ def test_what_is_cancelled_cleans_up_in_its_context() -> None:
 
 
 async def _awaited(context: Context, awaitable: Any) -> Any:
-    return await run_in(context, awaitable, nothing)
+    return await run_in(context, awaitable, Watched())
 
 
 def test_a_wait_is_told_once_it_waits_only() -> None:
-    waits: list[int] = []
+    watched = Watched()
 
     async def at_once() -> str:
         return "value"
@@ -360,12 +366,12 @@ def test_a_wait_is_told_once_it_waits_only() -> None:
         return "value"
 
     async def run(awaitable: Any) -> str:
-        return await run_in(Context(), awaitable, lambda: waits.append(1))
+        return await run_in(Context(), awaitable, watched)
 
     assert asyncio.run(run(at_once())) == "value"
-    assert waits == []
+    assert watched.waits == 0
     assert asyncio.run(run(later())) == "value"
-    assert waits == [1]
+    assert watched.waits == 1
 
 
 def test_adopting() -> None:

@@ -22,11 +22,22 @@ class Departing(Exchange):
         return self.future
 
 
+class Noting(Watch):
+    """Notes that its client has left."""
+
+    def __init__(self, exchange: Exchange, left: list[str]) -> None:
+        super().__init__(exchange)
+        self.left = left
+
+    def leave(self) -> None:
+        self.left.append("left")
+
+
 async def watched(end: Any) -> tuple[list[str], asyncio.Future[None], Watch]:
     """Watch a client, let end(future, watch) happen, and see whether it was said to have left."""
     left: list[str] = []
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    watch = Watch(Departing(future), lambda: left.append("left"))
+    watch = Noting(Departing(future), left)
     watch.listen()
     end(future, watch)
     await asyncio.sleep(0)

@@ -7,21 +7,19 @@ loop, woken once for many, sends it.
 from __future__ import annotations
 
 import asyncio
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atila.engines import hypercorn, start
+from atila.engines import asgi_lifespan, hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
+from atila.engines.asgi_websocket import WebSocket
 from atila.http import close_codes, prefixes
 from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers
 from atila.http.fields import decoded
 from atila.http.methods import SAFE
 from atila.http.response import NO_BODY
-from atila.runtime import end_signals
-from atila.runtime.loop import freeze_gc
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -29,10 +27,10 @@ if TYPE_CHECKING:
 
 BODY_CHUNK = 1048576
 """Bytes of a body that are taken at a time, at most."""
-TURN = 16
-"""Messages that a sender may send before others have their turn."""
 LINGER_SECONDS = 0.1
-"""How long the rest of a body without a reader is waited for."""
+"""How long the next piece of a body without a reader is waited for."""
+MOST_LINGER_SECONDS = 2.0
+"""How long all of its rest is waited for."""
 FILE_CHUNK = 262144
 """Bytes of a file that are read and sent at a time."""
 
@@ -77,7 +75,7 @@ class ASGIExchange(Exchange):
         self._loop = loop
         self._lowered: dict[str, str] | None = None
         self._incoming: Incoming | None = None
-        self.websocket: _WebSocket | None = None
+        self.websocket: WebSocket | None = None
         self.done: asyncio.Future[_Answer | None] = loop.loop.create_future()
 
     @property
@@ -240,27 +238,30 @@ class ASGIExchange(Exchange):
             yield chunk
 
     async def linger(self) -> None:
-        """Wait shortly for the end of a body that nobody reads any more, before its answer ends.
+        """Wait for the end of a body that nobody reads any more, before its answer ends, as long
+        as the rest keeps coming.
 
         hypercorn ends the whole connection when some of it comes later.
         """
+        clock = asyncio.get_running_loop().time
+        end = clock() + MOST_LINGER_SECONDS
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(LINGER_SECONDS) as limit:
                 while await self.read(BODY_CHUNK):
-                    pass
+                    limit.reschedule(min(clock() + LINGER_SECONDS, end))
         except (TimeoutError, ClientGone):
             pass
 
     async def accept(
         self, headers: Sequence[Header] = (), protocol: str | None = None
-    ) -> _WebSocket:
+    ) -> WebSocket:
         if (await self._receive())["type"] != "websocket.connect":
             raise ClientGone
         message = {"type": "websocket.accept", "headers": _encoded(headers)}
         await self._send({**message, "subprotocol": protocol})
         # They are hardly asked for again, but the connection may stay for days.
         self._lowered = None
-        self.websocket = _WebSocket(self)
+        self.websocket = WebSocket(self)
         self._finish(None)
         return self.websocket
 
@@ -352,107 +353,6 @@ class _TrailingStream(_Stream):
         self._exchange._finish(None)
 
 
-class _WebSocket:
-    __slots__ = (
-        "__weakref__",
-        "_ahead",
-        "_ended",
-        "_exchange",
-        "_is_over",
-        "_is_receiving",
-        "_sent",
-        "close_code",
-    )
-
-    def __init__(self, exchange: ASGIExchange) -> None:
-        self._exchange = exchange
-        self._ahead: asyncio.Task[Message] | None = None
-        self._is_receiving = False
-        self._sent = 0
-        self.close_code: int | None = None
-        self._is_over = False
-        self._ended: asyncio.Future[None] | None = None
-
-    async def receive(self) -> str | bytes | None:
-        if self.close_code is not None:
-            return None
-        self._is_receiving = True
-        try:
-            if self._ahead is None:
-                message = await self._exchange._receive()
-            else:
-                # Whoever waits here may be cancelled, which must not lose a message.
-                message = await asyncio.shield(self._ahead)
-                self._ahead = None
-        finally:
-            self._is_receiving = False
-        if message["type"] == "websocket.disconnect":
-            self._closed(message.get("code") or close_codes.NO_STATUS)
-            return None
-        text: str | None = message.get("text")
-        data: bytes | None = message.get("bytes")
-        return text if text is not None else data
-
-    async def send(self, message: str | bytes) -> None:
-        # hypercorn takes messages for a client that has left, and returns at once: only what it
-        # tells `receive` shows that, and it has to be let.
-        self._sent += 1
-        if not self._is_receiving:
-            await self._look_ahead()
-        elif self._sent % TURN == 0:
-            await asyncio.sleep(0)
-        if self.close_code is not None:
-            raise ClientGone
-        key = "text" if isinstance(message, str) else "bytes"
-        try:
-            await self._exchange._send({"type": "websocket.send", key: message})
-        except (OSError, RuntimeError) as error:
-            self._closed(close_codes.ABNORMAL)
-            raise ClientGone from error
-
-    async def flushed(self) -> None:
-        """The server took it when it was sent."""
-
-    async def _look_ahead(self) -> None:
-        """See whether the client has left, for a sender where nobody receives."""
-        ahead = self._ahead
-        if ahead is None:
-            ahead = self._ahead = asyncio.create_task(_await(self._exchange._receive()))
-        await asyncio.sleep(0)
-        # Somebody may have received it meanwhile.
-        is_there = self._ahead is ahead and not self._is_receiving and ahead.done()
-        if is_there and ahead.result()["type"] == "websocket.disconnect":
-            await self.receive()
-
-    async def close(self, code: int = close_codes.NORMAL, reason: str = "") -> None:
-        if self.close_code is None:
-            self.close_code = code
-            goodbye = {"type": "websocket.close", "code": code, "reason": reason}
-            try:
-                await self._exchange._send(goodbye)
-            finally:
-                # Not before: granian closes without a code when the application has returned.
-                self._closed(code)
-
-    def _closed(self, code: int) -> None:
-        self.close_code = code
-        self._is_over = True
-        if self._ahead is not None:
-            self._ahead.cancel()
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-
-    async def ended(self) -> None:
-        """Return when it is closed, and the client has been sent why."""
-        if not self._is_over:
-            self._ended = asyncio.get_running_loop().create_future()
-            await self._ended
-
-
-async def _await(message: Awaitable[Message]) -> Message:
-    return await message
-
-
 class Engine:
     """Answers an ASGI server's calls of a site.
 
@@ -472,7 +372,7 @@ class Engine:
             return self._answer(scope, receive, send)
         if kind == "websocket":
             return self._converse(scope, receive, send)
-        return self._live(receive, send)
+        return asgi_lifespan.live(self._site, receive, send)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         site, loop = self._site, self._loop
@@ -531,50 +431,3 @@ class Engine:
         if len(hosts) != 1 and exchange.version[0] == "1":
             was = self._site.without_host(was, len(hosts))
         return was
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self._site.use_loop(asyncio.get_running_loop())
-                try:
-                    await start.run(self._site)
-                except start.Interrupted as interrupted:
-                    await send({"type": "lifespan.startup.failed", "message": str(interrupted)})
-                    return
-                except (Exception, SystemExit):
-                    # The latter would end the server's task for this, and not the server.
-                    reason = traceback.format_exc()
-                    await send({"type": "lifespan.startup.failed", "message": reason})
-                    return
-                freeze_gc()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await asyncio.to_thread(self._site.shutdown)
-                await send({"type": "lifespan.shutdown.complete"})
-                return
-
-
-class Failed:
-    """In place of an engine whose site could not be made: has the server end."""
-
-    def __init__(self) -> None:
-        self._reason = traceback.format_exc()
-
-    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer the server's start."""
-        await receive()
-        await send({"type": "lifespan.startup.failed", "message": self._reason})
-
-
-def started(make: Callable[[], Engine], scope: Message) -> Engine | Failed:
-    """The result of make(); an error while the server starts ends the server, and so does a signal,
-    for which the server alone would wait until make() has ended.
-    """
-    if scope["type"] != "lifespan":
-        return make()
-    try:
-        with end_signals.raised():
-            return make()
-    except (Exception, SystemExit):
-        return Failed()

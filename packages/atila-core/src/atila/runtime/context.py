@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator, Iterator
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from atila.runtime.awaitables import Rest
 from atila.typevars import Value
@@ -17,9 +17,15 @@ current: ContextVar[Was] = ContextVar("was")
 """The context of the request; set in worker threads, on the task loop and in tasks."""
 
 
+class Watching(Protocol):
+    """Sees that something waits."""
+
+    def begin(self) -> None: ...
+
+
 @types.coroutine
 def run_in(
-    context: Context, awaitable: Awaitable[Any], on_wait: Callable[[], object]
+    context: Context, awaitable: Awaitable[Any], watch: Watching
 ) -> Generator[Any, Any, Any]:
     """Await something whose code is to run in a context, each step of it.
 
@@ -29,21 +35,21 @@ def run_in(
     Args:
         context: nobody else is in it meanwhile.
         awaitable: a coroutine, the rest of one, or anything else to be awaited.
-        on_wait: called when it waits for the first time.
+        watch: its `begin` is called when it waits for the first time.
 
     Returns:
         Its value.
     """
-    run = context.run
     begun = awaitable if type(awaitable) is Rest else None
     steps: Any = awaitable if begun is None else begun.coroutine
-    send = getattr(steps, "send", None)
-    if send is None:
-        steps = run(awaitable.__await__)
-        send = getattr(steps, "send", None) or (lambda value: next(steps))
+    if not hasattr(steps, "send"):
+        steps = context.run(awaitable.__await__)
+        if not hasattr(steps, "send"):
+            steps = _Sent(steps)
+    # Methods are looked for anew at each step: kept, they would be objects for as long as it waits.
     try:
-        awaited = run(send, None) if begun is None else begun.waits_for
-        on_wait()
+        awaited = context.run(steps.send, None) if begun is None else begun.waits_for
+        watch.begin()
         while True:
             try:
                 value = yield awaited
@@ -52,19 +58,33 @@ def run_in(
                 if throw is None:
                     raise
                 # GeneratorExit too: what is thrown away cleans up in its context.
-                awaited = run(throw, error)
+                awaited = context.run(throw, error)
             else:
-                awaited = run(send, value)
+                awaited = context.run(steps.send, value)
     except StopIteration as end:
         return end.value
+
+
+class _Sent:
+    """An iterator that takes no values, as a generator."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Iterator[Any]) -> None:
+        self._steps = steps
+
+    def send(self, value: Any) -> Any:
+        return next(self._steps)
 
 
 def outside(awaitable: Awaitable[Value]) -> Awaitable[Value]:
     """Await something out of any request, such as a connection that lives for longer than the one
     that needs it first: an event loop keeps the variables that it was opened with.
     """
-    return run_in(Context(), awaitable, _nothing)
+    return run_in(Context(), awaitable, _Unwatched)
 
 
-def _nothing() -> None:
-    pass
+class _Unwatched:
+    @staticmethod
+    def begin() -> None:
+        pass

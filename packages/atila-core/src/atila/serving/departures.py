@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextvars import Context
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT
 from atila.http import uploads
@@ -34,19 +32,21 @@ class Watch:
 
     Args:
         exchange: the request.
-        leave: called once when its client has left.
 
     Attributes:
-        has_left: whether it was called.
+        has_left: whether `leave` was called.
     """
 
-    __slots__ = ("_departure", "_exchange", "_leave", "has_left")
+    __slots__ = ("_departure", "_exchange", "has_left")
 
-    def __init__(self, exchange: Exchange, leave: Callable[[], object]) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange: Exchange | None = exchange
-        self._leave = leave
         self._departure: asyncio.Future[None] | None = None
         self.has_left = False
+
+    def leave(self) -> None:
+        """Called once when the client has left."""
+        raise NotImplementedError
 
     def listen(self) -> None:
         """Wait for the client from now on, unless it was stopped."""
@@ -60,7 +60,7 @@ class Watch:
             # An error of the server is logged, and no client that has left.
             departure.result()
             self.has_left = True
-            self._leave()
+            self.leave()
 
     def stop(self) -> None:
         """Wait no longer: the request is answered."""
@@ -74,12 +74,13 @@ class Watch:
 class TaskWatch(Watch):
     """Has an asyncio task cancelled when the client leaves between `begin` and `stop`."""
 
-    __slots__ = ("_begun", "_departures")
+    __slots__ = ("_begun", "_departures", "_task")
 
     def __init__(self, exchange: Exchange, departures: Departures) -> None:
         # All of its own: one call for each request on the task loop, not two.
         self._exchange, self._departures = exchange, departures
         self._departure, self.has_left = None, False
+        self._task: asyncio.Task[Any] | None = None
         # The end of a WebSocket is known by its transport.
         self._begun = exchange.is_websocket
 
@@ -87,9 +88,25 @@ class TaskWatch(Watch):
         """The running task waits for something; most requests never do."""
         if not self._begun:
             self._begun = True
-            task = asyncio.current_task()
-            self._leave = task.cancel  # type: ignore[union-attr]  # It runs in one.
+            self._task = asyncio.current_task()
             self._departures.add(self)
+
+    def leave(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+class QueueWatch(Watch):
+    """Has a request that waits for a worker thread taken out of the queue."""
+
+    __slots__ = ("_departures", "_was")
+
+    def __init__(self, was: Was, departures: Departures) -> None:
+        super().__init__(was.exchange)
+        self._was, self._departures = was, departures
+
+    def leave(self) -> None:
+        self._departures.withdraw(self._was)
 
 
 class Unwatched:
@@ -157,9 +174,10 @@ class Departures:
             if watch is not None:
                 watch.listen()
             elif not was.exchange.is_websocket:
-                self._queued[was] = Watch(was.exchange, partial(self._leave, was))
+                self._queued[was] = QueueWatch(was, self)
 
-    def _leave(self, was: Was) -> None:
+    def withdraw(self, was: Was) -> None:
+        """Take a request out of the queue, whose client has left."""
         # Many leave at once: one look at the queue is enough for them.
         if not self._left:
             self._loop.loop.call_soon(self._withdraw)

@@ -43,7 +43,7 @@ async def finish_later(endpoint: Endpoint, was: Was, watch: TaskWatch | type[Unw
         await call(endpoint, was, _clean_up, endpoint, was)
     if was.cancels is not None:
         if (made := provision.taken(was)) is not None:
-            await run_in(was.variables, made.end_later(), watch.begin)
+            await run_in(was.variables, made.end_later(), watch)
         after_answer.start(was)
 
 
@@ -112,7 +112,7 @@ async def _send_error_later(
     context, watch = was.variables, TaskWatch(was.exchange, was.site.departures)
     try:
         while pending is not None:
-            value = await run_in(context, pending, watch.begin)
+            value = await run_in(context, pending, watch)
             pending = context.run(responders.send, was, value)
     except (Exception, asyncio.CancelledError) as problem:
         if not was.headers_sent:

@@ -416,11 +416,11 @@ class Endpoint:
             watch = TaskWatch(was.exchange, was.site.departures)
         try:
             while True:
-                value = await run_in(context, pending, watch.begin)
+                value = await run_in(context, pending, watch)
                 if forks.is_child:
                     forks.end(was)
                 if after:
-                    value = await run_in(context, responders.resolved(was, value), watch.begin)
+                    value = await run_in(context, responders.resolved(was, value), watch)
                     if value is not ANSWERED:
                         value = await self._replaced(was, after, value)
                 after = ()

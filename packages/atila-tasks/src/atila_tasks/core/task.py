@@ -37,7 +37,8 @@ class Task(Waitable):
         meta: any data of the caller, kept for later.
 
     Attributes:
-        context: the context variables that the work runs with, `atila.current` among them.
+        context: the context variables that the work runs with, `atila.current` among them. Gone
+            when a coroutine that awaits the task runs it within its own.
         deadline: the time of `time.monotonic` at which its time is over; None for no limit.
         handle: data of the backend.
         timeout: its time limit in seconds; None for none.

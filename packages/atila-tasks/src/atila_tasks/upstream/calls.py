@@ -46,7 +46,7 @@ class Calls(Backend):
 
     def _give_way(self, task: Task, turns: int = _TURNS_UNTIL_YIELDED) -> None:
         """Begin, but leave the loop the turns in which the task may be awaited."""
-        if turns:
+        if turns and not task.is_begun:
             task.site.loop.loop.call_soon(self._give_way, task, turns - 1, context=task.context)
         else:
             self._spawn(task)
@@ -70,8 +70,14 @@ class Calls(Backend):
         if not task.try_start():
             return
         running = task.handle = _Running(task)
+        # Kept no longer than they are needed: a request may wait long, among many.
+        task.work = None
+        if is_carried:
+            del task.context
         try:
-            data = await work()
+            coroutine = work()
+            del work
+            data = await coroutine
         except asyncio.CancelledError:
             if running.reason is not None:
                 task.fail(running.reason)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from atila.runtime import spans
 from atila.runtime.keeping import kept
+from atila.typevars import Value
 from atila_tasks.core.errors import BadResponse, UpstreamStatus, UpstreamTimeout
 from atila_tasks.upstream.aliases import Alias, Member
 from atila_tasks.upstream.interfaces import Interface, add_database_interface
@@ -79,7 +80,7 @@ class Http(Interface):
         """Send a request; see `Connections.open`. Redirects are answers like others."""
         return self._send(self._whole(request), raw=raw)
 
-    async def fetch(self, request: HttpRequest) -> Reply:
+    def fetch(self, request: HttpRequest) -> Coroutine[Any, Any, Reply]:
         """Send a request, follow redirects, and read the data.
 
         Raises:
@@ -88,11 +89,15 @@ class Http(Interface):
                 cannot be followed.
             UpstreamError: the connection failed.
         """
-        head, body = await self.receive(request)
-        return Reply(parse(request.server or self.name, head, body), head)
+        return self._received(request, _reply)
 
-    async def receive(self, request: HttpRequest) -> tuple[Head, bytes]:
+    def receive(self, request: HttpRequest) -> Coroutine[Any, Any, tuple[Head, bytes]]:
         """The same, with the body as it is."""
+        return self._received(request, _as_it_is)
+
+    async def _received(
+        self, request: HttpRequest, made: Callable[[str, Head, bytes], Value]
+    ) -> Value:
         name = request.server or self.name
         request = self._whole(request)
         incoming = await self._send(request)
@@ -108,7 +113,7 @@ class Http(Interface):
             status = f"{head.code} {head.reason}".rstrip()
             data = _parse_leniently(name, head, body)
             raise UpstreamStatus(f"{name} answered {status}", head, data)
-        return head, body
+        return made(name, head, body)
 
     def _whole(self, request: HttpRequest) -> HttpRequest:
         """A request with its whole URL and all of its headers."""
@@ -235,6 +240,14 @@ def _without_secrets(url: str) -> str:
 def _login_of(url: str) -> str:
     login, at, _ = urlsplit(url).netloc.rpartition("@")
     return login + at
+
+
+def _reply(name: str, head: Head, body: bytes) -> Reply:
+    return Reply(parse(name, head, body), head)
+
+
+def _as_it_is(name: str, head: Head, body: bytes) -> tuple[Head, bytes]:
+    return head, body
 
 
 def _parse_leniently(name: str, head: Head, body: bytes) -> Any:

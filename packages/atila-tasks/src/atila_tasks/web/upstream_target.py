@@ -19,7 +19,7 @@ from atila_tasks.web.outgoing import basic, checked_headers
 
 if TYPE_CHECKING:
     from atila import Was
-    from atila.http.exchange import Headers
+    from atila.http.exchange import Header, Headers
     from atila_tasks.core.waitable import Waitable
 
 Auth = str | tuple[str, str]
@@ -65,7 +65,7 @@ class UpstreamTarget:
         root, self.base = targets.split(address)
         self._was = was
         self._way = way
-        self._headers: Headers = []
+        self._headers: tuple[Header, ...] = ()
         self.prefix = self.server = ""
         self.start: Callable[..., Waitable]
         if root.startswith("@"):
@@ -81,7 +81,7 @@ class UpstreamTarget:
         self.root = self.prefix = self.server = f"{scheme.lower()}://{netloc}"
         if credentials:
             user, _, password = credentials.partition(":")
-            self._headers.append(("authorization", basic(unquote(user), unquote(password))))
+            self._headers = (("authorization", basic(unquote(user), unquote(password))),)
         self.start = self._map_web if way is mapped else self._at_web
 
     async def open(self, request: Any) -> Any:
