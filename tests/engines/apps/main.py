@@ -1,6 +1,7 @@
 """The app that every engine serves in these tests."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -426,6 +427,11 @@ async def waits_on_loop(was, gate):
 @app.route("/hashing")
 def hashing(was):
     return as_json(was, sys.flags.hash_randomization)
+
+
+@app.route("/collector")
+def collector(was):
+    return as_json(was, [*gc.get_threshold(), gc.get_freeze_count()])
 
 
 @app.route("/pid")

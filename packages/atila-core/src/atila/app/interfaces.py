@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from atila.runtime.loop import freeze_gc
+from atila.runtime import garbage
 
 if TYPE_CHECKING:
     from atila.serving.site import Site
@@ -70,7 +70,7 @@ class Interfaces:
         site = self._site()
         site.use_loop(loop)
         site.start_up()
-        freeze_gc()
+        garbage.prepare()
 
     def end_rsgi(self) -> None:
         """The server's `__rsgi_del__`: it has served."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from atila.engines import start
 from atila.engines.asgi_body import Message, Receive, Send
-from atila.runtime import end_signals
-from atila.runtime.loop import freeze_gc
+from atila.runtime import end_signals, garbage
 from atila.typevars import Value
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ async def live(site: Site, receive: Receive, send: Send) -> None:
                 reason = traceback.format_exc()
                 await send({"type": "lifespan.startup.failed", "message": reason})
                 return
-            freeze_gc()
+            garbage.prepare()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.to_thread(site.shutdown)

@@ -28,8 +28,8 @@ from typing import Any
 
 from atila.engines import rsgi
 from atila.launch import failures, reloading, script, wrapped
-from atila.runtime import end_signals, server_run
-from atila.runtime.loop import CANCEL_MARGIN, freeze_gc
+from atila.runtime import end_signals, garbage, server_run
+from atila.runtime.loop import CANCEL_MARGIN
 from atila.serving.site import Site, serving
 
 TARGET = "ATILA_TARGET"
@@ -127,7 +127,7 @@ def _make_service() -> Service | wrapped.Asgi | wrapped.Wsgi:
         files = reloading.files_of(os.environ[TARGET], reloading.places_of(site))
         if files.changed_since(int(started)):
             reloading.announce(site, "reloaded")
-    freeze_gc()
+    garbage.prepare()
     service = Service(site, files)
     service.end.take_signals()
     server_run.watch_master(lambda: os.kill(os.getpid(), signal.SIGTERM))

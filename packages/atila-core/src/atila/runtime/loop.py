@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 import threading
@@ -209,13 +208,3 @@ class TaskLoop(CallQueue):
             self._thread.join(5.0)
             if not self._thread.is_alive():
                 self.loop.close()
-
-
-def freeze_gc() -> None:
-    """Keep the garbage collector from going through all that a worker process has loaded.
-
-    To be called when it is about to serve. Else each full collection looks at every module, some
-    15 ms in which no request is answered, several times a second under load.
-    """
-    gc.collect()
-    gc.freeze()

@@ -171,7 +171,7 @@ class Launcher:
 
     def _make_worker(self, wasc: Any) -> Any:
         from atila.launch import script
-        from atila.runtime.loop import freeze_gc
+        from atila.runtime import garbage
         from atila.skitai.worker import Worker
 
         try:
@@ -184,7 +184,7 @@ class Launcher:
             worker = Worker(wasc, site)
             with end_signals.raised():
                 site.start_up()
-            freeze_gc()
+            garbage.prepare()
             if is_reloaded:
                 reloading.announce(worker.site, "reloaded")
         except end_signals.Ended as end:
