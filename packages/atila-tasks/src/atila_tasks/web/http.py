@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from atila.runtime import spans
 from atila.runtime.keeping import kept
-from atila.typevars import Value
 from atila_tasks.core.errors import BadResponse, UpstreamStatus, UpstreamTimeout
 from atila_tasks.upstream.aliases import Alias, Member
 from atila_tasks.upstream.interfaces import Interface, add_database_interface
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from atila_tasks.upstream.interfaces import Start
     from atila_tasks.upstream.response_head import Head
     from atila_tasks.web.incoming import Connections, Incoming
+
+Made = TypeVar("Made")
 
 PROTO_HTTP = "*http"
 PROTO_HTTPS = "*https"
@@ -96,8 +97,8 @@ class Http(Interface):
         return self._received(request, _as_it_is)
 
     async def _received(
-        self, request: HttpRequest, made: Callable[[str, Head, bytes], Value]
-    ) -> Value:
+        self, request: HttpRequest, made: Callable[[str, Head, bytes], Made]
+    ) -> Made:
         name = request.server or self.name
         request = self._whole(request)
         incoming = await self._send(request)
