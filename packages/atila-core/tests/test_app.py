@@ -293,8 +293,8 @@ def test_what_is_under_way_is_cancelled_with_its_request(app: Atila) -> None:
     left, cancelled = asyncio.Event(), threading.Event()
 
     class Leaving(TestExchange):
-        async def disconnected(self) -> None:
-            await left.wait()
+        def departure(self) -> asyncio.Future[object]:
+            return asyncio.get_running_loop().create_task(left.wait())
 
     @app.route("/")
     async def wait(was):

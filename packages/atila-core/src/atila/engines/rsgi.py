@@ -197,9 +197,8 @@ class RSGIExchange(Exchange):
         return self._scope.scheme not in _SECURE and self.version == "1.1"
 
     def departure(self) -> asyncio.Future[None]:
-        # granian's own, which has all methods of a future.
-        departure: asyncio.Future[None] = self._protocol.client_disconnect()
-        return departure
+        # granian's is a future, and stays as it is.
+        return asyncio.ensure_future(self._protocol.client_disconnect())
 
     def over(self) -> Awaitable[None]:
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
