@@ -198,7 +198,8 @@ class RSGIExchange(Exchange):
 
     def departure(self) -> asyncio.Future[None]:
         # granian's is a future, and stays as it is.
-        return asyncio.ensure_future(self._protocol.client_disconnect())
+        departure: Awaitable[None] = self._protocol.client_disconnect()
+        return asyncio.ensure_future(departure)
 
     def over(self) -> Awaitable[None]:
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
