@@ -43,9 +43,9 @@ class Interfaces:
         self.rsgi: Callable[..., Any] = self._first_rsgi
 
     async def _first_asgi(self, scope: Any, receive: Any, send: Any) -> None:
-        from atila.engines import asgi, asgi_lifespan
+        from atila.engines import asgi, asgi_start_and_end
 
-        self.asgi = asgi_lifespan.started(lambda: asgi.Engine(self._site()), scope).serve
+        self.asgi = asgi_start_and_end.started(lambda: asgi.Engine(self._site()), scope).serve
         await self.asgi(scope, receive, send)
 
     def _first_wsgi(self, environ: Any, start_response: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atila.engines import asgi_lifespan, hypercorn
+from atila.engines import asgi_start_and_end, hypercorn
 from atila.engines.asgi_body import Incoming, Message, Receive, Send, has_left
 from atila.engines.asgi_websocket import WebSocket
 from atila.http import close_codes, prefixes
@@ -372,7 +372,7 @@ class Engine:
             return self._answer(scope, receive, send)
         if kind == "websocket":
             return self._converse(scope, receive, send)
-        return asgi_lifespan.live(self._site, receive, send)
+        return asgi_start_and_end.live(self._site, receive, send)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         site, loop = self._site, self._loop

@@ -1,4 +1,7 @@
-"""The start and the end of a site, as an ASGI server says them (lifespan, version 2.0)."""
+"""The start and the end of a site, as an ASGI server says them.
+
+Source: the protocol "lifespan" of ASGI, version 2.0.
+"""
 
 from __future__ import annotations
 
