@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from atila import Atila, Body, Was
 from atila.testing.client_request import ClientRequest
+from atila.validation.direct import direct_body
 
 
 class Note(msgspec.Struct):
@@ -55,11 +57,15 @@ def test_fields_of_this_layer(app: Atila, name: str, extra: dict[str, str]) -> N
     assert alone.status_code == 200
 
 
+def _not_directly(was: Was) -> Mapping[str, Any]:
+    raise AssertionError("it takes the long way")
+
+
 @pytest.mark.parametrize("name", ["model", "closed", "words", "anything"])
 def test_without_them_a_body_takes_the_direct_way(app: Atila, name: str) -> None:
     body = json.dumps({"text": "a"}).encode()
     request = ClientRequest("POST", f"/{name}", [("content-type", "application/json")], body)
     was = app.site.open(app.test_client()._exchange(request))
-    direct = was.endpoint.binding._direct_body  # type: ignore[union-attr]
-    assert direct is not None
-    assert direct(was) is not None
+    binding = was.endpoint.binding
+    assert binding is not None
+    assert direct_body(binding, _not_directly)(was)

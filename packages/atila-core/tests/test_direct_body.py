@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from atila import Atila, Body, HTTPError, Was
 from atila.testing.client_request import ClientRequest
 from atila.validation.binding import Binding
+from atila.validation.direct import direct_body
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
 JSON = "application/json"
@@ -105,6 +106,10 @@ def opened(url: str, body: bytes, media: str = JSON, **more: str) -> tuple[Was, 
     return was, was.endpoint.binding
 
 
+def _not_directly(was: Was) -> Mapping[str, Any]:
+    raise AssertionError("it takes the long way")
+
+
 def _shown(values: Mapping[str, Any]) -> list[str]:
     # 1 and 1.0 are alike otherwise, and True.
     return sorted(map(repr, values.items()))
@@ -113,13 +118,10 @@ def _shown(values: Mapping[str, Any]) -> list[str]:
 def bound(url: str, body: bytes, media: str, *, directly: bool) -> Any:
     """The parameters of a request and all its arguments, or its error."""
     was, binding = opened(url, body, media)
-    assert binding._direct_body is not None
+    assert binding.bind != binding.long_way
+    bind = binding.bind if directly else binding.long_way
     try:
-        if directly:
-            return _shown(binding.bind(was)), _shown(was.args)
-        long = Binding(binding.parameters, binding.of_layers)
-        long._direct_body, long.by_position = None, binding.by_position
-        return _shown(long.bind(was)), _shown(was.args)
+        return _shown(bind(was)), _shown(was.args)
     except HTTPError as error:
         return error.code, error.detail, error.errors
 
@@ -198,8 +200,7 @@ def test_keys_that_are_counted_are_found_twice_as_they_are_by_the_long_way(body:
 )
 def test_a_body_without_a_fault_takes_the_direct_way(url: str, body: bytes) -> None:
     was, binding = opened(url, body)
-    assert binding._direct_body is not None
-    assert binding._direct_body(was) is not None
+    assert direct_body(binding, _not_directly)(was)
     assert was.is_bound
 
 
@@ -247,4 +248,4 @@ def test_a_handler_with_more_than_path_and_body_has_the_long_way() -> None:
     assert client.post("/any?q=1", json={"name": "a"}).text == "a ['q']"
     assert client.post("/raw", data=b"\x00", headers={"content-type": "x/y"}).content == b"\x00"
     for endpoint in app.endpoints:
-        assert endpoint.binding._direct_body is None  # type: ignore[union-attr]
+        assert endpoint.binding.bind == endpoint.binding.long_way  # type: ignore[union-attr]

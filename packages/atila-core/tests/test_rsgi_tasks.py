@@ -113,6 +113,19 @@ def test_the_handler_is_in_the_task_of_the_request(
     asyncio.run(ask())
 
 
+def test_an_engine_serves_on_the_loop_that_runs(app: Atila) -> None:
+    engine = rsgi.Engine(app.site)
+
+    async def ask() -> None:
+        request = Granian("/waits")
+        await engine.serve(request.scope, request)
+        assert (request.status, request.answer) == (200, b"1")
+        assert app.site.loop.loop is asyncio.get_running_loop()
+
+    for _ in range(2):
+        asyncio.run(ask())
+
+
 FOUND: ContextVar[str] = ContextVar("found")
 
 

@@ -292,9 +292,10 @@ class Engine:
         Returns:
             An awaitable that ends when the request is over.
         """
-        site, loop, running = self._site, self._loop, asyncio.get_running_loop()
-        if loop is None or loop.loop is not running:
-            loop = site.use_loop(running)
+        site, loop = self._site, self._loop
+        # A worker of granian has one loop. To ask for the running one is a system call on 3.11.
+        if loop is None or not loop.loop.is_running():
+            loop = site.use_loop(asyncio.get_running_loop())
             if not site.has_started:
                 return self._started(scope, protocol)
             self._loop = loop

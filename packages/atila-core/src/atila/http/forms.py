@@ -175,6 +175,8 @@ def _steps(path: Any) -> list[str | int]:
 
 def media_type(content_type: str | None) -> str:
     """ "text/html" of "Text/HTML; charset=utf-8"; "" if there is none."""
+    if content_type == JSON_TYPE:
+        return JSON_TYPE  # As most bodies have it.
     if not content_type:
         return ""
     # Nobody can fill the memory with those that are long.

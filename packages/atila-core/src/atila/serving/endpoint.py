@@ -28,6 +28,7 @@ from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
 from atila.serving.departures import TaskWatch, Unwatched
+from atila.serving.responders import NEVER_AWAITED
 from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
@@ -308,7 +309,7 @@ class Endpoint:
             if forks.is_child:
                 forks.end(was)
             kind = type(value)
-            if kind is not str and kind is not bytes and hasattr(kind, "__await__"):
+            if kind not in NEVER_AWAITED and hasattr(kind, "__await__"):
                 if in_task and kind is CoroutineType:
                     return self._begin(was, value)
                 return self._await_and_send(was, value, self._after)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from atila.http.exchange import Headers
     from atila.layers import Responder
 
+NEVER_AWAITED = frozenset({bytes, dict, list, str, type(None), Response})
+"""Types whose values are no awaitables: to look for `__await__` takes CPython 3.11 longest where it
+is missing."""
+
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
 _CONVERSIONS = 8

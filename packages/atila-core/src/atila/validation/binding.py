@@ -27,16 +27,10 @@ class Binding(Plan):
 
     def __init__(self, parameters: Parameters, of_layers: frozenset[str]) -> None:
         super().__init__(parameters, of_layers)
-        self._direct_body = direct_body(self)
-        self.bind = direct(self, self.long_way)
+        self.bind = direct_body(self, direct(self, self.long_way))
 
     def long_way(self, was: Was) -> Mapping[str, Any]:
         """The same as `bind`, for every request."""
-        bind = self._direct_body
-        if bind is not None and was._args is None and was.exchange.body:
-            found = bind(was)
-            if found is not None:
-                return found
         source = RequestSource(was, self)
         issues = Issues()
         values: dict[str, Any] = {}

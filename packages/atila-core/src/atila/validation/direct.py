@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Convert = Callable[[Any], Any]
 Bind = Callable[["Was"], Mapping[str, Any]]
-Direct = Callable[["Was"], Mapping[str, Any] | None]
 
 _FAULTS = (
     HTTPError,
@@ -109,42 +108,41 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
     return bind
 
 
-def direct_body(plan: Plan) -> Direct | None:
-    """The function that gives the parameters for a request with a body of JSON, no query, and
-    nothing that a hook has read. It gives None where `RequestSource` is to find them, or their
-    faults.
+def direct_body(plan: Plan, otherwise: Bind) -> Bind:
+    """The same for a request with a body of JSON and no query.
 
     Args:
         plan: the sources of a handler's parameters.
+        otherwise: gives them for all other requests, or words what is wrong.
 
     Returns:
-        None if the handler takes something else than one value of the whole body and parameters of
-        the path.
+        `otherwise` itself if the handler takes something else than one value of the whole body and
+        parameters of the path.
     """
     whole = plan.whole_body
     if whole is None or whole.type is None or whole.type.takes_bytes or plan.parameters.takes_any:
-        return None
+        return otherwise
     if len(plan.in_rule) + 1 != len(plan.parameters.all):
-        return None
+        return otherwise
     name, read = whole.name, _body_reader(whole.type, plan.not_of_body)
     steps = tuple((p.name, _converter(p)) for p in plan.in_rule)
 
-    def bind(was: Was) -> Mapping[str, Any] | None:
+    def bind(was: Was) -> Mapping[str, Any]:
         exchange = was.exchange
         body = exchange.body
-        if exchange.query or type(body) is not bytes:
-            return None
+        if not body or type(body) is not bytes or exchange.query or was._args is not None:
+            return otherwise(was)
         if exchange.header("content-encoding") is not None:
-            return None
+            return otherwise(was)
         kind = exchange.header("content-type")
         if kind != forms.JSON_TYPE and not forms.is_json(forms.media_type(kind)):
-            return None
+            return otherwise(was)
         try:
             values = {name: read(body)}
             if steps:
                 _add_path(values, steps, was)
         except _FAULTS:
-            return None
+            return otherwise(was)
         was._converted = values
         was.is_bound = True
         return values
