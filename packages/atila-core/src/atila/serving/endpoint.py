@@ -309,9 +309,9 @@ class Endpoint:
             if forks.is_child:
                 forks.end(was)
             kind = type(value)
+            if kind is CoroutineType and in_task:
+                return self._begin(was, value)
             if kind not in NEVER_AWAITED and hasattr(kind, "__await__"):
-                if in_task and kind is CoroutineType:
-                    return self._begin(was, value)
                 return self._await_and_send(was, value, self._after)
             for replace in self._after:
                 replaced = replace(was, value)
