@@ -41,17 +41,14 @@ class RSGIExchange(Exchange):
     accepts_headers = False
 
     __slots__ = (
-        "_ended",
+        "_completion",
         "_fields",
         "_incoming",
-        "_items",
         "_loop",
         "_protocol",
         "_scope",
-        "_waiter",
-        "is_cut",
+        "has_odd_headers",
         "is_websocket",
-        "lacks_one_host",
     )
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
@@ -61,21 +58,18 @@ class RSGIExchange(Exchange):
         self.body = b""
         self.is_websocket = scope.proto == "ws"
         self._scope = scope
-        headers = scope.headers
-        items: Headers = headers.items()
-        fields = dict(items)
-        self._items, self._fields = items, fields
-        # granian leaves out values that are not ASCII; their names it counts.
-        self.is_cut: bool = len(fields) != len(headers)
-        self.lacks_one_host: bool = "host" not in fields
-        if len(fields) != len(items):
-            self._fields = join_fields(items)
-            self.lacks_one_host = self.count("host") != 1
         self._protocol = protocol
         self._loop = loop
         self._incoming: Incoming | None = None
-        self._ended = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._completion: Awaitable[None] | None = None
+        headers = scope.headers
+        items: Headers = headers.items()
+        fields = dict(items)
+        # granian leaves out values that are not ASCII; their names it counts.
+        self.has_odd_headers = not len(items) == len(fields) == len(headers) or "host" not in fields
+        if self.has_odd_headers:
+            fields = self._join(items)
+        self._fields = fields
 
     @property
     def scheme(self) -> str:
@@ -94,23 +88,29 @@ class RSGIExchange(Exchange):
     def server(self) -> Address:
         return _address(self._scope.server)
 
+    def _join(self, items: Headers) -> dict[str, str]:
+        """Headers by name, of a request that may have some twice, and no Host."""
+        fields = join_fields(items)
+        authority: str | None = self._scope.authority
+        if authority is not None:
+            # HTTP/2 has it in place of Host (RFC 9113, section 8.3.1).
+            fields.setdefault("host", authority)
+        return fields
+
     def header(self, name: str) -> str | None:
-        value: str | None = self._fields.get(name)
-        if value is None and name == "host":
-            # HTTP/2 has an :authority in its place (RFC 9113, section 8.3.1).
-            value = self._scope.authority
-        return value
+        return self._fields.get(name)
 
     def headers(self) -> Headers:
-        return self._items.copy()
+        return list(self._scope.headers.items())
 
-    def count(self, name: str) -> int:
-        """How many headers have this name."""
-        return sum(1 for each, _ in self._items if each == name)
+    def hosts(self) -> int:
+        """How many Host headers there are."""
+        return sum(1 for name, _ in self._scope.headers.items() if name == "host")
 
-    def unreadable(self) -> HTTPError:
-        """The refusal of a request whose headers granian does not show."""
-        return unreadable(set(self._scope.headers.keys()) - self._fields.keys())
+    def unreadable(self) -> HTTPError | None:
+        """The refusal of a request that has headers which granian does not show; None for none."""
+        hidden = set(self._scope.headers.keys()) - self._fields.keys()
+        return unreadable(hidden) if hidden else None
 
     def has_body(self) -> bool:
         fields = self._fields
@@ -203,17 +203,17 @@ class RSGIExchange(Exchange):
 
     def over(self) -> Awaitable[None]:
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
-        if self._ended:
-            return DONE
-        self._waiter = self._loop.loop.create_future()
-        return self._waiter
+        if self._completion is None:
+            self._completion = self._loop.loop.create_future()
+        return self._completion
 
     def _finish(self) -> None:
-        self._ended = True
+        if self._completion is None:
+            self._completion = DONE
+        elif isinstance(self._completion, asyncio.Future) and not self._completion.done():
+            self._completion.set_result(None)
         if self._incoming is not None:
             self._incoming.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _finish_soon(self) -> None:
         if get_ident() == self._loop.thread_id:
@@ -301,10 +301,8 @@ class Engine:
             self._loop = loop
         exchange = self._exchange(scope, protocol, loop)
         was = site.open(exchange)
-        if exchange.lacks_one_host and exchange.version[0] == "1":
-            was = site.without_host(was, exchange.count("host"))
-        elif exchange.is_cut:
-            was = site.refusal(exchange, was.app, exchange.unreadable())
+        if exchange.has_odd_headers:
+            was = self._unless_faulty(was, exchange)
         if exchange.has_body():
             if size := site.short_body(was):
                 return self._take(was, exchange, size)
@@ -313,12 +311,20 @@ class Engine:
         rest = site.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
-            return DONE if exchange._ended else exchange.over()
+            return exchange._completion or exchange.over()
         if exchange.is_websocket:
             # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)
             return exchange.over()
         return _complete(rest, exchange, loop)
+
+    def _unless_faulty(self, was: Was, exchange: RSGIExchange) -> Was:
+        """The context of a request, or its refusal for its headers."""
+        hosts = exchange.hosts()
+        if hosts != 1 and exchange.version[0] == "1":
+            return self._site.without_host(was, hosts)
+        refusal = exchange.unreadable()
+        return was if refusal is None else self._site.refusal(exchange, was.app, refusal)
 
     async def _started(self, scope: Any, protocol: Any) -> None:
         """Start the site, where the server has not said that it begins; then serve a request."""
@@ -340,7 +346,7 @@ class Engine:
             self._site.refuse(was, HTTPError(400, _CUT))
         if rest is not None:
             await _complete(rest, exchange, exchange._loop)
-        elif not exchange._ended:
+        elif exchange._completion is None:
             await exchange.over()
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
@@ -362,5 +368,5 @@ async def _complete(
         await rest
     finally:
         loop.let_go(task)
-    if not exchange._ended:
+    if exchange._completion is None:
         await exchange.over()
