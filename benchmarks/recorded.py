@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import close
 from benchmarks.options import RESULTS
 
 
@@ -26,8 +27,13 @@ class Recorded:
     def ratio(self, case: str, ours: str, other: str, key: str = "cpu_us") -> float | None:
         """How many times as much the other has of a figure as ours: above 1.0 ours is ahead.
 
-        Of requests per second it is ours by the other's, for the same reason.
+        Of requests per second it is ours by the other's, for the same reason. If the two were
+        measured in turn, by ``benchmarks.close``, that ratio is taken.
         """
+        for run in self.runs:
+            found = close.ratio(run.get("close", {}).get(case, {}), ours, other, key)
+            if found is not None:
+                return found
         mine, theirs = self.figure(case, ours), self.figure(case, other)
         if mine is None or theirs is None or not mine[key] or not theirs[key]:
             return None

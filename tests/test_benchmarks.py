@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from atila.testing.waits import wait_until
-from benchmarks import memory, overview, reach, recorded
+from benchmarks import close, memory, overview, reach, recorded
 from benchmarks.cases import CASES
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.generator import Generator
-from benchmarks.load import Load
+from benchmarks.load import BuiltIn, Load
 from benchmarks.measure import Results, Series
 from benchmarks.options import RESULTS
 from benchmarks.summary import figures_of
@@ -165,6 +165,36 @@ def _recorded(folder: Path, python: str, figures: dict[str, float]) -> None:
         "memory_mib": {},
     }
     (folder / f"cpython-{python}.json").write_text(json.dumps(run))
+
+
+def test_a_ratio_is_of_turns_where_there_are_any(tmp_path):
+    turns = {
+        "ours": {"cpu_us": [[10.0, 20.0, 10.0], [20.0, 20.0, 20.0], [10.0, 10.0, 10.0]]},
+        "one": {"cpu_us": [[11.0, 22.0, 30.0], [26.0, 26.0, 26.0], [12.0, 12.0, 12.0]]},
+    }
+    run = {"machine": {"python": "CPython 3.11.1"}, "cases": {}, "close": {"plain": turns}}
+    (tmp_path / "cpython-3.11.1-close.json").write_text(json.dumps(run))
+    _recorded(tmp_path, "3.11.1", {"ours": 20.0, "one": 30.0, "two": 40.0})
+    (joined,) = recorded.read(tmp_path)
+
+    # Of the starts 1.1, 1.3 and 1.2.
+    assert joined.ratio("plain", "ours", "one") == pytest.approx(1.2)
+    assert joined.ratio("plain", "ours", "one", "rps") == pytest.approx(1.5)
+    assert joined.ratio("plain", "ours", "two") == 2.0
+    assert joined.ratio("json", "ours", "one") == 1.5
+    assert joined.figure("plain", "ours")["cpu_us"] == 20.0
+
+
+def test_servers_are_asked_in_turn():
+    plain = next(case for case in CASES if case.name == "plain")
+    found = close.compare(plain, ("raw-rsgi", "atila-granian-inline"), BuiltIn(), 2, 2, 0.2)
+
+    assert close.ratio(found, "atila-granian-inline", "raw-rsgi", "cpu_us") > 0
+    for turns in found.values():
+        for figures in turns.values():
+            assert [len(each) for each in figures] == [2, 2]
+            assert all(figure > 0 for each in figures for figure in each)
+    assert {name for names in close.GROUPS.values() for name in names} <= set(close.BY_NAME)
 
 
 def test_a_bar_is_met_only_where_every_python_meets_it(tmp_path):
