@@ -11,7 +11,9 @@ from benchmarks.options import RESULTS
 
 @dataclass(slots=True)
 class Recorded:
-    """What was measured on one Python; the runs of one Python are joined, case by case."""
+    """What was measured on one Python; the runs of one Python are joined, case by case, the one
+    with the most contestants first.
+    """
 
     python: str
     runs: list[dict[str, Any]]
@@ -66,6 +68,8 @@ def read(folder: Path = RESULTS) -> list[Recorded]:
         run = json.loads(path.read_text(encoding="utf-8"))
         python = run["machine"]["python"]
         found.setdefault(python, Recorded(python, [])).runs.append(run)
+    for one in found.values():
+        one.runs.sort(key=lambda run: -len(run.get("contestants", ())))
     return sorted(found.values(), key=lambda one: _numbers(one.python))
 
 

@@ -117,7 +117,8 @@ def last_run() -> Path:
     runs = [
         path
         for path in (ROOT / "benchmarks" / "results").glob("cpython-*.json")
-        if not path.stem.endswith(("-db", "-life"))
+        # Others, cpython-3.13-db and the like, have but some of the peers.
+        if "-" not in path.stem.removeprefix("cpython-")
     ]
     return max(runs, key=lambda path: str(json.loads(path.read_text())["started"]))
 

@@ -387,10 +387,8 @@ def _rank(endpoint: Any) -> int:
 def _descend(
     node: _Node, parts: list[str], at: int, values: tuple[Any, ...], method: str
 ) -> Found | None:
-    last = len(parts)
-    while at != last:
-        part = parts[at]
-        at += 1
+    for here in range(at, len(parts)):
+        part = parts[here]
         # Here is nothing but literal text, or but one parameter, in most places.
         if node.is_literal:
             below = node.literals.get(part)
@@ -402,7 +400,7 @@ def _descend(
         if only is None:
             below = node.literals.get(part)
             if below is not None or node.tail is not None or len(node.parameters) > 1:
-                return _try_all(node, parts, at - 1, values, method)
+                return _try_all(node, parts, here, values, method)
             only = node.parameters[0]
         _, convert, node = only
         value = convert(part)
