@@ -80,7 +80,7 @@ def bound(url: str, *, directly: bool) -> Any:
         bind = binding.bind if directly else binding.long_way
         return dict(bind(was)), was.args
     except HTTPError as error:
-        return error.code, error.detail, error.errors
+        return error.code, error.detail, error.errors, type(error.__context__)
 
 
 FIELDS = [

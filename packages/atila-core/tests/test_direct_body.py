@@ -123,7 +123,7 @@ def bound(url: str, body: bytes, media: str, *, directly: bool) -> Any:
     try:
         return _shown(bind(was)), _shown(was.args)
     except HTTPError as error:
-        return error.code, error.detail, error.errors
+        return error.code, error.detail, error.errors, type(error.__context__)
 
 
 STOCKS = [

@@ -98,7 +98,7 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
                 elif is_required:
                     return otherwise(was)
         except (ValueError, TypeError, ArithmeticError, TooMany):
-            return otherwise(was)
+            unknown = 1
         if unknown:
             return otherwise(was)
         was._converted = values
@@ -142,10 +142,13 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
             if steps:
                 _add_path(values, steps, was)
         except _FAULTS:
-            return otherwise(was)
-        was._converted = values
-        was.is_bound = True
-        return values
+            # Not from here: its errors would carry this one along.
+            pass
+        else:
+            was._converted = values
+            was.is_bound = True
+            return values
+        return otherwise(was)
 
     return bind
 
