@@ -42,6 +42,17 @@ def test_a_value_beyond_ascii_arrives_or_is_refused(
     assert told["all"] == ["\u00e9"]
 
 
+def test_of_a_request_that_needs_no_host(server: Server, engine: str) -> None:
+    with server.connect() as connection:
+        connection.send("GET /received HTTP/1.0\r\nCookie: c=d\r\nX-One: \u00e9\r\n\r\n".encode())
+        answer = connection.read()
+    if engine == "granian":
+        assert answer.status == 400
+        assert "x-one" in json.loads(answer.body)["detail"]
+    else:
+        assert (answer.status, json.loads(answer.body)["one"]) == (200, "\u00e9")
+
+
 @pytest.mark.parametrize("value", ["\u00e9".encode(), b"\xe9"], ids=["utf-8", "latin-1"])
 def test_over_http2(server: Server, engine: str, value: bytes) -> None:
     if engine not in ("skitai", "granian", "hypercorn"):

@@ -320,11 +320,13 @@ class Engine:
 
     def _unless_faulty(self, was: Was, exchange: RSGIExchange) -> Was:
         """The context of a request, or its refusal for its headers."""
+        refusal = exchange.unreadable()
+        if refusal is not None:
+            return self._site.refusal(exchange, was.app, refusal)
         hosts = exchange.hosts()
         if hosts != 1 and exchange.version[0] == "1":
             return self._site.without_host(was, hosts)
-        refusal = exchange.unreadable()
-        return was if refusal is None else self._site.refusal(exchange, was.app, refusal)
+        return was
 
     async def _started(self, scope: Any, protocol: Any) -> None:
         """Start the site, where the server has not said that it begins; then serve a request."""
