@@ -135,9 +135,12 @@ def wait_for(site: Site, coroutine: Coroutine[Any, Any, Any]) -> Any:
 
     Raises:
         Exception: whatever it raises.
-        RuntimeError: this is the running task loop.
+        RuntimeError: this is the running task loop, or that has ended.
     """
     loop = site.loop
+    if loop.loop.is_closed():
+        coroutine.close()
+        raise RuntimeError(f"{coroutine!r} cannot run any more: the task loop has ended")
     if not loop.loop.is_running():
         # That of a server which has stopped it already, or has not started it, as granian's.
         return loop.loop.run_until_complete(contained(coroutine))
