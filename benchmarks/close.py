@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -99,7 +100,9 @@ def compare(
             servers = {name: alive.enter_context(running(BY_NAME[name])) for name in names}
             for name, server in servers.items():
                 body = fetch_right_answer(server.port, case)
-                BuiltIn().run(server.port, case, body, CONNECTIONS, WARM_UP_SECONDS)
+                warmed = BuiltIn().run(server.port, case, body, CONNECTIONS, WARM_UP_SECONDS)
+                if warmed.errors:
+                    raise WrongAnswer(f"{name}, while it warmed up: {warmed.errors}")
                 for figures in found[name].values():
                     figures.append([])
             for turn in range(turns):
@@ -123,8 +126,7 @@ def _asked(case: Case, server: Server, tool: Tool, seconds: float) -> Load:
     load = tool.run(server.port, case, body, CONNECTIONS, seconds)
     if load.errors:
         raise WrongAnswer(f"{load.errors}\n{server.log_tail()}")
-    cpu = seconds_between(before, snapshot(server.pid))
-    return Load(load.answered, load.rps, load.p50_ms, load.p99_ms, cpu=cpu)
+    return replace(load, cpu=seconds_between(before, snapshot(server.pid)))
 
 
 def ratio(figures: Mapping[str, Any], ours: str, other: str, key: str) -> float | None:

@@ -248,4 +248,6 @@ def test_a_handler_with_more_than_path_and_body_has_the_long_way() -> None:
     assert client.post("/any?q=1", json={"name": "a"}).text == "a ['q']"
     assert client.post("/raw", data=b"\x00", headers={"content-type": "x/y"}).content == b"\x00"
     for endpoint in app.endpoints:
-        assert endpoint.binding.bind == endpoint.binding.long_way  # type: ignore[union-attr]
+        binding = endpoint.binding
+        assert binding is not None
+        assert binding.bind == binding.long_way

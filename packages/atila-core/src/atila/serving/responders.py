@@ -53,10 +53,7 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
     """
     kind = type(value)
     if kind is str or kind is bytes:
-        default = _BINARY_ONLY
-        body = value
-        if kind is str:
-            body, default = value.encode(), _HTML_ONLY
+        body, default = (value, _BINARY_ONLY) if kind is bytes else (value.encode(), _HTML_ONLY)
         exchange = was.exchange
         # The usual case of `is_unset`, without a call.
         if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":

@@ -98,6 +98,7 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
                 elif is_required:
                     return otherwise(was)
         except (ValueError, TypeError, ArithmeticError, TooMany):
+            # As for a field that is unknown, and not from here: see `direct_body`.
             unknown = 1
         if unknown:
             return otherwise(was)
