@@ -13,7 +13,8 @@ import msgspec
 import pydantic
 import pytest
 
-from atila import Atila, Was
+from atila import PROTOCOL, Atila, Layer, Was
+from atila.layers import Responder
 from atila.testing import TestClient
 
 ALONE = {"tasks": None, "auth": None, "render": None, "ws": None}
@@ -345,3 +346,24 @@ def test_responses_are_not_checked(app: Atila, client: TestClient) -> None:
         return was.redirect("/other")  # type: ignore[return-value]
 
     assert client.get("/").status_code == 302
+
+
+def test_a_responder_of_dicts_may_have_one_for_each_class_of_models() -> None:
+    def respond(was: Was, value: dict[str, Any]) -> str:
+        return "a dict"
+
+    def for_models(kind: type, of: Atila) -> Responder:
+        assert of is app
+        asked.append(kind)
+        return lambda was, value: f"{kind.__name__} {value.x}"
+
+    respond.for_models = for_models  # type: ignore[attr-defined]
+    asked: list[type] = []
+    layer = Layer("render", PROTOCOL, responders={dict: respond})
+    app = Atila(__name__, layers={**ALONE, "render": layer})
+    app.route("/dict")(lambda was: {})
+    app.route("/model")(lambda was: Point(1))
+    client = app.test_client()
+    assert client.get("/dict").text == "a dict"
+    assert [client.get("/model").text for _ in range(2)] == ["Point 1"] * 2
+    assert asked == [Point]

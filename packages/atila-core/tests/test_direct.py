@@ -49,6 +49,14 @@ def loose(was: Was, user, page: int, **more: int) -> str:  # type: ignore[no-unt
     return ""
 
 
+def loose_texts(was: Was, page: int, **more: str) -> str:
+    return ""
+
+
+def taking_all(was: Was, page: int, **more) -> str:  # type: ignore[no-untyped-def]
+    return ""
+
+
 def optional(was: Was, page: int = 1, user: int | None = None) -> str:
     return ""
 
@@ -63,6 +71,8 @@ HANDLERS: list[tuple[str, Callable[..., Any]]] = [
     ("/c/<int:user>", loose),
     ("/d/<int:user>", optional),
     ("/e/<float:user>", of_pydantic),
+    ("/f/<int:user>", taking_all),
+    ("/g/<user>", loose_texts),
 ]
 APP = Atila(__name__, layers=ALONE)
 for _rule, _handler in HANDLERS:
@@ -120,6 +130,10 @@ def test_both_ways_lead_to_the_same(
         "/a/42?page=3&either=true&o=x&untyped=y&full=off&at_most=5",
         "/d",
         "/d/42?page=2",
+        "/a/42?page=3&tags=1&limit=5&tags=2&untyped=x&untyped=y",
+        "/a/42?page=%33&name=Hans+Roh",
+        "/f/42?page=3",
+        "/g/x?page=3",
     ],
 )
 def test_a_request_without_a_fault_takes_the_direct_way(url: str) -> None:

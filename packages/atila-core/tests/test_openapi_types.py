@@ -279,6 +279,17 @@ def test_other_bodies(app: Atila) -> None:
     ]
 
 
+def test_parameters_of_the_rule_among_all_others(app: Atila) -> None:
+    @app.route("/<int:shop>/<path:rest>", methods=["GET"])
+    def anything(was: Was, page: int = 1, **others: Any) -> None:
+        pass
+
+    operation = document(app)["paths"]["/{shop}/{rest}"]["get"]
+    schemas = {each["name"]: each["schema"] for each in operation["parameters"]}
+    assert list(schemas)[:3] == ["page", "shop", "rest"]
+    assert "default" not in schemas["shop"] | schemas["rest"]
+
+
 def test_lists_may_be_empty_as_forms_write_them(app: Atila) -> None:
     @app.route("/listed", methods=["GET"])
     def listed(

@@ -906,6 +906,40 @@ def test_no_field_is_taken_for_the_context(app: Atila, client: TestClient) -> No
     assert errors(client.get("/?was=1")) == [("query", "was", "unknown")]
 
 
+@pytest.mark.parametrize("others", [{}, {"page": "2"}, {"page": "2", "a": "5"}])
+def test_a_parameter_of_the_rule_is_among_all_others(
+    app: Atila, client: TestClient, others: dict[str, str]
+) -> None:
+    @app.route("/<int:user>/plain")
+    def plain(was: Was, page: int = 1, **more: Any) -> str:
+        return repr((page, more))
+
+    @app.route("/<user>/typed", methods=["GET", "POST"])
+    def with_types(was: Was, page: int = 1, **more: int) -> str:
+        return repr((page, more))
+
+    page, more = int(others.get("page", 1)), {k: v for k, v in others.items() if k != "page"}
+    answer = client.get("/7/plain", params=others)
+    assert answer.text == repr((page, {"user": 7, **more}))
+    numbers = {name: int(value) for name, value in more.items()}
+    answer = client.get("/7/typed", params=others)
+    assert answer.text == repr((page, {"user": 7, **numbers}))
+    assert errors(client.get("/x/typed", params=others)) == [("path", "user", "type")]
+    answer = client.post("/7/typed", params=others, json={"user": 8})
+    assert errors(answer) == [("body", "user", "path")]
+
+
+def test_all_others_are_no_texts_where_the_rule_has_numbers() -> None:
+    app = Atila(__name__)
+
+    @app.route("/<int:user>")
+    def texts(was: Was, **more: str) -> str:
+        return ""
+
+    with pytest.raises(SetupError, match="write <user> there, or user: int"):
+        app.site
+
+
 def test_async_handlers_and_generators(app: Atila, client: TestClient) -> None:
     @app.route("/async")
     async def later(was: Was, page: int = 1) -> str:

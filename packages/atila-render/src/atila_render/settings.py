@@ -46,10 +46,12 @@ class Settings:
 
     Attributes:
         to_json: writes values as JSON.
+        is_pretty: whether it indents them.
         minify: makes the text of a page smaller; None for one that leaves it as it is.
     """
 
     to_json: Writer
+    is_pretty: bool
     minify: Minifier | None
 
 
@@ -71,6 +73,7 @@ def _made(app: Atila) -> Settings:
     config = app.config
     settings = Settings(
         _checked("JSON_ENCODER", lambda: writer(config.JSON_ENCODER, pretty=config.PRETTY_JSON)),
+        bool(config.PRETTY_JSON),
         _checked("MINIFY_HTML", lambda: minifier(config.MINIFY_HTML)),
     )
     for folder in config.TEMPLATE_DIRS or ():

@@ -110,7 +110,7 @@ class Atila(AppNames):
         self.was_class = class_for(self)
         given = layers.merged(((n, v.config) for n, v in used), "config")
         self.config = Config(settings_of(given))
-        self.responders: dict[type, Responder | None] = {
+        self._responders: dict[type, Responder | None] = {
             object: None,
             dict: data_answers.respond,
             list: data_answers.respond,
@@ -119,6 +119,8 @@ class Atila(AppNames):
             **event_streams.RESPONDERS,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
+        self.responders = dict(self._responders)
+        """Those, and the ones found for other types since the routes were compiled."""
         self.parts: list[Parts] = []
         """The additions of layers to the app as a whole; as soon as it is mounted."""
         self.options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
@@ -349,6 +351,7 @@ class Atila(AppNames):
         self.config.check()
         self._attributes.check(self)
         self.compiled = {}
+        self.responders = dict(self._responders)
         self.router = Router()
         compiling.compile_all(self)
 

@@ -403,7 +403,8 @@ class Engine:
         if loop is None or loop.loop is not asyncio.get_running_loop():
             loop = await self._begin()
         exchange = self._exchange(scope, receive, send, loop)
-        rest = self._site.start_in_task(self._open(exchange, scope))
+        was = self._open(exchange, scope)
+        rest = was.endpoint.start_in_task(was)
         if rest is not None:
             task = loop.hold()
             try:

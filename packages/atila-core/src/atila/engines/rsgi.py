@@ -128,10 +128,12 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        if get_ident() == self._loop.thread_id:
-            self._finish()
-        else:
+        if get_ident() != self._loop.thread_id:
             self._loop.call(self._finish)
+        elif self._completion is None and self._incoming is None:
+            self._completion = DONE  # As `_finish` has it, which most need not enter.
+        else:
+            self._finish()
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -308,7 +310,7 @@ class Engine:
                 return self._take(was, exchange, size)
             if site.wants_body(was):
                 return self._collect(was, exchange)
-        rest = site.start_in_task(was)
+        rest = was.endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
             return exchange._completion or exchange.over()
@@ -343,7 +345,7 @@ class Engine:
         rest = None
         if len(body) == size:
             exchange.body = body
-            rest = self._site.start_in_task(was)
+            rest = was.endpoint.start_in_task(was)
         else:
             self._site.refuse(was, HTTPError(400, _CUT))
         if rest is not None:
@@ -354,7 +356,7 @@ class Engine:
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
         rest = None
         if await self._site.collect(was, exchange.pieces(), _CUT):
-            rest = self._site.start_in_task(was)
+            rest = was.endpoint.start_in_task(was)
         if rest is not None:
             await _complete(rest, exchange, exchange._loop)
         else:

@@ -42,7 +42,7 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
             continue
         name, _, value = pair.partition("=")
         if encoded:
-            name, value = _decode(name), _decode(value)
+            name, value = decode(name), decode(value)
         if name not in fields:
             fields[name] = value
         else:
@@ -60,7 +60,12 @@ def add_field(fields: dict[str, Any], name: str, value: Any) -> None:
         fields[name] = [fields[name], value]
 
 
-def _decode(text: str) -> str:
+def decode(text: str) -> str:
+    """The text of a name or a value, which is percent-encoded UTF-8 with + for a space.
+
+    Raises:
+        HTTPError: 400, it is not.
+    """
     try:
         return unquote_plus(text, errors="strict")
     except UnicodeDecodeError:

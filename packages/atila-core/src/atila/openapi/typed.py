@@ -13,6 +13,7 @@ from atila.validation import parameters as places
 from atila.validation.answers import WITHOUT_CONTENT
 from atila.validation.binding import Binding
 from atila.validation.containers import Dict
+from atila.validation.hints import ABSENT
 from atila.validation.inspector import Rule
 from atila.validation.models import Model, with_default
 from atila.validation.parameters import Parameter
@@ -162,7 +163,7 @@ class TypedOperation:
         if rules:
             more = of_parameter(None, rules)
             schema = {**schema, "allOf": [*schema.get("allOf", ()), more]}
-        if not parameter.is_required and parameter.default is not None:
+        if not parameter.is_required and parameter.default not in (None, ABSENT):
             schema = with_default(schema, parameter.default)
         return schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -243,7 +243,7 @@ class _Node:
 
     Attributes:
         is_literal: nothing follows it but literal text.
-        only: the parameter that follows it, if nothing else does.
+        only: converter and node of the parameter that follows it, if it is the only one.
     """
 
     __slots__ = ("is_literal", "leaf", "literals", "only", "parameters", "tail")
@@ -258,8 +258,8 @@ class _Node:
     def note(self) -> None:
         """Note what follows it, after that has changed."""
         self.is_literal = not self.parameters and self.tail is None
-        is_alone = not self.literals and self.tail is None and len(self.parameters) == 1
-        self.only = self.parameters[0] if is_alone else None
+        is_only = self.tail is None and len(self.parameters) == 1
+        self.only = self.parameters[0][1:] if is_only else None
 
     def child(self, segment: Segment) -> _Node:
         if not segment.kind:
@@ -368,7 +368,9 @@ class Router:
             target = leaf.targets.get(method) or leaf.target(method)
             if target is not None:
                 return target
-        found = _descend(self._root, path.split("/"), 1, (), method)
+        steps = iter(path.split("/"))
+        next(steps)  # What is before the first slash: nothing.
+        found = _descend(self._root, steps, (), method)
         if found is None and path == "/" and (leaf := self._static.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which
             # is what is left of "/<path:path>" without its parameter.
@@ -385,11 +387,9 @@ def _rank(endpoint: Any) -> int:
 
 
 def _descend(
-    node: _Node, parts: list[str], at: int, values: tuple[Any, ...], method: str
+    node: _Node, steps: Iterator[str], values: tuple[Any, ...], method: str
 ) -> Found | None:
-    for here in range(at, len(parts)):
-        part = parts[here]
-        # Here is nothing but literal text, or but one parameter, in most places.
+    for part in steps:
         if node.is_literal:
             below = node.literals.get(part)
             if below is None:
@@ -397,39 +397,34 @@ def _descend(
             node = below
             continue
         only = node.only
-        if only is None:
-            below = node.literals.get(part)
-            if below is not None or node.tail is not None or len(node.parameters) > 1:
-                return _try_all(node, parts, here, values, method)
-            only = node.parameters[0]
-        _, convert, node = only
+        if only is None or part in node.literals:
+            return _try_all(node, [part, *steps], values, method)
+        convert, node = only
         value = convert(part)
         if value is None:
             return None
         values += (value,)
     leaf = node.leaf
-    return None if leaf is None else _target(leaf, values, method)
+    if leaf is None:
+        return None
+    target = leaf.targets.get(method) or leaf.target(method)
+    return None if target is None else (target[0], target[1], values)
 
 
-def _try_all(
-    node: _Node, parts: list[str], at: int, values: tuple[Any, ...], method: str
-) -> Found | None:
+def _try_all(node: _Node, parts: list[str], values: tuple[Any, ...], method: str) -> Found | None:
     """The same where a part of the path can be more than one thing."""
-    part = parts[at]
+    part, *rest = parts
     below = node.literals.get(part)
-    if below is not None and (found := _descend(below, parts, at + 1, values, method)) is not None:
+    if below is not None and (found := _descend(below, iter(rest), values, method)) is not None:
         return found
     for _, convert, child in node.parameters:
         value = convert(part)
         if value is not None:
-            found = _descend(child, parts, at + 1, (*values, value), method)
+            found = _descend(child, iter(rest), (*values, value), method)
             if found is not None:
                 return found
-    if node.tail is not None and (rest := "/".join(parts[at:])):
-        return _target(node.tail, (*values, rest), method)
+    if node.tail is not None and (tail := "/".join(parts)):
+        leaf = node.tail
+        target = leaf.targets.get(method) or leaf.target(method)
+        return None if target is None else (target[0], target[1], (*values, tail))
     return None
-
-
-def _target(leaf: Leaf, values: tuple[Any, ...], method: str) -> Found | None:
-    target = leaf.targets.get(method) or leaf.target(method)
-    return None if target is None else (target[0], target[1], values)

@@ -5,6 +5,7 @@ A layer that answers dicts otherwise, in the format that the client accepts, get
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from atila.http.forms import JSON_TYPE
@@ -17,7 +18,7 @@ _OTHER = ("__await__", "__next__", "__anext__", "read")
 _JSON_ONLY: Headers = [("content-type", JSON_TYPE)]
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Atila, Was
     from atila.http.exchange import Headers
     from atila.layers import Responder
 
@@ -46,17 +47,22 @@ def respond_as_dict(was: Was, value: Any) -> Any:
     return of_dicts(was, to_plain(value))
 
 
-def responder_of(kind: type, of_dicts: Responder | None) -> Responder | None:
+def responder_of(kind: type, app: Atila) -> Responder | None:
     """The responder of a class that no layer knows; None if its values are no answers.
 
     Args:
         kind: the class.
-        of_dicts: the responder of dicts. It gets models as they are if it says so, by an attribute
-            `takes_models`.
+        app: the app. Its responder of dicts gets models as they are if it has an attribute
+            `takes_models`; or it has `for_models`, so that for_models(kind, app) gives the
+            responder of a class.
     """
     is_other = issubclass(kind, FileBody) or any(hasattr(kind, name) for name in _OTHER)
     if is_other or not is_model(kind):
         return None
+    of_dicts = app.responders[dict]
+    for_models: Callable[[type, Atila], Responder] | None = getattr(of_dicts, "for_models", None)
+    if for_models is not None:
+        return for_models(kind, app)
     return of_dicts if hasattr(of_dicts, "takes_models") else respond_as_dict
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import BUSY, HTTPError
 from atila.http import observation, proxies
 from atila.http.bodies import IN_MEMORY, BodySink, Spool
 from atila.http.exchange import ClientGone, Exchange
-from atila.http.forms import media_type
+from atila.http.forms import JSON_TYPE, media_type
 from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
@@ -215,8 +215,8 @@ class Dispatch:
             return 0
         if was.refusal is not None or endpoint.streams_body:
             return 0
-        is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
-        return 0 if is_form else size
+        kind = exchange.header("content-type")
+        return 0 if kind != JSON_TYPE and media_type(kind) == MULTIPART_TYPE else size
 
     async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> bool:
         """Collect the body of a request, or refuse it. For engines on the task loop.
@@ -248,23 +248,10 @@ class Dispatch:
         if not endpoint.blocking:
             endpoint.run(was)
         elif not self.pool.submit(endpoint.run, was):
-            self._refuse_busy(was)
+            self.refuse_busy(was)
 
-    def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
-        """The same, for an engine that is in a task of the task loop.
-
-        Returns:
-            The rest of the work, to be awaited in that task, which `TaskLoop.hold` is to know; None
-            for none.
-        """
-        endpoint = was.endpoint
-        if not endpoint.blocking:
-            return endpoint.run_in_task(was)
-        if not self.pool.submit(endpoint.run, was):
-            self._refuse_busy(was)
-        return None
-
-    def _refuse_busy(self, was: Was) -> None:
+    def refuse_busy(self, was: Was) -> None:
+        """Answer a request that finds no room in the queue of the worker threads."""
         self.refuse(was, HTTPError(503, "the server is busy", 0, BUSY))
 
     def refuse(self, was: Was, error: HTTPError) -> None:

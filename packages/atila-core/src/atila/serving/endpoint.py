@@ -284,8 +284,17 @@ class Endpoint:
         else:
             was.site.loop.begin(rest)
 
-    def run_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
-        """The same in a task of the task loop; gives the rest of the work, to be awaited in it."""
+    def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """The same from a task of the task loop: there, or in a worker thread if it may block.
+
+        Returns:
+            The rest of the work, to be awaited in that task, which `TaskLoop.hold` is to know; None
+            for none.
+        """
+        if self.blocking:
+            if not was.site.pool.submit(self.run, was):
+                was.site.refuse_busy(was)
+            return None
         # As in `run`, which does not call this: one function less to be entered by each request.
         rest = was.variables.run(self._process, was, not self.websocket)
         if rest is None:

@@ -25,7 +25,7 @@ from atila.http.response import (
 from atila.serving import data_answers, streams
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Atila, Was
     from atila.http.exchange import Headers
     from atila.layers import Responder
 
@@ -118,7 +118,7 @@ def convert(was: Was, value: Any) -> Any:
         try:
             responder = responders[kind]
         except KeyError:
-            responder = responders[kind] = _inherited(responders, kind)
+            responder = responders[kind] = _inherited(was.app, kind)
         if responder is None:
             return value
         value = responder(was, value)
@@ -130,7 +130,7 @@ async def resolved(was: Was, value: Any) -> Any:
     while hasattr(type(value), "__await__"):
         responders = was.app.responders
         kind = type(value)
-        responder = responders.get(kind) or _inherited(responders, kind)
+        responder = responders.get(kind) or _inherited(was.app, kind)
         value = await value if responder is None else responder(was, value)
     return value
 
@@ -161,11 +161,11 @@ def with_status(was: Was, value: Any) -> Response | None:
     return None
 
 
-def _inherited(responders: dict[type, Responder | None], kind: type) -> Responder | None:
+def _inherited(app: Atila, kind: type) -> Responder | None:
     for base in kind.__mro__[1:-1]:
-        if base in responders:
-            return responders[base]
-    return data_answers.responder_of(kind, responders.get(dict))
+        if base in app.responders:
+            return app.responders[base]
+    return data_answers.responder_of(kind, app)
 
 
 def _send(was: Was, body: bytes, default: Headers) -> None:

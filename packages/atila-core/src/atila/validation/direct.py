@@ -57,54 +57,49 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
         return otherwise
     if not plan.in_query.isdisjoint(parameter.name for parameter in plan.in_rule):
         return otherwise
-    in_rule = tuple((p.name, _converter(p), _kept(p), p.is_required) for p in plan.in_rule)
-    in_query = tuple(
-        (p.name, p.key, _converter(p), _from_str(p), _kept(p), p.is_required)
-        for p in parameters
-        if p.place != places.PATH
-    )
-    # `bind` counts what is known of a query.
-    if len({key for _, key, *_ in in_query}) < len(in_query):
-        return otherwise
+    in_query = [p for p in parameters if p.place != places.PATH]
+    if len(plan.in_query) < len(in_query):
+        return otherwise  # Two of one name.
+    of_path = {p.name: (_converter(p), _kept(p)) for p in plan.in_rule}
+    of_query = {p.key: (p.name, _from_str(p)) for p in in_query}
+    repeatable = {p.name: _converter(p) for p in in_query if _is_repeatable(p)}
+    required = frozenset(p.name for p in parameters if p.is_required)
+    count = len(parameters)
 
     def bind(was: Was) -> Mapping[str, Any]:
         exchange = was.exchange
         if exchange.body or was._args is not None:
             return otherwise(was)
-        text, path = exchange.query, was.path_params
-        query = forms.parse_query(text, was.app.config["MAX_FIELDS"]) if text else {}
-        unknown = len(query)
-        values = {}
+        values: dict[str, Any] = {}
         try:
-            for name, convert, kept, is_required in in_rule:
-                if name in path:
-                    value = path[name]
-                    if convert is not None and type(value) is not kept:
-                        value = convert(value)
-                    values[name] = value
-                elif is_required:
-                    return otherwise(was)
-            for name, key, convert, from_str, kept, is_required in in_query:
-                if key in query:
-                    value = query[key]
-                    kind = type(value)
-                    if kind is not kept and convert is not None:
-                        if kind is str and from_str is not None:
-                            value = from_str(value)
-                        else:
-                            value = convert(value)
-                    values[name] = value
-                    unknown -= 1
-                elif is_required:
-                    return otherwise(was)
-        except (ValueError, TypeError, ArithmeticError, TooMany):
-            # As for a field that is unknown, and not from here: see `direct_body`.
-            unknown = 1
-        if unknown:
-            return otherwise(was)
-        was._converted = values
-        was.is_bound = True
-        return values
+            for name, value in was.path_params.items():
+                convert, kept = of_path[name]
+                values[name] = value if type(value) is kept or convert is None else convert(value)
+            if query := exchange.query:
+                is_encoded = "%" in query or "+" in query
+                for field in query.split("&"):
+                    key, _, text = field.partition("=")
+                    name, from_str = of_query[key]
+                    if is_encoded:
+                        text = forms.decode(text)
+                    if name not in values:
+                        values[name] = text if from_str is None else from_str(text)
+                    elif name in repeatable:
+                        forms.add_field(values, name, text)
+                    else:
+                        raise ValueError("refused by RequestSource")
+                if repeatable:
+                    _convert(values, repeatable)
+            if len(values) < count and not required <= values.keys():
+                raise ValueError("named by RequestSource")
+        except _FAULTS:
+            # Not from here: its errors would carry this one along.
+            pass
+        else:
+            was._converted = values
+            was.is_bound = True
+            return values
+        return otherwise(was)
 
     return bind
 
@@ -143,7 +138,6 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
             if steps:
                 _add_path(values, steps, was)
         except _FAULTS:
-            # Not from here: its errors would carry this one along.
             pass
         else:
             was._converted = values
@@ -215,9 +209,26 @@ def _converter(parameter: Parameter) -> Convert | None:
     return type.reader.of_text() or _by_reading(type, where, is_text=True)
 
 
-def _from_str(parameter: Parameter) -> Convert | None:
-    """The same for a str alone, as one step; None for none that is shorter."""
-    return None if parameter.type is None else parameter.type.reader.from_str
+def _is_repeatable(parameter: Parameter) -> bool:
+    """Whether a field may come more than once, so that it is not converted before all are read."""
+    return parameter.type is None or parameter.type.reader.of_text() is None
+
+
+def _from_str(parameter: Parameter) -> Callable[[str], Any] | None:
+    """The function that converts the text of a field at once; None for one that stays as it is, at
+    least until all fields are read.
+    """
+    if parameter.type is None or _kept(parameter) is str:
+        return None
+    reader = parameter.type.reader
+    return reader.from_str or reader.of_text()
+
+
+def _convert(values: dict[str, Any], repeatable: Mapping[str, Convert | None]) -> None:
+    """Convert the fields that may have come more than once."""
+    for name, convert in repeatable.items():
+        if convert is not None and name in values:
+            values[name] = convert(values[name])
 
 
 def _kept(parameter: Parameter) -> type | None:

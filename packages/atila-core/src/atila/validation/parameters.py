@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class Parameters:
     """All parameters of a handler.
 
     Attributes:
-        all: the parameters in order, without ** .
+        all: the parameters in order; in place of ** those of the rule that it takes.
         rest: the converter of its ** parameter's values; None if they have no type.
         takes_any: it has a ** parameter.
     """
@@ -118,8 +118,18 @@ class _Maker:
                     self._kinds.get(name, ""),
                 )
             )
+        if takes_any:
+            made += self._taken_by_rest(rest)
         self._check_whole(made)
         return Parameters(tuple(made), rest, takes_any)
+
+    def _taken_by_rest(self, rest: Typed | None) -> Iterator[Parameter]:
+        """The parameters of the rule that the ** parameter takes."""
+        for name, kind in self._kinds.items():
+            if name not in self._said:
+                if rest is not None:
+                    self._check_kind(name, rest.reader.hint)
+                yield Parameter(name, PATH, name, rest, False, ABSENT, kind)
 
     def _typed(self, name: str, said: Said) -> Typed:
         try:
@@ -128,14 +138,17 @@ class _Maker:
             raise SetupError(
                 f"the parameter {name!r} of {_name(self._route)}: {error}", self._route.source
             ) from None
+        self._check_kind(name, said.hint)
+        return made
+
+    def _check_kind(self, name: str, hint: Any) -> None:
         kind = self._kinds.get(name)
-        if kind in ("int", "float") and said.hint is str:
+        if kind in ("int", "float") and hint is str:
             raise SetupError(
                 f"the parameter {name!r} of {_name(self._route)} is a str, and <{kind}:{name}> of"
                 f" its rule is none: write <{name}> there, or {name}: {kind}",
                 self._route.source,
             )
-        return made
 
     def _place(
         self, name: str, marker: Marker | None, type: Typed | None, models: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -54,6 +55,19 @@ def _is_simple_model(kind: type) -> bool:
     return is_model(kind) and is_simple(kind)
 
 
+UNWRITABLE = (TypeError, ValueError, ArithmeticError, RecursionError)
+"""Errors of the function that `simple_writer` gives."""
+
+
+def simple_writer(kind: type) -> Callable[[Any], bytes] | None:
+    """The function that writes the models of a class as JSON in UTF-8, the same as that of
+    `to_plain`, or raises one of `UNWRITABLE`; None for a class that is not simple.
+    """
+    # For mypy, a class may have no hash.
+    hashable: Any = kind
+    return _encode if _is_simple_model(hashable) else None
+
+
 def simple_json(value: Any) -> bytes | None:
     """A model that is simple, as JSON in UTF-8: the same as that of `to_plain`; None for others."""
     kind: Any = type(value)
@@ -61,7 +75,7 @@ def simple_json(value: Any) -> bytes | None:
         return None
     try:
         return _encode(value)
-    except (TypeError, ValueError, ArithmeticError, RecursionError):
+    except UNWRITABLE:
         return None
 
 

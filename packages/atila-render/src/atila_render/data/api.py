@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from atila.errors import parse_status
 from atila.http.forms import JSON_TYPE
 from atila.http.response import ANSWERED, is_unset
+from atila.values.models import UNWRITABLE, simple_writer
 from atila_render.data.negotiation import negotiated, takes_first
 from atila_render.settings import settings_of
 
 if TYPE_CHECKING:
-    from atila import Was
+    from atila import Atila, Was
     from atila.http.exchange import Headers
     from atila.http.response import Response
+    from atila.layers import Responder
 
 MEDIA = (JSON_TYPE, "application/xml", "text/xml")
 """The media types of answers for programs, the favourite first."""
@@ -135,7 +137,35 @@ def respond(was: Was, value: Any) -> Any:
     return to_xml(value, to_json)
 
 
-respond.takes_models = True  # type: ignore[attr-defined]
+def _for_models(kind: type, app: Atila) -> Responder:
+    """The responder of a class of models: one step for those that are simple, if nothing else is
+    asked for.
+    """
+    write = None if settings_of(app).is_pretty else simple_writer(kind)
+    if write is None:
+        return respond
+
+    def respond_at_once(was: Was, value: Any) -> Any:
+        exchange = was.exchange
+        if (
+            # The usual case of `is_unset`, without a call.
+            was._response is None
+            and not was.endpoint.headers
+            and exchange.method != "HEAD"
+            and takes_first(exchange.header("accept"), MEDIA)
+        ):
+            try:
+                text = write(value)
+            except UNWRITABLE:
+                return respond(was, value)
+            exchange.respond(200, _JSON_ONLY, text)
+            return ANSWERED
+        return respond(was, value)
+
+    return respond_at_once
+
+
+respond.for_models = _for_models  # type: ignore[attr-defined]
 
 
 def respond_payload(was: Was, payload: Payload) -> Any:
