@@ -17,7 +17,15 @@ from atila.engines.peer import AHEAD, Peer
 from atila.engines.rsgi_body import Incoming
 from atila.engines.rsgi_websocket import WebSocket
 from atila.errors import HTTPError
-from atila.http.exchange import Address, ClientGone, Exchange, Header, Headers, WebSocketTransport
+from atila.http.exchange import (
+    Address,
+    ClientGone,
+    Exchange,
+    Header,
+    Headers,
+    WebSocketTransport,
+    length_of,
+)
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
 from atila.runtime.awaitables import DONE
@@ -47,9 +55,13 @@ class RSGIExchange(Exchange):
         "_loop",
         "_protocol",
         "_scope",
+        "content_length",
         "has_odd_headers",
         "is_websocket",
+        "may_have_body",
     )
+
+    content_length: int
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -70,6 +82,13 @@ class RSGIExchange(Exchange):
         if self.has_odd_headers:
             fields = self._join(items)
         self._fields = fields
+        length = fields.get("content-length")
+        if length is None:
+            self.content_length = 0
+            self.may_have_body = "transfer-encoding" in fields or self.method not in SAFE
+        else:
+            self.content_length = length_of(length)
+            self.may_have_body = True
 
     @property
     def scheme(self) -> str:
@@ -113,10 +132,9 @@ class RSGIExchange(Exchange):
         return unreadable(hidden) if hidden else None
 
     def has_body(self) -> bool:
-        fields = self._fields
         return (
-            fields.get("content-length", "0") != "0"
-            or "transfer-encoding" in fields
+            self.content_length != 0
+            or "transfer-encoding" in self._fields
             # HTTP/2 tells the end of a body by a frame, not by a header.
             or (self.method not in SAFE and self._scope.http_version[0] != "1")
         )
@@ -305,7 +323,7 @@ class Engine:
         was = site.open(exchange)
         if exchange.has_odd_headers:
             was = self._unless_faulty(was, exchange)
-        if exchange.has_body():
+        if exchange.may_have_body and exchange.has_body():
             if size := site.short_body(was):
                 return self._take(was, exchange, size)
             if site.wants_body(was):

@@ -21,6 +21,9 @@ Header = tuple[str, str]
 Headers = list[Header]
 Address = tuple[str, int]
 
+_DIGITS = 18
+"""Of a Content-Length: more of them are beyond every limit, and so are the first ones."""
+
 
 class ClientGone(ConnectionError):
     """The client went away while its answer was still being sent."""
@@ -85,6 +88,13 @@ class WebSocketTransport(Protocol):
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Start the closing handshake. Closing twice does nothing."""
+
+
+def length_of(content_length: str | None) -> int:
+    """The number in a Content-Length; see `Exchange.content_length`."""
+    if content_length is None:
+        return 0
+    return int(content_length[:_DIGITS]) if content_length.isdecimal() else -1
 
 
 class Exchange:
@@ -173,6 +183,13 @@ class Exchange:
     def headers(self) -> Headers:
         """All request headers in the order sent, names in lower case, repetitions kept."""
         raise NotImplementedError
+
+    @property
+    def content_length(self) -> int:
+        """Bytes of the body, as the request head has them (RFC 9110, section 8.6): 0 if it does not
+        say, -1 if that is no number.
+        """
+        return length_of(self.header("content-length"))
 
     def has_body(self) -> bool:
         """Whether the request head announces a body (RFC 9112, section 6)."""

@@ -286,7 +286,7 @@ class Router:
     """
 
     def __init__(self) -> None:
-        self._static: dict[str, Leaf] = {}
+        self.fixed: dict[str, Leaf] = {}
         self._root = _Node()
         self._methods = {"OPTIONS"}
 
@@ -343,9 +343,9 @@ class Router:
     def _leaf(self, segments: Sequence[Segment]) -> Leaf:
         if not any(segment.kind for segment in segments):
             path = "".join("/" + segment.text for segment in segments)
-            if path not in self._static:
-                self._static[path] = Leaf()
-            return self._static[path]
+            if path not in self.fixed:
+                self.fixed[path] = Leaf()
+            return self.fixed[path]
         node = self._root
         for segment in segments:
             if segment.kind == "path":
@@ -363,15 +363,19 @@ class Router:
 
     def find(self, path: str, method: str) -> Found | None:
         """The same as `match`, as a plain tuple, for the dispatch of each request."""
-        leaf = self._static.get(path)
+        leaf = self.fixed.get(path)
         if leaf is not None:
             target = leaf.targets.get(method) or leaf.target(method)
             if target is not None:
                 return target
+        return self.descend(path, method)
+
+    def descend(self, path: str, method: str) -> Found | None:
+        """The same by the rules with parameters alone."""
         steps = iter(path.split("/"))
         next(steps)  # What is before the first slash: nothing.
         found = _descend(self._root, steps, (), method)
-        if found is None and path == "/" and (leaf := self._static.get("")) is not None:
+        if found is None and path == "/" and (leaf := self.fixed.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which
             # is what is left of "/<path:path>" without its parameter.
             found = leaf.target(method)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from atila.errors import BUSY, HTTPError
 from atila.http import observation, proxies
-from atila.http.bodies import IN_MEMORY, BodySink, Spool
+from atila.http.bodies import BodySink, Spool
 from atila.http.exchange import ClientGone, Exchange
 from atila.http.forms import JSON_TYPE, media_type
 from atila.http.methods import READING, SAFE
@@ -119,7 +119,13 @@ class Dispatch:
                 return self._no_app(exchange, last)
             prefix, app = found
             path = path[len(prefix) :]
-        target = app.router.find(path, method)
+        router = app.router
+        leaf = router.fixed.get(path)
+        # As `find` has it, which most need not enter.
+        if leaf is None:
+            target = router.descend(path, method)
+        else:
+            target = leaf.targets.get(method) or router.find(path, method)
         if (
             method == "POST"
             and app.calls
@@ -139,7 +145,7 @@ class Dispatch:
             params = {names[0]: values[0]}
         else:
             params = dict(zip(names, values, strict=True))
-        if method not in SAFE:
+        if method not in SAFE and not 0 <= exchange.content_length <= endpoint.small_body:
             refusal = _wrong_body(exchange, endpoint)
             if refusal is not None:
                 return self.refusal(exchange, app, refusal)
@@ -206,16 +212,10 @@ class Dispatch:
         """How many bytes the body of a request has, if its head announces so few that an engine may
         wait for all of them at once, in place of `collect`; 0 if not, or if `wants_body` says no.
         """
-        exchange, endpoint = was.exchange, was.endpoint
-        length = exchange.header("content-length")
-        if length is None or not length.isdecimal():
+        size = was.exchange.content_length
+        if not 0 < size <= was.endpoint.small_body or was.refusal is not None:
             return 0
-        size = int(length)
-        if size > IN_MEMORY or size > endpoint.max_body:
-            return 0
-        if was.refusal is not None or endpoint.streams_body:
-            return 0
-        kind = exchange.header("content-type")
+        kind = was.exchange.header("content-type")
         return 0 if kind != JSON_TYPE and media_type(kind) == MULTIPART_TYPE else size
 
     async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> bool:
@@ -302,11 +302,11 @@ def _why_no_match(app: Atila, path: str, exchange: Exchange) -> HTTPError:
 def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
     """The error of a request whose head announces an unacceptable body; None for none."""
     if not endpoint.streams_body:
-        length = exchange.header("content-length")
-        if length is not None and length.isdecimal() and int(length) > endpoint.max_body:
+        length = exchange.content_length
+        if length > endpoint.max_body:
             is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
             limit = endpoint.max_upload if is_form else endpoint.max_body
-            if int(length) > limit:
+            if length > limit:
                 return HTTPError(413, f"a body may have {limit} bytes")
     accepted = endpoint.route.content_types
     if accepted and media_type(exchange.header("content-type")) not in accepted:

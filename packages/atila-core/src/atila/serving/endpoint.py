@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError, SetupError
 from atila.http import uploads
+from atila.http.bodies import IN_MEMORY
 from atila.http.close_codes import GOING_AWAY
 from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
@@ -56,6 +57,8 @@ class Endpoint:
         streams_body: the handler reads the body itself, so the engine does not collect it.
         max_body: bytes that a collected body may have, or a message of a WebSocket.
         max_upload: bytes that it may have if it is multipart/form-data.
+        small_body: bytes of a body that needs no closer look before it is collected at once; -1 for
+            a handler that reads the body itself, or takes certain types alone.
         compress: its answers are compressed, where the client takes that.
         blocking: `run` may block, so it belongs into a worker thread.
         websocket: answers WebSocket handshakes, and nothing else.
@@ -101,6 +104,7 @@ class Endpoint:
         "schemes",
         "scopes",
         "security",
+        "small_body",
         "streams_body",
         "teardown",
         "websocket",
@@ -170,6 +174,8 @@ class Endpoint:
         self.max_upload: int = app.config.MAX_UPLOAD_SIZE
         messages = [step.max_message for step in steps if step.max_message is not None]
         self.max_body: int = min(messages or (app.config.MAX_BODY_SIZE, self.max_upload))
+        is_picky = self.streams_body or route.content_types
+        self.small_body = -1 if is_picky else min(self.max_body, IN_MEMORY)
         self._with_uploads: Endpoint | None = None
         self.compress = compression.is_on(app, route)
         self.websocket = any(step.websocket for step in steps)
@@ -242,6 +248,7 @@ class Endpoint:
             error_writer=error_writer,
             inspector=None,
             streams_body=streams_body,
+            small_body=-1 if streams_body else self.small_body,
         )
 
     async def finished(self, was: Was, value: Any) -> Any:

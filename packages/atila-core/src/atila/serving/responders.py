@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from atila.http.exchange import Headers
     from atila.layers import Responder
 
-NEVER_AWAITED = frozenset({bytes, dict, list, str, type(None), Response})
-"""Types whose values are no awaitables: to look for `__await__` takes CPython 3.11 longest where it
-is missing."""
+NEVER_AWAITED: set[type] = {bytes, dict, list, str, type(None), Response}
+"""Types whose values are no awaitables, those of models as soon as one was answered: to look for
+`__await__` takes CPython 3.11 longest where it is missing."""
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
@@ -165,7 +165,10 @@ def _inherited(app: Atila, kind: type) -> Responder | None:
     for base in kind.__mro__[1:-1]:
         if base in app.responders:
             return app.responders[base]
-    return data_answers.responder_of(kind, app)
+    responder = data_answers.responder_of(kind, app)
+    if responder is not None:
+        NEVER_AWAITED.add(kind)  # A model.
+    return responder
 
 
 def _send(was: Was, body: bytes, default: Headers) -> None:

@@ -147,12 +147,13 @@ def _for_models(kind: type, app: Atila) -> Responder:
 
     def respond_at_once(was: Was, value: Any) -> Any:
         exchange = was.exchange
+        accept = exchange.header("accept")
         if (
-            # The usual case of `is_unset`, without a call.
+            # The usual cases of `is_unset` and `takes_first`, without calls.
             was._response is None
             and not was.endpoint.headers
             and exchange.method != "HEAD"
-            and takes_first(exchange.header("accept"), MEDIA)
+            and (not accept or takes_first(accept, MEDIA))
         ):
             try:
                 text = write(value)
