@@ -239,6 +239,15 @@ def test_an_unknown_protocol_is_told_at_mount_time(app: Atila) -> None:
         app.test_client().get("/")
 
 
+def test_a_misspelt_name_in_a_call_is_explained(
+    app: Atila, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.route("/slip")(lambda was: was.redirct)
+    with app.test_client() as client:
+        client.post("/rpc2", json={"jsonrpc": "2.0", "method": "slip", "id": 1})
+    assert caplog.text.splitlines()[-1].endswith("no was.redirct; did you mean 'redirect'?")
+
+
 def test_no_attributes_of_objects_leave(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
     class Account:
         def __init__(self) -> None:

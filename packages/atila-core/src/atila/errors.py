@@ -111,7 +111,8 @@ class SetupError(Exception):
 
 
 class MissingLayer(AttributeError):
-    """An unknown name: misspelt, or of a layer that is not there.
+    """An unknown name: of a layer that is not there, or misspelt, where that is no plain
+    AttributeError.
 
     Args:
         problem: the name, and the distribution to install.
@@ -126,8 +127,10 @@ class MissingLayer(AttributeError):
     def __str__(self) -> str:
         # Not before: whoever asks by hasattr never reads it.
         name, owner = self._meant
-        known = [each for each in dir(owner) if not each.startswith("_")]
-        return super().__str__() + (nearest(name, known) if name else "")
+        if not name:
+            return super().__str__()
+        known = [each for each in dir(owner) if each[0] != "_" and hasattr(owner, each)]
+        return super().__str__() + nearest(name, known)
 
 
 def parse_status(status: int | str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ when an app is created; while requests are served nothing asks any more whether 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -367,6 +368,51 @@ def absent(kind: str, name: str, present: Mapping[str, Layer], owner: type) -> M
     """
     text = missing(kind, name, present)
     return MissingLayer(text) if owner_of(kind, name) else MissingLayer(text, name, owner)
+
+
+class _Absent:
+    """A name of a layer that an app does not have, at the class of the app's objects."""
+
+    __slots__ = ("_kind", "_name", "_present")
+
+    def __init__(self, kind: str, name: str, present: Mapping[str, Layer]) -> None:
+        self._kind, self._name, self._present = kind, name, present
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise absent(self._kind, self._name, self._present, owner)
+
+
+HAS_SLOW_GETATTR = sys.version_info < (3, 12)
+"""Whether Python looks up each attribute of a class with a `__getattr__` anew, a tenth of a request
+in all. There `mark_absent` and `explain` have the errors about unknown names."""
+
+_MARK = "_explained_names"
+
+
+def mark_absent(owner: type, kind: str, present: Mapping[str, Layer]) -> None:
+    """Have the names of absent layers say what to install, without a `__getattr__`.
+
+    Args:
+        owner: the class of an app's objects.
+        kind: see `missing`.
+        present: the app's layers.
+    """
+    setattr(owner, _MARK, (kind, present))
+    for known in KNOWN.values():
+        for name in getattr(known, kind):
+            if not hasattr(owner, name):
+                setattr(owner, name, _Absent(kind, name, present))
+
+
+def explain(error: BaseException) -> None:
+    """Have Python's error about a name that an object of a marked class does not have say which may
+    be meant. For errors of handlers, before they are logged.
+    """
+    if type(error) is AttributeError and error.name is not None:
+        owner = type(error.obj)
+        marked: tuple[str, Mapping[str, Layer]] | None = getattr(owner, _MARK, None)
+        if marked is not None:
+            error.args = (str(absent(marked[0], error.name, marked[1], owner)),)
 
 
 def missing(kind: str, name: str, present: Mapping[str, Layer], module: str = "atila.was") -> str:

@@ -302,7 +302,7 @@ class Was(WasNames):
         """The next piece of a streamed body, of at most `size` bytes; to be yielded or awaited."""
         return Input(self.exchange, size)
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING and not layers.HAS_SLOW_GETATTR:
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
@@ -319,6 +319,9 @@ def class_for(app: Atila) -> type[Was]:
     request = layers.extended(_Request, Request, app.layers, "request", _OF_REQUESTS)
     was = layers.extended(Was, Was, app.layers, "was")
     was.app, was.request_class = app, request
+    if layers.HAS_SLOW_GETATTR:
+        layers.mark_absent(request, "request", app.layers)
+        layers.mark_absent(was, "was", app.layers)
     return was
 
 
@@ -328,7 +331,7 @@ _OF_REQUESTS = ("form", "user", "was", "_exchange")
 class _Request(Request):
     """A request of an app, which says of a name that it has not which layer has it."""
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING and not layers.HAS_SLOW_GETATTR:
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):

@@ -56,12 +56,14 @@ class RSGIExchange(Exchange):
         "_protocol",
         "_scope",
         "content_length",
+        "content_type",
         "has_odd_headers",
         "is_websocket",
         "may_have_body",
     )
 
     content_length: int
+    content_type: str | None
 
     def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
         self.method: str = scope.method
@@ -83,12 +85,15 @@ class RSGIExchange(Exchange):
             fields = self._join(items)
         self._fields = fields
         length = fields.get("content-length")
-        if length is None:
-            self.content_length = 0
-            self.may_have_body = "transfer-encoding" in fields or self.method not in SAFE
-        else:
+        self.may_have_body = (
+            length is not None or "transfer-encoding" in fields or self.method not in SAFE
+        )
+        if self.may_have_body:
             self.content_length = length_of(length)
-            self.may_have_body = True
+            self.content_type = fields.get("content-type")
+        else:
+            self.content_length = 0
+            self.content_type = None
 
     @property
     def scheme(self) -> str:

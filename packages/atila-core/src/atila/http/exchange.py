@@ -191,6 +191,11 @@ class Exchange:
         """
         return length_of(self.header("content-length"))
 
+    @property
+    def content_type(self) -> str | None:
+        """Content-Type of the body; an engine need not look for that of a request without one."""
+        return self.header("content-type")
+
     def has_body(self) -> bool:
         """Whether the request head announces a body (RFC 9112, section 6)."""
         length = self.header("content-length")

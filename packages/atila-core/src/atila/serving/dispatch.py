@@ -129,9 +129,7 @@ class Dispatch:
         if (
             method == "POST"
             and app.calls
-            and (
-                target is None or media_type(exchange.header("content-type")) in app.calls_on_routes
-            )
+            and (target is None or media_type(exchange.content_type) in app.calls_on_routes)
         ):
             was = self._open_call(exchange, app, path, Match(*target) if target else None)
             if was is not None:
@@ -157,7 +155,7 @@ class Dispatch:
         self, exchange: Exchange, app: Atila, path: str, match: Match | None
     ) -> Was | None:
         """The context for a call of a protocol of its own; None if it is no call."""
-        find = app.calls.get(media_type(exchange.header("content-type")))
+        find = app.calls.get(media_type(exchange.content_type))
         if find is None and match is not None:
             return None
         try:
@@ -194,7 +192,7 @@ class Dispatch:
         endpoint = was.endpoint
         if was.refusal is not None:
             return BodySink(endpoint.max_body, keep=False)
-        is_form = media_type(was.exchange.header("content-type")) == MULTIPART_TYPE
+        is_form = media_type(was.exchange.content_type) == MULTIPART_TYPE
         limit = endpoint.max_upload if is_form else endpoint.max_body
         return BodySink(limit, endpoint.app.config.UPLOAD_FOLDER, is_form=is_form)
 
@@ -215,7 +213,7 @@ class Dispatch:
         size = was.exchange.content_length
         if not 0 < size <= was.endpoint.small_body or was.refusal is not None:
             return 0
-        kind = was.exchange.header("content-type")
+        kind = was.exchange.content_type
         return 0 if kind != JSON_TYPE and media_type(kind) == MULTIPART_TYPE else size
 
     async def collect(self, was: Was, pieces: AsyncIterator[bytes], cut: str) -> bool:
@@ -304,12 +302,12 @@ def _wrong_body(exchange: Exchange, endpoint: Endpoint) -> HTTPError | None:
     if not endpoint.streams_body:
         length = exchange.content_length
         if length > endpoint.max_body:
-            is_form = media_type(exchange.header("content-type")) == MULTIPART_TYPE
+            is_form = media_type(exchange.content_type) == MULTIPART_TYPE
             limit = endpoint.max_upload if is_form else endpoint.max_body
             if length > limit:
                 return HTTPError(413, f"a body may have {limit} bytes")
     accepted = endpoint.route.content_types
-    if accepted and media_type(exchange.header("content-type")) not in accepted:
+    if accepted and media_type(exchange.content_type) not in accepted:
         return HTTPError(415, f"the body must be {' or '.join(accepted)}")
     return None
 

@@ -11,6 +11,7 @@ from atila.errors import HTTPError
 from atila.http.exchange import ClientGone
 from atila.http.fields import sendable
 from atila.http.observation import Observed
+from atila.layers import explain
 from atila.serving import debug_page, error_pages, responders
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def reported(was: Was, error: BaseException) -> HTTPError:
     if debug_page.is_for(was):
         unexpected.__cause__ = error
     if not isinstance(error, ClientGone):
+        explain(error)
         log.error("request %s failed", was.request_id, exc_info=error)
         if isinstance(was.exchange, Observed):
             was.exchange.failed(error)

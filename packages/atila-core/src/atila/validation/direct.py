@@ -130,7 +130,7 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
             return otherwise(was)
         if exchange.header("content-encoding") is not None:
             return otherwise(was)
-        kind = exchange.header("content-type")
+        kind = exchange.content_type
         if kind != forms.JSON_TYPE and not forms.is_json(forms.media_type(kind)):
             return otherwise(was)
         try:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from atila import HTTPError
+from atila.layers import explain
 
 if TYPE_CHECKING:
     from atila import Was
@@ -61,6 +62,7 @@ def of_error(was: Was, error: Exception) -> CallFault:
     if isinstance(error, CallFault):
         return error
     if not isinstance(error, HTTPError):
+        explain(error)
         log.error("request %s failed", was.request_id, exc_info=error)
         return CallFault(INTERNAL_ERROR, "", {"request_id": was.request_id})
     code = error.errno or (INVALID_PARAMS if error.code == 400 else error.code)
