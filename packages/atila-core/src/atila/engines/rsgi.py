@@ -328,10 +328,10 @@ class Engine:
         was = site.open(exchange)
         if exchange.has_odd_headers:
             was = self._unless_faulty(was, exchange)
-        if exchange.may_have_body and exchange.has_body():
+        if exchange.may_have_body:
             if size := site.short_body(was):
                 return self._take(was, exchange, size)
-            if site.wants_body(was):
+            if exchange.has_body() and site.wants_body(was):
                 return self._collect(was, exchange)
         rest = was.endpoint.start_in_task(was)
         if rest is None:

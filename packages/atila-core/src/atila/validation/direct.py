@@ -120,13 +120,18 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
         return otherwise
     if len(plan.in_rule) + 1 != len(plan.parameters.all):
         return otherwise
-    name, read = whole.name, _body_reader(whole.type, plan.not_of_body)
+    name, type = whole.name, whole.type
     steps = tuple((p.name, _converter(p)) for p in plan.in_rule)
+    decode, is_exact, may_nest = type.decode, False, type.may_nest
+    # A model takes no fields but its own; a dict takes any.
+    if decode is None or (plan.not_of_body and not type.is_model):
+        decode, is_exact, may_nest = _exact(type, plan.not_of_body), True, False
+    count_keys = type.count_keys
 
     def bind(was: Was) -> Mapping[str, Any]:
         exchange = was.exchange
         body = exchange.body
-        if not body or type(body) is not bytes or exchange.query or was._args is not None:
+        if not body or not isinstance(body, bytes) or exchange.query or was._args is not None:
             return otherwise(was)
         if exchange.header("content-encoding") is not None:
             return otherwise(was)
@@ -134,7 +139,15 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
         if kind != forms.JSON_TYPE and not forms.is_json(forms.media_type(kind)):
             return otherwise(was)
         try:
-            values = {name: read(body)}
+            if may_nest and json.may_be_deep(body):
+                raise ValueError("measured by RequestSource")
+            made = decode(body)
+            if not is_exact:
+                # There is a colon for each key that was sent, and more of them in texts.
+                colons = body.count(b":")
+                if count_keys is None or colons != count_keys(made):
+                    _compare_colons(body, colons, made)
+            values = {name: made}
             if steps:
                 _add_path(values, steps, was)
         except _FAULTS:
@@ -158,40 +171,27 @@ def _add_path(
         values[key] = path[key] if convert is None else convert(path[key])
 
 
-def _body_reader(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]:
-    """The function that gives a body of JSON as a value of a type, or raises one of `_FAULTS`.
+def _compare_colons(body: bytes, colons: int, made: object) -> None:
+    """Raise a ValueError if a key may have been sent twice.
+
+    The colons in texts are the same if the value is written again, unless escaped.
+    """
+    if forms.has_escapes(body) or colons != _encode(made).count(b":"):
+        raise ValueError("looked for by RequestSource")
+
+
+def _exact(type: Typed, foreign: frozenset[str]) -> Callable[[bytes], Any]:
+    """The function that gives a body of JSON as a value of a type, and sees each key of it.
 
     Args:
         type: the type.
         foreign: fields of the body that are not for the value.
     """
-    decode = type.decode
-    # A model takes no fields but its own; a dict takes any.
-    if decode is None or (foreign and not type.is_model):
-        return _long_body_reader(_by_reading(type, places.BODY, is_text=False), foreign)
+    convert = _by_reading(type, places.BODY, is_text=False)
 
-    may_nest, count_keys = type.may_nest, type.count_keys
-
-    def read(body: bytes) -> Any:
-        if may_nest and json.may_be_deep(body):
-            raise ValueError("measured by RequestSource")
-        made = decode(body)
-        # There is a colon for each key that was sent, and more of them in texts.
-        colons = body.count(b":")
-        if count_keys is not None and colons == count_keys(made):
-            return made
-        # Those in texts are the same if the value is written again, unless escaped.
-        if forms.has_escapes(body) or colons != _encode(made).count(b":"):
-            raise ValueError("some key may be there twice")
-        return made
-
-    return read
-
-
-def _long_body_reader(convert: Convert, foreign: frozenset[str]) -> Callable[[bytes], Any]:
     def read(body: bytes) -> Any:
         sent = forms.parse_json_exactly(body)
-        if type(sent) is dict and not foreign.isdisjoint(sent):
+        if isinstance(sent, dict) and not foreign.isdisjoint(sent):
             raise ValueError("taken out by RequestSource")
         return convert(sent)
 
