@@ -367,3 +367,7 @@ def test_a_responder_of_dicts_may_have_one_for_each_class_of_models() -> None:
     assert client.get("/dict").text == "a dict"
     assert [client.get("/model").text for _ in range(2)] == ["Point 1"] * 2
     assert asked == [Point]
+    assert Point in app.never_awaited
+    # A module that was reloaded has another class.
+    app.compile_routes()
+    assert Point not in app.never_awaited

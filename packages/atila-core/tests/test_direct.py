@@ -144,6 +144,13 @@ def test_a_request_without_a_fault_takes_the_direct_way(url: str) -> None:
     assert was.is_bound
 
 
+def test_there_are_no_more_fields_than_allowed() -> None:
+    url = "/a/42?page=3&" + "&".join(["tags=1"] * APP.config.MAX_FIELDS)
+    answer = bound(url, directly=True)
+    assert answer == bound(url, directly=False)
+    assert answer[:2] == (400, "more than 1000 fields")
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [

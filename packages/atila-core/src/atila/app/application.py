@@ -26,6 +26,7 @@ from atila.serving.apps import Mount
 from atila.serving.endpoint import Endpoint
 from atila.serving.providers import Providers
 from atila.serving.provision import supplied, supplied_alone
+from atila.serving.responders import NEVER_AWAITED
 from atila.serving.site import Site
 from atila.typevars import Function
 from atila.validation import declaration, hints
@@ -119,8 +120,7 @@ class Atila(AppNames):
             **event_streams.RESPONDERS,
             **layers.merged(((n, v.responders) for n, v in used), "responders"),
         }
-        self.responders = dict(self._responders)
-        """Those, and the ones found for other types since the routes were compiled."""
+        self._forget_types()
         self.parts: list[Parts] = []
         """The additions of layers to the app as a whole; as soon as it is mounted."""
         self.options = _CORE_OPTIONS.union(*(layer.options for layer in self.layers.values()))
@@ -341,6 +341,14 @@ class Atila(AppNames):
             self._entering = None
             raise
 
+    def _forget_types(self) -> None:
+        """Forget the types of answers that were found since the routes were compiled: responders
+        may depend on settings, and modules that were reloaded have new ones.
+        """
+        self.responders = dict(self._responders)
+        self.never_awaited: set[type] = set(NEVER_AWAITED)
+        """Types whose values are no awaitables, models as soon as one was answered."""
+
     def compile_routes(self) -> None:
         """Compile all routes, when the app is mounted or `unroute` has changed them.
 
@@ -351,7 +359,7 @@ class Atila(AppNames):
         self.config.check()
         self._attributes.check(self)
         self.compiled = {}
-        self.responders = dict(self._responders)
+        self._forget_types()
         self.router = Router()
         compiling.compile_all(self)
 

@@ -34,8 +34,7 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
         HTTPError: 400 for too many fields, or percent signs that make no UTF-8.
     """
     fields: dict[str, Any] = {}
-    if len(text) >= most and text.count("&") >= most:
-        raise HTTPError(400, f"more than {most} fields")
+    check_number(text, most)
     encoded = "%" in text or "+" in text
     for pair in text.split("&"):
         if not pair:
@@ -48,6 +47,12 @@ def parse_query(text: str, most: int) -> dict[str, Any]:
         else:
             add_field(fields, name, value)
     return fields
+
+
+def check_number(text: str, most: int) -> None:
+    """Raise an HTTPError, 400, for a query or form of more fields than that."""
+    if len(text) >= most and text.count("&") >= most:
+        raise HTTPError(400, f"more than {most} fields")
 
 
 def add_field(fields: dict[str, Any], name: str, value: Any) -> None:

@@ -163,8 +163,9 @@ class TypedOperation:
         if rules:
             more = of_parameter(None, rules)
             schema = {**schema, "allOf": [*schema.get("allOf", ()), more]}
-        if not parameter.is_required and parameter.default not in (None, ABSENT):
-            schema = with_default(schema, parameter.default)
+        default = parameter.default
+        if not parameter.is_required and default is not None and default is not ABSENT:
+            schema = with_default(schema, default)
         return schema
 
     def _rest(self) -> Any:

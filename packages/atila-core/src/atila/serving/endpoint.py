@@ -29,7 +29,6 @@ from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
 from atila.serving.departures import TaskWatch, Unwatched
-from atila.serving.responders import NEVER_AWAITED
 from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ class Endpoint:
         "_before",
         "_bind",
         "_handler",
+        "_never_awaited",
         "_reads_any",
         "_required",
         "_with_uploads",
@@ -176,6 +176,7 @@ class Endpoint:
         self.max_body: int = min(messages or (app.config.MAX_BODY_SIZE, self.max_upload))
         is_picky = self.streams_body or route.content_types
         self.small_body = -1 if is_picky else min(self.max_body, IN_MEMORY)
+        self._never_awaited = app.never_awaited
         self._with_uploads: Endpoint | None = None
         self.compress = compression.is_on(app, route)
         self.websocket = any(step.websocket for step in steps)
@@ -327,7 +328,7 @@ class Endpoint:
             kind = type(value)
             if kind is CoroutineType and in_task:
                 return self._begin(was, value)
-            if kind not in NEVER_AWAITED and hasattr(kind, "__await__"):
+            if kind not in self._never_awaited and hasattr(kind, "__await__"):
                 return self._await_and_send(was, value, self._after)
             for replace in self._after:
                 replaced = replace(was, value)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from atila.http.exchange import Headers
     from atila.layers import Responder
 
-NEVER_AWAITED: set[type] = {bytes, dict, list, str, type(None), Response}
-"""Types whose values are no awaitables, those of models as soon as one was answered: to look for
-`__await__` takes CPython 3.11 longest where it is missing."""
+NEVER_AWAITED = frozenset({bytes, dict, list, str, type(None), Response})
+"""Types whose values are no awaitables: to look for `__await__` takes CPython 3.11 longest where it
+is missing."""
 
 _HTML_ONLY: Headers = [HTML]
 _BINARY_ONLY: Headers = [BINARY]
@@ -167,7 +167,7 @@ def _inherited(app: Atila, kind: type) -> Responder | None:
             return app.responders[base]
     responder = data_answers.responder_of(kind, app)
     if responder is not None:
-        NEVER_AWAITED.add(kind)  # A model.
+        app.never_awaited.add(kind)  # A model.
     return responder
 
 

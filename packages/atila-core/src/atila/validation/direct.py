@@ -89,6 +89,8 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
                     else:
                         raise ValueError("refused by RequestSource")
                 if repeatable:
+                    # Of others there are no more than the handler has parameters.
+                    forms.check_number(query, was.app.config["MAX_FIELDS"])
                     _convert(values, repeatable)
             if len(values) < count and not required <= values.keys():
                 raise ValueError("named by RequestSource")
