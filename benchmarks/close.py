@@ -45,8 +45,8 @@ Turns = dict[str, list[list[float]]]
 def main() -> int:
     """Measure all groups, and write the figures down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.close", description=__doc__)
-    parser.add_argument("--starts", type=int, default=5, help="of each server; default 5")
-    parser.add_argument("--turns", type=int, default=5, help="of each server at each start")
+    parser.add_argument("--starts", type=int, default=11, help="of each server; default 11")
+    parser.add_argument("--turns", type=int, default=3, help="of each server at each start")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FOLDER")
     parser.add_argument("--name", default="close")
     options = parser.parse_args()
