@@ -22,7 +22,10 @@ import pytest
 from atila import Atila, HTTPError, SetupError, Was, current
 from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, ProcessDied, ProcessFailed
+from atila_tasks.core.errors import TaskCancelled
+from atila_tasks.core.task import Task
 from atila_tasks.local.children import Child
+from atila_tasks.local.processes import Processes
 
 Run = Callable[..., Any]
 
@@ -171,6 +174,36 @@ def test_cancelling(run: Run, work: Any, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
     run(lambda was: was.Process(os.getpid)).fetch()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "running"]
+
+
+def test_cancelled_while_it_begins(
+    run: Run, work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_cancelled = threading.Event()
+    take, fail = Processes._take, Task.fail
+
+    def take_then(processes: Processes) -> Child:
+        child = take(processes)
+        is_cancelled.wait(PATIENCE)
+        return child
+
+    def fail_then(task: Task, error: BaseException, status: int | None = None) -> None:
+        if isinstance(error, TaskCancelled):
+            is_cancelled.set()
+            wait_until(lambda: task.handle is not None)
+        fail(task, error, status)
+
+    monkeypatch.setattr(Processes, "_take", take_then)
+    monkeypatch.setattr(Task, "fail", fail_then)
+
+    def use(was: Was) -> Any:
+        running = was.Process(work.meet, str(tmp_path), "running")
+        wait_until(lambda: running.is_begun)
+        running.cancel()
+        return running.dispatch(), was.Process(math.sqrt, 9, timeout=patience(5)).fetch()
+
+    running, after = run(use)
+    assert (running.status, after) == (STA_REQFAIL, 3.0)
 
 
 def test_cancelled_at_the_last_moment_takes_nobody_else_along(

@@ -42,11 +42,12 @@ class Processes(Backend):
     def cancel(self, task: Task) -> None:
         if withdraw(task):
             return
+        # First of all: from here on the process is found here, or the cancellation by `_run`.
+        task.fail(TaskCancelled())
         # Under the lock, or it might be at another task already.
         with self._lock:
             if task.handle is not None:
                 task.handle.supervised.kill()
-        task.fail(TaskCancelled())
 
     def _run(self, task: Task) -> None:
         request = task.work

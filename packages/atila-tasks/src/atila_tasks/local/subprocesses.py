@@ -38,9 +38,10 @@ class Subprocesses(Backend):
     def cancel(self, task: Task) -> None:
         if withdraw(task):
             return
+        # First of all: from here on the program is found here, or the cancellation by `_run`.
+        task.fail(TaskCancelled())
         if task.handle is not None:
             task.handle.kill()
-        task.fail(TaskCancelled())
 
     def _run(self, task: Task) -> None:
         program: Program = task.work
