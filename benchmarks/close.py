@@ -1,8 +1,9 @@
 """Ratios that are near what was aimed at: ``python -m benchmarks.close --name cpython-3.13-close``.
 
-All servers of a case are alive, and asked in turn for a second each, so that whatever else the
-machine does hits all of them alike. The ratio of two is the median of those of their turns, then of
-several starts. Figures go to results/NAME.json, for ``benchmarks.reach``.
+All servers of a case are alive, and asked in turn, by wrk in slices of a tenth of a second, so that
+whatever else the machine does hits all of them alike. The ratio of two is the median of those of
+many starts, since each start has its own places in memory, and with them its own speed. Figures go
+to results/NAME.json, for ``benchmarks.reach``.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import machine, slices
 from benchmarks.cases import CASES, Case
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.load import BuiltIn, Load, Tool, WrongAnswer, choose_tool, fetch_right_answer
+from benchmarks.load import BuiltIn, Load, Tool, Wrk, WrongAnswer, choose_tool, fetch_right_answer
 from benchmarks.memory import seconds_between, snapshot
 from benchmarks.options import RESULTS
 from benchmarks.servers import Server, running
@@ -38,15 +39,16 @@ GROUPS = {
 
 BY_NAME = {each.name: each for each in CONTESTANTS}
 
-Turns = dict[str, list[list[float]]]
-"""One figure of one contestant at one case, by its key: of each start, of each turn."""
+Starts = dict[str, list[list[float]]]
+"""One figure of one contestant at one case, by its key: of each start, of each of its turns; wrk
+has one, of many slices.
+"""
 
 
 def main() -> int:
     """Measure all groups, and write the figures down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.close", description=__doc__)
-    parser.add_argument("--starts", type=int, default=11, help="of each server; default 11")
-    parser.add_argument("--turns", type=int, default=3, help="of each server at each start")
+    parser.add_argument("--starts", type=int, default=25, help="of each server; default 25")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FOLDER")
     parser.add_argument("--name", default="close")
     options = parser.parse_args()
@@ -54,9 +56,7 @@ def main() -> int:
     loads, found = [described["load"]], {}
     for case in CASES:
         if case.name in GROUPS:
-            found[case.name] = compare(
-                case, GROUPS[case.name], tool, options.starts, options.turns, SECONDS
-            )
+            found[case.name] = compare(case, GROUPS[case.name], tool, options.starts, SECONDS)
             loads.append(round(os.getloadavg()[0], 2))
     ran = [
         BY_NAME[name] for name in dict.fromkeys(name for each in found.values() for name in each)
@@ -79,8 +79,8 @@ def main() -> int:
 
 
 def compare(
-    case: Case, names: Sequence[str], tool: Tool, starts: int, turns: int, seconds: float
-) -> dict[str, Turns]:
+    case: Case, names: Sequence[str], tool: Tool, starts: int, seconds: float
+) -> dict[str, Starts]:
     """The figures of each contestant at one case.
 
     Args:
@@ -88,13 +88,12 @@ def compare(
         names: the contestants.
         tool: the load generator.
         starts: how often each server is started.
-        turns: how often each is measured then.
-        seconds: how long a turn is.
+        seconds: how long each is asked then.
 
     Raises:
         WrongAnswer: a server gave an answer that is not the expected one.
     """
-    found: dict[str, Turns] = {name: {"cpu_us": [], "rps": []} for name in names}
+    found: dict[str, Starts] = {name: {"cpu_us": [], "rps": []} for name in names}
     for number in range(starts):
         with ExitStack() as alive:
             servers = {name: alive.enter_context(running(BY_NAME[name])) for name in names}
@@ -103,14 +102,17 @@ def compare(
                 warmed = BuiltIn().run(server.port, case, body, CONNECTIONS, WARM_UP_SECONDS)
                 if warmed.errors:
                     raise WrongAnswer(f"{name}, while it warmed up: {warmed.errors}")
-                for figures in found[name].values():
-                    figures.append([])
-            for turn in range(turns):
-                for name in _in_turn(names, number + turn):
-                    load = _asked(case, servers[name], tool, seconds)
-                    found[name]["cpu_us"][-1].append(round(load.cpu_us, 2))
-                    found[name]["rps"][-1].append(round(load.rps, 1))
-        shown = {name: f"{median(turns['cpu_us'][-1]):.1f}" for name, turns in found.items()}
+            if tool.name == Wrk.name:
+                loads = slices.ask(case, servers, CONNECTIONS, seconds, number)
+            else:
+                order = _in_turn(names, number)
+                loads = {name: _asked(case, servers[name], tool, seconds) for name in order}
+            for name, load in loads.items():
+                if load.errors:
+                    raise WrongAnswer(f"{name}: {load.errors}\n{servers[name].log_tail()}")
+                found[name]["cpu_us"].append([round(load.cpu_us, 2)])
+                found[name]["rps"].append([round(load.rps, 1)])
+        shown = {name: f"{loads[name].cpu_us:.1f}" for name in names}
         print(case.name, f"start {number + 1}/{starts}", shown, file=sys.stderr, flush=True)
     return found
 
@@ -124,8 +126,6 @@ def _asked(case: Case, server: Server, tool: Tool, seconds: float) -> Load:
     body = fetch_right_answer(server.port, case)
     before = snapshot(server.pid)
     load = tool.run(server.port, case, body, CONNECTIONS, seconds)
-    if load.errors:
-        raise WrongAnswer(f"{load.errors}\n{server.log_tail()}")
     return replace(load, cpu=seconds_between(before, snapshot(server.pid)))
 
 

@@ -111,9 +111,20 @@ class Wrk:
         return " ".join(output.split()[:2])
 
     def run(self, port: int, case: Case, body: bytes, connections: int, seconds: float) -> Load:
+        with self.command(port, case, connections, seconds) as command:
+            return self.read(_output_of(command, seconds))
+
+    @contextmanager
+    def command(
+        self, port: int, case: Case, connections: int, seconds: float
+    ) -> Iterator[list[str]]:
+        """The command line."""
         command = ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
         with _script_of(case) as script:
-            output = _output_of([*command, *script], port, case, seconds)
+            yield [*command, *script, _url(port, case)]
+
+    def read(self, output: str) -> Load:
+        """The figures that it has printed."""
         errors = re.findall(r"Socket errors: .*|Non-2xx or 3xx responses: \d+", output)
         return Load(
             int(_first(r"(\d+) requests in", output)),
@@ -141,7 +152,7 @@ class Autocannon:
         if case.body:
             command += ["-m", "POST", "-b", case.body.decode()]
             command += [f"-H{name}={value}" for name, value in case.headers.items()]
-        result = json.loads(_output_of(command, port, case, seconds))
+        result = json.loads(_output_of([*command, _url(port, case)], seconds))
         names = ("errors", "timeouts", "mismatches", "non2xx")
         errors = {name: result[name] for name in names if result.get(name)}
         return Load(
@@ -179,12 +190,15 @@ def _script_of(case: Case) -> Iterator[list[str]]:
         yield ["-s", script.name]
 
 
-def _output_of(command: Sequence[str], port: int, case: Case, seconds: float) -> str:
+def _url(port: int, case: Case) -> str:
+    return f"http://{HOST}:{port}{case.path}"
+
+
+def _output_of(command: Sequence[str], seconds: float) -> str:
     """Run a load generator against one page; its output, or OSError with what it complained of."""
-    url = f"http://{HOST}:{port}{case.path}"
     try:
         done = subprocess.run(
-            [*command, url], capture_output=True, text=True, check=True, timeout=seconds + 30
+            command, capture_output=True, text=True, check=True, timeout=seconds + 30
         )
     except subprocess.SubprocessError as error:
         raise OSError(f"{command[0]} failed: {getattr(error, 'stderr', '') or error}") from error

@@ -9,6 +9,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -17,7 +18,7 @@ from benchmarks import close, memory, overview, reach, recorded
 from benchmarks.cases import CASES
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.generator import Generator
-from benchmarks.load import BuiltIn, Load
+from benchmarks.load import BuiltIn, Load, Wrk
 from benchmarks.measure import Results, Series
 from benchmarks.options import RESULTS
 from benchmarks.summary import figures_of
@@ -185,14 +186,24 @@ def test_a_ratio_is_of_turns_where_there_are_any(tmp_path):
     assert joined.figure("plain", "ours")["cpu_us"] == 20.0
 
 
-def test_servers_are_asked_in_turn():
-    plain = next(case for case in CASES if case.name == "plain")
-    found = close.compare(plain, ("raw-rsgi", "atila-granian-inline"), BuiltIn(), 2, 2, 0.2)
+@pytest.mark.parametrize(
+    "tool",
+    [
+        BuiltIn(),
+        pytest.param(
+            Wrk(), marks=pytest.mark.skipif(which("wrk") is None, reason="wrk is missing")
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["plain", "typed"])
+def test_servers_are_asked_in_turn(tool, name):
+    asked = next(case for case in CASES if case.name == name)
+    found = close.compare(asked, ("raw-rsgi", "atila-granian-inline"), tool, 2, 1.0)
 
     assert close.ratio(found, "atila-granian-inline", "raw-rsgi", "cpu_us") > 0
     for turns in found.values():
         for figures in turns.values():
-            assert [len(each) for each in figures] == [2, 2]
+            assert [len(each) for each in figures] == [1, 1]
             assert all(figure > 0 for each in figures for figure in each)
     assert {name for names in close.GROUPS.values() for name in names} <= set(close.BY_NAME)
 

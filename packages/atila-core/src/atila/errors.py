@@ -121,7 +121,8 @@ class MissingLayer(AttributeError):
     """
 
     def __init__(self, problem: str, name: str = "", owner: type = object) -> None:
-        super().__init__(problem)
+        # Of an error without an object Python notes it, and adds a guess of its own to ours.
+        super().__init__(problem, obj=owner)
         self._meant = name, owner
 
     def __str__(self) -> str:
