@@ -1,9 +1,9 @@
 """Ratios that are near what was aimed at: ``python -m benchmarks.close --name cpython-3.13-close``.
 
 All servers of a case are alive, and asked in turn, by wrk in slices of a tenth of a second, so that
-whatever else the machine does hits all of them alike. The ratio of two is the median of those of
-many starts, since each start has its own places in memory, and with them its own speed. Figures go
-to results/NAME.json, for ``benchmarks.reach``.
+whatever else the machine does hits all of them alike. A figure is the median of many starts, since
+each start has its own places in memory, and with them its own speed. Figures go to
+results/NAME.json, for ``benchmarks.reach``.
 """
 
 import argparse
@@ -39,10 +39,8 @@ GROUPS = {
 
 BY_NAME = {each.name: each for each in CONTESTANTS}
 
-Starts = dict[str, list[list[float]]]
-"""One figure of one contestant at one case, by its key: of each start, of each of its turns; wrk
-has one, of many slices.
-"""
+Starts = dict[str, list[float]]
+"""The figures of one contestant at one case, by their key: one of each start."""
 
 
 def main() -> int:
@@ -110,8 +108,8 @@ def compare(
             for name, load in loads.items():
                 if load.errors:
                     raise WrongAnswer(f"{name}: {load.errors}\n{servers[name].log_tail()}")
-                found[name]["cpu_us"].append([round(load.cpu_us, 2)])
-                found[name]["rps"].append([round(load.rps, 1)])
+                found[name]["cpu_us"].append(round(load.cpu_us, 2))
+                found[name]["rps"].append(round(load.rps, 1))
         shown = {name: f"{loads[name].cpu_us:.1f}" for name in names}
         print(case.name, f"start {number + 1}/{starts}", shown, file=sys.stderr, flush=True)
     return found
@@ -142,8 +140,7 @@ def ratio(figures: Mapping[str, Any], ours: str, other: str, key: str) -> float 
     if not {ours, other} <= figures.keys() or key not in figures[ours]:
         return None
     above, below = (ours, other) if key == "rps" else (other, ours)
-    pairs = zip(figures[above][key], figures[below][key], strict=True)
-    return median(median(a / b for a, b in zip(*turns, strict=True)) for turns in pairs)
+    return median(figures[above][key]) / median(figures[below][key])
 
 
 if __name__ == "__main__":
