@@ -100,11 +100,13 @@ def compare(
                 warmed = BuiltIn().run(server.port, case, body, CONNECTIONS, WARM_UP_SECONDS)
                 if warmed.errors:
                     raise WrongAnswer(f"{name}, while it warmed up: {warmed.errors}")
+            in_turn = {name: servers[name] for name in _in_turn(names, number)}
             if tool.name == Wrk.name:
-                loads = slices.ask(case, servers, CONNECTIONS, seconds, number)
+                loads = slices.ask(case, in_turn, CONNECTIONS, seconds)
             else:
-                order = _in_turn(names, number)
-                loads = {name: _asked(case, servers[name], tool, seconds) for name in order}
+                loads = {
+                    name: _asked(case, server, tool, seconds) for name, server in in_turn.items()
+                }
             for name, load in loads.items():
                 if load.errors:
                     raise WrongAnswer(f"{name}: {load.errors}\n{servers[name].log_tail()}")

@@ -7,8 +7,10 @@ which is stopped (SIGSTOP) while it is not its turn.
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import cycle
 
 from benchmarks.cases import Case
 from benchmarks.load import Load, Wrk
@@ -17,8 +19,10 @@ from benchmarks.servers import Server
 
 SLICE_SECONDS = 0.1
 CONNECT_SECONDS = 0.1
-LAST_SECONDS = 0.5
-"""Before its end no generator is stopped any more that could not go on in time."""
+SLACK_SECONDS = 0.25
+"""All generators are stopped from so long before the end of the first until so long after that of
+the last, so that each only has to end when it goes on.
+"""
 
 
 class _Generator:
@@ -45,23 +49,21 @@ class _Generator:
 
 
 def ask(
-    case: Case, servers: Mapping[str, Server], connections: int, seconds: float, first: int = 0
+    case: Case, servers: Mapping[str, Server], connections: int, seconds: float
 ) -> dict[str, Load]:
     """Ask all servers for a case, each for so long in all.
 
     Args:
         case: what is asked for.
-        servers: the servers, by name.
+        servers: the servers, by name, in the order of their turns.
         connections: of each generator.
         seconds: how long each is asked.
-        first: the number of the one that begins; after it they take turns.
 
     Returns:
         What each answered; latencies are those of a client that is stopped, and mean nothing.
     """
-    names = list(servers)
     # wrk takes whole seconds.
-    lasting = max(2, round(len(names) * seconds))
+    lasting = max(2, round(len(servers) * seconds))
     before = {name: snapshot(server.pid) for name, server in servers.items()}
     with ExitStack() as alive:
         commands = {
@@ -70,26 +72,27 @@ def ask(
         }
         began = time.monotonic()
         generators = {
-            name: _Generator(
-                alive.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-            )
-            for name, command in commands.items()
+            name: alive.enter_context(_started(command)) for name, command in commands.items()
         }
-        turn = first
-        while time.monotonic() - began < lasting - LAST_SECONDS / 2:
-            generators[names[turn % len(names)]].go_on(SLICE_SECONDS)
-            turn += 1
-        time.sleep(began + lasting + len(names) * CONNECT_SECONDS + LAST_SECONDS - time.monotonic())
+        turns = cycle(generators.values())
+        while time.monotonic() < began + lasting - SLACK_SECONDS:
+            next(turns).go_on(SLICE_SECONDS)
+        last = began + lasting + len(servers) * CONNECT_SECONDS
+        time.sleep(last + SLACK_SECONDS - time.monotonic())
         found = {}
         for name, generator in generators.items():
             load = Wrk().read(generator.end())
             used = seconds_between(before[name], snapshot(servers[name].pid))
-            found[name] = Load(
-                load.answered,
-                load.answered / generator.active,
-                load.p50_ms,
-                load.p99_ms,
-                load.errors,
-                cpu=used,
-            )
+            found[name] = replace(load, rps=load.answered / generator.active, cpu=used)
         return found
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[_Generator]:
+    """A generator with its connections; killed at the end of the block, if it still runs."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield _Generator(process)
+        finally:
+            # To wait for one that is stopped would be for ever.
+            process.kill()

@@ -241,11 +241,19 @@ def test_names_that_are_read(
     says: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    found: list[Exception] = []
+
     @app.route("/")
     def index(was):
-        return use(app, was)
+        try:
+            return use(app, was)
+        except (AttributeError, LookupError) as error:
+            found.append(error)
+            raise
 
     assert app.test_client().get("/").status_code == 500
+    # As it was logged; see `layers.explain`.
+    assert [str(error) for error in found] == [f"there is no {says}"]
     assert caplog.text.splitlines()[-1].endswith(f": there is no {says}")
 
 
@@ -255,7 +263,8 @@ def test_was_sesion(caplog: pytest.LogCaptureFixture) -> None:
     app.route("/")(lambda was: was.sesion)
     app.test_client().get("/")
     app.site.shutdown(5)
-    assert "there is no was.sesion; did you mean 'session'?" in caplog.text
+    last = caplog.text.splitlines()[-1]
+    assert last.endswith(": there is no was.sesion; did you mean 'session'?")
 
 
 # Routes -----------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ import pytest
 import atila_tasks
 from atila import Atila, Was
 from atila.testing.waits import wait_until
+from atila_tasks.core.errors import TaskCancelled
+from atila_tasks.core.task import Task
 
 Run = Callable[..., Any]
 
@@ -25,6 +27,22 @@ Run = Callable[..., Any]
 def app() -> Atila:
     layers = {"tasks": atila_tasks.layer, "auth": None, "render": None, "ws": None}
     return Atila(__name__, layers=layers)
+
+
+@pytest.fixture
+def is_cancelled(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set when a task is cancelled; that goes on only when the task has what it runs in."""
+    is_cancelled = threading.Event()
+    fail = Task.fail
+
+    def fail_then(task: Task, error: BaseException, status: int | None = None) -> None:
+        if isinstance(error, TaskCancelled):
+            is_cancelled.set()
+            wait_until(lambda: task.handle is not None)
+        fail(task, error, status)
+
+    monkeypatch.setattr(Task, "fail", fail_then)
+    return is_cancelled
 
 
 @pytest.fixture

@@ -22,8 +22,6 @@ import pytest
 from atila import Atila, HTTPError, SetupError, Was, current
 from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, ProcessDied, ProcessFailed
-from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.task import Task
 from atila_tasks.local.children import Child
 from atila_tasks.local.processes import Processes
 
@@ -177,24 +175,20 @@ def test_cancelling(run: Run, work: Any, tmp_path: Path) -> None:
 
 
 def test_cancelled_while_it_begins(
-    run: Run, work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    work: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_cancelled: threading.Event,
 ) -> None:
-    is_cancelled = threading.Event()
-    take, fail = Processes._take, Task.fail
+    take = Processes._take
 
     def take_then(processes: Processes) -> Child:
         child = take(processes)
         is_cancelled.wait(PATIENCE)
         return child
 
-    def fail_then(task: Task, error: BaseException, status: int | None = None) -> None:
-        if isinstance(error, TaskCancelled):
-            is_cancelled.set()
-            wait_until(lambda: task.handle is not None)
-        fail(task, error, status)
-
     monkeypatch.setattr(Processes, "_take", take_then)
-    monkeypatch.setattr(Task, "fail", fail_then)
 
     def use(was: Was) -> Any:
         running = was.Process(work.meet, str(tmp_path), "running")

@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 from atila import Atila, Was, current
 from atila.testing.waits import PATIENCE, patience, wait_until
 from atila_tasks import STA_REQFAIL, STA_TIMEOUT, STA_UNSENT, OutputTooLong, ProgramFailed
-from atila_tasks.core.errors import TaskCancelled
-from atila_tasks.core.task import Task
 from atila_tasks.local.child_process import SupervisedProcess
 from atila_tasks.local.programs import Program, argv_of
 
@@ -204,25 +202,21 @@ def test_cancelling(app: Atila, run: Run, line: str, tmp_path: Path) -> None:
 
 
 def test_cancelled_while_it_starts(
-    app: Atila, run: Run, line: str, monkeypatch: pytest.MonkeyPatch
+    app: Atila,
+    run: Run,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_cancelled: threading.Event,
 ) -> None:
     app.config.TASK_SUBPROCESSES = 1
-    is_cancelled = threading.Event()
-    start, fail = Program.start, Task.fail
+    start = Program.start
 
     def start_then(program: Program) -> SupervisedProcess:
         if line.split()[1] in program.argv:
             is_cancelled.wait(PATIENCE)
         return start(program)
 
-    def fail_then(task: Task, error: BaseException, status: int | None = None) -> None:
-        if isinstance(error, TaskCancelled):
-            is_cancelled.set()
-            wait_until(lambda: task.handle is not None)
-        fail(task, error, status)
-
     monkeypatch.setattr(Program, "start", start_then)
-    monkeypatch.setattr(Task, "fail", fail_then)
 
     def use(was: Was) -> Any:
         running = was.Subprocess(line)

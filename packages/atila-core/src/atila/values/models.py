@@ -70,11 +70,9 @@ def simple_writer(kind: type) -> Callable[[Any], bytes] | None:
 
 def simple_json(value: Any) -> bytes | None:
     """A model that is simple, as JSON in UTF-8: the same as that of `to_plain`; None for others."""
-    kind: Any = type(value)
-    if not _is_simple_model(kind):
-        return None
+    write = simple_writer(type(value))
     try:
-        return _encode(value)
+        return None if write is None else write(value)
     except UNWRITABLE:
         return None
 

@@ -166,6 +166,7 @@ def _for_models(kind: type, app: Atila) -> Responder:
     return respond_at_once
 
 
+# For mypy a function has no attributes; layers have no other place for this.
 respond.for_models = _for_models  # type: ignore[attr-defined]
 
 
