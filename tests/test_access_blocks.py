@@ -68,7 +68,7 @@ def ask(app: Atila, url: str, authorization: str = "", method: str = "GET") -> T
 
 def token(app: Atila, level: str) -> str:
     claims = {"uid": "hans", "lev": level, "nick_name": "Hans"}
-    was = app.was_class(None, app.rejection, {})  # type: ignore[arg-type]  # of no request
+    was = app.was_class()._begin(None, app.rejection, {})  # type: ignore[arg-type]  # of no request
     return f"Bearer {was.encode_jwt(claims)}"
 
 

@@ -106,9 +106,11 @@ def make_app() -> Atila:
     return app
 
 
-def rsgi_rounds(app: Atila, path: str, query: str = "") -> Callable[[int], Awaitable[None]]:
+def rsgi_rounds(
+    engine: rsgi.Engine, path: str, query: str = ""
+) -> Callable[[int], Awaitable[None]]:
     """A function that answers so many requests of one kind, some of them at a time."""
-    serve, scope = rsgi.Engine(app.site).serve, granian(path, query)
+    serve, scope = engine.serve, granian(path, query)
 
     async def run(count: int) -> None:
         for _ in range(count // AT_ONCE):
@@ -192,17 +194,19 @@ def main() -> None:
     sys.setswitchinterval(1000)
     pool.STALL = 1000.0
     app = make_app()
+    engine = rsgi.Engine(app.site)
     kinds = {
         "calibration": calibration(),
-        "plain": rsgi_rounds(app, "/plain"),
-        "parameters": rsgi_rounds(app, "/users/42/posts", "limit=10&q=abc"),
-        "typed": rsgi_rounds(app, "/typed/42/posts", "limit=10&q=abc"),
-        "json": rsgi_rounds(app, "/json"),
-        "async def": rsgi_rounds(app, "/async"),
+        "plain": rsgi_rounds(engine, "/plain"),
+        "parameters": rsgi_rounds(engine, "/users/42/posts", "limit=10&q=abc"),
+        "typed": rsgi_rounds(engine, "/typed/42/posts", "limit=10&q=abc"),
+        "json": rsgi_rounds(engine, "/json"),
+        "async def": rsgi_rounds(engine, "/async"),
         "wsgi": wsgi_rounds(app),
         "granian wsgi": granian_wsgi_rounds(app),
     }
     with asyncio.Runner() as runner:
+        engine.begin(runner.get_loop())
         for run in kinds.values():
             runner.run(run(WARM_UP))
         gc.collect()

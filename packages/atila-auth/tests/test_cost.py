@@ -59,7 +59,7 @@ def test_a_plain_route_has_no_step_of_this_layer(prepare):
     app = made(atila_auth.layer, prepare)
     try:
         endpoint = next(e for e in (app.site and app.endpoints) if e.route.rule == "/")
-        assert endpoint._before == endpoint._after == endpoint.headers == ()
+        assert (endpoint._before, endpoint._after, endpoint.headers) == (None, None, ())
         assert endpoint._handler is endpoint.route.handler
         assert not endpoint.blocking or not endpoint._before
     finally:

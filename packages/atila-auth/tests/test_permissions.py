@@ -462,7 +462,7 @@ def test_calls_whose_parameters_nobody_knows_yet(bare):
 
     def called_by(role):
         exchange = prepared("POST", "/animals", headers={"x-role": role}).exchange()
-        twin.run(bare.was_class(exchange, twin, {}))
+        twin.run(bare.was_class()._begin(exchange, twin, {}))
 
     bare.test_client().get("/")
     faults = []

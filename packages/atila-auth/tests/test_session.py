@@ -740,7 +740,7 @@ def test_a_plain_route_pays_nothing(session_app, browser, monkeypatch):
     assert answer.text == "plain"
     assert answer.header_list == [("content-type", "text/html; charset=utf-8")]
     endpoint = next(e for e in session_app.endpoints if e.route.name == "plain")
-    assert endpoint._before == endpoint._after == endpoint.headers == ()
+    assert (endpoint._before, endpoint._after, endpoint.headers) == (None, None, ())
 
 
 def test_secure_cookies_behind_a_proxy(session_app, browser):

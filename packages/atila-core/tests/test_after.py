@@ -236,7 +236,7 @@ def test_teardown_and_a_request_that_is_over(
 
     client.get("/")
     wait_until(lambda: done == ["teardown"])
-    wait_until(lambda: not hasattr(contexts[0], "variables"))
+    wait_until(lambda: contexts[0].variables is None)
     contexts[0].after(done.append, "late")
     wait_until(lambda: done == ["teardown", "late"])
 

@@ -39,7 +39,9 @@ def on_rsgi(app: Atila, path: str, headers: dict[str, str]) -> Exchange:
     scope = SimpleNamespace(
         method="POST", path=path, query_string="", proto="http", http_version="1.1", headers=headers
     )
-    return rsgi.RSGIExchange(scope, None, app.site.loop)
+    exchange = rsgi.RSGIExchange()
+    exchange.read_head(scope, None, app.site.loop)
+    return exchange
 
 
 @pytest.mark.parametrize("exchange_on", [on_wsgi, on_rsgi])

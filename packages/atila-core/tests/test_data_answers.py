@@ -335,7 +335,7 @@ def test_otherwise_it_is_not(app: Atila, client: TestClient) -> None:
     app.route("/")(says(Receipt, {"a": 1}))
     assert client.get("/").json() == {"a": 1}
     (endpoint,) = app.endpoints
-    assert endpoint._after == ()
+    assert endpoint._after is None
 
 
 def test_responses_are_not_checked(app: Atila, client: TestClient) -> None:

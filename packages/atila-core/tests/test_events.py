@@ -281,7 +281,7 @@ def test_who_does_not_listen_pays_nothing(app: Atila) -> None:
     app.route("/")(lambda was: "")
     Site([Mount("/", app)])
     endpoint = app.endpoint_of(app.routes[0])
-    assert (endpoint._before, endpoint._after, endpoint.teardown) == ((), (), ())
+    assert (endpoint._before, endpoint._after, endpoint.teardown) == (None, None, ())
 
 
 # Several apps -----------------------------------------------------------------------------------

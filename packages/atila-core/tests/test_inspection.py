@@ -551,7 +551,7 @@ def test_a_route_without_rules_has_no_step_for_them() -> None:
     app.route("/ruled")(app.inspect(a=int, oneof=["a", "b"])(lambda was, a=0, b=0: ""))
     assert app.test_client().get("/ruled?a=1").status_code == 200
     endpoint = app.router.match("/plain", "GET").endpoint
-    assert (endpoint.inspector, endpoint._before) == (None, ())
+    assert (endpoint.inspector, endpoint._before) == (None, None)
     assert not hasattr(plain, "__atila_inspections__")
     inspector = app.router.match("/ruled", "GET").endpoint.inspector
     (rule,), (choice,) = inspector.rules, inspector.choices

@@ -250,7 +250,7 @@ def test_a_route_that_no_layer_wants_has_no_steps() -> None:
     app = Atila(__name__, layers={**NONE, "idle": layer})
     app.route("/")(lambda was: "")
     endpoint = app.site.open(_exchange()).endpoint
-    assert (endpoint._before, endpoint._after, endpoint.headers) == ((), (), ())
+    assert (endpoint._before, endpoint._after, endpoint.headers) == (None, None, ())
 
 
 def _exchange():

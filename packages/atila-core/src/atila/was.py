@@ -8,7 +8,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from atila import layers
 from atila.errors import CLIENT_LEFT, HTTPError
@@ -46,26 +46,26 @@ class Was(WasNames):
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: the functions of `on_cancel`; emptied at the end, since tasks refer to the context.
         headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
-        is_bound: the handler has been given its parameters.
-        variables: the context variables of the request. Gone when it is over.
+        variables: the context variables of the request, a `contextvars.Context`; None when it is
+            over.
     """
 
     __slots__ = (
         "_args",
-        "_converted",
+        "_given",
         "_request",
         "_request_id",
         "_response",
         "cancels",
         "endpoint",
         "exchange",
-        "headers_sent",
-        "is_bound",
         "path_params",
         "refusal",
         "variables",
     )
 
+    # No slot: few requests set it, and each slot has its price for all of them.
+    headers_sent: bool = False
     app: Atila
     request_class: type[Request]
     """The class of `was.request`: with the names that layers add to it."""
@@ -75,23 +75,24 @@ class Was(WasNames):
     """The request as variables of CGI and WSGI: REQUEST_METHOD, HTTP_USER_AGENT, …"""
     Error = HTTPError
 
-    def __init__(
+    def _begin(
         self, exchange: Exchange, endpoint: Endpoint, path_params: Mapping[str, Any]
-    ) -> None:
+    ) -> Self:
+        # Not the constructor, which CPython enters by way of its C code. To be called at once.
         self.exchange = exchange
         self.endpoint = endpoint
         self.path_params = path_params
         self.refusal: HTTPError | None = None
-        self.headers_sent = False
-        self.is_bound = False
         self.cancels: dict[Callable[[], object], None] | None = None
         self._args: dict[str, Any] | None = None
-        self._converted: Mapping[str, Any] | None = None
+        # What the handler was given.
+        self._given: Mapping[str, Any] | None = None
         self._request: Request | None = None
         self._response: Response | None = None
         self._request_id = ""
         # A copy: what a server, or ASGI middleware, has set for the request is seen in it.
-        self.variables = copy_context()
+        self.variables: Any = copy_context()
+        return self
 
     @property
     def request(self) -> Request:
@@ -171,8 +172,8 @@ class Was(WasNames):
                 kind = exchange.header("content-type")
                 if not request.has_fields and self.endpoint.needs_more(args, kind):
                     raise forms.unread_body(kind)
-            if self._converted is not None:
-                args.update(self._converted)
+            if self._given is not None:
+                args.update(self._given)
             self._args = args
         return args
 

@@ -67,8 +67,12 @@ class Interfaces:
 
     def begin_rsgi(self, loop: Any) -> None:
         """The server's `__rsgi_init__`: it is about to serve, on this loop."""
+        from atila.engines import rsgi
+
         site = self._site()
-        site.use_loop(loop)
+        engine = rsgi.Engine(site)
+        engine.begin(loop)
+        self.rsgi = engine.serve
         site.start_up()
         garbage.prepare()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,12 @@ _STATUS_LINE = "x-granian"
 log = logging.getLogger("atila.engines.granian")
 
 
+_USUAL, _WITH_BODY, _ODD = range(3)
+"""Kinds of heads: nothing to see to, a body maybe, or headers that need a closer look too."""
+
+
 class RSGIExchange(Exchange):
-    """A request of granian."""
+    """A request of granian; `read_head` gives it one."""
 
     accepts_headers = False
 
@@ -52,48 +57,63 @@ class RSGIExchange(Exchange):
         "_completion",
         "_fields",
         "_incoming",
+        "_is_over",
         "_loop",
         "_protocol",
         "_scope",
         "content_length",
         "content_type",
-        "has_odd_headers",
-        "is_websocket",
-        "may_have_body",
     )
 
     content_length: int
     content_type: str | None
 
-    def __init__(self, scope: Any, protocol: Any, loop: TaskLoop) -> None:
-        self.method: str = scope.method
-        self.path: str = scope.path
-        self.query: str = scope.query_string
+    def read_head(self, scope: Any, protocol: Any, loop: TaskLoop) -> int:
+        """Take the head of a request. To be called once, first.
+
+        Not the constructor, which CPython enters by way of its C code.
+
+        Args:
+            scope: the request, of granian.
+            protocol: the way to answer it, of granian.
+            loop: the task loop.
+
+        Returns:
+            Its kind: _USUAL, _WITH_BODY or _ODD.
+        """
+        self.method = method = scope.method
+        self.path = scope.path
         self.body = b""
-        self.is_websocket = scope.proto == "ws"
         self._scope = scope
         self._protocol = protocol
         self._loop = loop
         self._incoming: Incoming | None = None
-        self._completion: Awaitable[None] | None = None
+        self._completion: asyncio.Future[None] | None = None
+        self._is_over = False
         headers = scope.headers
         items: Headers = headers.items()
         fields = dict(items)
         # granian leaves out values that are not ASCII; their names it counts.
-        self.has_odd_headers = not len(items) == len(fields) == len(headers) or "host" not in fields
-        if self.has_odd_headers:
+        is_odd = not len(items) == len(fields) == len(headers) or "host" not in fields
+        if is_odd:
             fields = self._join(items)
         self._fields = fields
-        length = fields.get("content-length")
-        self.may_have_body = (
-            length is not None or "transfer-encoding" in fields or self.method not in SAFE
-        )
-        if self.may_have_body:
-            self.content_length = length_of(length)
+        if (
+            "content-length" in fields
+            or "transfer-encoding" in fields
+            or (method != "GET" and method not in SAFE)
+        ):
+            self.content_length = length_of(fields.get("content-length"))
             self.content_type = fields.get("content-type")
-        else:
-            self.content_length = 0
-            self.content_type = None
+            return _ODD if is_odd else _WITH_BODY
+        self.content_length = 0
+        self.content_type = None
+        return _ODD if is_odd else _USUAL
+
+    @property
+    def query(self) -> str:  # type: ignore[override]  # Made when it is asked for.
+        text: str = self._scope.query_string
+        return text
 
     @property
     def scheme(self) -> str:
@@ -145,18 +165,14 @@ class RSGIExchange(Exchange):
         )
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        if self.is_websocket:
-            self._protocol.close(status)
-        elif body:
+        if body:
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        if get_ident() != self._loop.thread_id:
+        # As `_end` has it, which most need not enter.
+        self._is_over = True
+        if self._completion is not None:
             self._loop.call(self._finish)
-        elif self._completion is None and self._incoming is None:
-            self._completion = DONE  # As `_finish` has it, which most need not enter.
-        else:
-            self._finish()
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -165,7 +181,7 @@ class RSGIExchange(Exchange):
             self._protocol.response_file_range(status, headers, path, offset, offset + size)
         else:
             self._protocol.response_empty(status, headers)
-        self._finish_soon()
+        self._end()
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         return _Stream(self, self._protocol.response_stream(status, headers))
@@ -186,7 +202,53 @@ class RSGIExchange(Exchange):
     def _body(self) -> Incoming:
         if self._incoming is None:
             self._incoming = Incoming(self._scope, self._protocol)
+            # So that its end closes this.
+            _ = self.over()
         return self._incoming
+
+    def is_bare(self) -> bool:
+        """Whether the bytes of the connection are those of HTTP/1.1 itself."""
+        return self._scope.scheme not in _SECURE and self.version == "1.1"
+
+    def departure(self) -> asyncio.Future[None]:
+        # granian's is a future, and stays as it is.
+        departure: Awaitable[None] = self._protocol.client_disconnect()
+        return asyncio.ensure_future(departure)
+
+    def over(self) -> Awaitable[None]:
+        """An awaitable that ends when the request does; granian waits for it. On the loop."""
+        if self._completion is None:
+            self._completion = self._loop.loop.create_future()
+        # Asked when that is there, as `_end` asks for that when this is set: neither is missed.
+        return DONE if self._is_over else self._completion
+
+    def _end(self) -> None:
+        """Note that the request is over. From any thread."""
+        self._is_over = True
+        if self._completion is None:
+            return
+        if get_ident() == self._loop.thread_id:
+            self._finish()
+        else:
+            self._loop.call(self._finish)
+
+    def _finish(self) -> None:
+        if self._completion is not None and not self._completion.done():
+            self._completion.set_result(None)
+        if self._incoming is not None:
+            self._incoming.close()
+
+
+class RSGIHandshake(RSGIExchange):
+    """A request of granian for a WebSocket."""
+
+    __slots__ = ()
+
+    is_websocket = True
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        self._protocol.close(status)
+        self._end()
 
     async def accept(
         self, headers: Sequence[Header] = (), protocol: str | None = None
@@ -196,7 +258,7 @@ class RSGIExchange(Exchange):
         try:
             return WebSocket(self, await self._protocol.accept())
         except RuntimeError as error:
-            self._finish()
+            self._end()
             raise ClientGone from error
 
     async def _announce(self, protocol: str) -> None:
@@ -216,35 +278,6 @@ class RSGIExchange(Exchange):
             " socket. Mend: --engine skitai, or TLS at a proxy"
         )
         raise HTTPError(501, "this server cannot agree on a WebSocket subprotocol here")
-
-    def is_bare(self) -> bool:
-        """Whether the bytes of the connection are those of HTTP/1.1 itself."""
-        return self._scope.scheme not in _SECURE and self.version == "1.1"
-
-    def departure(self) -> asyncio.Future[None]:
-        # granian's is a future, and stays as it is.
-        departure: Awaitable[None] = self._protocol.client_disconnect()
-        return asyncio.ensure_future(departure)
-
-    def over(self) -> Awaitable[None]:
-        """An awaitable that ends when the request does; granian waits for it. On the loop."""
-        if self._completion is None:
-            self._completion = self._loop.loop.create_future()
-        return self._completion
-
-    def _finish(self) -> None:
-        if self._completion is None:
-            self._completion = DONE
-        elif isinstance(self._completion, asyncio.Future) and not self._completion.done():
-            self._completion.set_result(None)
-        if self._incoming is not None:
-            self._incoming.close()
-
-    def _finish_soon(self) -> None:
-        if get_ident() == self._loop.thread_id:
-            self._finish()
-        else:
-            self._loop.call(self._finish)
 
 
 def _address(text: str) -> Address:
@@ -296,7 +329,7 @@ class _Stream:
         self._transport = None
         if self._peer is not None:
             self._peer.close()
-        self._exchange._finish()
+        self._exchange._end()
 
 
 class Engine:
@@ -308,8 +341,17 @@ class Engine:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._open = site.open
         self._exchange = site.exchange_class(RSGIExchange)
+        self._handshake = site.exchange_class(RSGIHandshake)
+        # In the process of another server, as in tests, nothing is a WebSocket.
+        granian = sys.modules.get("granian.rsgi")
+        self._websocket: type | None = getattr(granian, "WebsocketProtocol", None)
         self._loop: TaskLoop | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve on this loop alone from now on; need not be called, and makes requests cheaper."""
+        self._loop = self._site.use_loop(loop)
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
         """Answer a request; called on granian's loop.
@@ -317,26 +359,27 @@ class Engine:
         Returns:
             An awaitable that ends when the request is over.
         """
-        site, loop = self._site, self._loop
-        # A worker of granian has one loop. To ask for the running one is a system call on 3.11.
-        if loop is None or not loop.loop.is_running():
+        loop = self._loop
+        if loop is None:
+            site = self._site
             loop = site.use_loop(asyncio.get_running_loop())
             if not site.has_started:
                 return self._started(scope, protocol)
-            self._loop = loop
-        exchange = self._exchange(scope, protocol, loop)
-        was = site.open(exchange)
-        if exchange.has_odd_headers:
-            was = self._unless_faulty(was, exchange)
-        if exchange.may_have_body:
-            if size := site.short_body(was):
+        # Its type, since each attribute of a scope is made when it is read.
+        exchange = self._handshake() if type(protocol) is self._websocket else self._exchange()
+        kind = exchange.read_head(scope, protocol, loop)
+        was = self._open(exchange)
+        if kind:
+            if kind is _ODD:
+                was = self._unless_faulty(was, exchange)
+            if size := self._site.short_body(was):
                 return self._take(was, exchange, size)
-            if exchange.has_body() and site.wants_body(was):
+            if exchange.has_body() and self._site.wants_body(was):
                 return self._collect(was, exchange)
         rest = was.endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
-            return exchange._completion or exchange.over()
+            return DONE if exchange._is_over else exchange.over()
         if exchange.is_websocket:
             # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)
@@ -373,7 +416,7 @@ class Engine:
             self._site.refuse(was, HTTPError(400, _CUT))
         if rest is not None:
             await _complete(rest, exchange, exchange._loop)
-        elif exchange._completion is None:
+        elif not exchange._is_over:
             await exchange.over()
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
@@ -395,5 +438,5 @@ async def _complete(
         await rest
     finally:
         loop.let_go(task)
-    if exchange._completion is None:
+    if not exchange._is_over:
         await exchange.over()

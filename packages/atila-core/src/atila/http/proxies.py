@@ -17,6 +17,10 @@ from atila.errors import SetupError
 from atila.http import prefixes
 from atila.http.authority import HOST
 from atila.http.exchange import Address, Exchange
+from atila.http.observation import Opener
+
+if TYPE_CHECKING:
+    from atila import Was
 
 Kind = TypeVar("Kind", bound=Exchange)
 Network = IPv4Network | IPv6Network
@@ -115,8 +119,8 @@ class _Forwarded:
         path: str
         prefix: str
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def believe(self) -> None:
+        """Take prefix and path as proxies have them."""
         # The server's own, for a site within a site.
         self.prefix = super().prefix  # type: ignore[misc]
         if values := self._believed("x-forwarded-prefix"):
@@ -154,6 +158,20 @@ class _Forwarded:
         given: str = super().scheme  # type: ignore[misc]
         announced = self._believed("x-forwarded-proto")
         return _SCHEMES.get(announced[0].lower(), given) if announced else given
+
+
+def instrument(opened: Opener) -> Opener:
+    """`Site.open` for a site behind proxies.
+
+    Args:
+        opened: the `open` of one without any.
+    """
+
+    def open_forwarded(exchange: Any) -> Was:
+        exchange.believe()
+        return opened(exchange)
+
+    return open_forwarded
 
 
 def with_trusted_proxies(kind: type[Kind], proxies: Proxies) -> type[Kind]:

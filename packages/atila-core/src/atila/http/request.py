@@ -97,7 +97,7 @@ class Request(RequestNames):
     def args(self) -> dict[str, Any]:
         was = self.was
         args = was.args
-        if was.is_bound:
+        if was._given is not None:
             for name, default in was.endpoint.defaults.items():
                 args.setdefault(name, default)
         return args

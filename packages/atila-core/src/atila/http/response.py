@@ -283,7 +283,7 @@ def is_unset(was: Was) -> bool:
     response = was._response
     if response is not None and not response.is_untouched:
         return False
-    return not was.endpoint.headers and was.exchange.method != "HEAD"
+    return not was.endpoint.has_headers and was.exchange.method != "HEAD"
 
 
 def head(was: Was, default: Header | None) -> Headers:

@@ -66,14 +66,15 @@ class Service:
         self.site = site
         self._files = files
         self.end = End(site)
+        self._rsgi = rsgi.Engine(site)
         # Not a method, which would be one more step of each request.
-        self.__rsgi__ = rsgi.Engine(site).serve
+        self.__rsgi__ = self._rsgi.serve
         self.wsgi = granian_wsgi.Engine(site)
         # Where granian calls nothing at the end, as for WSGI, multiprocessing does.
         util.Finalize(None, self._shut_down, exitpriority=100)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.site.use_loop(loop)
+        self._rsgi.begin(loop)
         with _failures_shown():
             self.start_up()
 

@@ -83,15 +83,15 @@ class _Detour:
     def _leave(self) -> tuple[Any, ...]:
         was, seen = self._was, self._was.request.__dict__
         before = {name: seen.get(name) for name in _SEEN}
-        state = (was.endpoint, was.path_params, was._args, was.is_bound, before)
+        state = (was.endpoint, was.path_params, was._args, was._given, before)
         was.endpoint, was.path_params, was._args = self._endpoint, self._args, self._args
-        was.is_bound = False
+        was._given = None
         seen.update(URL=self._args, URL_QUERY={})
         return state
 
     def _come_back(self, state: tuple[Any, ...]) -> None:
         was, seen = self._was, self._was.request.__dict__
-        was.endpoint, was.path_params, was._args, was.is_bound, before = state
+        was.endpoint, was.path_params, was._args, was._given, before = state
         for name, value in before.items():
             if value is None:
                 seen.pop(name, None)  # Nobody had asked for it.

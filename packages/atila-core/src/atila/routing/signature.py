@@ -141,7 +141,7 @@ def binder(
                 raise HTTPError(400, f"unknown parameter {min(clashing)!r}")
             if not (required <= given and (takes_any or given <= known)):
                 raise HTTPError(400, _mismatch(given, required, signature))
-        was.is_bound = True
+        was._given = args
         return args
 
     return bind

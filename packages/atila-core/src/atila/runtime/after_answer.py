@@ -66,7 +66,7 @@ def after(
     """
     _check(function)
     work = _work(was, function, args, kwargs)
-    if not hasattr(was, "variables"):
+    if was.variables is None:
         _begin(_Batch(was, [work]))
         return
     batch: _Batch | None = was.__dict__.get(_KEY)

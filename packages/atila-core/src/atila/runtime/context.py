@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 current: ContextVar[Was] = ContextVar("was")
 """The context of the request; set in worker threads, on the task loop and in tasks."""
+set_current = current.set
+"""A method that is looked for once."""
 
 
 class Watching(Protocol):

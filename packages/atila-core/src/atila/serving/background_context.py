@@ -46,7 +46,7 @@ class NoRequest(Exchange):
 
 def context(app: Atila) -> Was:
     """A context of an app without a request."""
-    was = app.was_class(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
+    was = app.was_class()._begin(NoRequest(), Endpoint(app, Route("", _idle), ()), {})
     was.__dict__["after"] = partial(after_answer.at_once, was)
     return was
 
@@ -57,7 +57,7 @@ def _idle(was: Was) -> None:
 
 def observer(was: Was) -> Was:
     """A context that sees a request as `was` does, `was.request.g` included, but cannot answer."""
-    seen = type(was)(was.exchange, was.endpoint, was.path_params)
+    seen = type(was)()._begin(was.exchange, was.endpoint, was.path_params)
     seen._request = was.request
     seen._request_id = was.request_id
     seen.__dict__["after"] = partial(after_answer.at_once, seen)

@@ -53,6 +53,20 @@ class Dispatch:
         SetupError: TRUSTED_PROXIES makes no sense.
     """
 
+    # Looked up for each request, and a site has more attributes than those that CPython finds
+    # without a dict.
+    __slots__ = (
+        "_compresses",
+        "_hosts",
+        "_observers",
+        "_proxies",
+        "_single",
+        "files",
+        "mounts",
+        "open",
+        "pool",
+    )
+
     mounts: Sequence[Mount]
 
     def __init__(
@@ -78,6 +92,9 @@ class Dispatch:
             self.open = observation.instrument(self._open)
         if compresses:
             self.open = compression.instrument(self.open, self.refusal)
+        if self._proxies is not None:
+            # First of all: path and client are what proxies say.
+            self.open = proxies.instrument(self.open)
 
     @property
     def has_proxies(self) -> bool:
@@ -126,16 +143,23 @@ class Dispatch:
             target = router.descend(path, method)
         else:
             target = leaf.targets.get(method) or router.find(path, method)
-        if (
-            method == "POST"
-            and app.calls
-            and (target is None or media_type(exchange.content_type) in app.calls_on_routes)
-        ):
-            was = self._open_call(exchange, app, path, Match(*target) if target else None)
-            if was is not None:
-                return was
+        # It nearly always is GET, which this way takes one step.
+        if method != "GET" and method not in SAFE:
+            if (
+                method == "POST"
+                and app.calls
+                and (target is None or media_type(exchange.content_type) in app.calls_on_routes)
+            ):
+                was = self._open_call(exchange, app, path, Match(*target) if target else None)
+                if was is not None:
+                    return was
+            if target is not None and not 0 <= exchange.content_length <= target[0].small_body:
+                refusal = _wrong_body(exchange, target[0])
+                if refusal is not None:
+                    return self.refusal(exchange, app, refusal)
         if target is None:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
+        endpoint: Endpoint
         endpoint, names, values = target
         if not names:
             params = NO_PARAMS
@@ -143,13 +167,9 @@ class Dispatch:
             params = {names[0]: values[0]}
         else:
             params = dict(zip(names, values, strict=True))
-        if method not in SAFE and not 0 <= exchange.content_length <= endpoint.small_body:
-            refusal = _wrong_body(exchange, endpoint)
-            if refusal is not None:
-                return self.refusal(exchange, app, refusal)
         if endpoint.websocket is not exchange.is_websocket:
             return self.refusal(exchange, app, _wrong_protocol(exchange))
-        return app.was_class(exchange, endpoint, params)
+        return endpoint.was_class()._begin(exchange, endpoint, params)
 
     def _open_call(
         self, exchange: Exchange, app: Atila, path: str, match: Match | None
@@ -166,7 +186,7 @@ class Dispatch:
             return self.refusal(exchange, app, error)
         if endpoint is None:
             return None
-        was = app.was_class(exchange, endpoint, NO_PARAMS)
+        was = app.was_class()._begin(exchange, endpoint, NO_PARAMS)
         was.refusal = _wrong_body(exchange, endpoint)
         return was
 
@@ -279,7 +299,7 @@ class Dispatch:
     def refusal(self, exchange: Exchange, app: Atila, error: HTTPError) -> Was:
         """The context of a request that an error answers."""
         exchange.body = b""
-        was = app.was_class(exchange, app.rejection, NO_PARAMS)
+        was = app.was_class()._begin(exchange, app.rejection, NO_PARAMS)
         was.refusal = error
         return was
 

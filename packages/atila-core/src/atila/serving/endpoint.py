@@ -24,7 +24,7 @@ from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
 from atila.runtime.awaitables import Rest
-from atila.runtime.context import current, run_in
+from atila.runtime.context import run_in, set_current
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
@@ -49,6 +49,7 @@ class Endpoint:
 
     Attributes:
         headers: functions that give headers for each answer.
+        has_headers: whether there are any.
         answer: the declared type of the handler's answer, if any.
         binding: converts parameters to the types that the handler declares; None if it declares
             none.
@@ -66,6 +67,8 @@ class Endpoint:
         is_unlogged: its requests are not written to the access log.
         loop_safe: none of its steps may block.
         teardown: the hooks that clean up after each request.
+        has_teardown: whether there are any.
+        was_class: the class of the app's contexts.
         params: the names of the parameters in the rule.
         security: how a client authenticates: "basic", "bearer" or "digest"; "" for not at all.
         schemes: the same and more for the API's document; see `Steps`.
@@ -91,6 +94,8 @@ class Endpoint:
         "defaults",
         "error_writer",
         "form_token",
+        "has_headers",
+        "has_teardown",
         "headers",
         "inspector",
         "is_unlogged",
@@ -107,12 +112,14 @@ class Endpoint:
         "small_body",
         "streams_body",
         "teardown",
+        "was_class",
         "websocket",
     )
 
     def __init__(self, app: Atila, route: Route, steps: Sequence[Steps]) -> None:
         signature = Signature(route)
         self.app = app
+        self.was_class = app.was_class
         self.route = route
         self.optional = signature.optional_tail(route)
         self.defaults = signature.defaults
@@ -129,20 +136,23 @@ class Endpoint:
         self._reads_any = signature.reads_any and not route.content_types
         fields = frozenset[str]().union(*(step.fields for step in steps))
         self.binding = binding.of(route, fields)
-        self._before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
+        before: tuple[Before, ...] = tuple(b for step in steps for b in step.before)
         model = self.binding.model if self.binding is not None else None
         self.inspector = declaration.compiled(route, model)
         if self.inspector is not None:
             # Innermost: who may not call the handler need not learn its parameters.
-            self._before = (*self._before, self.inspector)
-        self._after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
-        if self._after:
+            before = (*before, self.inspector)
+        after: tuple[After, ...] = tuple(a for step in reversed(steps) for a in step.after)
+        if after:
             # Hooks and layers are shown one kind of answer, whichever way it was written.
-            self._after = (responders.with_status, *self._after)
+            after = (responders.with_status, *after)
         self.answer = answers.of(route)
         if self.answer is not None and app.debug:
             # Innermost again: what the handler itself has returned.
-            self._after = (_checked_answer(self.answer), *self._after)
+            after = (_checked_answer(self.answer), *after)
+        # None for none: of all ways to ask whether there are any, this is the shortest.
+        self._before = before or None
+        self._after = after or None
         self.streams_body = bool(route.options.get("input_stream"))
         self._handler = route.handler
         if self.streams_body and inspect.isgeneratorfunction(route.handler):
@@ -166,7 +176,9 @@ class Endpoint:
         self.headers: tuple[Callable[[Was], Sequence[Header]], ...] = tuple(
             step.headers for step in steps if step.headers is not None
         )
+        self.has_headers = bool(self.headers)
         self.teardown = tuple(app.hooks.teardown)
+        self.has_teardown = bool(self.teardown)
         self.loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
         self.blocking = True
         if self.loop_safe:
@@ -203,6 +215,7 @@ class Endpoint:
         derived._with_uploads = None
         for name, value in changes.items():
             setattr(derived, name, value)
+        derived.has_teardown = bool(derived.teardown)
         return derived
 
     def unlogged(self) -> Endpoint:
@@ -239,12 +252,14 @@ class Endpoint:
             error_writer: answers with an error, in place of error handlers and error pages.
             streams_body: the handler reads the body itself.
         """
+        before = tuple(_refusing(s) for s in self._before or () if s is not self.inspector)
+        after = tuple(s for s in self._after or () if s is not responders.with_status)
         return self.derived(
             _handler=handler,
             _bind=None,
             binding=None,
-            _before=tuple(_refusing(s) for s in self._before if s is not self.inspector),
-            _after=tuple(s for s in self._after if s is not responders.with_status),
+            _before=before or None,
+            _after=after or None,
             blocking=not (self.loop_safe and inspect.iscoroutinefunction(handler)),
             error_writer=error_writer,
             inspector=None,
@@ -258,7 +273,7 @@ class Endpoint:
         To be called by the handler, on the task loop.
         """
         is_safe = self.loop_safe and self.app.loop_safe
-        for step in self._after:
+        for step in self._after or ():
             replaced = step(was, value) if is_safe else await in_worker(was, step, was, value)
             if replaced is not None:
                 value = replaced
@@ -285,10 +300,10 @@ class Endpoint:
 
     def run(self, was: Was) -> None:
         """Process a request and see to its answer; never raises."""
-        rest = was.variables.run(self._process, was)
+        rest = was.variables.run(Endpoint._process, self, was)
         if rest is None:
             # They know the request, as it knows them: kept longer, the two would keep each other.
-            del was.variables
+            was.variables = None
         else:
             was.site.loop.begin(rest)
 
@@ -304,22 +319,24 @@ class Endpoint:
                 was.site.refuse_busy(was)
             return None
         # As in `run`, which does not call this: one function less to be entered by each request.
-        rest = was.variables.run(self._process, was, not self.websocket)
+        rest: Coroutine[Any, Any, None] | None
+        rest = was.variables.run(Endpoint._process, self, was, not self.websocket)
         if rest is None:
-            del was.variables
+            was.variables = None
         return rest
 
     def _process(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
         """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
-        current.set(was)
+        set_current(was)
         try:
             if was.refusal is not None:
                 raise was.refusal
             value: Any = None
-            for step in self._before:
-                value = step(was)
-                if value is not None:
-                    break
+            if self._before is not None:
+                for step in self._before:
+                    value = step(was)
+                    if value is not None:
+                        break
             if value is None:
                 bind = self._bind
                 value = self._handler(was) if bind is None else self._handler(was, **bind(was))
@@ -330,14 +347,15 @@ class Endpoint:
                 return self._begin(was, value)
             if kind not in self._never_awaited and hasattr(kind, "__await__"):
                 return self._await_and_send(was, value, self._after)
-            for replace in self._after:
-                replaced = replace(was, value)
-                if replaced is not None:
-                    value = replaced
+            if self._after is not None:
+                for replace in self._after:
+                    replaced = replace(was, value)
+                    if replaced is not None:
+                        value = replaced
             pending = responders.send(was, value)
             if pending is not None:
-                return self._await_and_send(was, pending, ())
-            if self.teardown or was.cancels is not None:
+                return self._await_and_send(was, pending, None)
+            if self.has_teardown or was.cancels is not None:
                 endings.finish(self, was)
         except Exception as error:
             return self._fail(was, error)
@@ -362,7 +380,7 @@ class Endpoint:
         try:
             waits_for = coroutine.send(None)
         except StopIteration as end:
-            if after or self.teardown or was.cancels is not None or forks.is_child:
+            if after is not None or self.has_teardown or was.cancels is not None or forks.is_child:
                 pending = _giving(end.value)
             else:
                 try:
@@ -403,8 +421,8 @@ class Endpoint:
         hooks = self.app.hooks
         # A call has no status: a pair with a number is a value like any other.
         apart = (responders.with_status, *hooks.finish)
-        after = [step for step in self._after if step not in apart]
-        for step in self._before:
+        after = [step for step in self._after or () if step not in apart]
+        for step in self._before or ():
             if step in hooks.before or (by_program and step is self.inspector):
                 continue
             if (value := step(was)) is not None:
@@ -421,7 +439,7 @@ class Endpoint:
         return self._handler(was, **params), after
 
     async def _await_and_send(
-        self, was: Was, pending: Awaitable[Any], after: Sequence[After]
+        self, was: Was, pending: Awaitable[Any], after: Sequence[After] | None
     ) -> None:
         """Wait for a value on the task loop, and answer with it.
 
@@ -437,11 +455,11 @@ class Endpoint:
                 value = await run_in(context, pending, watch)
                 if forks.is_child:
                     forks.end(was)
-                if after:
+                if after is not None:
                     value = await run_in(context, responders.resolved(was, value), watch)
                     if value is not ANSWERED:
                         value = await self._replaced(was, after, value)
-                after = ()
+                after = None
                 following = context.run(responders.send, was, value)
                 if following is None:
                     break
@@ -461,11 +479,11 @@ class Endpoint:
             # SystemExit, say, by which a handler can end nothing but itself.
             await endings.fail_later(self, was, error)
         else:
-            if self.teardown or self.websocket or was.cancels is not None:
+            if self.has_teardown or self.websocket or was.cancels is not None:
                 await endings.finish_later(self, was, watch)
         finally:
             was.cancels = None
-            del was.variables
+            was.variables = None
             watch.stop()
 
     async def _replaced(self, was: Was, after: Sequence[After], value: Any) -> Any:
@@ -488,7 +506,7 @@ async def _await_last(was: Was, rest: Coroutine[Any, Any, None]) -> None:
     try:
         await rest
     finally:
-        del was.variables
+        was.variables = None
 
 
 def _checked_answer(answer: answers.Answer) -> After:

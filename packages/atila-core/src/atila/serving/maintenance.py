@@ -188,4 +188,4 @@ def _work(app: Atila, job: Job, count: int) -> None:
         # Even SystemExit: the thread has the other jobs, and is nobody else's.
         log.exception("the maintenance job %s failed", source_of(job.function))
     finally:
-        del was.variables
+        was.variables = None

@@ -52,14 +52,18 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
         TypeError: there is no responder for a value of this type.
     """
     kind = type(value)
-    if kind is str or kind is bytes:
-        body, default = (value, _BINARY_ONLY) if kind is bytes else (value.encode(), _HTML_ONLY)
+    default = None
+    if kind is str:
+        value, default = value.encode(), _HTML_ONLY
+    elif kind is bytes:
+        default = _BINARY_ONLY
+    if default is not None:
         exchange = was.exchange
         # The usual case of `is_unset`, without a call.
-        if was._response is None and not was.endpoint.headers and exchange.method != "HEAD":
-            exchange.respond(200, default, body)
+        if was._response is None and not was.endpoint.has_headers and exchange.method != "HEAD":
+            exchange.respond(200, default, value)
         else:
-            _send(was, body, default)
+            _send(was, value, default)
         return None
     # As `convert` has it; most values are answered by that alone.
     if kind is Response:

@@ -219,7 +219,7 @@ class StaticFiles:
         if file is None or exchange.is_websocket:
             return None
         root = file.root
-        return root.app.was_class(exchange, root.endpoint, {"file": file})
+        return root.app.was_class()._begin(exchange, root.endpoint, {"file": file})
 
 
 def _listed(folders: Folders | None) -> list[str]:

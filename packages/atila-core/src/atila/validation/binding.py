@@ -48,7 +48,7 @@ class Binding(Plan):
         if issues.found:
             raise issues.error()
         was._args = source.merged(values)
-        was.is_bound = True
+        was._given = values
         return values
 
     def of_call(self, given: Mapping[str, Any], was: Was, *, is_text: bool) -> Mapping[str, Any]:
@@ -78,7 +78,7 @@ class Binding(Plan):
         if issues.found:
             raise issues.error()
         was.args.update(values)
-        was.is_bound = True
+        was._given = values
         return values
 
 

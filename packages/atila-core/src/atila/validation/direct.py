@@ -98,8 +98,7 @@ def direct(plan: Plan, otherwise: Bind) -> Bind:
             # Not from here: its errors would carry this one along.
             pass
         else:
-            was._converted = values
-            was.is_bound = True
+            was._given = values
             return values
         return otherwise(was)
 
@@ -155,8 +154,7 @@ def direct_body(plan: Plan, otherwise: Bind) -> Bind:
         except _FAULTS:
             pass
         else:
-            was._converted = values
-            was.is_bound = True
+            was._given = values
             return values
         return otherwise(was)
 

@@ -151,7 +151,7 @@ def _for_models(kind: type, app: Atila) -> Responder:
         if (
             # The usual cases of `is_unset` and `takes_first`, without calls.
             was._response is None
-            and not was.endpoint.headers
+            and not was.endpoint.has_headers
             and exchange.method != "HEAD"
             and (not accept or takes_first(accept, MEDIA))
         ):

@@ -147,7 +147,7 @@ def respond(content_type: str, was: Was, body: bytes) -> bytes:
 
 def _context(was: Was, endpoint: Endpoint, in_path: dict[str, Any], params: dict[str, Any]) -> Was:
     """The context of one call, which shares with that of the envelope all but the parameters."""
-    inner = was.app.was_class(was.exchange, endpoint, in_path)
+    inner = was.app.was_class()._begin(was.exchange, endpoint, in_path)
     args = {**in_path, **params}
     inner._args = args
     inner._response = was.response
