@@ -66,6 +66,9 @@ class Protocol:
     def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
         self.status = status
 
+    def response_str(self, status: int, headers: Any, body: str) -> None:
+        self.status = status
+
 
 def granian(path: str, query: str = "") -> SimpleNamespace:
     """The scope of a request as granian gives it."""

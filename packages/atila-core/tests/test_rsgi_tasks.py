@@ -48,6 +48,9 @@ class Granian:
     def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
         self.status, self.answer = status, body
 
+    def response_str(self, status: int, headers: Any, body: str) -> None:
+        self.status, self.answer = status, body.encode()
+
     def response_empty(self, status: int, headers: Any) -> None:
         self.status = status
 

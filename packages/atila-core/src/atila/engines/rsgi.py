@@ -57,7 +57,7 @@ class RSGIExchange(Exchange):
         "_completion",
         "_fields",
         "_incoming",
-        "_is_over",
+        "_has_ended",
         "_loop",
         "_protocol",
         "_scope",
@@ -89,7 +89,7 @@ class RSGIExchange(Exchange):
         self._loop = loop
         self._incoming: Incoming | None = None
         self._completion: asyncio.Future[None] | None = None
-        self._is_over = False
+        self._has_ended = False
         headers = scope.headers
         items: Headers = headers.items()
         fields = dict(items)
@@ -169,8 +169,17 @@ class RSGIExchange(Exchange):
             self._protocol.response_bytes(status, headers, body)
         else:
             self._protocol.response_empty(status, headers)
-        # As `_end` has it, which most need not enter.
-        self._is_over = True
+        # As `_note_end` has it, which most need not enter.
+        self._has_ended = True
+        if self._completion is not None:
+            self._loop.call(self._finish)
+
+    def respond_text(self, status: int, headers: Sequence[Header], text: str) -> None:
+        if text:
+            self._protocol.response_str(status, headers, text)
+        else:
+            self._protocol.response_empty(status, headers)
+        self._has_ended = True
         if self._completion is not None:
             self._loop.call(self._finish)
 
@@ -181,7 +190,7 @@ class RSGIExchange(Exchange):
             self._protocol.response_file_range(status, headers, path, offset, offset + size)
         else:
             self._protocol.response_empty(status, headers)
-        self._end()
+        self._note_end()
 
     async def respond_stream(self, status: int, headers: Sequence[Header]) -> _Stream:
         return _Stream(self, self._protocol.response_stream(status, headers))
@@ -219,12 +228,12 @@ class RSGIExchange(Exchange):
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
         if self._completion is None:
             self._completion = self._loop.loop.create_future()
-        # Asked when that is there, as `_end` asks for that when this is set: neither is missed.
-        return DONE if self._is_over else self._completion
+        # Asked when that is there, as `_note_end` asks for that when this is set: neither is missed.
+        return DONE if self._has_ended else self._completion
 
-    def _end(self) -> None:
+    def _note_end(self) -> None:
         """Note that the request is over. From any thread."""
-        self._is_over = True
+        self._has_ended = True
         if self._completion is None:
             return
         if get_ident() == self._loop.thread_id:
@@ -248,7 +257,9 @@ class RSGIHandshake(RSGIExchange):
 
     def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
         self._protocol.close(status)
-        self._end()
+        self._note_end()
+
+    respond_text = Exchange.respond_text
 
     async def accept(
         self, headers: Sequence[Header] = (), protocol: str | None = None
@@ -258,7 +269,7 @@ class RSGIHandshake(RSGIExchange):
         try:
             return WebSocket(self, await self._protocol.accept())
         except RuntimeError as error:
-            self._end()
+            self._note_end()
             raise ClientGone from error
 
     async def _announce(self, protocol: str) -> None:
@@ -329,7 +340,7 @@ class _Stream:
         self._transport = None
         if self._peer is not None:
             self._peer.close()
-        self._exchange._end()
+        self._exchange._note_end()
 
 
 class Engine:
@@ -379,7 +390,7 @@ class Engine:
         rest = was.endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
-            return DONE if exchange._is_over else exchange.over()
+            return DONE if exchange._has_ended else exchange.over()
         if exchange.is_websocket:
             # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)
@@ -416,7 +427,7 @@ class Engine:
             self._site.refuse(was, HTTPError(400, _CUT))
         if rest is not None:
             await _complete(rest, exchange, exchange._loop)
-        elif not exchange._is_over:
+        elif not exchange._has_ended:
             await exchange.over()
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
@@ -438,5 +449,5 @@ async def _complete(
         await rest
     finally:
         loop.let_go(task)
-    if not exchange._is_over:
+    if not exchange._has_ended:
         await exchange.over()

@@ -28,7 +28,7 @@ class Request(Protocol):
 
     def is_bare(self) -> bool: ...
 
-    def _end(self) -> None: ...
+    def _note_end(self) -> None: ...
 
 
 class WebSocket:
@@ -167,4 +167,4 @@ class WebSocket:
             self._replied.set_result(None)
         # granian ends the TCP connection only when nothing refers to the transport any more.
         self._transport = None
-        self._exchange._end()
+        self._exchange._note_end()

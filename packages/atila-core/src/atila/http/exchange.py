@@ -222,6 +222,14 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def respond_text(self, status: int, headers: Sequence[Header], text: str) -> None:
+        """The same with a text, in UTF-8. For engines that take one as it is.
+
+        Raises:
+            UnicodeEncodeError: it has a lone surrogate; nothing has been answered.
+        """
+        self.respond(status, headers, text.encode())
+
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
     ) -> None:

@@ -146,6 +146,9 @@ class Observed(Exchange):
         super().respond(status, headers, body)
         self.answered(status, len(body))
 
+    # Not the engine's, which would pass by `respond`.
+    respond_text = Exchange.respond_text
+
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atila.runtime.awaitables import Rest
+from atila.runtime.awaitables import ENDED, Rest
 from atila.typevars import Value
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def run_in(
         awaited = context.run(steps.send, None) if begun is None else begun.waits_for
         watch.begin()
         while True:
+            if type(awaited) is tuple and awaited[0] is ENDED:
+                return awaited[1]
             try:
                 value = yield awaited
             except BaseException as error:

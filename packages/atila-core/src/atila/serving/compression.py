@@ -147,6 +147,9 @@ class Compressing(Exchange):
             # Too much to do already: longer on the wire, and no work.
             super().respond(status, varying(headers), body)
 
+    # Not the engine's, which would pass by `respond`.
+    respond_text = Exchange.respond_text
+
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
     ) -> None:

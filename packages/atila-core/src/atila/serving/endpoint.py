@@ -23,12 +23,13 @@ from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
-from atila.runtime.awaitables import Rest
+from atila.runtime.awaitables import ENDED, Rest, stepped
 from atila.runtime.context import run_in, set_current
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
 from atila.serving.departures import TaskWatch, Unwatched
+from atila.serving.responders import send
 from atila.validation import answers, binding, declaration
 
 if TYPE_CHECKING:
@@ -343,16 +344,17 @@ class Endpoint:
             if forks.is_child:
                 forks.end(was)
             kind = type(value)
-            if kind is CoroutineType and in_task:
-                return self._begin(was, value)
-            if kind not in self._never_awaited and hasattr(kind, "__await__"):
-                return self._await_and_send(was, value, self._after)
+            if kind is not str:
+                if kind is CoroutineType and in_task:
+                    return self._begin(was, value)
+                if kind not in self._never_awaited and hasattr(kind, "__await__"):
+                    return self._await_and_send(was, value, self._after)
             if self._after is not None:
                 for replace in self._after:
                     replaced = replace(was, value)
                     if replaced is not None:
                         value = replaced
-            pending = responders.send(was, value)
+            pending = send(was, value)
             if pending is not None:
                 return self._await_and_send(was, pending, None)
             if self.has_teardown or was.cancels is not None:
@@ -375,24 +377,29 @@ class Endpoint:
         """Run the coroutine of a handler up to where it waits, in the task of the request, and
         answer if it never does, as most; gives the rest of the work.
         """
-        pending: Awaitable[Any] | None
-        after = self._after
+        pending: Awaitable[Any] | None = None
+        after, value = self._after, None
+        steps = stepped(coroutine)
         try:
-            waits_for = coroutine.send(None)
-        except StopIteration as end:
-            if after is not None or self.has_teardown or was.cancels is not None or forks.is_child:
-                pending = _giving(end.value)
+            for step in steps:
+                if type(step) is not tuple or step[0] is not ENDED:
+                    pending = Rest(steps, step)
+                    break
+                value = step[1]
             else:
-                try:
-                    pending = responders.send(was, end.value)
-                except BaseException as error:
-                    pending = _raising(error)
-                if pending is None:
-                    return None
+                if (
+                    after is not None
+                    or self.has_teardown
+                    or was.cancels is not None
+                    or forks.is_child
+                ):
+                    pending = _giving(value)
+                else:
+                    pending = send(was, value)
+                    if pending is None:
+                        return None
         except BaseException as error:
             pending = _raising(error)
-        else:
-            pending = Rest(coroutine, waits_for)
         return self._await_and_send(was, pending, after)
 
     def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
@@ -460,7 +467,7 @@ class Endpoint:
                     if value is not ANSWERED:
                         value = await self._replaced(was, after, value)
                 after = None
-                following = context.run(responders.send, was, value)
+                following = context.run(send, was, value)
                 if following is None:
                     break
                 pending = following

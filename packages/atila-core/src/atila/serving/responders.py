@@ -52,18 +52,18 @@ def send(was: Was, value: Any) -> Awaitable[Any] | None:
         TypeError: there is no responder for a value of this type.
     """
     kind = type(value)
-    default = None
-    if kind is str:
-        value, default = value.encode(), _HTML_ONLY
-    elif kind is bytes:
-        default = _BINARY_ONLY
-    if default is not None:
+    if kind is str or kind is bytes:
         exchange = was.exchange
         # The usual case of `is_unset`, without a call.
         if was._response is None and not was.endpoint.has_headers and exchange.method != "HEAD":
-            exchange.respond(200, default, value)
+            if kind is str:
+                exchange.respond_text(200, _HTML_ONLY, value)
+            else:
+                exchange.respond(200, _BINARY_ONLY, value)
+        elif kind is str:
+            _send(was, value.encode(), _HTML_ONLY)
         else:
-            _send(was, value, default)
+            _send(was, value, _BINARY_ONLY)
         return None
     # As `convert` has it; most values are answered by that alone.
     if kind is Response:

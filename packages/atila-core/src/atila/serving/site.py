@@ -111,6 +111,7 @@ class Site(Dispatch):
         self._has_begun = False
         self._has_started = False
         self._starting = threading.RLock()
+        self._has_warned = False
         self.is_draining = False
         """Whether it is about to end, and wants no further requests."""
         self.metrics: Metrics | None = None
@@ -163,7 +164,9 @@ class Site(Dispatch):
 
     def exchange_class(self, kind: type[Kind]) -> type[Kind]:
         """See `Dispatch`."""
-        if self.connections_per_address and not kind.connections_are_ours:
+        is_limited = self.connections_per_address and not kind.connections_are_ours
+        if is_limited and not self._has_warned:
+            self._has_warned = True
             log.warning(UNLIMITED, "this server")
         return super().exchange_class(kind)
 
