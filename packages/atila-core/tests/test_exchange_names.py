@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from atila.engines import asgi, rsgi, wsgi
@@ -22,8 +24,8 @@ MIXINS = [observation.Observed, compression.Compressing, proxies._Forwarded]
 
 def names_of(kind: type) -> set[str]:
     """Those that a class has beside the interface of all exchanges."""
-    found = {*vars(kind), *kind.__dict__.get("__annotations__", ())}
-    interface = {*vars(Exchange), *Exchange.__annotations__}
+    found = {*vars(kind), *inspect.get_annotations(kind)}
+    interface = {*vars(Exchange), *inspect.get_annotations(Exchange)}
     return {name for name in found - interface if not name.startswith("__")}
 
 

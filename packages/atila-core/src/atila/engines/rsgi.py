@@ -56,8 +56,8 @@ class RSGIExchange(Exchange):
     __slots__ = (
         "_completion",
         "_fields",
-        "_incoming",
         "_has_ended",
+        "_incoming",
         "_loop",
         "_protocol",
         "_scope",
@@ -228,7 +228,7 @@ class RSGIExchange(Exchange):
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
         if self._completion is None:
             self._completion = self._loop.loop.create_future()
-        # Asked when that is there, as `_note_end` asks for that when this is set: neither is missed.
+        # Asked when that is there, as `_note_end` asks for that when this is set: none is missed.
         return DONE if self._has_ended else self._completion
 
     def _note_end(self) -> None:
