@@ -14,7 +14,6 @@ from atila import Atila
 from atila.engines import rsgi
 from atila.http import observation
 from atila.http.exchange import Exchange
-from atila.runtime.awaitables import DONE
 from atila.serving import compression
 from atila.testing.waits import PATIENCE
 
@@ -69,7 +68,7 @@ def test_an_answer_before_its_end_is_asked_for(
         respond: Any = exchange.respond_text if isinstance(answer, str) else exchange.respond
         (in_a_thread if elsewhere else _here)(respond, 200, [], answer)
         assert protocol.body == (answer or "nothing")
-        assert exchange.over() is DONE
+        assert exchange.over() is rsgi._OVER
         # Any number of times.
         for _ in range(2):
             await exchange.over()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+import types
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ from atila.http.exchange import (
 )
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
-from atila.runtime.awaitables import DONE
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -46,6 +46,19 @@ log = logging.getLogger("atila.engines.granian")
 
 _USUAL, _WITH_BODY, _ODD = range(3)
 """Kinds of heads: nothing to see to, a body maybe, or headers that need a closer look too."""
+
+
+@types.coroutine
+def _nothing() -> Generator[Any, None, None]:
+    return
+    yield
+
+
+_OVER: Awaitable[None] = _nothing()
+"""What granian awaits of a request that is over, any number of times, as soon as this has ended: of
+all that can be awaited, such a generator takes the fewest steps. None but granian sees it: where a
+handler's value may be one, a generator is something else than an awaitable."""
+next(_OVER, None)  # type: ignore[call-overload]  # It is a generator, too.
 
 
 class RSGIExchange(Exchange):
@@ -229,7 +242,7 @@ class RSGIExchange(Exchange):
         if self._completion is None:
             self._completion = self._loop.loop.create_future()
         # Asked when that is there, as `_note_end` asks for that when this is set: none is missed.
-        return DONE if self._has_ended else self._completion
+        return _OVER if self._has_ended else self._completion
 
     def _note_end(self) -> None:
         """Note that the request is over. From any thread."""
@@ -390,7 +403,7 @@ class Engine:
         rest = was.endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
-            return DONE if exchange._has_ended else exchange.over()
+            return _OVER if exchange._has_ended else exchange.over()
         if exchange.is_websocket:
             # In a task of ours: in granian's, a connection that has failed would not end.
             loop.begin(rest)
