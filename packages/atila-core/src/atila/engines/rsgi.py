@@ -55,8 +55,8 @@ def _nothing() -> Generator[Any, None, None]:
 
 
 _OVER: Awaitable[None] = _nothing()
-"""What granian awaits of a request that is over, any number of times, as soon as this has ended: of
-all that can be awaited, such a generator takes the fewest steps. None but granian sees it: where a
+"""The awaitable of a request that is over, as soon as this has ended; may be awaited any number of
+times. Of all awaitables, such a generator takes the fewest steps. None but granian sees it: where a
 handler's value may be one, a generator is something else than an awaitable."""
 next(_OVER, None)  # type: ignore[call-overload]  # It is a generator, too.
 
