@@ -155,6 +155,13 @@ def test_header_beyond_ascii_does_not_break_the_answer(client: httpx.Client, val
     assert client.get("/text").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/surrogate", "/surrogate-inline", "/surrogate-async"])
+def test_a_text_that_is_no_utf_8_is_an_error(server: Server, path: str) -> None:
+    with server.connect() as connection:
+        assert connection.get(path).status == 500
+        assert connection.get("/text").status == 200
+
+
 def test_failed_handler_leaves_the_connection_usable(server: Server) -> None:
     with server.connect() as connection:
         assert connection.get("/fails").status == 500

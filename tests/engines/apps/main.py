@@ -217,6 +217,21 @@ def cookies(was):
     return "two"
 
 
+@app.route("/surrogate")
+def surrogate(was):
+    return "a\ud800"
+
+
+@app.route("/surrogate-inline", blocking=False)
+def surrogate_inline(was):
+    return "a\ud800"
+
+
+@app.route("/surrogate-async")
+async def surrogate_async(was):
+    return "a\ud800"
+
+
 @app.route("/not-modified")
 def not_modified(was):
     return was.response(304, None, {"ETag": '"1"'})

@@ -11,7 +11,6 @@ import logging
 import sys
 import types
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Sequence
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from atila.engines import peer
@@ -54,11 +53,11 @@ def _nothing() -> Generator[Any, None, None]:
     yield
 
 
-_OVER: Awaitable[None] = _nothing()
+_OVER = _nothing()
 """The awaitable of a request that is over, as soon as this has ended; may be awaited any number of
 times. Of all awaitables, such a generator takes the fewest steps. None but granian sees it: where a
 handler's value may be one, a generator is something else than an awaitable."""
-next(_OVER, None)  # type: ignore[call-overload]  # It is a generator, too.
+next(_OVER, None)
 
 
 class RSGIExchange(Exchange):
@@ -247,11 +246,7 @@ class RSGIExchange(Exchange):
     def _note_end(self) -> None:
         """Note that the request is over. From any thread."""
         self._has_ended = True
-        if self._completion is None:
-            return
-        if get_ident() == self._loop.thread_id:
-            self._finish()
-        else:
+        if self._completion is not None:
             self._loop.call(self._finish)
 
     def _finish(self) -> None:

@@ -106,7 +106,8 @@ class Dispatch:
         return self._proxies is not None and self._proxies.trusts(address)
 
     def exchange_class(self, kind: type[Kind]) -> type[Kind]:
-        """The class of exchanges that an engine is to make; it asks once, when it starts.
+        """The class of exchanges that an engine is to make; it asks when it starts, once for each
+        class that it has.
 
         Args:
             kind: the engine's class; the result has the same constructor.
