@@ -40,7 +40,7 @@ def on_rsgi(app: Atila, path: str, headers: dict[str, str]) -> Exchange:
         method="POST", path=path, query_string="", proto="http", http_version="1.1", headers=headers
     )
     exchange = rsgi.RSGIExchange()
-    exchange.read_head(scope, None, app.site.loop)
+    exchange.read_head(scope, None)
     return exchange
 
 

@@ -46,8 +46,8 @@ def exchange_of(
 ) -> rsgi.RSGIExchange:
     """A request; on the loop."""
     scope = SimpleNamespace(method="GET", path="/", query_string="", headers={"host": "x"})
-    exchange = kind()
-    exchange.read_head(scope, protocol, app.site.use_loop(asyncio.get_running_loop()))
+    exchange = kind.on(app.site.use_loop(asyncio.get_running_loop()))()
+    exchange.read_head(scope, protocol)
     return exchange
 
 

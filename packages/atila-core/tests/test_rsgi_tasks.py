@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
 from typing import Any
 
@@ -235,3 +235,42 @@ def test_a_client_that_leaves_ends_it(app: Atila) -> None:
         assert request.status == 499
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("has_tasks", [True, False])
+def test_requests_share_no_variables(*, has_tasks: bool) -> None:
+    app = Atila(__name__)
+
+    @app.route("/")
+    async def index(was):
+        found = FOUND.get("nothing")
+        FOUND.set("by another request")
+        return found
+
+    async def ask() -> list[bytes]:
+        loop, engine = asyncio.get_running_loop(), rsgi.Engine(app.site)
+        engine.begin(loop)
+        await asyncio.to_thread(app.site.start_up)
+        requests = [Granian("/") for _ in range(3)]
+        for request in requests:
+            if has_tasks:
+                await asyncio.create_task(_served(engine, request))
+            else:
+                # In a callback of the loop, as with granian's option --task-impl rust.
+                over = loop.create_future()
+                loop.call_soon(_serve, engine, request, over, context=shared)
+                await over
+        return [request.answer for request in requests]
+
+    shared = copy_context()
+    assert set(asyncio.run(ask())) == {b"nothing"}
+    app.site.shutdown(5)
+
+
+async def _served(engine: rsgi.Engine, request: Granian) -> None:
+    await engine.serve(request.scope, request)
+
+
+def _serve(engine: rsgi.Engine, request: Granian, over: asyncio.Future[None]) -> None:
+    engine.serve(request.scope, request)
+    over.set_result(None)

@@ -22,6 +22,7 @@ from atila.http.request import Request
 from atila.http.response import FileBody, Response
 from atila.routing import pipe, urls
 from atila.runtime import after_answer, updates
+from atila.runtime.context import HERE
 
 if TYPE_CHECKING:
     from atila import Atila, Endpoint, Site
@@ -46,8 +47,8 @@ class Was(WasNames):
         refusal: the error that answers instead of the handler, found before it ran.
         cancels: the functions of `on_cancel`; emptied at the end, since tasks refer to the context.
         headers_sent: the head of a streamed answer, or of a WebSocket, has been sent.
-        variables: the context variables of the request, a `contextvars.Context`; None when it is
-            over.
+        variables: the context variables of the request: a `contextvars.Context`, or `HERE` as long
+            as it has none to itself; None when it is over.
     """
 
     __slots__ = (
@@ -90,9 +91,16 @@ class Was(WasNames):
         self._request: Request | None = None
         self._response: Response | None = None
         self._request_id = ""
-        # A copy: what a server, or ASGI middleware, has set for the request is seen in it.
-        self.variables: Any = copy_context()
+        self.variables: Any = HERE
         return self
+
+    def detach(self) -> None:
+        """Have it run in a context of its own, wherever it does; to be called before it does, where
+        the running code is in a context that others are in, too.
+        """
+        if self.variables is HERE:
+            # A copy: what a server, or ASGI middleware, has set for the request is seen in it.
+            self.variables = copy_context()
 
     @property
     def request(self) -> Request:

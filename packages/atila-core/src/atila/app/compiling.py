@@ -58,8 +58,8 @@ def compile_all(app: Atila) -> None:
         # Refusals run through an endpoint too, for its hooks and error pages.
         given = [each.headers for each in app.parts if each.headers is not None]
         steps = [Steps(headers=headers) for headers in given]
-        app.rejection = Endpoint(app, Route("", _refused), steps)
-        app.rejection.blocking = not app.loop_safe
+        rejection = Endpoint(app, Route("", _refused), steps)
+        app.rejection = rejection.derived(blocking=not app.loop_safe)
 
 
 def _called_beside_requests(app: Atila) -> Iterator[Callable[..., Any]]:

@@ -404,7 +404,7 @@ class Engine:
             loop = await self._begin()
         exchange = self._exchange(scope, receive, send, loop)
         was = self._open(exchange, scope)
-        rest = was.endpoint.start_in_task(was)
+        rest = was.endpoint.start_websocket(was)
         if rest is not None:
             task = loop.hold()
             try:

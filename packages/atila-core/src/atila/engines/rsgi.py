@@ -10,8 +10,8 @@ import asyncio
 import logging
 import sys
 import types
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from atila.engines import peer
 from atila.engines.peer import AHEAD, Peer
@@ -25,7 +25,6 @@ from atila.http.exchange import (
     Header,
     Headers,
     WebSocketTransport,
-    length_of,
 )
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
@@ -68,19 +67,22 @@ class RSGIExchange(Exchange):
     __slots__ = (
         "_completion",
         "_fields",
-        "_has_ended",
         "_incoming",
-        "_loop",
         "_protocol",
         "_scope",
-        "content_length",
-        "content_type",
     )
 
-    content_length: int
-    content_type: str | None
+    loop: ClassVar[TaskLoop]
+    """Of the class, since an engine has one: `on`."""
+    _protocol: Any
+    """The way to answer it, of granian; None when it is over."""
 
-    def read_head(self, scope: Any, protocol: Any, loop: TaskLoop) -> int:
+    @classmethod
+    def on(cls, loop: TaskLoop) -> type[Self]:
+        """The class of the requests of a loop."""
+        return type(cls.__name__, (cls,), {"__slots__": (), "loop": loop})
+
+    def read_head(self, scope: Any, protocol: Any) -> int:
         """Take the head of a request. To be called once, first.
 
         Not the constructor, which CPython enters by way of its C code.
@@ -88,7 +90,6 @@ class RSGIExchange(Exchange):
         Args:
             scope: the request, of granian.
             protocol: the way to answer it, of granian.
-            loop: the task loop.
 
         Returns:
             Its kind: _USUAL, _WITH_BODY or _ODD.
@@ -98,29 +99,23 @@ class RSGIExchange(Exchange):
         self.body = b""
         self._scope = scope
         self._protocol = protocol
-        self._loop = loop
         self._incoming: Incoming | None = None
         self._completion: asyncio.Future[None] | None = None
-        self._has_ended = False
         headers = scope.headers
         items: Headers = headers.items()
-        fields = dict(items)
+        self._fields = fields = dict(items)
+        count = len(fields)
         # granian leaves out values that are not ASCII; their names it counts.
-        is_odd = not len(items) == len(fields) == len(headers) or "host" not in fields
-        if is_odd:
-            fields = self._join(items)
-        self._fields = fields
+        if len(items) != count or len(headers) != count or "host" not in fields:
+            self._fields = self._join(items)
+            return _ODD
         if (
             "content-length" in fields
             or "transfer-encoding" in fields
             or (method != "GET" and method not in SAFE)
         ):
-            self.content_length = length_of(fields.get("content-length"))
-            self.content_type = fields.get("content-type")
-            return _ODD if is_odd else _WITH_BODY
-        self.content_length = 0
-        self.content_type = None
-        return _ODD if is_odd else _USUAL
+            return _WITH_BODY
+        return _USUAL
 
     @property
     def query(self) -> str:  # type: ignore[override]  # Made when it is asked for.
@@ -182,18 +177,18 @@ class RSGIExchange(Exchange):
         else:
             self._protocol.response_empty(status, headers)
         # As `_note_end` has it, which most need not enter.
-        self._has_ended = True
+        self._protocol = None
         if self._completion is not None:
-            self._loop.call(self._finish)
+            self.loop.call(self._finish)
 
     def respond_text(self, status: int, headers: Sequence[Header], text: str) -> None:
         if text:
             self._protocol.response_str(status, headers, text)
         else:
             self._protocol.response_empty(status, headers)
-        self._has_ended = True
+        self._protocol = None
         if self._completion is not None:
-            self._loop.call(self._finish)
+            self.loop.call(self._finish)
 
     def respond_file(
         self, status: int, headers: Sequence[Header], path: str, offset: int, size: int
@@ -222,7 +217,10 @@ class RSGIExchange(Exchange):
 
     def _body(self) -> Incoming:
         if self._incoming is None:
-            self._incoming = Incoming(self._scope, self._protocol)
+            protocol = self._protocol
+            if protocol is None:
+                raise ClientGone
+            self._incoming = Incoming(self._scope, protocol)
             # So that its end closes this.
             _ = self.over()
         return self._incoming
@@ -232,22 +230,26 @@ class RSGIExchange(Exchange):
         return self._scope.scheme not in _SECURE and self.version == "1.1"
 
     def departure(self) -> asyncio.Future[None]:
+        protocol = self._protocol
+        if protocol is None:
+            # A thread has just answered.
+            return self.loop.loop.create_future()
         # granian's is a future, and stays as it is.
-        departure: Awaitable[None] = self._protocol.client_disconnect()
+        departure: Awaitable[None] = protocol.client_disconnect()
         return asyncio.ensure_future(departure)
 
     def over(self) -> Awaitable[None]:
         """An awaitable that ends when the request does; granian waits for it. On the loop."""
         if self._completion is None:
-            self._completion = self._loop.loop.create_future()
+            self._completion = self.loop.loop.create_future()
         # Asked when that is there, as `_note_end` asks for that when this is set: none is missed.
-        return _OVER if self._has_ended else self._completion
+        return _OVER if self._protocol is None else self._completion
 
     def _note_end(self) -> None:
         """Note that the request is over. From any thread."""
-        self._has_ended = True
+        self._protocol = None
         if self._completion is not None:
-            self._loop.call(self._finish)
+            self.loop.call(self._finish)
 
     def _finish(self) -> None:
         if self._completion is not None and not self._completion.done():
@@ -361,32 +363,48 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._open = site.open
-        self._exchange = site.exchange_class(RSGIExchange)
-        self._handshake = site.exchange_class(RSGIHandshake)
+        self._exchange: type[RSGIExchange] = site.exchange_class(RSGIExchange)
+        self._handshake: type[RSGIHandshake] = site.exchange_class(RSGIHandshake)
         # In the process of another server, as in tests, nothing is a WebSocket.
         granian = sys.modules.get("granian.rsgi")
         self._websocket: type | None = getattr(granian, "WebsocketProtocol", None)
         self._loop: TaskLoop | None = None
+        self._has_begun = self._is_ready = False
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve on this loop alone from now on; need not be called, and makes requests cheaper."""
-        self._loop = self._site.use_loop(loop)
+        self._use(loop)
+        self._has_begun = True
+
+    def _use(self, loop: asyncio.AbstractEventLoop) -> None:
+        tasks = self._site.use_loop(loop)
+        if self._loop is not tasks:
+            self._loop = tasks
+            self._exchange, self._handshake = self._exchange.on(tasks), self._handshake.on(tasks)
+
+    def _prepare(self) -> None:
+        """See what the server has for the requests: the loop, and whether each has a task."""
+        self._use(asyncio.get_running_loop())
+        # granian's own tasks (`--task-impl rust`) are none of asyncio's, and share a context.
+        opened = self._site.open
+        self._open = opened if asyncio.current_task() is not None else _detached(opened)
+        self._is_ready = self._has_begun
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:
-        """Answer a request; called on granian's loop.
+        """Answer a request; called on granian's loop, in the task that it has for the request.
 
         Returns:
             An awaitable that ends when the request is over.
         """
-        loop = self._loop
-        if loop is None:
-            site = self._site
-            loop = site.use_loop(asyncio.get_running_loop())
-            if not site.has_started:
+        if not self._is_ready:
+            self._prepare()
+            if not self._site.has_started:
                 return self._started(scope, protocol)
         # Its type, since each attribute of a scope is made when it is read.
-        exchange = self._handshake() if type(protocol) is self._websocket else self._exchange()
-        kind = exchange.read_head(scope, protocol, loop)
+        if type(protocol) is self._websocket:
+            return self._converse(scope, protocol)
+        exchange = self._exchange()
+        kind = exchange.read_head(scope, protocol)
         was = self._open(exchange)
         if kind:
             if kind is _ODD:
@@ -398,12 +416,21 @@ class Engine:
         rest = was.endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
-            return _OVER if exchange._has_ended else exchange.over()
-        if exchange.is_websocket:
+            return _OVER if exchange._protocol is None else exchange.over()
+        return _complete(rest, exchange)
+
+    def _converse(self, scope: Any, protocol: Any) -> Awaitable[None]:
+        """The same for a WebSocket."""
+        exchange = self._handshake()
+        kind = exchange.read_head(scope, protocol)
+        was = self._open(exchange)
+        if kind is _ODD:
+            was = self._unless_faulty(was, exchange)
+        rest = was.endpoint.start_websocket(was)
+        if rest is not None:
             # In a task of ours: in granian's, a connection that has failed would not end.
-            loop.begin(rest)
-            return exchange.over()
-        return _complete(rest, exchange, loop)
+            exchange.loop.begin(rest)
+        return exchange.over()
 
     def _unless_faulty(self, was: Was, exchange: RSGIExchange) -> Was:
         """The context of a request, or its refusal for its headers."""
@@ -434,8 +461,8 @@ class Engine:
         else:
             self._site.refuse(was, HTTPError(400, _CUT))
         if rest is not None:
-            await _complete(rest, exchange, exchange._loop)
-        elif not exchange._has_ended:
+            await _complete(rest, exchange)
+        elif exchange._protocol is not None:
             await exchange.over()
 
     async def _collect(self, was: Was, exchange: RSGIExchange) -> None:
@@ -443,19 +470,29 @@ class Engine:
         if await self._site.collect(was, exchange.pieces(), _CUT):
             rest = was.endpoint.start_in_task(was)
         if rest is not None:
-            await _complete(rest, exchange, exchange._loop)
+            await _complete(rest, exchange)
         else:
             await exchange.over()
 
 
-async def _complete(
-    rest: Coroutine[Any, Any, None], exchange: RSGIExchange, loop: TaskLoop
-) -> None:
+def _detached(opened: Callable[[Exchange], Was]) -> Callable[[Exchange], Was]:
+    """`Site.open`, for requests that share a context."""
+
+    def open_detached(exchange: Exchange) -> Was:
+        was = opened(exchange)
+        was.detach()
+        return was
+
+    return open_detached
+
+
+async def _complete(rest: Coroutine[Any, Any, None], exchange: RSGIExchange) -> None:
     """Do the rest of the work for a request in the task that granian has made for it."""
+    loop = exchange.loop
     task = loop.hold()
     try:
         await rest
     finally:
         loop.let_go(task)
-    if not exchange._has_ended:
+    if exchange._protocol is not None:
         await exchange.over()

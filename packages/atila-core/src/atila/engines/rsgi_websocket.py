@@ -130,6 +130,8 @@ class WebSocket:
             return
         self._closing = code
         await self.flushed()
+        if self.close_code is not None:
+            return
         # granian 2.8 sends a close frame without a code, whatever it is given. What it sends after
         # ours the client drops (RFC 6455, section 5.5.1).
         if not self._tell(code, reason):

@@ -81,6 +81,7 @@ class Traces(Observer):
             name, parent, SpanKind.SERVER, attributes, start_time=int(exchange.arrived * 1e9)
         )
         exchange.span = span
+        was.detach()
         was.variables.run(context.attach, trace.set_span_in_context(span, parent))
 
     def answered(self, exchange: Observed, status: int, size: int) -> None:

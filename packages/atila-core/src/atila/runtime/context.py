@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import types
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from atila.runtime.awaitables import ENDED, Rest
 from atila.typevars import Value
@@ -19,6 +20,21 @@ set_current = current.set
 """A method that is looked for once."""
 
 
+class Here:
+    """In place of a `Context`: that in which the running code is already.
+
+    It stands for the variables of a request which has a task to itself, and with it a context that
+    nobody has to enter. Another thread is never in that, but in a copy.
+    """
+
+    __slots__ = ()
+    # Of C: it enters no function of its own.
+    run: ClassVar[Callable[..., Any]] = staticmethod(operator.call)  # type: ignore[arg-type]  # Typeshed has it generic.
+
+
+HERE = Here()
+
+
 class Watching(Protocol):
     """Sees that something waits."""
 
@@ -27,7 +43,7 @@ class Watching(Protocol):
 
 @types.coroutine
 def run_in(
-    context: Context, awaitable: Awaitable[Any], watch: Watching
+    context: Context | Here, awaitable: Awaitable[Any], watch: Watching
 ) -> Generator[Any, Any, Any]:
     """Await something whose code is to run in a context, each step of it.
 

@@ -266,7 +266,9 @@ class Dispatch:
         endpoint = was.endpoint
         if not endpoint.blocking:
             endpoint.run(was)
-        elif not self.pool.submit(endpoint.run, was):
+            return
+        was.detach()
+        if not self.pool.submit(endpoint.run, was):
             self.refuse_busy(was)
 
     def refuse_busy(self, was: Was) -> None:
@@ -280,6 +282,7 @@ class Dispatch:
             refused.endpoint = was.endpoint
         # Logs tell of one request, under one id.
         refused._request_id = was.request_id
+        refused.detach()
         if refused.endpoint.blocking:
             self.pool.resubmit(refused.endpoint.run, refused)
         else:

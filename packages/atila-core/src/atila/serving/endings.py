@@ -7,14 +7,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from atila.errors import CLIENT_LEFT, HTTPError
 from atila.http import close_codes
 from atila.http.caching import NotModified
 from atila.runtime import after_answer, forks
-from atila.runtime.context import run_in
-from atila.runtime.offload import in_context, uninterrupted
+from atila.runtime.context import HERE, run_in
+from atila.runtime.offload import adopt, in_context, uninterrupted
 from atila.serving import error_answers, provision, responders
 from atila.serving.departures import TaskWatch, Unwatched
 
@@ -85,6 +86,13 @@ async def call(endpoint: Endpoint, was: Was, func: Callable[..., Any], *args: An
     context = was.variables
     if endpoint.loop_safe and endpoint.app.loop_safe:
         return context.run(func, *args)
+    if context is HERE:
+        # An error handler: what else runs in threads has its request in a context that they enter.
+        context = copy_context()
+        try:
+            return await uninterrupted(was, in_context(was, context, func, *args))
+        finally:
+            adopt(context)
     return await uninterrupted(was, in_context(was, context, func, *args))
 
 

@@ -12,6 +12,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextvars import copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
 from atila.runtime.awaitables import ENDED, Rest, stepped
-from atila.runtime.context import run_in, set_current
+from atila.runtime.context import HERE, run_in, set_current
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
 from atila.serving import compression, endings, placement, provision, responders
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from atila import Atila, Was
     from atila.http.exchange import Header
     from atila.layers import After, Before, Steps
+
+_IN_TASK = True
 
 log = logging.getLogger("atila.app")
 
@@ -67,6 +70,8 @@ class Endpoint:
             own; None for error handlers and error pages.
         is_unlogged: its requests are not written to the access log.
         loop_safe: none of its steps may block.
+        stays_in_task: neither handler nor hooks leave the task that an engine has for a request;
+            error handlers may.
         teardown: the hooks that clean up after each request.
         has_teardown: whether there are any.
         was_class: the class of the app's contexts.
@@ -111,6 +116,7 @@ class Endpoint:
         "scopes",
         "security",
         "small_body",
+        "stays_in_task",
         "streams_body",
         "teardown",
         "was_class",
@@ -179,7 +185,6 @@ class Endpoint:
         )
         self.has_headers = bool(self.headers)
         self.teardown = tuple(app.hooks.teardown)
-        self.has_teardown = bool(self.teardown)
         self.loop_safe = all(s.loop_safe for s in steps if s.before or s.after)
         self.blocking = True
         if self.loop_safe:
@@ -195,6 +200,13 @@ class Endpoint:
         self.websocket = any(step.websocket for step in steps)
         self.error_writer: Callable[[Was, HTTPError], object] | None = None
         self.is_unlogged = False
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Set the attributes that follow from others."""
+        self.has_teardown = bool(self.teardown)
+        may_leave = self.blocking or self.websocket or self.has_teardown or self.app.hooks.failed
+        self.stays_in_task = self.loop_safe and not may_leave
 
     def _check_fields(self) -> None:
         """Raise a SetupError for a model with a field that is provided: a client would give it."""
@@ -216,7 +228,7 @@ class Endpoint:
         derived._with_uploads = None
         for name, value in changes.items():
             setattr(derived, name, value)
-        derived.has_teardown = bool(derived.teardown)
+        derived._sum_up()
         return derived
 
     def unlogged(self) -> Endpoint:
@@ -300,7 +312,9 @@ class Endpoint:
         return self._handler
 
     def run(self, was: Was) -> None:
-        """Process a request and see to its answer; never raises."""
+        """Process a request and see to its answer, in a context of its own; never raises."""
+        if was.variables is HERE:
+            was.variables = copy_context()
         rest = was.variables.run(Endpoint._process, self, was)
         if rest is None:
             # They know the request, as it knows them: kept longer, the two would keep each other.
@@ -311,17 +325,35 @@ class Endpoint:
     def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
         """The same from a task of the task loop: there, or in a worker thread if it may block.
 
+        Args:
+            was: the request; where its `variables` are `HERE`, it has that task, and with it a
+                context, to itself.
+
         Returns:
             The rest of the work, to be awaited in that task, which `TaskLoop.hold` is to know; None
             for none.
         """
-        if self.blocking:
-            if not was.site.pool.submit(self.run, was):
-                was.site.refuse_busy(was)
-            return None
-        # As in `run`, which does not call this: one function less to be entered by each request.
+        if self.stays_in_task and was.variables is HERE:
+            rest = self._process(was, _IN_TASK)
+            if rest is None:
+                was.variables = None
+            return rest
+        if not self.blocking:
+            return self._start_apart(was, _IN_TASK)
+        if was.variables is HERE:
+            was.variables = copy_context()
+        if not was.site.pool.submit(self.run, was):
+            was.site.refuse_busy(was)
+        return None
+
+    def start_websocket(self, was: Was) -> Coroutine[Any, Any, None] | None:
+        """The same for a handshake. The rest may be awaited in any task."""
+        return self.start_in_task(was) if self.blocking else self._start_apart(was)
+
+    def _start_apart(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
+        was.detach()
         rest: Coroutine[Any, Any, None] | None
-        rest = was.variables.run(Endpoint._process, self, was, not self.websocket)
+        rest = was.variables.run(Endpoint._process, self, was, in_task)
         if rest is None:
             was.variables = None
         return rest

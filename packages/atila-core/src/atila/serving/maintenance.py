@@ -180,6 +180,7 @@ def _work_once(app: Atila, job: Job, count: int) -> None:
 def _work(app: Atila, job: Job, count: int) -> None:
     was = background_context.context(app)
     # In it alone: the next job of this thread knows nothing of the context variables of this one.
+    was.detach()
     context = was.variables
     context.run(current.set, was)
     try:
