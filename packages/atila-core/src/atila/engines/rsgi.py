@@ -363,8 +363,8 @@ class Engine:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._open = site.open
-        self._exchange: type[RSGIExchange] = site.exchange_class(RSGIExchange)
-        self._handshake: type[RSGIHandshake] = site.exchange_class(RSGIHandshake)
+        self._classes = site.exchange_class(RSGIExchange), site.exchange_class(RSGIHandshake)
+        self._exchange, self._handshake = self._classes
         # In the process of another server, as in tests, nothing is a WebSocket.
         granian = sys.modules.get("granian.rsgi")
         self._websocket: type | None = getattr(granian, "WebsocketProtocol", None)
@@ -379,8 +379,9 @@ class Engine:
     def _use(self, loop: asyncio.AbstractEventLoop) -> None:
         tasks = self._site.use_loop(loop)
         if self._loop is not tasks:
+            exchange, handshake = self._classes
+            self._exchange, self._handshake = exchange.on(tasks), handshake.on(tasks)
             self._loop = tasks
-            self._exchange, self._handshake = self._exchange.on(tasks), self._handshake.on(tasks)
 
     def _prepare(self) -> None:
         """See what the server has for the requests: the loop, and whether each has a task."""
