@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
@@ -64,29 +63,13 @@ def settle(
         future.set_exception(error)
 
 
-ENDED = object()
-"""Marks the value of a coroutine among its steps; see `stepped`."""
-
-
-@types.coroutine
-def stepped(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, None]:
-    """The steps of a coroutine, for callers that take them by hand.
-
-    Yields:
-        Each thing that it waits for; at last (ENDED, its value). A coroutine that ends by itself
-        does so by StopIteration, which takes as long as all of a short handler.
-    """
-    value = yield from coroutine
-    yield ENDED, value
-
-
 class Rest:
     """A coroutine that has run up to where it waits for something, to be awaited by a task.
 
     Its value is that of the coroutine.
 
     Attributes:
-        coroutine: the coroutine, or its steps; see `stepped`.
+        coroutine: the coroutine, or a generator that is one.
         waits_for: the future that it has given to the event loop, to be woken by its end.
     """
 
@@ -101,8 +84,6 @@ class Rest:
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, waits_for = self.coroutine, self.waits_for
         while True:
-            if type(waits_for) is tuple and waits_for[0] is ENDED:
-                return waits_for[1]
             try:
                 try:
                     value = yield waits_for

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from atila.runtime.awaitables import ENDED, Rest
+from atila.runtime.awaitables import Rest
 from atila.typevars import Value
 
 if TYPE_CHECKING:
@@ -69,8 +69,6 @@ def run_in(
         awaited = context.run(steps.send, None) if begun is None else begun.waits_for
         watch.begin()
         while True:
-            if type(awaited) is tuple and awaited[0] is ENDED:
-                return awaited[1]
             try:
                 value = yield awaited
             except BaseException as error:

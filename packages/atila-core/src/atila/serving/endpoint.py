@@ -11,7 +11,8 @@ import copy
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from atila.http.response import ANSWERED
 from atila.routing.router import Route, names_of, parse_rule
 from atila.routing.signature import Binder, Signature, binder, positional_names
 from atila.runtime import forks
-from atila.runtime.awaitables import ENDED, Rest, stepped
+from atila.runtime.awaitables import Rest
 from atila.runtime.context import HERE, run_in, set_current
 from atila.runtime.coroutines import generator_handler
 from atila.runtime.offload import in_worker
@@ -377,7 +378,7 @@ class Endpoint:
                 forks.end(was)
             kind = type(value)
             if kind is not str:
-                if kind is CoroutineType and in_task:
+                if kind is CoroutineType and in_task and self._after is None:
                     return self._begin(was, value)
                 if kind not in self._never_awaited and hasattr(kind, "__await__"):
                     return self._await_and_send(was, value, self._after)
@@ -409,30 +410,19 @@ class Endpoint:
         """Run the coroutine of a handler up to where it waits, in the task of the request, and
         answer if it never does, as most; gives the rest of the work.
         """
-        pending: Awaitable[Any] | None = None
-        after, value = self._after, None
-        steps = stepped(coroutine)
+        pending: Awaitable[Any]
+        steps = _answered(was, coroutine)
         try:
             for step in steps:
-                if type(step) is not tuple or step[0] is not ENDED:
-                    pending = Rest(steps, step)
-                    break
-                value = step[1]
+                pending = Rest(steps, step)
+                break
             else:
-                if (
-                    after is not None
-                    or self.has_teardown
-                    or was.cancels is not None
-                    or forks.is_child
-                ):
-                    pending = _giving(value)
-                else:
-                    pending = send(was, value)
-                    if pending is None:
-                        return None
+                if not self.has_teardown and was.cancels is None:
+                    return None
+                pending = _giving(ANSWERED)
         except BaseException as error:
             pending = _raising(error)
-        return self._await_and_send(was, pending, after)
+        return self._await_and_send(was, pending, None)
 
     def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
         rest = endings.fail(self, was, error)
@@ -531,6 +521,21 @@ class Endpoint:
             if replaced is not None:
                 value = replaced
         return value
+
+
+@types.coroutine
+def _answered(was: Was, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Wait for a handler, and answer with its value; gives ANSWERED.
+
+    A generator for `Endpoint._begin` to loop over: where that is at its end, it is so without the
+    StopIteration by which a coroutine ends, and which takes as long as all of a short handler.
+    """
+    value = yield from coroutine
+    if forks.is_child:
+        forks.end(was)
+    while (pending := send(was, value)) is not None:
+        value = yield from pending.__await__()
+    return ANSWERED
 
 
 async def _giving(value: Any) -> Any:
