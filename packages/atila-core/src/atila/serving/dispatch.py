@@ -282,8 +282,8 @@ class Dispatch:
             refused.endpoint = was.endpoint
         # Logs tell of one request, under one id.
         refused._request_id = was.request_id
-        refused.detach()
         if refused.endpoint.blocking:
+            refused.detach()
             self.pool.resubmit(refused.endpoint.run, refused)
         else:
             refused.endpoint.run(refused)
