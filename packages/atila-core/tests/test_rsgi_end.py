@@ -13,7 +13,7 @@ import pytest
 from atila import Atila
 from atila.engines import rsgi
 from atila.http import observation
-from atila.http.exchange import Exchange
+from atila.http.exchange import ClientGone, Exchange
 from atila.serving import compression
 from atila.testing.waits import PATIENCE
 
@@ -153,3 +153,17 @@ def test_a_text_is_compressed(app: Atila) -> None:
 
 def _here(call: Any, *args: Any) -> None:
     call(*args)
+
+
+def test_of_an_exchange_that_is_over_nothing_is_asked_of_granian(app: Atila) -> None:
+    async def ask() -> None:
+        exchange = exchange_of(app, Protocol())
+        in_a_thread(exchange.respond_text, 200, [], "text")
+        # A thread has answered while the loop began to wait for the client, or for the body.
+        departure = exchange.departure()
+        assert not departure.done()
+        departure.cancel()
+        with pytest.raises(ClientGone):
+            await exchange.read(10)
+
+    asyncio.run(ask())
