@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import BY_NAME
 from benchmarks.report import Report
 from benchmarks.summary import Figure
 
@@ -33,8 +33,6 @@ STYLE = """
   }
 """
 """Colours stand as they are, since some viewers know no CSS variables."""
-
-_CONTESTANTS = {contestant.name: contestant for contestant in CONTESTANTS}
 
 
 def draw(report: Report) -> str:
@@ -73,7 +71,7 @@ def _panel(title: str, figures: dict[str, Figure], top: float) -> Iterator[str]:
     yield _text(MARGIN, top + 28, title, "case")
     base = next((base for one in figures.values() for base in one.cpu_ratios), None)
     if base is not None:
-        legend = f"1.00x = {_CONTESTANTS[base].label}"
+        legend = f"1.00x = {BY_NAME[base].label}"
         yield _text(WIDTH - MARGIN, top + 28, legend, "soft", "end")
     left = MARGIN + LABELS
     most = max((max(one.cpu_rounds) for one in figures.values()), default=0.0)
@@ -86,7 +84,7 @@ def _panel(title: str, figures: dict[str, Figure], top: float) -> Iterator[str]:
 
 
 def _bar(name: str, one: Figure, left: float, top: float, scale: float) -> Iterator[str]:
-    contestant = _CONTESTANTS[name]
+    contestant = BY_NAME[name]
     middle = top + ROW / 2
     bold = "bold" if contestant.kind == "ours" else ""
     end = left + one.cpu_us * scale

@@ -267,3 +267,5 @@ CONTESTANTS = (
         "postgresql",
     ),
 )
+
+BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import machine, waiting, websockets
 from benchmarks.cases import CASES, Case
-from benchmarks.contestants import CONTESTANTS, Contestant
+from benchmarks.contestants import BY_NAME, Contestant
 from benchmarks.load import Tool, choose_tool, fetch_right_answer
 from benchmarks.memory import seconds_between, snapshot
 from benchmarks.options import RESULTS
@@ -29,7 +29,6 @@ FEW, MANY = 10_000, 1_000_000
 CONNECTIONS = 64
 MIB = 2**20
 
-BY_NAME = {each.name: each for each in CONTESTANTS}
 PLAIN: Case = next(case for case in CASES if case.name == "plain")
 
 Part = Callable[[Tool, int], dict[str, Any]]

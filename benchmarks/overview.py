@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.chart import STYLE
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import BY_NAME
 from benchmarks.options import RESULTS
 from benchmarks.recorded import Recorded, loads_of, read
 
@@ -20,8 +20,6 @@ BAR = 15
 TOP = 116
 BOTTOM = 34
 MARGIN = 20
-
-_CONTESTANTS = {contestant.name: contestant for contestant in CONTESTANTS}
 
 
 def draw(pythons: list[Recorded]) -> str:
@@ -49,7 +47,7 @@ def draw(pythons: list[Recorded]) -> str:
 def _means(one: Recorded) -> list[tuple[str, float]]:
     """Each contestant that has all the cases, the one which needs the least first."""
     found = []
-    for name in _CONTESTANTS:
+    for name in BY_NAME:
         figures = [one.figure(case, name) for case in CASES]
         if all(figures):
             found.append((name, mean(figure["cpu_us"] for figure in figures if figure)))
@@ -70,7 +68,7 @@ def _panel(python: str, means: list[tuple[str, float]], x: int, scale: float) ->
     yield _text(x, TOP - 16, python, "case")
     left = x + LABELS
     for row, (name, value) in enumerate(means):
-        contestant = _CONTESTANTS[name]
+        contestant = BY_NAME[name]
         middle = TOP + ROW * row + ROW / 2
         bold = "bold" if contestant.kind == "ours" else ""
         yield _text(left - 8, middle + 4.5, contestant.label, bold, "end")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.recorded import Recorded, loads_of, read
 
@@ -120,14 +121,17 @@ def table(pythons: list[Recorded]) -> str:
 
 
 def _conditions(one: Recorded) -> str:
-    """On what machine it was measured, and how busy that was."""
-    run = one.runs[0]
-    machine, load = run["machine"], run["load"]
+    """On which machines it was measured, and how busy those were."""
+    load = one.runs[0]["load"]
+    machines = " and ".join(dict.fromkeys(_machine(run["machine"]) for run in one.runs))
     return (
-        f"- {one.python}: {machine['processor']}, {machine['cores']} cores, {machine['system']},"
-        f" {loads_of([one])} while it was measured; {load['tool']}, {load['connections']}"
-        f" connections; {_versions(one)}."
+        f"- {one.python}: {machines}, {loads_of([one])} while it was measured;"
+        f" {load['tool']}, {load['connections']} connections; {_versions(one)}."
     )
+
+
+def _machine(described: dict[str, Any]) -> str:
+    return f"{described['processor']}, {described['cores']} cores, {described['system']}"
 
 
 def _versions(one: Recorded) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS, RAW_LIMIT
+from benchmarks.contestants import BY_NAME, RAW_LIMIT
 from benchmarks.options import Options
 from benchmarks.routing import Routing
 from benchmarks.summary import Figures, MemoryFigure
@@ -160,11 +160,8 @@ class Report:
             yield from (f"    {line}" for line in failure["reason"].splitlines())
 
 
-_KINDS = {contestant.name: contestant.kind for contestant in CONTESTANTS}
-
-
 def _mark(name: str) -> str:
-    return "*" if _KINDS[name] == "ours" else " "
+    return "*" if BY_NAME[name].kind == "ours" else " "
 
 
 def _column_of(base: str) -> str:

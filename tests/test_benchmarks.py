@@ -16,7 +16,7 @@ import pytest
 from atila.testing.waits import wait_until
 from benchmarks import close, memory, overview, reach, recorded
 from benchmarks.cases import CASES
-from benchmarks.contestants import CONTESTANTS
+from benchmarks.contestants import BY_NAME, CONTESTANTS
 from benchmarks.generator import Generator
 from benchmarks.load import BuiltIn, Load, Wrk
 from benchmarks.measure import Results, Series
@@ -168,6 +168,21 @@ def _recorded(folder: Path, python: str, figures: dict[str, float]) -> None:
     (folder / f"cpython-{python}.json").write_text(json.dumps(run))
 
 
+def test_all_machines_of_a_python_are_named():
+    load = {"tool": "wrk 4.1.0", "connections": 64, "machine_load": [0.5]}
+    runs = [
+        {
+            "machine": {"processor": processor, "cores": 2, "system": "Linux 6"},
+            "load": load,
+            "versions": {},
+        }
+        for processor in ("One", "Other", "One")
+    ]
+    said = reach._conditions(recorded.Recorded("CPython 3.11.1", runs))
+
+    assert "One, 2 cores, Linux 6 and Other, 2 cores, Linux 6, load 0.5" in said
+
+
 def test_a_ratio_is_of_servers_asked_in_turn_where_there_are_any(tmp_path):
     starts = {"ours": {"cpu_us": [10.0, 20.0, 10.0]}, "one": {"cpu_us": [11.0, 26.0, 12.0]}}
     run = {"machine": {"python": "CPython 3.11.1"}, "cases": {}, "close": {"plain": starts}}
@@ -201,7 +216,7 @@ def test_servers_are_asked_in_turn(tool, name):
         for figures in starts.values():
             assert len(figures) == 2
             assert all(figure > 0 for figure in figures)
-    assert {name for names in close.GROUPS.values() for name in names} <= set(close.BY_NAME)
+    assert {name for names in close.GROUPS.values() for name in names} <= set(BY_NAME)
 
 
 def test_a_bar_is_met_only_where_every_python_meets_it(tmp_path):
