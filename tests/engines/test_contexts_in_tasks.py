@@ -64,6 +64,17 @@ def test_many_at_once(server: Server, name: str, path: str) -> None:
             assert told == right
 
 
+def test_tasks_of_handlers_begin_as_ever(client: httpx.Client) -> None:
+    for _ in range(2):
+        assert client.get("/tasks").text == "False True True"
+
+
+def test_the_task_of_a_request_can_be_timed_out(client: httpx.Client) -> None:
+    for _ in range(2):
+        assert client.get("/in-time/0.0").text == "too late"
+        assert client.get("/in-time/0.01").text == "too late"
+
+
 @pytest.mark.parametrize(
     ("path", "noted"),
     # The provider has reset its variable before it writes; the work sees the handler's.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
 from types import SimpleNamespace
@@ -265,6 +267,35 @@ def test_requests_share_no_variables(*, has_tasks: bool) -> None:
     shared = copy_context()
     assert set(asyncio.run(ask())) == {b"nothing"}
     app.site.shutdown(5)
+
+
+@pytest.mark.parametrize("path", ["/plain", "/waits", "/thread"])
+def test_tasks_of_the_server_begin_at_once(app: Atila, path: str) -> None:
+    seen, release = app.g.seen, threading.Event()
+
+    @app.route("/thread")
+    def thread(was):
+        release.wait(PATIENCE)
+        return "thread"
+
+    async def ask() -> None:
+        loop, engine = asyncio.get_running_loop(), rsgi.Engine(app.site)
+        engine.begin(loop)
+        await asyncio.to_thread(app.site.start_up)
+        await loop.create_task(_served(engine, Granian("/plain")))
+        seen.clear()
+
+        request = Granian(path)
+        task = loop.create_task(_served(engine, request))
+        if sys.version_info >= (3, 12):
+            assert task.done() == (path == "/plain")
+            assert seen == ([] if path == "/thread" else [task])
+        release.set()
+        await task
+        assert request.status == 200
+        assert app.site.loop.busy == 0
+
+    asyncio.run(ask())
 
 
 async def _served(engine: rsgi.Engine, request: Granian) -> None:

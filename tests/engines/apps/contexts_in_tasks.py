@@ -115,6 +115,29 @@ async def body(was, name, text=""):
     return f"{found} {tenant.get()} {len(text)}"
 
 
+@app.route("/tasks")
+async def tasks(was):
+    begun: list[bool] = []
+
+    async def note() -> bool:
+        begun.append(True)
+        return asyncio.current_task() is not task
+
+    task = asyncio.current_task()
+    other = asyncio.create_task(note())
+    at_once = bool(begun)
+    return f"{at_once} {await other} {asyncio.current_task() is task}"
+
+
+@app.route("/in-time/<float:seconds>")
+async def in_time(was, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        return "too late"
+
+
 if __name__ == "__main__":
     skitai.mount("/", app)
     skitai.run(port=5000)

@@ -28,6 +28,7 @@ from atila.http.exchange import (
 )
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
+from atila.runtime import server_tasks
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -386,9 +387,11 @@ class Engine:
     def _prepare(self) -> None:
         """See what the server has for the requests: the loop, and whether each has a task."""
         self._use(asyncio.get_running_loop())
+        opened, task = self._site.open, asyncio.current_task()
         # granian's own tasks (`--task-impl rust`) are none of asyncio's, and share a context.
-        opened = self._site.open
-        self._open = opened if asyncio.current_task() is not None else _detached(opened)
+        self._open = opened if task is not None else _detached(opened)
+        if self._has_begun and task is not None:
+            server_tasks.begin_at_once(task.get_loop(), task)
         self._is_ready = self._has_begun
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:

@@ -283,10 +283,14 @@ class Router:
     A rule without parameters is found in a dict. For the others the path goes down a tree, segment
     by segment: literal text before int, float and str, and a `<path:…>` last. A place that does not
     know the method is passed over.
+
+    Attributes:
+        got: the targets of GET at paths of rules without parameters: those of most requests.
     """
 
     def __init__(self) -> None:
-        self.fixed: dict[str, Leaf] = {}
+        self.got: dict[str, Found] = {}
+        self._fixed: dict[str, Leaf] = {}
         self._root = _Node()
         self._methods = {"OPTIONS"}
 
@@ -338,14 +342,13 @@ class Router:
                     source,
                 )
             leaf.targets[method] = target
+            if method == "GET" and not any(segment.kind for segment in segments):
+                self.got[_path(segments)] = target
         return leaf
 
     def _leaf(self, segments: Sequence[Segment]) -> Leaf:
         if not any(segment.kind for segment in segments):
-            path = "".join("/" + segment.text for segment in segments)
-            if path not in self.fixed:
-                self.fixed[path] = Leaf()
-            return self.fixed[path]
+            return self._fixed.setdefault(_path(segments), Leaf())
         node = self._root
         for segment in segments:
             if segment.kind == "path":
@@ -363,7 +366,7 @@ class Router:
 
     def find(self, path: str, method: str) -> Found | None:
         """The same as `match`, as a plain tuple, for the dispatch of each request."""
-        leaf = self.fixed.get(path)
+        leaf = self._fixed.get(path)
         if leaf is not None:
             target = leaf.targets.get(method) or leaf.target(method)
             if target is not None:
@@ -375,7 +378,7 @@ class Router:
         steps = iter(path.split("/"))
         next(steps)  # What is before the first slash: nothing.
         found = _descend(self._root, steps, (), method)
-        if found is None and path == "/" and (leaf := self.fixed.get("")) is not None:
+        if found is None and path == "/" and (leaf := self._fixed.get("")) is not None:
             # A client can ask for the root by no shorter path, so it stands for an empty one, which
             # is what is left of "/<path:path>" without its parameter.
             found = leaf.target(method)
@@ -384,6 +387,10 @@ class Router:
     def allowed(self, path: str) -> list[str]:
         """The methods that a path answers, for Allow (RFC 9110, section 10.2.1)."""
         return sorted(m for m in self._methods if self.find(path, m) is not None)
+
+
+def _path(segments: Sequence[Segment]) -> str:
+    return "".join("/" + segment.text for segment in segments)
 
 
 def _rank(endpoint: Any) -> int:

@@ -13,7 +13,7 @@ from atila.http.forms import JSON_TYPE, media_type
 from atila.http.methods import READING, SAFE
 from atila.http.uploads import MULTIPART_TYPE
 from atila.routing.hosts import Hosts, app_at
-from atila.routing.router import Match
+from atila.routing.router import Found, Match
 from atila.runtime.pool import WorkerPool
 from atila.serving import compression, departures
 from atila.serving.apps import Mount
@@ -138,26 +138,18 @@ class Dispatch:
             prefix, app = found
             path = path[len(prefix) :]
         router = app.router
-        leaf = router.fixed.get(path)
-        # As `find` has it, which most need not enter.
-        if leaf is None:
-            target = router.descend(path, method)
+        if method == "GET":
+            # As `find` has it, which most need not enter.
+            target = router.got.get(path) or router.descend(path, method)
         else:
-            target = leaf.targets.get(method) or router.find(path, method)
-        # It nearly always is GET, which this way takes one step.
-        if method != "GET" and method not in SAFE:
-            if (
-                method == "POST"
-                and app.calls
-                and (target is None or media_type(exchange.content_type) in app.calls_on_routes)
+            target = router.find(path, method)
+            if method not in SAFE and (
+                app.calls
+                or (target is not None and not 0 <= exchange.content_length <= target[0].small_body)
             ):
-                was = self._open_call(exchange, app, path, Match(*target) if target else None)
+                was = self._open_unusual(exchange, app, path, target)
                 if was is not None:
                     return was
-            if target is not None and not 0 <= exchange.content_length <= target[0].small_body:
-                refusal = _wrong_body(exchange, target[0])
-                if refusal is not None:
-                    return self.refusal(exchange, app, refusal)
         if target is None:
             return self.refusal(exchange, app, _why_no_match(app, path, exchange))
         endpoint: Endpoint
@@ -171,6 +163,26 @@ class Dispatch:
         if endpoint.websocket is not exchange.is_websocket:
             return self.refusal(exchange, app, _wrong_protocol(exchange))
         return endpoint.was_class()._begin(exchange, endpoint, params)
+
+    def _open_unusual(
+        self, exchange: Exchange, app: Atila, path: str, target: Found | None
+    ) -> Was | None:
+        """The context for a request that may be a call, or may not have such a body; None if it is
+        like any other.
+        """
+        if (
+            exchange.method == "POST"
+            and app.calls
+            and (target is None or media_type(exchange.content_type) in app.calls_on_routes)
+        ):
+            was = self._open_call(exchange, app, path, Match(*target) if target else None)
+            if was is not None:
+                return was
+        if target is not None:
+            refusal = _wrong_body(exchange, target[0])
+            if refusal is not None:
+                return self.refusal(exchange, app, refusal)
+        return None
 
     def _open_call(
         self, exchange: Exchange, app: Atila, path: str, match: Match | None
