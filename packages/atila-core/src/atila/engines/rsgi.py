@@ -29,6 +29,7 @@ from atila.http.exchange import (
 from atila.http.fields import join_fields, unreadable
 from atila.http.methods import SAFE
 from atila.runtime import server_tasks
+from atila.runtime.context import HERE
 
 if TYPE_CHECKING:
     from atila import Site, Was
@@ -417,7 +418,12 @@ class Engine:
                 return self._take(was, exchange, size)
             if exchange.has_body() and self._site.wants_body(was):
                 return self._collect(was, exchange)
-        rest = was.endpoint.start_in_task(was)
+        endpoint = was.endpoint
+        if endpoint.stays_in_task and was.variables is HERE:
+            # As `start_in_task` has it, which most need not enter.
+            rest = endpoint.process(was, True)
+        else:
+            rest = endpoint.start_in_task(was)
         if rest is None:
             # As `over` has it, which most need not be asked.
             return _OVER if exchange._protocol is None else exchange.over()

@@ -317,11 +317,8 @@ class Endpoint:
         # As `Was.detach` has it, here and below: one function less to be entered by each request.
         if was.variables is HERE:
             was.variables = copy_context()
-        rest = was.variables.run(Endpoint._process, self, was)
-        if rest is None:
-            # They know the request, as it knows them: kept longer, the two would keep each other.
-            was.variables = None
-        else:
+        rest = was.variables.run(Endpoint.process, self, was)
+        if rest is not None:
             was.site.loop.begin(rest)
 
     def start_in_task(self, was: Was) -> Coroutine[Any, Any, None] | None:
@@ -336,10 +333,7 @@ class Endpoint:
             for none.
         """
         if self.stays_in_task and was.variables is HERE:
-            rest = self._process(was, _IN_TASK)
-            if rest is None:
-                was.variables = None
-            return rest
+            return self.process(was, _IN_TASK)
         if not self.blocking:
             return self._start_apart(was, _IN_TASK)
         if was.variables is HERE:
@@ -355,13 +349,15 @@ class Endpoint:
     def _start_apart(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
         was.detach()
         rest: Coroutine[Any, Any, None] | None
-        rest = was.variables.run(Endpoint._process, self, was, in_task)
-        if rest is None:
-            was.variables = None
+        rest = was.variables.run(Endpoint.process, self, was, in_task)
         return rest
 
-    def _process(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
-        """Call steps and handler, and answer; gives the rest of the work, for the task loop."""
+    def process(self, was: Was, in_task: bool = False) -> Coroutine[Any, Any, None] | None:
+        """Call steps and handler, and answer; gives the rest of the work, for the task loop.
+
+        Only where the running code is in the context of the request; `run` and `start_in_task` see
+        to that.
+        """
         set_current(was)
         try:
             if was.refusal is not None:
@@ -403,6 +399,8 @@ class Endpoint:
             if rest is not None:
                 was.site.loop.spawn(rest)
             raise
+        # They know the request, as it knows them: kept longer, the two would keep each other.
+        was.variables = None
         return None
 
     def _begin(
@@ -419,15 +417,19 @@ class Endpoint:
                 break
             else:
                 if not self.has_teardown and was.cancels is None:
+                    was.variables = None
                     return None
-                pending = _giving(ANSWERED)
+                pending = _nothing()
         except BaseException as error:
             pending = _raising(error)
-        return self._await_and_send(was, pending, None)
+        return self._await_and_send(was, pending, None, is_answer=False)
 
     def _fail(self, was: Was, error: BaseException) -> Coroutine[Any, Any, None] | None:
         rest = endings.fail(self, was, error)
-        return None if rest is None else _await_last(was, rest)
+        if rest is not None:
+            return _await_last(was, rest)
+        was.variables = None
+        return None
 
     def call(
         self, was: Was, *, by_program: bool = False, is_text: bool = True
@@ -469,9 +471,13 @@ class Endpoint:
         return self._handler(was, **params), after
 
     async def _await_and_send(
-        self, was: Was, pending: Awaitable[Any], after: Sequence[After] | None
+        self,
+        was: Was,
+        pending: Awaitable[Any],
+        after: Sequence[After] | None,
+        is_answer: bool = True,
     ) -> None:
-        """Wait for a value on the task loop, and answer with it.
+        """Wait for a value on the task loop, and answer with it, unless what is waited for does.
 
         Code of the app runs in the context of the request, all else out of it, so that a worker
         thread can be in it meanwhile.
@@ -483,6 +489,8 @@ class Endpoint:
         try:
             while True:
                 value = await run_in(context, pending, watch)
+                if not is_answer:
+                    break
                 if forks.is_child:
                     forks.end(was)
                 if after is not None:
@@ -525,22 +533,22 @@ class Endpoint:
 
 
 @types.coroutine
-def _answered(was: Was, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Wait for a handler, and answer with its value; gives ANSWERED.
+def _answered(was: Was, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, None]:
+    """Wait for a handler, and answer with its value.
 
     A generator for `Endpoint._begin` to loop over: where that is at its end, it is so without the
-    StopIteration by which a coroutine ends, and which takes as long as all of a short handler.
+    StopIteration by which a coroutine ends, and which takes as long as all of a short handler. It
+    gives no value, for which CPython 3.11 would make one.
     """
     value = yield from coroutine
     if forks.is_child:
         forks.end(was)
     while (pending := send(was, value)) is not None:
         value = yield from pending.__await__()
-    return ANSWERED
 
 
-async def _giving(value: Any) -> Any:
-    return value
+async def _nothing() -> None:
+    pass
 
 
 async def _raising(error: BaseException) -> Any:
