@@ -37,7 +37,7 @@ GROUPS = {
 }
 """Who is compared at each case."""
 
-STARTS = {"json": 15, "typed": 15}
+STARTS = {"json": 10, "typed": 10}
 """How often each server is started at most, where all are far from their bars."""
 
 Figures = dict[str, list[float]]
@@ -47,7 +47,7 @@ Figures = dict[str, list[float]]
 def main() -> int:
     """Measure all groups, and write the figures down."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.close", description=__doc__)
-    parser.add_argument("--starts", type=int, default=40, help="of each server; default 40")
+    parser.add_argument("--starts", type=int, default=30, help="of each server; default 30")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FOLDER")
     parser.add_argument("--name", default="close")
     options = parser.parse_args()
