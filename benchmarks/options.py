@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.cases import CASES, Case
-from benchmarks.contestants import CONTESTANTS, Contestant
+from benchmarks.contestants import BY_NAME, Contestant
 from benchmarks.load import TOOLS, Tool, choose_tool
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -44,7 +44,7 @@ class Options:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line; ends the program with a message if it makes no sense."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    names = ", ".join(contestant.name for contestant in CONTESTANTS)
+    names = ", ".join(BY_NAME)
     parser.add_argument("--only", metavar="NAME,...", help=f"contestants, of: {names}")
     parser.add_argument(
         "--cases", metavar="NAME,...", help=f"of: {', '.join(case.name for case in CASES)}"
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     given = parser.parse_args(arguments)
     try:
-        only = _pick("contestant", given.only, {one.name: one for one in CONTESTANTS})
+        only = _pick("contestant", given.only, BY_NAME)
         cases = _pick("case", given.cases, {one.name: one for one in CASES})
         tool = choose_tool(given.tool)
     except LookupError as error:

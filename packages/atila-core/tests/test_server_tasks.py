@@ -32,7 +32,7 @@ async def prepare() -> asyncio.AbstractEventLoop:
     """The running loop, which has seen a task of a request."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(request([]))
-    server_tasks.begin_at_once(loop, task)
+    server_tasks.begin_at_once(task)
     await task
     return loop
 

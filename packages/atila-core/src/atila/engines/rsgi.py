@@ -392,7 +392,7 @@ class Engine:
         # granian's own tasks (`--task-impl rust`) are none of asyncio's, and share a context.
         self._open = opened if task is not None else _detached(opened)
         if self._has_begun and task is not None:
-            server_tasks.begin_at_once(task.get_loop(), task)
+            server_tasks.begin_at_once(task)
         self._is_ready = self._has_begun
 
     def serve(self, scope: Any, protocol: Any) -> Awaitable[None]:

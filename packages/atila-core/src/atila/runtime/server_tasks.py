@@ -13,17 +13,16 @@ from types import CoroutineType
 from typing import Any
 
 
-def begin_at_once(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    """Have a loop begin the tasks of a server at once, where Python can (3.12); all others, those
-    of handlers too, begin as ever.
+def begin_at_once(task: asyncio.Task[Any]) -> None:
+    """Have the loop of a task begin those like it at once, where Python can (3.12); all others,
+    those of handlers too, begin as ever.
 
     A loop that has a task factory keeps it.
 
     Args:
-        loop: the server's.
-        task: one that the server has made for a request; those of the same code are meant.
+        task: one that a server has made for a request; those of the same code are meant.
     """
-    code = getattr(task.get_coro(), "cr_code", None)
+    loop, code = task.get_loop(), getattr(task.get_coro(), "cr_code", None)
     if sys.version_info < (3, 12) or code is None or loop.get_task_factory() is not None:
         return
     # Looked for once, not by each request.
